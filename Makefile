@@ -1,0 +1,84 @@
+# Everything that the project is built, shown and checked with. `make help` lists it.
+
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+
+DIST    := dist/current
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+PLUGINS := console filter nng-pub null parquet replay
+VENV    := target/venv
+# logs stay readable
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+.PHONY: help demo test dist check lint docs bench schemas schemas-check venv packages packages-test clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
+
+demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet and the console
+	@rm -rf $(DIST)/data/demo
+	$(DIST)/bin/dataserver run --config $(DIST)/config/demo.toml
+	@echo "the lake is in $(DIST)/data/demo/lake; in Python: pandas.read_parquet('$(DIST)/data/demo/lake')"
+
+test: packages-test venv ## build everything and pass all tests
+	cargo build --workspace
+	cargo test --workspace
+
+check: lint docs schemas-check test ## what CI runs
+
+dist: packages ## build a tree that can be copied to any machine of this kind
+	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver
+	@# plugins that somebody else put there stay
+	rm -rf $(DIST)/bin $(DIST)/config $(DIST)/systemd
+	mkdir -p $(DIST)/bin $(DIST)/plugins $(DIST)/systemd
+	cp $(TARGET)/release/dataserver $(DIST)/bin/
+	for id in $(PLUGINS); do \
+	    name=$${id//-/_}; cp $(TARGET)/release/libdataserver_$$name.so $(DIST)/plugins/lib$$name.so; \
+	done
+	cp -r config $(DIST)/config
+	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd
+
+lint: ## format and lint without changing anything
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+docs: ## the API documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps
+
+bench: packages-test venv ## measure, and write docs/BENCHMARKS.md
+	cargo build --release --workspace
+	cargo bench -p dataserver-tests
+
+schemas: venv ## generate the Rust code of schemas/*.fbs
+	$(VENV)/bin/flatc --rust -o schemas/src/generated schemas/spot.fbs schemas/bar.fbs
+
+schemas-check: venv ## fail when the committed code differs from the schemas
+	@generated=$$(mktemp -d) && trap "rm -rf $$generated" EXIT \
+	    && $(VENV)/bin/flatc --rust -o $$generated schemas/spot.fbs schemas/bar.fbs \
+	    && diff -r $$generated schemas/src/generated \
+	    || { echo "run make schemas and commit the result"; exit 1; }
+
+venv: $(VENV)/.complete ## Python packages that tests and code generation use
+
+$(VENV)/.complete: tests/python/requirements.txt
+	@echo "installing Python packages of $< into $(VENV)"
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+packages: ## what a build needs besides Rust
+	@command -v cargo >/dev/null || { echo "install Rust 1.95 or newer with rustup first"; exit 1; }
+	@$(call install,cc,gcc libc6-dev)
+
+packages-test: packages ## what the tests need besides
+	@$(call install,cmake,cmake)
+	@$(call install,python3,python3 python3-venv)
+
+# install(command, packages): installs Debian packages unless the command is there
+install = command -v $(1) >/dev/null || { \
+    echo "installing $(2) with apt-get"; \
+    $$([ $$(id -u) = 0 ] || echo sudo) sh -c 'apt-get update -qq && apt-get install -y -qq $(2)'; }
+
+clean: ## remove everything built
+	cargo clean
+	rm -rf dist

@@ -1,0 +1,116 @@
+//! `dataserver check`
+
+use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use plugin_api::{Context, PluginError};
+use serde_json::json;
+
+use super::{EXIT_CONFIG, Format, PipelineFile, output};
+use crate::{
+    config::{Faults, Pipeline},
+    plugin::PluginCatalog,
+    topology,
+};
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    file: PipelineFile,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Do not ask components whether what they need is there.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// All that was found.
+#[derive(Default)]
+struct Findings {
+    faults: Option<Faults>,
+    warnings: Option<Faults>,
+    /// Components that could not start, with the reason.
+    unready: Vec<(String, PluginError)>,
+}
+
+impl Check {
+    /// Checks a pipeline and prints what was found.
+    pub fn run(self) -> ExitCode {
+        let findings = self.find();
+        let printed = match self.format {
+            Format::Text => output::print(&self.text(&findings)),
+            Format::Json => output::print(&findings.json()),
+        };
+        if findings.is_fine() { printed } else { ExitCode::from(EXIT_CONFIG) }
+    }
+
+    fn find(&self) -> Findings {
+        let draft = match self.file.load() {
+            Ok(draft) => draft,
+            Err(faults) => return Findings { faults: Some(faults), ..Findings::default() },
+        };
+        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        let warnings = Some(draft.warnings());
+        match draft.resolve(&catalog) {
+            Err(faults) => Findings { faults: Some(faults), warnings, unready: Vec::new() },
+            Ok(pipeline) => {
+                let unready = if self.offline { Vec::new() } else { ask(&pipeline, &catalog) };
+                Findings { faults: None, warnings, unready }
+            }
+        }
+    }
+
+    fn text(&self, findings: &Findings) -> String {
+        let color = std::io::stdout().is_terminal();
+        let mut text = String::new();
+        for found in [&findings.faults, &findings.warnings].into_iter().flatten() {
+            text += &output::rendered(found, color);
+        }
+        for (component, error) in &findings.unready {
+            text += &format!("error: {component} could not start: {error}\n");
+        }
+        if findings.is_fine() {
+            text += &format!("{} is fine\n", self.file.config.display());
+        }
+        text
+    }
+}
+
+impl Findings {
+    fn is_fine(&self) -> bool {
+        self.faults.is_none() && self.unready.is_empty()
+    }
+
+    fn json(&self) -> String {
+        let mut all = Vec::new();
+        for found in [&self.faults, &self.warnings].into_iter().flatten() {
+            all.extend(found.to_json().as_array().cloned().unwrap_or_default());
+        }
+        for (component, error) in &self.unready {
+            all.push(json!({
+                "severity": "error", "component": component, "message": error.message,
+            }));
+        }
+        serde_json::Value::Array(all).to_string()
+    }
+}
+
+/// Asks every component whether it could start.
+fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError)> {
+    let check = |component: &crate::config::Component| {
+        let plugin = catalog
+            .plugin(&component.plugin, component.kind, component.carrier)
+            .map_err(|missing| PluginError::config(missing.message))?;
+        let context = Context::new(
+            &component.id,
+            &pipeline.base_dir,
+            pipeline.host.data_dir.join("state").join(&component.id),
+            Arc::new(topology::Onlooker),
+        );
+        plugin.check(component.kind, &component.options_json(), context)
+    };
+    let asked = pipeline.components.iter().map(|it| (it.id.clone(), check(it)));
+    asked.filter_map(|(id, result)| Some((id, result.err()?))).collect()
+}

@@ -1,0 +1,112 @@
+//! The `dataserver` command: arguments as typed, then one file a verb.
+
+mod check;
+mod graph;
+mod output;
+mod plugins;
+mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{self, Draft, Faults, ProcessEnvironment},
+    telemetry::logging::{self, LogFormat},
+};
+
+/// Exit code of a pipeline file that cannot work (`EX_CONFIG` of sysexits.h).
+const EXIT_CONFIG: u8 = 78;
+
+/// Real-time market-data host: runs pipelines of source, transform and sink plugins.
+#[derive(Debug, Parser)]
+#[command(name = "dataserver", version, max_term_width = 100)]
+struct Arguments {
+    /// Lowest severity that is logged: `RUST_LOG` goes before it.
+    #[arg(
+        long, global = true, default_value = "info", value_name = "LEVEL",
+        value_parser = ["off", "error", "warn", "info", "debug", "trace"]
+    )]
+    log_level: String,
+    /// How log lines are written to stderr.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a pipeline until SIGTERM or SIGINT, or until all its sources have ended.
+    ///
+    /// Ends with a table of records, losses, errors and latencies. A first signal lets what is
+    /// under way be delivered, a second one ends at once. Exit code 0 when everything was
+    /// delivered, 1 when something failed, 78 when the pipeline file cannot work.
+    Run(PipelineFile),
+    /// Check a pipeline: syntax, keys, inputs, plugins, and whether every component could start.
+    ///
+    /// Exit code 0 when it can run, 78 when it cannot.
+    Check(check::Check),
+    /// List the installed plugins, or show one plugin's options.
+    Plugins(plugins::Plugins),
+    /// Print the pipeline as a picture.
+    Graph(graph::Graph),
+    /// Print completions for a shell, e.g. `dataserver completions bash > /etc/bash_completion.d/dataserver`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The pipeline to work on.
+#[derive(Debug, Args)]
+struct PipelineFile {
+    /// The pipeline file.
+    #[arg(
+        short,
+        long,
+        env = "DATASERVER_CONFIG",
+        default_value = "pipeline.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+}
+
+impl PipelineFile {
+    fn load(&self) -> Result<Draft, Faults> {
+        config::load(&self.config, &ProcessEnvironment)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    logging::start(&arguments.log_level, arguments.log_format);
+    match arguments.command {
+        Command::Run(file) => run::run(&file),
+        Command::Check(check) => check.run(),
+        Command::Plugins(plugins) => plugins.run(),
+        Command::Graph(graph) => graph.run(),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "dataserver", &mut text);
+            output::print(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

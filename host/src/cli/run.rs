@@ -1,0 +1,114 @@
+//! `dataserver run`
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use super::{EXIT_CONFIG, PipelineFile, output};
+use crate::{
+    clock::{Clock, SystemClock},
+    control,
+    plugin::PluginCatalog,
+    shutdown::{Phase, Shutdown},
+    topology::{self, Outcome, Topology},
+};
+
+/// Runs a pipeline to its end.
+pub fn run(file: &PipelineFile) -> ExitCode {
+    let draft = match file.load() {
+        Ok(draft) => draft,
+        Err(faults) => return output::show_faults(&faults),
+    };
+    let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+    let warnings = draft.warnings();
+    if !warnings.is_empty() {
+        output::show_faults(&warnings);
+    }
+    let pipeline = match draft.resolve(&catalog) {
+        Ok(pipeline) => pipeline,
+        Err(faults) => return output::show_faults(&faults),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let shutdown = Arc::new(Shutdown::default());
+    // before anything runs: a signal while plugins open must not cost what others have taken
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown)) {
+        return output::complain(&format!("cannot listen to signals: {error}"));
+    }
+    // so is the address: a second host by mistake must not send anything
+    let (http, token) = (pipeline.host.http, pipeline.host.token.clone());
+    let listening = match http.map(|address| control::listen(address, token)).transpose() {
+        Ok(listening) => listening,
+        Err(error) => return output::complain(&error.to_string()),
+    };
+    let topology = match topology::start(pipeline, &catalog, &clock, shutdown) {
+        Ok(topology) => Arc::new(topology),
+        Err(error) => {
+            let code = output::complain(&error.to_string());
+            return if error.is_config() { ExitCode::from(EXIT_CONFIG) } else { code };
+        }
+    };
+    let control = listening.map(|listening| listening.serve(Arc::clone(&topology)));
+    if !topology.shutdown().is_stopping() {
+        announce(&topology, control.as_ref());
+    }
+    let outcome = topology.wait();
+    conclude(&topology, &outcome, clock.as_ref())
+}
+
+fn announce(topology: &Topology, control: Option<&control::Control>) {
+    let http = control.map(|control| control.address().to_string());
+    tracing::info!(
+        components = topology.components().len(),
+        http = http.as_deref().unwrap_or("off"),
+        "the pipeline runs"
+    );
+    // without systemd there is nobody to tell
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+fn conclude(topology: &Topology, outcome: &Outcome, clock: &dyn Clock) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "{}", topology.summary(clock));
+    for (component, error) in &outcome.failed {
+        let _ = writeln!(stderr, "error: {component} failed: {error}");
+    }
+    for component in &outcome.abandoned {
+        let _ = writeln!(stderr, "error: {component} did not end in time and was left behind");
+    }
+    if outcome.undelivered > 0 {
+        let _ = writeln!(stderr, "error: {} records were not delivered", outcome.undelivered);
+    }
+    if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A first SIGTERM or SIGINT drains, a second one aborts.
+fn listen_to_signals(shutdown: Arc<Shutdown>) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        for signal in &mut signals {
+            if signal == SIGHUP {
+                tracing::warn!("this version does not reload; restart it to apply changes");
+                continue;
+            }
+            let next = match shutdown.phase() {
+                Phase::Running => Phase::Draining,
+                Phase::Draining | Phase::Aborting => Phase::Aborting,
+            };
+            tracing::info!(
+                signal,
+                "{}",
+                match next {
+                    Phase::Aborting => "ending at once",
+                    Phase::Running | Phase::Draining =>
+                        "stopping the sources and delivering the rest",
+                }
+            );
+            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            shutdown.advance(next);
+        }
+    })?;
+    Ok(())
+}

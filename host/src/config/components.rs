@@ -1,0 +1,328 @@
+//! `[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`: the keys that the host owns.
+
+use std::{ops::Range, time::Duration};
+
+use plugin_api::RoleKind;
+
+use super::{
+    BatchSettings, Buffer, Carrier, Component, OnFailure, Retry, WhenFull,
+    fault::Report,
+    keys::{self, Place},
+    read, suggest,
+    tree::{Entry, Node, Table, Text, Value},
+};
+
+/// A component before its plugin is known.
+pub(super) struct Unresolved {
+    /// What the host's keys say; its options are still empty.
+    pub component: Component,
+    /// Where its id stands.
+    pub id_span: Range<usize>,
+    /// The plugin's id and where it stands; `None` when that is missing or wrong.
+    pub plugin: Option<(Text, Range<usize>)>,
+    /// What it reads from.
+    pub inputs: Vec<Input>,
+    /// `buffer.when_full`, when given.
+    pub when_full: Option<WhenFull>,
+    /// Whether `carrier` is as meant.
+    pub carrier_known: bool,
+    /// The plugin's own keys.
+    pub options: Table,
+}
+
+/// One of the inputs of a component.
+pub(super) struct Input {
+    /// Id of a component.
+    pub id: String,
+    /// As it stands in the file, in quotes.
+    pub written: String,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+/// Name of the tables of that kind.
+pub(super) fn section(kind: RoleKind) -> &'static str {
+    match kind {
+        RoleKind::Source => "sources",
+        RoleKind::Transform => "transforms",
+        RoleKind::Sink => "sinks",
+    }
+}
+
+/// Reads all components of a kind.
+pub(super) fn read_kind(report: &mut Report, root: &Table, kind: RoleKind) -> Vec<Unresolved> {
+    let Some(entry) = root.get(section(kind)) else {
+        return Vec::new();
+    };
+    if matches!(entry.node.value, Value::Array(_)) {
+        let section = section(kind);
+        report
+            .fault(&entry.node.span, format!("`{section}` must be a table, found a list"))
+            .help(format!("give each {kind} an id of its own, in single brackets: [{section}.ID]"));
+        return Vec::new();
+    }
+    let Some(table) = read::table(report, entry) else {
+        return Vec::new();
+    };
+    table.entries.iter().filter_map(|entry| read_component(report, entry, kind)).collect()
+}
+
+fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<Unresolved> {
+    check_id(report, entry);
+    let Value::Table(table) = &entry.node.value else {
+        let help = format!("write its keys below a line [{}.{}]", section(kind), entry.key);
+        read::wrong_type(report, &entry.key, &entry.node, "a table", &help);
+        return None;
+    };
+    let plugin = read_plugin(report, entry, table);
+    let inputs = read_inputs(report, entry, table, kind);
+    let mut reading = Reading { report, table, kind };
+    reading.refuse_keys_of_other_kinds();
+    reading.workers();
+    let (carrier, carrier_known) = reading.carrier();
+    reading.sandbox(carrier);
+    let (buffer, when_full) = reading.buffer();
+    let component = Component {
+        id: entry.key.clone(),
+        kind,
+        plugin: plugin.as_ref().map(|(text, _)| text.value.clone()).unwrap_or_default(),
+        carrier,
+        inputs: inputs.iter().map(|input| input.id.clone()).collect(),
+        buffer,
+        batch: reading.batch(),
+        retry: reading.retry(),
+        on_failure: reading.on_failure(),
+        options: serde_json::Map::new(),
+    };
+    let is_option = |entry: &&Entry| keys::find(Place::Component, &entry.key).is_none();
+    let options = Table { entries: table.entries.iter().filter(is_option).cloned().collect() };
+    let id_span = entry.key_span.clone();
+    Some(Unresolved { component, id_span, plugin, inputs, when_full, carrier_known, options })
+}
+
+fn check_id(report: &mut Report, entry: &Entry) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if !entry.key.is_empty() && entry.key.chars().all(allowed) {
+        return;
+    }
+    let mut help = "an id is made of a-z, 0-9, _ and -".to_owned();
+    let fixed = entry.key.to_lowercase().replace([' ', '.'], "_");
+    if !fixed.is_empty() && fixed.chars().all(allowed) {
+        help.push_str(&format!("; write e.g. `{fixed}`"));
+    }
+    report.fault(&entry.key_span, format!("`{}` is no id", entry.key)).help(help);
+}
+
+fn read_plugin(
+    report: &mut Report,
+    component: &Entry,
+    table: &Table,
+) -> Option<(Text, Range<usize>)> {
+    let Some(entry) = table.get("plugin") else {
+        report
+            .fault(&component.key_span, format!("`{}` has no `plugin`", component.key))
+            .help("add plugin = \"ID\"; `dataserver plugins list` shows what there is")
+            .unless_partial();
+        return None;
+    };
+    let text = read::text(report, entry, "plugin = \"ID\"")?;
+    Some((text.clone(), entry.node.span.clone()))
+}
+
+fn read_inputs(
+    report: &mut Report,
+    component: &Entry,
+    table: &Table,
+    kind: RoleKind,
+) -> Vec<Input> {
+    const EXAMPLE: &str = "inputs = [\"ID\"], with the id of a source or transform";
+    if kind == RoleKind::Source {
+        return Vec::new();
+    }
+    let Some(entry) = table.get("inputs") else {
+        report
+            .fault(&component.key_span, format!("{kind} `{}` has no `inputs`", component.key))
+            .help(format!("add {EXAMPLE}"))
+            .unless_partial();
+        return Vec::new();
+    };
+    if matches!(&entry.node.value, Value::Array(items) if items.is_empty()) {
+        report
+            .fault(&entry.node.span, format!("`inputs` of {kind} `{}` is empty", component.key))
+            .help(format!("write {EXAMPLE}"));
+    }
+    let inputs = read::texts(report, entry, EXAMPLE).unwrap_or_default();
+    let input = |(text, node): (&Text, &Node)| Input {
+        id: text.value.clone(),
+        written: report.written(&node.span),
+        span: node.span.clone(),
+    };
+    inputs.into_iter().map(input).collect()
+}
+
+/// Reads the optional keys of one component.
+struct Reading<'a> {
+    report: &'a mut Report,
+    table: &'a Table,
+    kind: RoleKind,
+}
+
+impl<'a> Reading<'a> {
+    fn refuse_keys_of_other_kinds(&mut self) {
+        for entry in &self.table.entries {
+            let Some(key) = keys::find(Place::Component, &entry.key) else { continue };
+            if !key.kinds.contains(&self.kind) {
+                let owners: Vec<_> = key.kinds.iter().map(|kind| format!("a {kind}")).collect();
+                self.report
+                    .fault(&entry.key_span, format!("a {} has no `{}`", self.kind, key.name))
+                    .help(format!("only {} has it; remove it here", owners.join(" or ")));
+            }
+        }
+    }
+
+    /// The entry of a key that this kind takes.
+    fn get(&self, name: &str) -> Option<&'a Entry> {
+        let known =
+            keys::find(Place::Component, name).is_some_and(|key| key.kinds.contains(&self.kind));
+        if known { self.table.get(name) } else { None }
+    }
+
+    /// The table of a key that this kind takes, its keys checked.
+    fn sub_table(&mut self, name: &str, place: Place) -> Option<&'a Table> {
+        let table = read::table(self.report, self.get(name)?)?;
+        read::unknown_keys(self.report, table, place, self.kind);
+        Some(table)
+    }
+
+    fn workers(&mut self) {
+        let Some(entry) = self.get("workers") else { return };
+        if read::integer(self.report, entry, &(1..=1024)).is_some_and(|workers| workers > 1) {
+            self.report
+                .fault(&entry.node.span, "`workers` above 1 is not available in this version")
+                .help("write 1 or leave the key out");
+        }
+    }
+
+    fn carrier(&mut self) -> (Option<Carrier>, bool) {
+        let Some(entry) = self.get("carrier") else { return (None, true) };
+        let words = [("native", Carrier::Native), ("wasm", Carrier::Wasm)];
+        let carrier = read::choice(self.report, entry, &words);
+        (carrier, carrier.is_some())
+    }
+
+    /// Checks `limits` and `grants`.
+    fn sandbox(&mut self, carrier: Option<Carrier>) {
+        for name in ["limits", "grants"] {
+            if let Some(entry) = self.get(name)
+                && carrier != Some(Carrier::Wasm)
+            {
+                self.report
+                    .fault(&entry.key_span, format!("`{name}` is only for carrier = \"wasm\""))
+                    .help("a native plugin cannot be confined; remove the table, or say carrier = \"wasm\"");
+            }
+        }
+        if let Some(limits) = self.sub_table("limits", Place::Limits) {
+            limits.get("memory").map(|entry| read::byte_size(self.report, entry));
+            let least = Duration::from_millis(1);
+            limits.get("deadline").map(|entry| read::duration(self.report, entry, least));
+        }
+        if let Some(grants) = self.sub_table("grants", Place::Grants) {
+            grants.get("http").map(|entry| read::texts(self.report, entry, "[\"example.com\"]"));
+            grants.get("env").map(|entry| read::texts(self.report, entry, "[\"NAME\"]"));
+            let dirs = grants.get("dirs").and_then(|entry| read::table(self.report, entry));
+            for entry in dirs.map_or(&[][..], |dirs| &dirs.entries) {
+                read::choice(self.report, entry, &[("read", ()), ("write", ())]);
+            }
+        }
+    }
+
+    fn buffer(&mut self) -> (Buffer, Option<WhenFull>) {
+        let mut buffer = Buffer::default();
+        let Some(table) = self.sub_table("buffer", Place::Buffer) else { return (buffer, None) };
+        if let Some(entry) = table.get("type") {
+            self.buffer_type(entry);
+        }
+        if let Some(bytes) =
+            table.get("max_bytes").and_then(|entry| read::byte_size(self.report, entry))
+        {
+            buffer.max_bytes = bytes;
+        }
+        let words = [
+            ("block", WhenFull::Block),
+            ("drop_oldest", WhenFull::DropOldest),
+            ("drop_newest", WhenFull::DropNewest),
+            ("latest", WhenFull::Latest),
+        ];
+        let when_full =
+            table.get("when_full").and_then(|entry| read::choice(self.report, entry, &words));
+        buffer.when_full = when_full.unwrap_or(buffer.when_full);
+        (buffer, when_full)
+    }
+
+    fn buffer_type(&mut self, entry: &Entry) {
+        if matches!(&entry.node.value, Value::Text(text) if text.value == "disk") {
+            self.report
+                .fault(&entry.node.span, "buffers on disk are not available in this version")
+                .help("write type = \"memory\" or leave the key out");
+        } else {
+            read::choice(self.report, entry, &[("memory", ())]);
+        }
+    }
+
+    fn batch(&mut self) -> BatchSettings {
+        let mut batch = BatchSettings::default();
+        let Some(table) = self.sub_table("batch", Place::Batch) else { return batch };
+        let records = table.get("max_records");
+        if let Some(records) =
+            records.and_then(|entry| read::integer(self.report, entry, &(1..=u32::MAX)))
+        {
+            batch.max_records = u64::from(records);
+        }
+        let wait = table.get("max_wait");
+        if let Some(wait) =
+            wait.and_then(|entry| read::duration(self.report, entry, Duration::ZERO))
+        {
+            batch.max_wait = wait;
+        }
+        batch
+    }
+
+    fn retry(&mut self) -> Retry {
+        let mut retry = Retry::default();
+        let Some(table) = self.sub_table("retry", Place::Retry) else { return retry };
+        let attempts = table.get("max_attempts");
+        if let Some(attempts) =
+            attempts.and_then(|entry| read::integer(self.report, entry, &(0..=u32::MAX)))
+        {
+            retry.max_attempts = attempts;
+        }
+        let backoff = table.get("backoff");
+        if let Some((min, max)) = backoff.and_then(|entry| read::duration_range(self.report, entry))
+        {
+            (retry.min_backoff, retry.max_backoff) = (min, max);
+        }
+        let dead_letter = table.get("dead_letter");
+        if let Some(dead_letter) = dead_letter.and_then(|entry| read::boolean(self.report, entry)) {
+            retry.dead_letter = dead_letter;
+        }
+        retry
+    }
+
+    fn on_failure(&mut self) -> OnFailure {
+        let words = [("restart", OnFailure::Restart), ("stop", OnFailure::Stop)];
+        let entry = self.get("on_failure");
+        let read = entry.and_then(|entry| read::choice(self.report, entry, &words));
+        read.unwrap_or(OnFailure::Restart)
+    }
+}
+
+/// Reports tables of the file that nobody knows.
+pub(super) fn unknown_sections(report: &mut Report, root: &Table) {
+    const SECTIONS: [&str; 4] = ["host", "sources", "transforms", "sinks"];
+    for entry in &root.entries {
+        if !SECTIONS.contains(&entry.key.as_str()) {
+            let help = suggest::help(&entry.key, "tables of a pipeline", &SECTIONS);
+            report.fault(&entry.key_span, format!("unknown table `{}`", entry.key)).help(help);
+        }
+    }
+}

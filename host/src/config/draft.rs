@@ -1,0 +1,121 @@
+//! A pipeline whose plugins are not known yet.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use plugin_api::Role;
+
+use super::{
+    Catalog, Component, Faults, HostSettings, Pipeline, components::Unresolved, default_when_full,
+    fault::Report, host::Host, options,
+};
+
+/// A pipeline whose plugins are not known yet.
+///
+/// It may have faults; only [`resolve`](Self::resolve) makes a [`Pipeline`] of it.
+pub struct Draft {
+    file: PathBuf,
+    base_dir: PathBuf,
+    host: Host,
+    components: Vec<Unresolved>,
+    report: Report,
+}
+
+impl Draft {
+    pub(super) fn new(
+        file: PathBuf,
+        base_dir: PathBuf,
+        host: Host,
+        components: Vec<Unresolved>,
+        report: Report,
+    ) -> Self {
+        Self { file, base_dir, host, components, report }
+    }
+
+    /// The file; absolute.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// `[host]`: says among others where plugins are searched.
+    pub fn host(&self) -> &HostSettings {
+        &self.host.settings
+    }
+
+    /// The components as far as the file alone tells; without options.
+    pub fn components(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().map(|unresolved| &unresolved.component)
+    }
+
+    /// What is wrong with the file, plugins left aside.
+    pub fn faults(&self) -> Faults {
+        self.report.clone().finish().0
+    }
+
+    /// What looks wrong, but can be run.
+    pub fn warnings(&self) -> Faults {
+        self.report.clone().finish().1
+    }
+
+    /// Looks the plugins up, checks their options, and fills in what depends on them.
+    ///
+    /// # Errors
+    /// All that is wrong with the file.
+    pub fn resolve(mut self, catalog: &dyn Catalog) -> Result<Pipeline, Faults> {
+        let mut components = Vec::with_capacity(self.components.len());
+        // without the right folders, each plugin would be reported as missing
+        let known = if self.host.plugins_known { self.components } else { Vec::new() };
+        for mut unresolved in known {
+            if let Some(role) = find_role(&mut self.report, &unresolved, catalog) {
+                resolve_component(&mut self.report, &mut unresolved, &role);
+            }
+            components.push(unresolved.component);
+        }
+        let (faults, _) = self.report.finish();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let Self { file, base_dir, host, .. } = self;
+        Ok(Pipeline { file, base_dir, host: host.settings, components })
+    }
+}
+
+fn find_role(report: &mut Report, unresolved: &Unresolved, catalog: &dyn Catalog) -> Option<Role> {
+    let (plugin, span) = unresolved.plugin.as_ref().filter(|_| unresolved.carrier_known)?;
+    let component = &unresolved.component;
+    match catalog.find(&plugin.value, component.kind, component.carrier) {
+        Ok(role) => Some(role),
+        Err(why) => {
+            // a value that a variable gave is not shown
+            let shown = |text: String| {
+                if plugin.filled { text.replace(&plugin.value, "${…}") } else { text }
+            };
+            let fault = report.fault(span, shown(why.message));
+            if let Some(help) = why.help {
+                fault.help(shown(help));
+            }
+            None
+        }
+    }
+}
+
+fn resolve_component(report: &mut Report, unresolved: &mut Unresolved, role: &Role) {
+    if unresolved.when_full.is_none() {
+        unresolved.component.buffer.when_full = default_when_full(role.delivery);
+    }
+    unresolved.component.options = options::check(report, unresolved, &role.options_schema);
+}
+
+impl fmt::Debug for Draft {
+    /// Leaves out what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("file", &self.file)
+            .field("host", &self.host.settings)
+            .field("components", &self.components().collect::<Vec<_>>())
+            .field("faults", &self.faults())
+            .finish()
+    }
+}

@@ -1,0 +1,127 @@
+//! `[host]`.
+
+use std::{
+    net::SocketAddr,
+    path::{Component as Part, Path, PathBuf},
+    time::Duration,
+};
+
+use plugin_api::RoleKind;
+
+use super::{
+    HostSettings, Secret,
+    fault::Report,
+    keys::Place,
+    read,
+    tree::{Entry, Table, Value},
+};
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Settings of the host, and whether its plugin folders are those that were meant.
+pub(super) struct Host {
+    pub settings: HostSettings,
+    pub plugins_known: bool,
+}
+
+/// Reads `[host]`; what is wrong there is reported and replaced by the default.
+pub(super) fn read_host(
+    report: &mut Report,
+    table: Option<&Table>,
+    base_dir: &Path,
+    executable_dir: Option<&Path>,
+) -> Host {
+    let none = Table::default();
+    let table = table.unwrap_or(&none);
+    // the kind plays no part: [host] has the same keys for all
+    read::unknown_keys(report, table, Place::Host, RoleKind::Source);
+    let plugins = match table.get("plugins") {
+        Some(entry) => read_folders(report, entry, base_dir),
+        None => Some(default_plugins(base_dir, executable_dir)),
+    };
+    let data_dir = table.get("data_dir").and_then(|entry| read::text(report, entry, "\"data\""));
+    let data_dir = data_dir.map_or("data", |text| text.value.as_str());
+    let http = table.get("http").and_then(|entry| Some((read_address(report, entry)?, entry)));
+    let token = read_token(report, table);
+    if let Some((address, entry)) = http
+        && !address.ip().is_loopback()
+        && table.get("token").is_none()
+    {
+        report
+            .fault(&entry.node.span, "`http` can be reached from other machines without a `token`")
+            .help("add token = \"${file:token}\" to [host], or listen on 127.0.0.1")
+            .unless_partial();
+    }
+    let mut timeout = |key, least| {
+        let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
+        read.unwrap_or(DEFAULT_TIMEOUT)
+    };
+    let settings = HostSettings {
+        data_dir: absolute(base_dir, Path::new(data_dir)),
+        http: http.map(|(address, _)| address),
+        token,
+        drain_timeout: timeout("drain_timeout", Duration::ZERO),
+        stuck_after: timeout("stuck_after", Duration::from_millis(1)),
+        plugins: plugins.clone().unwrap_or_default(),
+    };
+    Host { settings, plugins_known: plugins.is_some() }
+}
+
+fn read_token(report: &mut Report, table: &Table) -> Option<Secret> {
+    let text = read::text(report, table.get("token")?, "\"${file:token}\"")?;
+    Some(Secret(text.value.clone()))
+}
+
+fn read_folders(report: &mut Report, entry: &Entry, base_dir: &Path) -> Option<Vec<PathBuf>> {
+    const EXAMPLE: &str = "[\"plugins\"]";
+    let folders = read::texts(report, entry, EXAMPLE)?;
+    if entry.node.is_broken() {
+        return None;
+    }
+    if let Value::Array(items) = &entry.node.value
+        && items.is_empty()
+    {
+        report
+            .fault(&entry.node.span, "`plugins` names no folder, so no plugin would be found")
+            .help(format!("write e.g. {EXAMPLE}, or leave the key out"));
+        return None;
+    }
+    Some(folders.iter().map(|(text, _)| absolute(base_dir, Path::new(&text.value))).collect())
+}
+
+/// `plugins` beside the file; where there is none, the one that was installed with the program.
+fn default_plugins(base_dir: &Path, executable_dir: Option<&Path>) -> Vec<PathBuf> {
+    let beside_file = base_dir.join("plugins");
+    let installed = executable_dir.map(|folder| absolute(folder, Path::new("../plugins")));
+    match installed {
+        Some(installed) if !beside_file.is_dir() && installed.is_dir() => vec![installed],
+        _ => vec![beside_file],
+    }
+}
+
+fn read_address(report: &mut Report, entry: &Entry) -> Option<SocketAddr> {
+    let text = read::text(report, entry, "\"127.0.0.1:9280\"")?;
+    let address = text.value.parse();
+    if address.is_err() {
+        let message = format!("`http` is no address: {}", report.written(&entry.node.span));
+        report
+            .fault(&entry.node.span, message)
+            .help("write an IP address and a port, e.g. \"127.0.0.1:9280\" or \"[::1]:9280\"");
+    }
+    address.ok()
+}
+
+/// The path as seen from that folder, without `.` and `..`; symbolic links are not followed.
+pub(super) fn absolute(base_dir: &Path, path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in base_dir.join(path).components() {
+        match part {
+            Part::CurDir => {}
+            Part::ParentDir => {
+                clean.pop();
+            }
+            Part::Prefix(_) | Part::RootDir | Part::Normal(_) => clean.push(part),
+        }
+    }
+    clean
+}

@@ -1,0 +1,136 @@
+//! Every key of pipeline.toml that the host owns.
+//!
+//! This one table says which keys are known and writes the reference.
+
+use plugin_api::RoleKind::{self, Sink, Source, Transform};
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `[host]`.
+    Host,
+    /// `[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`.
+    Component,
+    /// `[….ID.buffer]`.
+    Buffer,
+    /// `[….ID.batch]`.
+    Batch,
+    /// `[….ID.retry]`.
+    Retry,
+    /// `[….ID.limits]`.
+    Limits,
+    /// `[….ID.grants]`.
+    Grants,
+}
+
+impl Place {
+    /// All places, in the order of the reference.
+    pub const ALL: [Self; 7] = [
+        Self::Host,
+        Self::Component,
+        Self::Buffer,
+        Self::Batch,
+        Self::Retry,
+        Self::Limits,
+        Self::Grants,
+    ];
+
+    /// What it is called in texts.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Host => "[host]",
+            Self::Component => "a component",
+            Self::Buffer => "`buffer`",
+            Self::Batch => "`batch`",
+            Self::Retry => "`retry`",
+            Self::Limits => "`limits`",
+            Self::Grants => "`grants`",
+        }
+    }
+}
+
+/// A key that the host owns.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub place: Place,
+    pub name: &'static str,
+    /// What it takes.
+    pub form: &'static str,
+    /// What holds without it, as TOML; empty when there is nothing to write.
+    pub default: &'static str,
+    /// Kinds of component that take it; all for keys of `[host]`.
+    pub kinds: &'static [RoleKind],
+    /// What it does.
+    pub doc: &'static str,
+}
+
+const ALL: &[RoleKind] = &[Source, Transform, Sink];
+const FED: &[RoleKind] = &[Transform, Sink];
+const SINK: &[RoleKind] = &[Sink];
+
+const fn key(
+    place: Place,
+    name: &'static str,
+    form: &'static str,
+    default: &'static str,
+    kinds: &'static [RoleKind],
+    doc: &'static str,
+) -> Key {
+    Key { place, name, form, default, kinds, doc }
+}
+
+use Place::{Batch, Buffer, Component, Grants, Host, Limits, Retry};
+
+#[rustfmt::skip]
+pub(super) static KEYS: &[Key] = &[
+    key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
+    key(Host, "data_dir", "folder", "\"data\"", ALL, "Where dead letters and checkpoints are kept."),
+    key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
+    key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
+    key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
+    key(Host, "stuck_after", "duration", "\"30s\"", ALL, "A call into a plugin that takes longer is reported as stuck."),
+
+    key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
+    key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
+    key(Component, "inputs", "list of ids", "", FED, "Sources and transforms that it reads from. Must be given."),
+    key(Component, "workers", "integer", "1", FED, "Instances that work side by side. This version runs one."),
+    key(Component, "buffer", "table", "", FED, "The queue between the inputs and this component."),
+    key(Component, "batch", "table", "", SINK, "How many records the sink gets at once."),
+    key(Component, "retry", "table", "", ALL, "What follows a fault that passes, such as a server that is away."),
+    key(Component, "limits", "table", "", ALL, "What a sandboxed plugin may use up; only with `carrier = \"wasm\"`."),
+    key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; only with `carrier = \"wasm\"`. Nothing is granted by default."),
+    key(Component, "on_failure", "`restart`, `stop`", "\"restart\"", ALL, "What follows when the plugin panics or reports a fatal error: a new instance after a pause of 1s to 60s, or the end of the host with exit code 1."),
+
+    key(Buffer, "type", "`memory`", "\"memory\"", FED, "Where the queue is kept. This version keeps all queues in memory."),
+    key(Buffer, "max_bytes", "size", "\"64MiB\"", FED, "Bound of the queue, in bytes of payload."),
+    key(Buffer, "when_full", "`block`, `drop_oldest`, `drop_newest`, `latest`", "", FED, "What a full queue does: its writer waits, the oldest or the newest batches go, or only the newest quote of each security stays. `latest` for sinks that publish a live feed, `block` for all others, unless given."),
+
+    key(Batch, "max_records", "integer", "10000", SINK, "Batches that wait are joined up to so many records."),
+    key(Batch, "max_wait", "duration", "\"0s\"", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there."),
+
+    key(Retry, "max_attempts", "integer", "0", ALL, "Attempts before the records are given up; 0 = for ever."),
+    key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),
+    key(Retry, "dead_letter", "boolean", "true", ALL, "Whether records that are given up are kept in `data_dir/dead-letter/ID/`."),
+
+    key(Limits, "memory", "size", "", ALL, "Memory of one instance."),
+    key(Limits, "deadline", "duration", "", ALL, "Longest time of one call."),
+
+    key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call."),
+    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use."),
+    key(Grants, "env", "list of names", "[]", ALL, "Variables of the environment that it may read."),
+];
+
+/// Keys of that place.
+pub(super) fn of(place: Place) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.place == place)
+}
+
+/// Names of the keys that a component of that kind takes there.
+pub(super) fn names(place: Place, kind: RoleKind) -> Vec<&'static str> {
+    of(place).filter(|key| key.kinds.contains(&kind)).map(|key| key.name).collect()
+}
+
+/// The key of that name there.
+pub(super) fn find(place: Place, name: &str) -> Option<&'static Key> {
+    of(place).find(|key| key.name == name)
+}

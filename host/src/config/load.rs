@@ -1,0 +1,66 @@
+//! Reads a file as far as that goes without plugins.
+
+use std::{fs, path::Path, sync::Arc};
+
+use plugin_api::RoleKind;
+
+use super::{
+    Draft, Environment, Faults,
+    components::{read_kind, unknown_sections},
+    fault::Report,
+    graph, host, mask, read, substitute, tree,
+};
+
+/// Reads a pipeline from a file.
+///
+/// What is wrong with a file that is valid TOML is kept in the [`Draft`], so that it can be shown
+/// together with what its plugins find wrong.
+///
+/// # Errors
+/// When the file cannot be read, is no UTF-8 or no TOML; in the last case together with all else
+/// that is certainly wrong.
+pub fn load(file: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+    let bytes = fs::read(file).map_err(|error| {
+        let message = format!("cannot read the pipeline: {error}");
+        Faults::unread(file, message, "name the file with -c FILE")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let mut report = Report::new(file, text.into());
+        report
+            .fault(&(valid..valid), "the file is not valid UTF-8 from here on")
+            .help("save it as UTF-8, without GBK or UTF-16");
+        report.finish().0
+    })?;
+    load_text(&text, file, environment)
+}
+
+/// Reads a pipeline from the text of a file; relative paths count from the file's folder.
+///
+/// # Errors
+/// When it is no TOML; together with all else that is certainly wrong.
+pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+    let working_dir = std::env::current_dir().unwrap_or_default();
+    let absolute = host::absolute(&working_dir, file);
+    let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
+
+    let mut report = Report::new(file, text.into());
+    let mut root = tree::parse(text, &mut report);
+    report.mask(Arc::from(mask::mask(text, &root)));
+    substitute::fill_table(&mut root, environment, &mut report);
+
+    unknown_sections(&mut report, &root);
+    let host = root.get("host").and_then(|entry| read::table(&mut report, entry));
+    let executable_dir = environment.executable_dir();
+    let host = host::read_host(&mut report, host, &base_dir, executable_dir.as_deref());
+    let components: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
+        .into_iter()
+        .flat_map(|kind| read_kind(&mut report, &root, kind))
+        .collect();
+    graph::check(&mut report, &root, &components);
+    if report.is_partial() {
+        return Err(report.finish().0);
+    }
+    Ok(Draft::new(absolute, base_dir, host, components, report))
+}

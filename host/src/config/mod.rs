@@ -1,0 +1,243 @@
+//! pipeline.toml: from text to settings that can be run.
+//!
+//! Two steps. [`load`] reads a file and checks all that needs no plugin: syntax, keys, types,
+//! values, ids, inputs, cycles. [`Draft::resolve`] then looks every plugin up in a [`Catalog`],
+//! checks the options against the schema it declares and fills in what depends on the plugin. All
+//! faults of a file are shown at once, each with its place; see [`Faults`].
+
+mod components;
+mod draft;
+mod fault;
+mod graph;
+mod host;
+mod keys;
+mod load;
+mod mask;
+mod options;
+mod options_text;
+mod read;
+mod reference;
+mod render;
+mod schema;
+mod substitute;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use plugin_api::{Delivery, Role, RoleKind};
+
+pub use draft::Draft;
+pub use fault::{Diagnostic, Faults, Label, Severity};
+pub use load::{load, load_text};
+pub use reference::reference_markdown;
+pub use substitute::{Environment, ProcessEnvironment};
+pub use suggest::closest;
+
+/// A pipeline as checked: what pipeline.toml asks for, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Folder of the file; relative paths count from here.
+    pub base_dir: PathBuf,
+    /// `[host]`.
+    pub host: HostSettings,
+    /// Components in the file's order: sources, transforms, sinks.
+    pub components: Vec<Component>,
+}
+
+/// `[host]`: what concerns the whole process.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostSettings {
+    /// Folders searched for plugins; absolute.
+    pub plugins: Vec<PathBuf>,
+    /// Dead letters, checkpoints, spools; absolute.
+    pub data_dir: PathBuf,
+    /// Address of the control interface; `None` switches it off.
+    pub http: Option<SocketAddr>,
+    /// What clients of the control interface must show; needed on any but a loopback address.
+    pub token: Option<Secret>,
+    /// Longest time that a shutdown waits for sinks. Default 30s.
+    pub drain_timeout: Duration,
+    /// A call into a plugin that takes longer is reported as stuck. Default 30s.
+    pub stuck_after: Duration,
+}
+
+/// A text that must not be shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How a plugin is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// A native library.
+    Native,
+    /// A sandboxed component.
+    Wasm,
+}
+
+/// One component of the pipeline.
+#[derive(Clone)]
+pub struct Component {
+    /// Its id, unique over all kinds.
+    pub id: String,
+    /// Source, transform or sink.
+    pub kind: RoleKind,
+    /// Id of the plugin.
+    pub plugin: String,
+    /// `carrier`, when given.
+    pub carrier: Option<Carrier>,
+    /// Ids of the components it reads from; empty for a source.
+    pub inputs: Vec<String>,
+    /// Queue between the inputs and this component; not used by a source.
+    pub buffer: Buffer,
+    /// How many records a sink gets at once.
+    pub batch: BatchSettings,
+    /// What follows a fault that passes.
+    pub retry: Retry,
+    /// What follows the failure of an instance.
+    pub on_failure: OnFailure,
+    /// The plugin's own keys, with variables filled in. May hold secrets.
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Component {
+    /// The plugin's own keys as it takes them: JSON.
+    pub fn options_json(&self) -> String {
+        serde_json::Value::Object(self.options.clone()).to_string()
+    }
+}
+
+impl fmt::Debug for Component {
+    /// Names the options without their values, which may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Component")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .field("plugin", &self.plugin)
+            .field("carrier", &self.carrier)
+            .field("inputs", &self.inputs)
+            .field("buffer", &self.buffer)
+            .field("batch", &self.batch)
+            .field("retry", &self.retry)
+            .field("on_failure", &self.on_failure)
+            .field("options", &self.options.keys().collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// `[sinks.ID.buffer]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffer {
+    /// Bound in bytes of payload. Default 64MiB.
+    pub max_bytes: u64,
+    /// What happens to a batch that has no room. `block` unless the plugin is a publisher.
+    pub when_full: WhenFull,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, when_full: default_when_full(None) }
+    }
+}
+
+/// What a full queue does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Its writer waits.
+    Block,
+    /// The oldest batches go.
+    DropOldest,
+    /// The new batch goes.
+    DropNewest,
+    /// Only the newest quote of each security stays.
+    Latest,
+}
+
+/// `[sinks.ID.batch]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchSettings {
+    /// A sink gets batches together up to so many records. Default 10000.
+    pub max_records: u64,
+    /// A first batch waits at most so long for more to join it. Default 0s: what is there is sent.
+    pub max_wait: Duration,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { max_records: 10_000, max_wait: Duration::ZERO }
+    }
+}
+
+/// `[sinks.ID.retry]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Retry {
+    /// 0 = for ever.
+    pub max_attempts: u32,
+    /// First pause; it doubles up to `max_backoff`. Default 100ms.
+    pub min_backoff: Duration,
+    /// Longest pause. Default 30s.
+    pub max_backoff: Duration,
+    /// Whether records that are given up go to the dead letters. Default true.
+    pub dead_letter: bool,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            max_attempts: 0,
+            min_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(30),
+            dead_letter: true,
+        }
+    }
+}
+
+/// What the failure of an instance does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// A new instance is opened after a pause of 1s to 60s.
+    Restart,
+    /// The host ends with exit code 1.
+    Stop,
+}
+
+/// Looks plugins up by id.
+pub trait Catalog {
+    /// The role of that plugin.
+    ///
+    /// # Errors
+    /// Why there is none, and what to do about it.
+    fn find(
+        &self,
+        plugin: &str,
+        kind: RoleKind,
+        carrier: Option<Carrier>,
+    ) -> Result<Role, NotFound>;
+}
+
+/// Why a plugin cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotFound {
+    /// What is wrong, e.g. `no plugin "qqq" for a source`.
+    pub message: String,
+    /// What to do about it, e.g. where was searched, or the closest name.
+    pub help: Option<String>,
+}
+
+/// The defaults of a queue before that kind of component.
+pub fn default_when_full(delivery: Option<Delivery>) -> WhenFull {
+    match delivery {
+        Some(Delivery::Publisher) => WhenFull::Latest,
+        Some(Delivery::Service | Delivery::Store) | None => WhenFull::Block,
+    }
+}

@@ -1,0 +1,18 @@
+//! Runs pipelines of source, transform and sink plugins.
+//!
+//! The `dataserver` program is a thin layer over this library, so that another process can embed a
+//! host: read a [`config`], look into a [plugin folder](plugin::PluginCatalog), start a
+//! [`topology`], and [wait](topology::Topology::wait) for it.
+
+pub mod ack;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod dead_letter;
+pub mod plugin;
+pub mod queue;
+pub mod retry;
+pub mod shutdown;
+pub mod telemetry;
+pub mod topology;

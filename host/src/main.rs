@@ -1,0 +1,5 @@
+//! The `dataserver` program.
+
+fn main() -> std::process::ExitCode {
+    dataserver::cli::main()
+}

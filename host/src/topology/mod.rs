@@ -1,0 +1,116 @@
+//! A pipeline as it runs: one thread a component, bounded queues between them.
+//!
+//! Follow one batch: [`source`] stamps it, [`fanout`] gives every reader its clone, a
+//! [`queue`](crate::queue) keeps it, [`transform`] changes it, [`sink`] delivers it and settles its
+//! [receipt](crate::ack), which the source hears of.
+
+mod fanout;
+mod services;
+mod sink;
+mod source;
+mod stage;
+mod start;
+mod summary;
+mod transform;
+mod watchdog;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    config::Pipeline,
+    queue::Queue,
+    shutdown::{Phase, Shutdown},
+    telemetry::{ComponentStatus, Metrics, State},
+};
+
+pub use services::Onlooker;
+pub use start::{StartError, start};
+
+/// How long a component may take to return once time is up.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A running pipeline.
+#[derive(Debug)]
+pub struct Topology {
+    pipeline: Pipeline,
+    components: Vec<Arc<ComponentStatus>>,
+    /// The queue before each component that has one, by its id.
+    queues: Vec<(String, Arc<Queue>)>,
+    shutdown: Arc<Shutdown>,
+    metrics: Arc<Metrics>,
+    started_us: i64,
+}
+
+/// How a pipeline ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Components that failed, with their last error.
+    pub failed: Vec<(String, String)>,
+    /// Components that did not end within the time given.
+    pub abandoned: Vec<String>,
+    /// Records that were in queues when time was up.
+    pub undelivered: u64,
+}
+
+impl Outcome {
+    /// Whether everything that came in was delivered.
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && self.abandoned.is_empty() && self.undelivered == 0
+    }
+}
+
+impl Topology {
+    /// The pipeline that runs.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Every component, in the order of the file.
+    pub fn components(&self) -> &[Arc<ComponentStatus>] {
+        &self.components
+    }
+
+    /// What tells the pipeline to end.
+    pub fn shutdown(&self) -> &Arc<Shutdown> {
+        &self.shutdown
+    }
+
+    /// All metrics as Prometheus reads them.
+    pub fn metrics_text(&self) -> String {
+        for (id, queue) in &self.queues {
+            if let Some(status) = self.components.iter().find(|status| status.id == *id) {
+                let fill = queue.fill();
+                status.metrics.buffer(fill.records, fill.bytes, queue.max_bytes());
+            }
+        }
+        self.metrics.encode()
+    }
+
+    /// Waits for the end of all sources or for a shutdown, then until everything is delivered or
+    /// the time for it is over.
+    pub fn wait(&self) -> Outcome {
+        let timeout = self.pipeline.host.drain_timeout;
+        if !self.shutdown.wait_ended_or_stopping() && !self.shutdown.wait_ended(timeout) {
+            self.shutdown.advance(Phase::Aborting);
+            self.queues.iter().for_each(|(_, queue)| queue.abort());
+            self.shutdown.wait_last(LAST_WAIT);
+        }
+        self.outcome()
+    }
+
+    fn outcome(&self) -> Outcome {
+        let undelivered = self.queues.iter().map(|(_, queue)| queue.undelivered()).sum();
+        let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered };
+        for status in &self.components {
+            match status.state() {
+                State::Ended => {}
+                State::Failed => {
+                    let error = status.last_error().unwrap_or_default();
+                    outcome.failed.push((status.id.clone(), error));
+                }
+                _ => outcome.abandoned.push(status.id.clone()),
+            }
+        }
+        outcome
+    }
+}

@@ -1,0 +1,313 @@
+//! The loop of a sink: take batches, write them until they are delivered, settle them.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use plugin_api::{Ack, Batch, ErrorKind, PluginError};
+
+use super::stage::{Ended, Open, Stage, Started};
+use crate::{
+    ack::Receipt,
+    clock::Clock,
+    plugin::SinkInstance,
+    queue::{Appetite, Delivery, Fill, Queue, Taken, fill_of},
+    retry::Backoff,
+    telemetry::State,
+};
+
+/// How often an idle sink is asked whether its clock makes it do something.
+const TICK: Duration = Duration::from_secs(1);
+/// Instances that one group of batches may break by a panic before it is taken apart.
+const MOST_PANICS: u32 = 3;
+const OPEN: Open<Instance> = |plugin, options, context| plugin.open_sink(options, context);
+
+type Instance = Box<dyn SinkInstance>;
+
+/// A sink at work.
+pub struct SinkLoop {
+    stage: Stage,
+    queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
+    /// Groups that are to be written, oldest first.
+    work: VecDeque<Group>,
+    /// Batches that the instance has taken but not made safe, oldest first.
+    held: Group,
+    /// What is held must be made safe before more is taken.
+    flush_due: bool,
+    /// Pauses while what the sink needs is away.
+    backoff: Backoff,
+}
+
+/// Batches that are written in one call.
+#[derive(Debug, Default)]
+struct Group {
+    batches: Vec<Batch>,
+    receipts: Vec<Receipt>,
+    fill: Fill,
+    attempts: u32,
+    panics: u32,
+    /// To be made safe before anything else is written, because it is under suspicion.
+    alone: bool,
+}
+
+impl Group {
+    fn new(deliveries: Vec<Delivery>) -> Self {
+        let fill = fill_of(&deliveries);
+        let (batches, receipts) = deliveries.into_iter().map(|it| (it.batch, it.receipt)).unzip();
+        Self { batches, receipts, fill, ..Self::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.batches.append(&mut other.batches);
+        self.receipts.append(&mut other.receipts);
+        self.fill.records += other.fill.records;
+        self.fill.bytes += other.fill.bytes;
+        self.panics = self.panics.max(other.panics);
+    }
+
+    /// One group a batch.
+    fn apart(self, alone: bool) -> impl DoubleEndedIterator<Item = Self> {
+        let pairs = self.batches.into_iter().zip(self.receipts);
+        pairs.map(move |(batch, receipt)| Self {
+            alone,
+            ..Self::new(vec![Delivery { batch, receipt }])
+        })
+    }
+}
+
+impl SinkLoop {
+    /// A sink that is to be opened.
+    pub fn new(stage: Stage, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
+        let retry = stage.component.retry;
+        Self {
+            stage,
+            queue,
+            clock,
+            work: VecDeque::new(),
+            held: Group::default(),
+            flush_due: false,
+            backoff: Backoff::new(retry.min_backoff, retry.max_backoff),
+        }
+    }
+
+    /// Opens the sink and runs it until its inputs have ended.
+    pub fn run(mut self, started: Started) {
+        if let Ok(instance) = self.stage.open_first(OPEN, started) {
+            let result = self.take_all(instance).and_then(|instance| self.close(instance));
+            if result.is_ok() {
+                self.stage.status.set_state(State::Ended);
+            }
+        }
+    }
+
+    fn take_all(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+        let batch = self.stage.component.batch;
+        let appetite =
+            Appetite { max_records: batch.max_records, max_wait: batch.max_wait, timeout: TICK };
+        loop {
+            match self.queue.take(appetite) {
+                Taken::Batches(deliveries) => {
+                    let group = Group::new(deliveries);
+                    self.stage.status.metrics.records_in.inc_by(group.fill.records);
+                    self.work.push_back(group);
+                }
+                Taken::Nothing => instance = self.tick(instance)?,
+                Taken::Wanted => self.flush_due = true,
+                Taken::Closed => return Ok(instance),
+            }
+            instance = self.work_off(instance)?;
+        }
+    }
+
+    /// Writes what is in hand until it is delivered, held or set aside; flushes when that is due.
+    fn work_off(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+        loop {
+            if self.flush_due && (self.work.is_empty() || !self.held.is_empty()) {
+                instance = self.flush(instance)?;
+            } else if let Some(group) = self.work.pop_front() {
+                instance = self.write(instance, group)?;
+            } else {
+                return Ok(instance);
+            }
+        }
+    }
+
+    fn write(&mut self, mut instance: Instance, mut group: Group) -> Result<Instance, Ended> {
+        let call = self.stage.status.enter("write");
+        let written = instance.write(&group.batches);
+        drop(call);
+        let error = match written {
+            Ok(ack) => {
+                self.recovered();
+                self.acknowledge(ack, group);
+                return Ok(instance);
+            }
+            Err(error) => error,
+        };
+        match error.kind {
+            ErrorKind::BadData => {
+                self.recovered();
+                self.stage.note_failure(&error);
+                self.take_apart(group, &error, false)?;
+            }
+            ErrorKind::Retry => {
+                let most = self.stage.component.retry.max_attempts;
+                group.attempts += 1;
+                if most > 0 && group.attempts >= most {
+                    self.stage.note_failure(&error);
+                    self.set_aside(group, &error)?;
+                } else {
+                    self.work.push_front(group);
+                    self.wait_out(&error)?;
+                }
+            }
+            ErrorKind::Config | ErrorKind::Fatal | ErrorKind::Panic => {
+                instance = self.stage.replace(instance, &error, OPEN)?;
+                group.panics += u32::from(error.kind == ErrorKind::Panic);
+                if group.panics >= MOST_PANICS {
+                    self.take_apart(group, &error, false)?;
+                } else {
+                    self.work.push_front(group);
+                }
+                // what the failed instance held was never safe: the next one gets it first
+                let held = std::mem::take(&mut self.held);
+                if !held.is_empty() {
+                    self.work.push_front(held);
+                }
+            }
+        }
+        Ok(instance)
+    }
+
+    fn acknowledge(&mut self, ack: Ack, group: Group) {
+        match ack {
+            Ack::Delivered => {
+                self.settle_held();
+                self.settle(group);
+            }
+            Ack::Held => {
+                self.flush_due |= group.alone;
+                self.held.append(group);
+                self.flush_due |= self.held.fill.bytes > self.queue.max_bytes() / 2;
+            }
+        }
+    }
+
+    /// One by one the good batches of a group get through; a single one is set aside.
+    fn take_apart(&mut self, group: Group, error: &PluginError, alone: bool) -> Result<(), Ended> {
+        if group.batches.len() <= 1 {
+            return self.set_aside(group, error);
+        }
+        for single in group.apart(alone).rev() {
+            self.work.push_front(single);
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+        let call = self.stage.status.enter("tick");
+        let ticked = instance.tick();
+        drop(call);
+        match ticked {
+            Ok(ack) => {
+                self.recovered();
+                self.acknowledge(ack, Group::default());
+                Ok(instance)
+            }
+            Err(error) => self.recover(instance, &error),
+        }
+    }
+
+    /// Tries to make everything held safe.
+    fn flush(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+        let call = self.stage.status.enter("flush");
+        let flushed = instance.flush();
+        drop(call);
+        match flushed {
+            Ok(()) => {
+                self.recovered();
+                self.flush_due = false;
+                self.settle_held();
+                Ok(instance)
+            }
+            Err(error) => self.recover(instance, &error),
+        }
+    }
+
+    /// After a failed call that had no batches of its own: what is held may be to blame.
+    fn recover(&mut self, instance: Instance, error: &PluginError) -> Result<Instance, Ended> {
+        if error.kind == ErrorKind::Retry {
+            self.wait_out(error)?;
+            return Ok(instance);
+        }
+        let is_bad = error.kind == ErrorKind::BadData;
+        if is_bad && self.held.is_empty() {
+            self.stage.note_failure(error);
+            return Ok(instance);
+        }
+        // the failed instance would write what it holds beside what is offered again
+        let instance = self.stage.replace(instance, error, OPEN)?;
+        let mut held = std::mem::take(&mut self.held);
+        held.panics += u32::from(error.kind == ErrorKind::Panic);
+        if is_bad || held.panics >= MOST_PANICS {
+            self.take_apart(held, error, true)?;
+        } else if !held.is_empty() {
+            self.work.push_front(held);
+        }
+        Ok(instance)
+    }
+
+    fn wait_out(&mut self, error: &PluginError) -> Result<(), Ended> {
+        self.stage.note_failure(error);
+        self.stage.status.set_state(State::Retrying);
+        self.stage.pause(self.backoff.next_pause())
+    }
+
+    fn recovered(&mut self) {
+        if self.backoff.attempts() > 0 {
+            self.backoff.reset();
+            self.stage.status.set_state(State::Running);
+        }
+    }
+
+    fn close(&mut self, instance: Instance) -> Result<(), Ended> {
+        self.flush_due = true;
+        let mut instance = self.work_off(instance)?;
+        let call = self.stage.status.enter("close");
+        let closed = instance.close();
+        drop(call);
+        if let Err(error) = closed {
+            self.stage.note_failure(&error);
+        }
+        self.stage.discard(instance);
+        Ok(())
+    }
+
+    fn settle_held(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.settle(held);
+    }
+
+    fn settle(&self, group: Group) {
+        let now_us = self.clock.now_us();
+        let status = &self.stage.status;
+        status.metrics.records_out.inc_by(group.fill.records);
+        status.metrics.bytes_out.inc_by(group.fill.bytes);
+        for batch in &group.batches {
+            status.note_latency(batch.provenance().received_at_us, now_us);
+        }
+        group.receipts.into_iter().for_each(Receipt::settle);
+        self.queue.release(group.fill);
+    }
+
+    fn set_aside(&self, group: Group, error: &PluginError) -> Result<(), Ended> {
+        for (batch, receipt) in group.batches.iter().zip(group.receipts) {
+            self.stage.set_aside(batch, receipt, &error.message)?;
+        }
+        self.queue.release(group.fill);
+        Ok(())
+    }
+}

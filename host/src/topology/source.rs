@@ -1,0 +1,180 @@
+//! The loop of a source: pull a batch, stamp it, pass it on, tell the source what arrived.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Batch, ErrorKind, PluginError, Polled, Provenance};
+
+use super::{
+    fanout::Fanout,
+    stage::{Ended, Open, Stage, Started},
+};
+use crate::{
+    ack::Ledger, clock::Clock, plugin::SourceInstance, queue::Delivery, retry::Backoff,
+    shutdown::Phase, telemetry::State,
+};
+
+/// Longest wait within one call, so that a shutdown is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Calls without a record that a source may fail in a row before each costs a pause.
+const MOST_BAD_IN_A_ROW: u32 = 100;
+const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
+/// A source that was quiet for so long after a fault has recovered, also without a record.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+const OPEN: Open<Instance> = |plugin, options, context| plugin.open_source(options, context);
+
+type Instance = Box<dyn SourceInstance>;
+
+/// A source at work.
+pub struct SourceLoop {
+    /// The component.
+    pub stage: Stage,
+    /// Where its batches go. `None` once it has ended.
+    pub fanout: Option<Fanout>,
+    /// The time of receipt.
+    pub clock: Arc<dyn Clock>,
+    /// What every batch is stamped with, but for number and time.
+    pub provenance: Provenance,
+}
+
+/// What went wrong since the source last gave something.
+struct Faults {
+    backoff: Backoff,
+    bad_in_a_row: u32,
+    /// When it last asked for patience.
+    last: Option<Instant>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        let backoff = Backoff::new(RETRY_BACKOFF.0, RETRY_BACKOFF.1);
+        Self { backoff, bad_in_a_row: 0, last: None }
+    }
+}
+
+impl SourceLoop {
+    /// Opens the source and runs it to its end.
+    pub fn run(mut self, started: Started) {
+        let Ok(mut instance) = self.stage.open_first(OPEN, started) else { return };
+        let mut sequence = 0;
+        loop {
+            // an instance counts its own batches, so each has a ledger of its own
+            let ledger = Arc::new(Ledger::default());
+            match self.pull(instance.as_mut(), &ledger, &mut sequence) {
+                Ok(()) => return self.end(instance, &ledger),
+                Err(error) => match self.stage.replace(instance, &error, OPEN) {
+                    Ok(next) => instance = next,
+                    Err(Ended) => return self.give_up(),
+                },
+            }
+        }
+    }
+
+    /// Pulls until the source has ended or should stop; an error means a new instance is needed.
+    fn pull(
+        &mut self,
+        instance: &mut dyn SourceInstance,
+        ledger: &Arc<Ledger>,
+        sequence: &mut u64,
+    ) -> Result<(), PluginError> {
+        let mut faults = Faults::default();
+        let mut confirmed = 0;
+        while !self.stage.shutdown.is_stopping() {
+            self.confirm(instance, ledger, &mut confirmed);
+            let call = self.stage.status.enter("next");
+            let polled = instance.next(WAIT);
+            drop(call);
+            match polled {
+                Ok(Polled::Batch(batch)) => {
+                    *sequence += 1;
+                    self.pass_on(batch, *sequence, ledger);
+                    self.recovered(&mut faults);
+                }
+                Ok(Polled::Idle) => {
+                    if faults.last.is_some_and(|last| last.elapsed() > RECOVERED_AFTER) {
+                        self.recovered(&mut faults);
+                    }
+                }
+                Ok(Polled::End) => return Ok(()),
+                Err(error) if matches!(error.kind, ErrorKind::BadData | ErrorKind::Retry) => {
+                    if self.wait_out(&error, &mut faults).is_err() {
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn pass_on(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
+        let mut provenance = self.provenance.clone();
+        provenance.sequence = sequence;
+        provenance.received_at_us = self.clock.now_us();
+        let metrics = &self.stage.status.metrics;
+        metrics.records_in.inc_by(u64::from(batch.records()));
+        metrics.last_record(provenance.received_at_us);
+        if let Some(fanout) = &self.fanout {
+            let batch = batch.with_provenance(provenance);
+            fanout.send(Delivery { batch, receipt: ledger.issue() });
+        }
+    }
+
+    fn wait_out(&self, error: &PluginError, faults: &mut Faults) -> Result<(), Ended> {
+        self.stage.note_failure(error);
+        if error.kind == ErrorKind::Retry {
+            faults.last = Some(Instant::now());
+            self.stage.status.set_state(State::Retrying);
+            return self.stage.pause(faults.backoff.next_pause());
+        }
+        faults.bad_in_a_row = faults.bad_in_a_row.saturating_add(1);
+        let pauses = faults.bad_in_a_row > MOST_BAD_IN_A_ROW;
+        if pauses { self.stage.pause(BAD_DATA_PAUSE) } else { Ok(()) }
+    }
+
+    fn recovered(&self, faults: &mut Faults) {
+        if faults.last.is_some() {
+            self.stage.status.set_state(State::Running);
+        }
+        *faults = Faults::default();
+    }
+
+    fn confirm(&self, instance: &mut dyn SourceInstance, ledger: &Ledger, confirmed: &mut u64) {
+        let now_confirmed = ledger.confirmed();
+        if now_confirmed == *confirmed {
+            return;
+        }
+        *confirmed = now_confirmed;
+        let call = self.stage.status.enter("confirm");
+        let result = instance.confirm(now_confirmed);
+        drop(call);
+        if let Err(error) = result {
+            self.stage.note_failure(&error);
+        }
+    }
+
+    /// Lets the readers finish, so that the source hears of its last batches, and closes it.
+    fn end(mut self, mut instance: Instance, ledger: &Ledger) {
+        // the readers get what is left, and then the end
+        self.fanout = None;
+        while !ledger.wait_settled(WAIT) && self.stage.shutdown.phase() < Phase::Aborting {}
+        self.confirm(instance.as_mut(), ledger, &mut 0);
+        let call = self.stage.status.enter("close");
+        let closed = instance.close();
+        drop(call);
+        if let Err(error) = closed {
+            self.stage.note_failure(&error);
+        }
+        self.stage.discard(instance);
+        self.stage.status.set_state(State::Ended);
+    }
+
+    fn give_up(&self) {
+        if self.stage.status.state() != State::Failed {
+            self.stage.status.set_state(State::Ended);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What sources, transforms and sinks have in common: opening a plugin, and opening it again.
+
+use std::{sync::Arc, sync::mpsc::SyncSender, time::Duration};
+
+use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
+
+use crate::{
+    ack::Receipt,
+    config::{Component, OnFailure},
+    dead_letter::DeadLetters,
+    plugin::Plugin,
+    queue::Queue,
+    retry::Backoff,
+    shutdown::{Phase, Shutdown},
+    telemetry::{ComponentStatus, State},
+};
+
+/// Pauses before a failed instance is replaced.
+const RESTART_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// An instance that ran so long has recovered: the next pause is a first one again.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+
+/// How often a component that waits for its plugin looks whether it still has something to do.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The component has to end: its time is up, nothing is left to do, or it failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+/// A component's id and whether its first opening went well.
+pub type Report = (String, Result<(), PluginError>);
+/// Where that is reported, once.
+pub type Started = SyncSender<Report>;
+
+/// A component with its plugin.
+pub struct Stage {
+    /// Its settings.
+    pub component: Component,
+    /// Its plugin.
+    pub plugin: Arc<dyn Plugin>,
+    /// What the host lends it.
+    pub context: Context,
+    /// What lies before it; `None` for a source.
+    pub inlet: Option<Arc<Queue>>,
+    /// What is known of it.
+    pub status: Arc<ComponentStatus>,
+    /// Whether it should end.
+    pub shutdown: Arc<Shutdown>,
+    /// Where what it cannot use is set aside.
+    pub dead_letters: Arc<DeadLetters>,
+    /// From which phase on it stops waiting: sources stop before sinks.
+    pub stops_at: Phase,
+    /// Pauses between failed instances.
+    pub restarts: Backoff,
+    opened_at: Option<std::time::Instant>,
+}
+
+/// How an instance is opened.
+pub type Open<Instance> = fn(&dyn Plugin, &str, Context) -> Result<Instance, PluginError>;
+
+impl Stage {
+    /// A component that is to be opened.
+    pub fn new(
+        component: Component,
+        plugin: Arc<dyn Plugin>,
+        context: Context,
+        inlet: Option<Arc<Queue>>,
+        status: Arc<ComponentStatus>,
+        shutdown: Arc<Shutdown>,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Self {
+        let stops_at = match component.kind {
+            RoleKind::Source => Phase::Draining,
+            RoleKind::Transform | RoleKind::Sink => Phase::Aborting,
+        };
+        let restarts = Backoff::new(RESTART_BACKOFF.0, RESTART_BACKOFF.1);
+        let opened_at = None;
+        Self {
+            component,
+            plugin,
+            context,
+            inlet,
+            status,
+            shutdown,
+            dead_letters,
+            stops_at,
+            restarts,
+            opened_at,
+        }
+    }
+
+    /// Opens the first instance and reports how that went.
+    ///
+    /// When what the plugin needs is away for now, that counts as a start: the component goes on
+    /// trying while records wait before it.
+    pub fn open_first<I>(&mut self, open: Open<I>, started: Started) -> Result<I, Ended> {
+        match self.try_open(open) {
+            Ok(instance) => {
+                self.report(started, Ok(()));
+                Ok(instance)
+            }
+            Err(error) if error.kind == ErrorKind::Retry => {
+                self.report(started, Ok(()));
+                self.note_failure(&error);
+                self.reopen(open)
+            }
+            Err(error) => {
+                self.status.note_error(&error);
+                self.status.set_state(State::Failed);
+                self.report(started, Err(error));
+                Err(Ended)
+            }
+        }
+    }
+
+    /// Replaces an instance that failed, after a pause, for as long as that takes.
+    ///
+    /// The failed one goes first: it may still have what the next one needs, a port or a lock.
+    pub fn replace<I>(
+        &mut self,
+        failed: I,
+        error: &PluginError,
+        open: Open<I>,
+    ) -> Result<I, Ended> {
+        self.note_failure(error);
+        self.discard(failed);
+        self.stop_if_told()?;
+        if self.opened_at.is_some_and(|opened_at| opened_at.elapsed() > RECOVERED_AFTER) {
+            self.restarts.reset();
+        }
+        self.status.metrics.restarts.inc();
+        self.reopen(open)
+    }
+
+    /// Drops an instance, which is a call into its plugin as any other.
+    pub fn discard<I>(&self, instance: I) {
+        let call = self.status.enter("drop");
+        drop(instance);
+        drop(call);
+    }
+
+    /// Waits before a failed call is tried again.
+    pub fn pause(&self, pause: Duration) -> Result<(), Ended> {
+        if self.shutdown.wait_for(self.stops_at, pause) { Err(Ended) } else { Ok(()) }
+    }
+
+    /// Counts a failed call, and logs it unless the log has had enough of it.
+    pub fn note_failure(&self, error: &PluginError) {
+        self.status.note_error(error);
+        let Some(left_out) = self.status.admit_to_log(&error.message) else { return };
+        let (component, plugin) = (self.component.id.as_str(), self.component.plugin.as_str());
+        match error.kind {
+            ErrorKind::Retry => tracing::warn!(component, plugin, left_out, "{error}"),
+            ErrorKind::BadData => tracing::warn!(component, plugin, left_out, "bad data: {error}"),
+            _ => tracing::error!(component, plugin, left_out, "{error}"),
+        }
+    }
+
+    /// Sets a batch aside that will never be taken; waits while that is impossible, so that it is
+    /// not lost.
+    pub fn set_aside(&self, batch: &Batch, receipt: Receipt, reason: &str) -> Result<(), Ended> {
+        let retry = self.component.retry;
+        let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
+        while retry.dead_letter
+            && let Err(error) = self.dead_letters.write(reason, batch.payload())
+        {
+            let text = format!("cannot set records aside: {error}; free space or mend the folder");
+            self.note_failure(&PluginError::retry(text));
+            self.pause(backoff.next_pause())?;
+        }
+        let rule = if retry.dead_letter { "dead_letter" } else { "gave_up" };
+        self.status.note_dropped(rule, u64::from(batch.records()));
+        receipt.settle();
+        Ok(())
+    }
+
+    fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Ended> {
+        loop {
+            self.status.set_state(State::Restarting);
+            let pause = self.restarts.next_pause();
+            self.pause_while_needed(pause)?;
+            match self.try_open(open) {
+                Ok(instance) => return Ok(instance),
+                Err(error) => {
+                    self.note_failure(&error);
+                    if error.kind != ErrorKind::Retry {
+                        self.stop_if_told()?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits before an instance is opened, unless nothing is left for it to do.
+    fn pause_while_needed(&self, mut pause: Duration) -> Result<(), Ended> {
+        while !pause.is_zero() {
+            if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {
+                self.status.set_state(State::Ended);
+                return Err(Ended);
+            }
+            let part = pause.min(LOOK_EVERY);
+            self.pause(part)?;
+            pause -= part;
+        }
+        Ok(())
+    }
+
+    fn stop_if_told(&self) -> Result<(), Ended> {
+        if self.component.on_failure == OnFailure::Restart {
+            return Ok(());
+        }
+        self.status.set_state(State::Failed);
+        let component = self.component.id.as_str();
+        tracing::error!(component, "the host ends because on_failure = \"stop\"");
+        self.shutdown.advance(Phase::Draining);
+        Err(Ended)
+    }
+
+    fn try_open<I>(&mut self, open: Open<I>) -> Result<I, PluginError> {
+        let options = self.component.options_json();
+        let call = self.status.enter("open");
+        let opened = open(self.plugin.as_ref(), &options, self.context.clone());
+        drop(call);
+        if opened.is_ok() {
+            self.opened_at = Some(std::time::Instant::now());
+            self.status.set_state(State::Running);
+        }
+        opened
+    }
+
+    /// Consumes the sender: who waits for all reports goes on when the last sender is gone.
+    fn report(&self, started: Started, result: Result<(), PluginError>) {
+        // the receiver is gone when another component has failed already
+        let _ = started.send((self.component.id.clone(), result));
+    }
+}

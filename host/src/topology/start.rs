@@ -1,0 +1,249 @@
+//! Wires a pipeline and starts its threads: sinks and transforms first, then sources.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Context, ErrorKind, HostServices, PluginError, Provenance, RoleKind};
+
+use super::{
+    LAST_WAIT, Topology,
+    fanout::Fanout,
+    services::Services,
+    sink::SinkLoop,
+    source::SourceLoop,
+    stage::{Report, Stage, Started},
+    transform::TransformLoop,
+    watchdog,
+};
+use crate::{
+    clock::Clock,
+    config::{Component, Pipeline},
+    dead_letter::DeadLetters,
+    plugin::{Plugin, PluginCatalog},
+    queue::Queue,
+    shutdown::{Phase, Shutdown},
+    telemetry::{ComponentStatus, Metrics},
+};
+
+/// How often a start that takes long looks whether it should go on.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Why a pipeline did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Components whose plugins refused their options or could not start.
+    #[error("{}", .0.iter().map(|(id, error)| format!("{id}: {error}")).collect::<Vec<_>>().join("\n"))]
+    Components(Vec<(String, PluginError)>),
+    /// A plugin that was there when the pipeline was checked is gone.
+    #[error("{0}: {1}")]
+    Plugin(String, String),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl StartError {
+    /// Whether the pipeline file has to be changed for it to start.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Components(failed)
+            if failed.iter().any(|(_, error)| error.kind == ErrorKind::Config))
+    }
+}
+
+/// Starts a pipeline, which ends when `shutdown` says so.
+///
+/// A shutdown that begins meanwhile does not wait for plugins that do not open: the pipeline counts
+/// as started, and [`Topology::wait`] ends it.
+///
+/// # Errors
+/// When a plugin refuses its options or cannot start. A server that is away is no reason: its sink
+/// goes on trying while records wait.
+pub fn start(
+    pipeline: Pipeline,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: Arc<Shutdown>,
+) -> Result<Topology, StartError> {
+    let metrics = Arc::new(Metrics::default());
+    let wiring = Wiring::new(&pipeline, catalog, &metrics)?;
+    let started_us = clock.now_us();
+    let components: Vec<_> =
+        pipeline.components.iter().map(|it| Arc::clone(&wiring.statuses[&it.id])).collect();
+    // first of all, because a plugin may already hang when it is opened
+    watchdog::watch(components.clone(), Arc::clone(&shutdown), pipeline.host.stuck_after)?;
+    if let Err(error) = open_all(&pipeline, &wiring, clock, &shutdown) {
+        shutdown.advance(Phase::Aborting);
+        wiring.queues.values().for_each(|queue| queue.abort());
+        // no thread may outlive a failed start but one that its plugin does not let go
+        shutdown.wait_last(pipeline.host.drain_timeout);
+        return Err(error);
+    }
+    let queues = wiring.queues.into_iter().collect();
+    Ok(Topology { pipeline, components, queues, shutdown, metrics, started_us })
+}
+
+/// Opens what reads before what writes. Ways out that nobody took are dropped on the way back.
+fn open_all(
+    pipeline: &Pipeline,
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(), StartError> {
+    let mut fanouts = wiring.fanouts(pipeline);
+    let (downstream, upstream): (Vec<_>, Vec<_>) =
+        pipeline.components.iter().partition(|component| component.kind != RoleKind::Source);
+    for components in [downstream, upstream] {
+        let (started, reports) = sync_channel(components.len().max(1));
+        for component in &components {
+            let stage = wiring.stage(component, pipeline, shutdown, clock);
+            let fanout = fanouts.remove(&component.id);
+            spawn(component, stage, fanout, wiring, clock, shutdown, started.clone())?;
+        }
+        drop(started);
+        all_started(&reports, shutdown)?;
+    }
+    Ok(())
+}
+
+/// Waits for all reports; not much longer once one component has failed or a shutdown has begun.
+fn all_started(reports: &Receiver<Report>, shutdown: &Shutdown) -> Result<(), StartError> {
+    let mut failed = Vec::new();
+    let mut deadline: Option<Instant> = None;
+    loop {
+        match reports.recv_timeout(POLL) {
+            Ok((_, Ok(()))) => {}
+            Ok((id, Err(error))) => {
+                failed.push((id, error));
+                deadline.get_or_insert_with(|| Instant::now() + LAST_WAIT);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if shutdown.is_stopping() || deadline.is_some_and(|it| Instant::now() > it) {
+                    break;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(StartError::Components(failed)) }
+}
+
+/// The parts of a pipeline, by the ids of their components.
+struct Wiring {
+    statuses: HashMap<String, Arc<ComponentStatus>>,
+    plugins: HashMap<String, Arc<dyn Plugin>>,
+    queues: HashMap<String, Arc<Queue>>,
+}
+
+impl Wiring {
+    fn new(
+        pipeline: &Pipeline,
+        catalog: &PluginCatalog,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let mut wiring =
+            Self { statuses: HashMap::new(), plugins: HashMap::new(), queues: HashMap::new() };
+        for Component { id, kind, plugin: name, carrier, buffer, .. } in &pipeline.components {
+            let plugin = catalog
+                .plugin(name, *kind, *carrier)
+                .map_err(|missing| StartError::Plugin(id.clone(), missing.message))?;
+            let status = ComponentStatus::new(id, *kind, name, metrics.component(id, *kind, name));
+            wiring.statuses.insert(id.clone(), status);
+            wiring.plugins.insert(id.clone(), plugin);
+            if *kind != RoleKind::Source {
+                wiring.queues.insert(id.clone(), Arc::new(Queue::new(*buffer)));
+            }
+        }
+        Ok(wiring)
+    }
+
+    /// The way out of every source and transform.
+    fn fanouts(&self, pipeline: &Pipeline) -> HashMap<String, Fanout> {
+        let writers = pipeline.components.iter().filter(|it| it.kind != RoleKind::Sink);
+        let mut fanouts: HashMap<_, _> = writers
+            .map(|it| (it.id.clone(), Fanout::new(Arc::clone(&self.statuses[&it.id]))))
+            .collect();
+        for reader in &pipeline.components {
+            for input in &reader.inputs {
+                if let Some(fanout) = fanouts.get_mut(input) {
+                    let status = Arc::clone(&self.statuses[&reader.id]);
+                    fanout.add(status, Arc::clone(&self.queues[&reader.id]));
+                }
+            }
+        }
+        fanouts
+    }
+
+    fn stage(
+        &self,
+        component: &Component,
+        pipeline: &Pipeline,
+        shutdown: &Arc<Shutdown>,
+        clock: &Arc<dyn Clock>,
+    ) -> Stage {
+        let id = &component.id;
+        let data_dir = &pipeline.host.data_dir;
+        let folder = data_dir.join("dead-letter").join(id);
+        let dead_letters = Arc::new(DeadLetters::new(id, folder, Arc::clone(clock)));
+        let services = Services {
+            status: Arc::clone(&self.statuses[id]),
+            shutdown: Arc::clone(shutdown),
+            clock: Arc::clone(clock),
+            dead_letters: Arc::clone(&dead_letters),
+        };
+        let services: Arc<dyn HostServices> = Arc::new(services);
+        let state_dir = data_dir.join("state").join(id);
+        Stage::new(
+            component.clone(),
+            Arc::clone(&self.plugins[id]),
+            Context::new(id, &pipeline.base_dir, state_dir, services),
+            self.queues.get(id).map(Arc::clone),
+            Arc::clone(&self.statuses[id]),
+            Arc::clone(shutdown),
+            dead_letters,
+        )
+    }
+}
+
+/// Writers must not wait for a reader that is gone, in order or by a panic of the host itself.
+struct Closing(Arc<Queue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn spawn(
+    component: &Component,
+    stage: Stage,
+    fanout: Option<Fanout>,
+    wiring: &Wiring,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Arc<Shutdown>,
+    started: Started,
+) -> std::io::Result<()> {
+    let clock = Arc::clone(clock);
+    let queue = wiring.queues.get(&component.id).map(Arc::clone);
+    let closing = queue.as_ref().map(|queue| Closing(Arc::clone(queue)));
+    let at_work = shutdown.at_work();
+    thread::Builder::new().name(component.id.clone()).spawn(move || {
+        match (queue, fanout) {
+            (None, fanout) => {
+                let provenance = Provenance::of_source(&stage.component.id);
+                SourceLoop { stage, fanout, clock, provenance }.run(started);
+            }
+            (Some(queue), Some(fanout)) => TransformLoop { stage, queue, fanout }.run(started),
+            (Some(queue), None) => SinkLoop::new(stage, queue, clock).run(started),
+        }
+        drop(closing);
+        drop(at_work);
+    })?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! All that a plugin author depends on.
+//!
+//! A plugin is a crate that implements [`Source`], [`Transform`] or [`Sink`] (or several of them)
+//! and names them in [`export_plugin!`]. The host calls one instance from one thread at a time,
+//! never two calls at once; an instance owns its state and needs no locks.
+//!
+//! ```no_run
+//! use plugin_api::{Ack, Batch, Context, PluginError, Sink, export_plugin, options};
+//!
+//! options! {
+//!     /// Options of the `count` sink.
+//!     pub struct Options {
+//!         /// Log after so many records.
+//!         pub every: u64,
+//!     }
+//! }
+//!
+//! struct Count { options: Options, context: Context, seen: u64 }
+//!
+//! impl Sink for Count {
+//!     type Options = Options;
+//!
+//!     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+//!         Ok(Self { options, context, seen: 0 })
+//!     }
+//!
+//!     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+//!         for batch in batches {
+//!             self.seen += u64::from(batch.records());
+//!         }
+//!         if self.seen >= self.options.every {
+//!             self.context.info(&format!("{} records so far", self.seen));
+//!         }
+//!         Ok(Ack::Delivered)
+//!     }
+//! }
+//!
+//! export_plugin! {
+//!     name: "count",
+//!     description: "Counts records",
+//!     author: "A. Trader",
+//!     sink: Count,
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! Nothing in the traits assumes shared memory or threads, so the same source serves a native
+//! library and a sandboxed component.
+
+mod batch;
+mod context;
+mod error;
+mod guard;
+mod manifest;
+#[cfg(not(target_family = "wasm"))]
+pub mod native;
+mod options;
+mod sink;
+mod source;
+pub mod testing;
+mod transform;
+
+pub use batch::{Batch, Payload, Provenance, RecordKind, Round};
+pub use context::{Context, HostServices, Level};
+pub use error::{ErrorKind, PluginError};
+pub use manifest::{ApiVersion, Manifest, Role, RoleKind};
+pub use options::{ByteSize, Duration, options_schema, parse_byte_size, parse_duration};
+pub use sink::{Ack, Delivery, Sink};
+pub use source::{Polled, Source};
+pub use transform::{Output, Transform};
+
+pub use dataserver_schemas_reexport::*;
+
+mod dataserver_schemas_reexport {
+    pub use schemas;
+    pub use schemas::{
+        bar::{BarRecord, encode_bars},
+        encode::{Levels, SpotListEncoder, SpotRecord, WireSpot},
+        spot::{SpotListReader, SpotView, Symbol},
+    };
+}
+
+pub use schemars;
+pub use serde;
+pub use serde_json;

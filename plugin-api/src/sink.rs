@@ -1,0 +1,87 @@
+//! Sinks: what delivers records.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Batch, Context, PluginError};
+
+/// A sink's verdict on what it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ack {
+    /// This and everything before it is where it should be and survives a crash.
+    Delivered,
+    /// Taken, but not safe yet; a later `Delivered` will cover it. Until then the host keeps it and
+    /// offers it again if this instance fails.
+    Held,
+}
+
+/// How a sink wants to be fed unless the pipeline says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Live feed: only the newest counts, nobody waits for it (`when_full = "latest"`).
+    Publisher,
+    /// Every record counts, in memory (`when_full = "block"`).
+    Service,
+    /// Every record counts and must outlive a restart (`when_full = "block"`, on disk).
+    Store,
+}
+
+/// Delivers records to the outside.
+pub trait Sink: Sized {
+    /// What may stand in the component's table of pipeline.toml.
+    type Options: DeserializeOwned + JsonSchema;
+
+    /// How it wants to be fed by default.
+    const DELIVERY: Delivery = Delivery::Service;
+
+    /// Tells whether the sink could start, without starting it or changing anything.
+    ///
+    /// Asked by `dataserver check`, also while a host with the same pipeline runs.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) would say it.
+    fn check(options: &Self::Options, context: &Context) -> Result<(), PluginError> {
+        let _ = (options, context);
+        Ok(())
+    }
+
+    /// Starts the sink.
+    ///
+    /// # Errors
+    /// `Config` when the options cannot work, `Retry` when the server is away (the host tries
+    /// again while records wait), `Fatal` otherwise.
+    fn open(options: Self::Options, context: Context) -> Result<Self, PluginError>;
+
+    /// Delivers batches, in order; returns when they are delivered or held.
+    ///
+    /// An error speaks for all of them: the host offers the same batches again, or one by one.
+    ///
+    /// # Errors
+    /// `BadData` when records can never be accepted, `Retry` when the server is away, `Fatal` when
+    /// a new instance is needed.
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError>;
+
+    /// Called about once a second while no batch comes, for what depends on the clock.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn tick(&mut self) -> Result<Ack, PluginError> {
+        Ok(Ack::Held)
+    }
+
+    /// Makes everything taken so far safe. The instance goes on after it.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    fn flush(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    /// Ends the sink after a last [`flush`](Self::flush). No call follows.
+    ///
+    /// # Errors
+    /// Logged; nothing else follows from it.
+    fn close(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Sources: what brings records in.
+
+use std::time;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Batch, Context, PluginError};
+
+/// What a source has when it is asked.
+#[derive(Debug, Clone)]
+pub enum Polled {
+    /// A batch; ask again at once.
+    Batch(Batch),
+    /// Nothing within the time given; ask again.
+    Idle,
+    /// Nothing any more, ever.
+    End,
+}
+
+/// Brings records into the pipeline.
+///
+/// The host pulls, so that a slow pipeline slows the source instead of losing data, and so that a
+/// source can be stopped between two calls.
+pub trait Source: Sized {
+    /// What may stand in the component's table of pipeline.toml.
+    type Options: DeserializeOwned + JsonSchema;
+
+    /// Tells whether the source could start, without starting it or changing anything.
+    ///
+    /// Asked by `dataserver check`, also while a host with the same pipeline runs.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) would say it.
+    fn check(options: &Self::Options, context: &Context) -> Result<(), PluginError> {
+        let _ = (options, context);
+        Ok(())
+    }
+
+    /// Starts the source.
+    ///
+    /// # Errors
+    /// `Config` when the options cannot work, `Retry` when what it reads is not there yet, `Fatal`
+    /// otherwise.
+    fn open(options: Self::Options, context: Context) -> Result<Self, PluginError>;
+
+    /// Gives the next batch, waiting at most `wait` for it.
+    ///
+    /// # Errors
+    /// `BadData` for records that were set aside (the source goes on), `Retry` for a fault that
+    /// passes, `Fatal` when a new instance is needed.
+    fn next(&mut self, wait: time::Duration) -> Result<Polled, PluginError>;
+
+    /// Learns that its first `batches` batches are where every sink wants them.
+    ///
+    /// Called now and then with a growing number; a source that can resume keeps it.
+    ///
+    /// # Errors
+    /// When the position cannot be kept; the host logs it and goes on.
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
+        let _ = batches;
+        Ok(())
+    }
+
+    /// Ends the source: closes what it holds open. No call follows.
+    ///
+    /// # Errors
+    /// Logged; nothing else follows from it.
+    fn close(&mut self) -> Result<(), PluginError> {
+        Ok(())
+    }
+}

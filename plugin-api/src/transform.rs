@@ -1,0 +1,75 @@
+//! Transforms: what changes records on their way.
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use crate::{Batch, Context, PluginError};
+
+/// Takes the batches that a transform makes.
+#[derive(Debug, Default)]
+pub struct Output {
+    batches: Vec<Batch>,
+}
+
+impl Output {
+    /// Passes a batch on, behind those pushed before.
+    pub fn push(&mut self, batch: Batch) {
+        self.batches.push(batch);
+    }
+
+    /// What was pushed, in order.
+    pub fn into_batches(self) -> Vec<Batch> {
+        self.batches
+    }
+}
+
+/// Changes, drops or derives records.
+///
+/// A batch that opens or closes a round must come out, if need be without records, so that the
+/// round's marks reach the sinks.
+pub trait Transform: Sized {
+    /// What may stand in the component's table of pipeline.toml.
+    type Options: DeserializeOwned + JsonSchema;
+
+    /// Tells whether the transform could start, without starting it or changing anything.
+    ///
+    /// Asked by `dataserver check`, also while a host with the same pipeline runs.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) would say it.
+    fn check(options: &Self::Options, context: &Context) -> Result<(), PluginError> {
+        let _ = (options, context);
+        Ok(())
+    }
+
+    /// Starts the transform.
+    ///
+    /// # Errors
+    /// `Config` when the options cannot work, `Fatal` otherwise.
+    fn open(options: Self::Options, context: Context) -> Result<Self, PluginError>;
+
+    /// Takes one batch and pushes what becomes of it.
+    ///
+    /// # Errors
+    /// `BadData` when the batch can never be taken, `Retry` when it should be offered again,
+    /// `Fatal` when a new instance is needed. What was pushed before an error is discarded.
+    fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError>;
+
+    /// Called about once a second while no batch comes, for what depends on the clock.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn tick(&mut self, output: &mut Output) -> Result<(), PluginError> {
+        let _ = output;
+        Ok(())
+    }
+
+    /// Pushes what is still held back. No call follows.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
+        let _ = output;
+        Ok(())
+    }
+}

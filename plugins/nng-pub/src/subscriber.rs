@@ -1,0 +1,207 @@
+//! One subscriber: its queue, the thread that writes it out, the thread that notices its end.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    connection::{Connection, Farewell},
+    message::Message,
+    pace::Pace,
+    queue::{Offered, Queue, WhenFull},
+};
+
+/// A connected subscriber, shared by the publisher and its own two threads.
+#[derive(Debug)]
+pub struct Subscriber {
+    connection: Connection,
+    state: Mutex<State>,
+    /// Tells the writer of messages and of the end.
+    filled: Condvar,
+    /// Tells the publisher of room and of the end.
+    emptied: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    queue: Queue,
+    pace: Pace,
+    ending: Ending,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ending {
+    /// It goes on.
+    NotYet,
+    /// It ends when the queue is empty.
+    Drain,
+    /// It ends at once.
+    Now(Farewell),
+}
+
+impl Subscriber {
+    /// A subscriber at the other end of that connection.
+    pub fn new(connection: Connection, queue: Queue, pace: Pace) -> Self {
+        Self {
+            connection,
+            state: Mutex::new(State { queue, pace, ending: Ending::NotYet }),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+        }
+    }
+
+    /// Who it is, for the log.
+    pub fn peer(&self) -> &str {
+        self.connection.peer()
+    }
+
+    /// Checks that the peer is a subscriber; see [`Connection::shake_hands`].
+    ///
+    /// # Errors
+    /// A text that says why it is none.
+    pub fn shake_hands(&self, within: Duration, stall: Duration) -> Result<(), String> {
+        self.connection.shake_hands(within, stall)
+    }
+
+    /// Writes what is queued until the subscriber or the sink goes. Blocks until then.
+    pub fn serve(&self) -> Farewell {
+        thread::scope(|scope| {
+            let watch = || self.end(self.connection.wait_for_end());
+            let spawned =
+                thread::Builder::new().name("nng-pub-watch".into()).spawn_scoped(scope, watch);
+            let farewell = match spawned {
+                Ok(_) => self.write_out(),
+                Err(error) => Farewell::Broken(format!("no thread for it: {error}")),
+            };
+            self.end(farewell.clone()); // the watching thread ends with the connection
+            farewell
+        })
+    }
+
+    fn write_out(&self) -> Farewell {
+        let mut group = Vec::new();
+        loop {
+            if let Some(farewell) = self.next_group(&mut group) {
+                return farewell;
+            }
+            if let Err(farewell) = self.connection.send(&group) {
+                // a write that fails because somebody ended the connection has that reason
+                return self.ended().unwrap_or(farewell);
+            }
+            self.lock().queue.written(&group);
+            self.emptied.notify_all();
+            group.clear();
+        }
+    }
+
+    /// Waits for messages; `Some` when there is nothing to write any more.
+    fn next_group(&self, group: &mut Vec<Message>) -> Option<Farewell> {
+        let mut state = self.lock();
+        loop {
+            if let Ending::Now(farewell) = &state.ending {
+                return Some(farewell.clone());
+            }
+            if !state.queue.is_empty() {
+                match state.pace.due(Instant::now()) {
+                    Ok(most) => {
+                        state.queue.take(group, most);
+                        state.pace.left(group.len());
+                        return None;
+                    }
+                    Err(wait) => {
+                        let waited = self.filled.wait_timeout(state, wait);
+                        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                        continue;
+                    }
+                }
+            }
+            if state.ending == Ending::Drain {
+                return Some(Farewell::Done);
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Queues a message; see [`Queue::offer`].
+    pub fn offer(&self, message: &Message, when_full: WhenFull) -> Offered {
+        let mut state = self.lock();
+        if state.ending != Ending::NotYet {
+            return Offered::NotDue;
+        }
+        let offered = state.queue.offer(message, when_full);
+        drop(state);
+        self.filled.notify_one();
+        offered
+    }
+
+    /// Waits until something was written, the subscriber has gone, or the time is over.
+    pub fn wait_for_progress(&self, at_most: Duration) {
+        let state = self.lock();
+        if state.ending == Ending::NotYet && !state.queue.is_empty() {
+            // an early return only makes the caller look again
+            drop(self.emptied.wait_timeout(state, at_most));
+        }
+    }
+
+    /// Waits until everything queued was written or the subscriber has gone; false when it still
+    /// has something at the deadline.
+    pub fn wait_until_empty(&self, deadline: Instant) -> bool {
+        let mut state = self.lock();
+        loop {
+            if state.queue.is_empty() || matches!(state.ending, Ending::Now(_)) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.emptied.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Lets it end when its queue is empty.
+    pub fn drain(&self) {
+        let mut state = self.lock();
+        if state.ending == Ending::NotYet {
+            state.ending = Ending::Drain;
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    /// Ends it at once, for the first reason given.
+    pub fn end(&self, farewell: Farewell) {
+        let mut state = self.lock();
+        if !matches!(state.ending, Ending::Now(_)) {
+            state.ending = Ending::Now(farewell);
+        }
+        drop(state);
+        self.connection.shut_down(); // wakes both threads if they block on it
+        self.filled.notify_one();
+        self.emptied.notify_all();
+    }
+
+    /// Bytes queued or being written.
+    pub fn queued_bytes(&self) -> usize {
+        self.lock().queue.bytes()
+    }
+
+    /// Quotes that wait to be written.
+    pub fn queued_records(&self) -> u64 {
+        self.lock().queue.records()
+    }
+
+    fn ended(&self) -> Option<Farewell> {
+        match &self.lock().ending {
+            Ending::Now(farewell) => Some(farewell.clone()),
+            _ => None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,327 @@
+//! A file of the lake while it grows.
+//!
+//! ```text
+//! PAR1 │ row groups │ footer │ row groups │ footer for all of them │ …
+//! ```
+//!
+//! Every append ends with a complete footer, so the file is valid Parquet after each, and nothing
+//! that was safe is ever overwritten. Its name is hidden until it is finished; then the footers
+//! in between are dropped, if they take much room, and it gets its name for readers.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use parquet::file::metadata::{
+    FileMetaData, ParquetMetaData, ParquetMetaDataWriter, RowGroupMetaData,
+};
+
+use crate::{
+    fault::Fault,
+    group::{MAGIC, RowGroup, moved},
+    names::{self, COPY, UNFINISHED},
+};
+
+/// Old footers are dropped when they take more than this share of the file.
+const LARGEST_OLD_SHARE: u64 = 16;
+const COPY_BUFFER: usize = 1 << 20;
+
+/// The calls that fail when a disk is full; another implementation stages one.
+pub trait Disk: Send {
+    /// Writes all bytes at that place.
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Returns when file or folder would survive a loss of power.
+    fn sync(&self, file: &File) -> io::Result<()>;
+}
+
+/// The disk of this machine.
+pub struct LocalDisk;
+
+impl Disk for LocalDisk {
+    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+        file.write_all_at(bytes, at)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+}
+
+/// An unfinished file and what stands safely in it.
+#[derive(Debug)]
+pub struct LakeFile {
+    folder: PathBuf,
+    /// Name without the dot before and the endings behind.
+    stem: String,
+    safe: Safe,
+    groups: Vec<RowGroupMetaData>,
+    described: Option<FileMetaData>,
+    /// Its name for readers, once it has it.
+    finished: Option<PathBuf>,
+}
+
+/// How far a file is safe.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Safe {
+    /// End of the last complete footer.
+    pub len: u64,
+    /// Bytes of all row groups.
+    page_bytes: u64,
+    groups: usize,
+    /// Number of rows.
+    pub rows: i64,
+}
+
+impl LakeFile {
+    /// Makes an empty file, by its name behind all others of its kind in that folder.
+    pub fn create(
+        disk: &dyn Disk,
+        lake: &Path,
+        folder: &str,
+        kind: &str,
+        writer: &str,
+        now_us: i64,
+    ) -> Result<Self, Fault> {
+        let folder = lake.join(folder);
+        make_folder(disk, &folder)?;
+        let stem = names::next_stem(&folder, kind, writer, now_us)?;
+        let file = Self {
+            folder,
+            stem,
+            safe: Safe::default(),
+            groups: Vec::new(),
+            described: None,
+            finished: None,
+        };
+        let path = file.path();
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(Fault::disk("make", &path))?;
+        sync_folder(disk, &file.folder)?;
+        Ok(file)
+    }
+
+    /// An unfinished file that was found, cut to a complete footer.
+    pub fn found(path: &Path, len: u64, metadata: &ParquetMetaData) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let stem = name.strip_prefix('.')?.strip_suffix(UNFINISHED)?;
+        let groups = metadata.row_groups().to_vec();
+        let safe = Safe {
+            len,
+            page_bytes: groups
+                .iter()
+                .map(|group| {
+                    let (start, end) = pages(group);
+                    end - start
+                })
+                .sum(),
+            groups: groups.len(),
+            rows: metadata.file_metadata().num_rows(),
+        };
+        let described = Some(metadata.file_metadata().clone());
+        let (folder, stem) = (path.parent()?.to_owned(), stem.to_owned());
+        Some(Self { folder, stem, safe, groups, described, finished: None })
+    }
+
+    /// Where the file is while it grows.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join(format!(".{}{UNFINISHED}", self.stem))
+    }
+
+    /// How far it is safe.
+    pub fn safe(&self) -> Safe {
+        self.safe
+    }
+
+    /// Number of row groups in it.
+    pub fn row_groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Appends row groups and a footer; returns when they are safe.
+    ///
+    /// After an error the file stands as before, or does so after the next append or recovery.
+    pub fn append(
+        &mut self,
+        disk: &dyn Disk,
+        groups: &[RowGroup],
+        describe: impl FnOnce(i64) -> FileMetaData,
+    ) -> Result<(), Fault> {
+        let before = self.safe;
+        let result = self.try_append(disk, groups, describe);
+        if result.is_err() {
+            self.cut_back(disk, before);
+        }
+        result
+    }
+
+    fn try_append(
+        &mut self,
+        disk: &dyn Disk,
+        groups: &[RowGroup],
+        describe: impl FnOnce(i64) -> FileMetaData,
+    ) -> Result<(), Fault> {
+        let path = self.path();
+        let file =
+            OpenOptions::new().write(true).open(&path).map_err(Fault::disk("open", &path))?;
+        file.set_len(self.safe.len).map_err(Fault::disk("cut", &path))?;
+        let write =
+            |bytes: &[u8], at| disk.write_at(&file, bytes, at).map_err(Fault::disk("write", &path));
+        let mut safe = self.safe;
+        if safe.len == 0 {
+            write(MAGIC, 0)?;
+            safe.len = MAGIC.len() as u64;
+        }
+        for group in groups {
+            let placed = group.placed(self.groups.len(), safe.len)?;
+            write(group.pages(), safe.len)?;
+            safe.len += group.pages().len() as u64;
+            safe.page_bytes += group.pages().len() as u64;
+            safe.rows += placed.num_rows();
+            safe.groups += 1;
+            self.groups.push(placed);
+        }
+        // a footer never reaches the disk before the pages it speaks of
+        disk.sync(&file).map_err(Fault::disk("write", &path))?;
+        let described = describe(safe.rows);
+        let footer = footer(&described, &self.groups)?;
+        write(&footer, safe.len)?;
+        disk.sync(&file).map_err(Fault::disk("write", &path))?;
+        safe.len += footer.len() as u64;
+        self.safe = safe;
+        self.described = Some(described);
+        Ok(())
+    }
+
+    /// Takes back what was appended since.
+    pub fn cut_back(&mut self, disk: &dyn Disk, to: Safe) {
+        self.groups.truncate(to.groups);
+        self.safe = to;
+        // best effort, to free the room: what stays is cut by the next append or by recovery
+        if let Ok(file) = OpenOptions::new().write(true).open(self.path())
+            && file.set_len(to.len).is_ok()
+        {
+            let _ = disk.sync(&file);
+        }
+    }
+
+    /// Gives the file its name for readers; returns that name. May be repeated after an error.
+    pub fn finish(&mut self, disk: &dyn Disk) -> Result<PathBuf, Fault> {
+        let finished = match self.finished.take() {
+            Some(finished) => finished,
+            None => self.take_name(disk)?,
+        };
+        self.finished = Some(finished.clone());
+        sync_folder(disk, &self.folder)?;
+        Ok(finished)
+    }
+
+    fn take_name(&mut self, disk: &dyn Disk) -> Result<PathBuf, Fault> {
+        let old_bytes = self.safe.len - self.safe.page_bytes;
+        if self.groups.len() > 1 && old_bytes > self.safe.len / LARGEST_OLD_SHARE {
+            // without room for a copy the file keeps its old footers, which no reader minds
+            let _ = self.drop_old_footers(disk);
+        }
+        // a file that somebody put there is not ours to replace; `~` sorts behind `.`
+        let name = |number: u32| match number {
+            0 => format!("{}.parquet", self.stem),
+            _ => format!("{}~{number}.parquet", self.stem),
+        };
+        let mut names = (0..).map(|number| self.folder.join(name(number)));
+        let finished = names.find(|name| !name.exists()).unwrap_or_default();
+        let unfinished = self.path();
+        fs::rename(&unfinished, &finished).map_err(Fault::disk("rename", &unfinished))?;
+        Ok(finished)
+    }
+
+    /// Replaces the file by a copy with the last footer alone, at one stroke.
+    fn drop_old_footers(&mut self, disk: &dyn Disk) -> Result<(), Fault> {
+        let copy = self.folder.join(format!(".{}{COPY}", self.stem));
+        let result = self.write_copy(disk, &copy);
+        if result.is_err() {
+            let _ = fs::remove_file(&copy);
+        }
+        let (groups, len) = result?;
+        self.groups = groups;
+        self.safe.len = len;
+        Ok(())
+    }
+
+    fn write_copy(
+        &self,
+        disk: &dyn Disk,
+        copy: &Path,
+    ) -> Result<(Vec<RowGroupMetaData>, u64), Fault> {
+        let path = self.path();
+        let from = File::open(&path).map_err(Fault::disk("open", &path))?;
+        let to = File::create(copy).map_err(Fault::disk("make", copy))?;
+        let write =
+            |bytes: &[u8], at| disk.write_at(&to, bytes, at).map_err(Fault::disk("write", copy));
+        write(MAGIC, 0)?;
+        let mut at = MAGIC.len() as u64;
+        let mut groups = Vec::with_capacity(self.groups.len());
+        let mut buffer = vec![0; COPY_BUFFER];
+        for (ordinal, group) in self.groups.iter().enumerate() {
+            let (mut start, end) = pages(group);
+            groups.push(moved(group, ordinal, start, at)?);
+            while start < end {
+                let part = COPY_BUFFER.min(usize::try_from(end - start).unwrap_or(COPY_BUFFER));
+                from.read_exact_at(&mut buffer[..part], start)
+                    .map_err(Fault::disk("read", &path))?;
+                write(&buffer[..part], at)?;
+                start += part as u64;
+                at += part as u64;
+            }
+        }
+        if let Some(described) = &self.described {
+            let footer = footer(described, &groups)?;
+            write(&footer, at)?;
+            at += footer.len() as u64;
+        }
+        disk.sync(&to).map_err(Fault::disk("write", copy))?;
+        fs::rename(copy, &path).map_err(Fault::disk("rename", copy))?;
+        Ok((groups, at))
+    }
+}
+
+/// Start and end of a row group's pages.
+pub fn pages(group: &RowGroupMetaData) -> (u64, u64) {
+    let ranges = group.columns().iter().map(|column| {
+        let start =
+            column.dictionary_page_offset().unwrap_or(i64::MAX).min(column.data_page_offset());
+        (start, start.saturating_add(column.compressed_size()))
+    });
+    let (start, end) =
+        ranges.fold((i64::MAX, 0), |(start, end), (from, to)| (start.min(from), end.max(to)));
+    let start = u64::try_from(start).unwrap_or(0);
+    (start, u64::try_from(end).unwrap_or(0).max(start))
+}
+
+fn footer(described: &FileMetaData, groups: &[RowGroupMetaData]) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let metadata = ParquetMetaData::new(described.clone(), groups.to_vec());
+    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish()?;
+    Ok(bytes)
+}
+
+/// Makes a folder, with those above it, such that it survives a loss of power.
+pub fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
+    let missing: Vec<_> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
+    fs::create_dir_all(folder).map_err(Fault::disk("make", folder))?;
+    for parent in missing.into_iter().filter_map(Path::parent) {
+        // the parent of a relative path's first folder has no name
+        let named = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        sync_folder(disk, named)?;
+    }
+    Ok(())
+}
+
+fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
+    let result = File::open(folder).and_then(|opened| disk.sync(&opened));
+    result.map_err(Fault::disk("write", folder))
+}

@@ -1,0 +1,35 @@
+//! Sink that keeps records in a folder of Parquet files: the lake.
+//!
+//! ```text
+//! data/lake/kind=spot/date=2021-12-01/spot-20211201T011501.000000Z-lake-0.parquet
+//! ```
+//!
+//! Follow one batch: [`sink`] takes its rows into the row group of their [`partition`], whose
+//! columns [`rows`] fills and [`group`] encodes; a commit appends the row groups of all partitions
+//! to their [`file`]s and makes them safe at once, with the help of [`slot`]; a full file gets its
+//! final name. What a killed process left behind is put in order by [`recover`].
+
+mod fault;
+mod file;
+mod group;
+mod names;
+mod options;
+mod part;
+mod partition;
+mod recover;
+mod rows;
+mod schema;
+mod sink;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+use plugin_api::export_plugin;
+use sink::Parquet;
+
+export_plugin! {
+    name: "parquet",
+    description: "Keeps records in a folder of Parquet files, partitioned by kind and date",
+    author: "dataserver developers",
+    sink: Parquet,
+}

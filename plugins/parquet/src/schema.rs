@@ -1,0 +1,224 @@
+//! Columns of the lake, with their units.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding},
+    errors::ParquetError,
+    file::{
+        metadata::{FileMetaData, KeyValue},
+        properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr},
+    },
+    schema::types::ColumnPath,
+};
+use plugin_api::{RecordKind, serde_json::json};
+
+/// Grows when a column changes its meaning; new columns at the end do not count.
+const SCHEMA_VERSION: &str = "1";
+/// Zone of the exchanges' clocks; columns hold UTC.
+const ZONE: &str = "Asia/Shanghai";
+/// Zone of the time columns.
+pub const UTC: &str = "UTC";
+/// Key that every file of the lake has.
+pub const SCHEMA_KEY: &str = "dataserver.schema";
+/// Most sources whose sequences a file lists.
+const MAX_SOURCES: usize = 64;
+
+const LEVELS: [&str; 4] = ["bid", "bid_volume", "ask", "ask_volume"];
+
+/// All that the files of one kind have in common.
+pub struct Layout {
+    /// What the records are.
+    pub kind: RecordKind,
+    /// The columns.
+    pub schema: SchemaRef,
+    /// How they are encoded.
+    pub properties: WriterPropertiesPtr,
+    template: FileMetaData,
+}
+
+impl Layout {
+    /// The layout of quotes or of bars.
+    pub fn new(
+        kind: RecordKind,
+        compression: Compression,
+        instance: &str,
+    ) -> Result<Self, ParquetError> {
+        let schema = Arc::new(Schema::new(match kind {
+            RecordKind::Spot => spot_fields(),
+            RecordKind::Bar => bar_fields(),
+        }));
+        let properties = properties(compression);
+        let empty = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.clone()))?;
+        let written = empty.close()?;
+        let described = written.file_metadata();
+        let mut keys = described.key_value_metadata().cloned().unwrap_or_default();
+        keys.extend(static_keys(kind, &schema, instance));
+        let template = FileMetaData::new(
+            described.version(),
+            0,
+            described.created_by().map(str::to_owned),
+            Some(keys),
+            described.schema_descr_ptr(),
+            described.column_orders().cloned(),
+        );
+        Ok(Self { kind, schema, properties: Arc::new(properties), template })
+    }
+
+    /// What the footer of a file says about the file as a whole.
+    pub fn file_metadata(&self, rows: i64, sequences: &Sequences) -> FileMetaData {
+        let mut keys = self.template.key_value_metadata().cloned().unwrap_or_default();
+        keys.push(KeyValue::new("dataserver.sequences".to_owned(), sequences.to_json()));
+        FileMetaData::new(
+            self.template.version(),
+            rows,
+            self.template.created_by().map(str::to_owned),
+            Some(keys),
+            self.template.schema_descr_ptr(),
+            self.template.column_orders().cloned(),
+        )
+    }
+}
+
+/// First and last record number of each source within a file.
+#[derive(Debug, Clone, Default)]
+pub struct Sequences {
+    by_source: BTreeMap<String, (u64, u64)>,
+}
+
+impl Sequences {
+    /// Takes a record in; one without a number (0) leaves no trace, nor does the 65th source.
+    pub fn note(&mut self, source: &str, sequence: u64) {
+        if sequence == 0 {
+            return;
+        }
+        if let Some((first, last)) = self.by_source.get_mut(source) {
+            *first = sequence.min(*first);
+            *last = sequence.max(*last);
+        } else if self.by_source.len() < MAX_SOURCES {
+            self.by_source.insert(source.to_owned(), (sequence, sequence));
+        }
+    }
+
+    fn to_json(&self) -> String {
+        let entries = self.by_source.iter().map(|(source, (first, last))| {
+            (source.clone(), json!({ "first": first, "last": last }))
+        });
+        json!(entries.collect::<BTreeMap<_, _>>()).to_string()
+    }
+}
+
+fn static_keys(kind: RecordKind, schema: &Schema, instance: &str) -> Vec<KeyValue> {
+    let units: BTreeMap<_, _> = schema
+        .fields()
+        .iter()
+        .filter_map(|field| Some((field.name().clone(), field.metadata().get("unit")?.clone())))
+        .collect();
+    [
+        (SCHEMA_KEY, kind.as_str().to_owned()),
+        ("dataserver.schema_version", SCHEMA_VERSION.to_owned()),
+        ("dataserver.units", json!(units).to_string()),
+        ("dataserver.zone", ZONE.to_owned()),
+        ("dataserver.instance", instance.to_owned()),
+        ("dataserver.version", env!("CARGO_PKG_VERSION").to_owned()),
+    ]
+    .map(|(key, value)| KeyValue::new(key.to_owned(), value))
+    .into()
+}
+
+/// Statistics stand once per row group, and only where a reader can skip by them: the footer is
+/// written again with every row group.
+///
+/// Columns have dictionaries, which suits names and prices; but moments and running totals hardly
+/// ever repeat, and their differences are small.
+fn properties(compression: Compression) -> WriterProperties {
+    let mut builder = WriterProperties::builder()
+        .set_compression(compression)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true)
+        .set_max_row_group_row_count(None)
+        .set_created_by(concat!("dataserver version ", env!("CARGO_PKG_VERSION")).to_owned());
+    for column in LEVELS {
+        let leaf = ColumnPath::new([column, "list", "element"].map(str::to_owned).to_vec());
+        builder = builder.set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    }
+    for column in ["time", "recv_time", "volume"] {
+        builder = builder
+            .set_column_dictionary_enabled(column.into(), false)
+            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED);
+    }
+    builder.set_column_dictionary_enabled("amount".into(), false).build()
+}
+
+fn spot_fields() -> Vec<Field> {
+    vec![
+        text("symbol"),
+        text("market"),
+        text("code"),
+        text("name").with_nullable(true),
+        time("time"),
+        time("recv_time"),
+        number("pre_close", "CNY"),
+        number("open", "CNY"),
+        number("high", "CNY"),
+        number("low", "CNY"),
+        number("close", "CNY"),
+        number("amount", "CNY"),
+        with_unit(Field::new("volume", DataType::UInt64, false), "shares"),
+        levels("bid", DataType::Float64, "CNY"),
+        levels("bid_volume", DataType::UInt64, "shares"),
+        levels("ask", DataType::Float64, "CNY"),
+        levels("ask_volume", DataType::UInt64, "shares"),
+        text("source"),
+        quality_score(),
+    ]
+}
+
+fn bar_fields() -> Vec<Field> {
+    vec![
+        text("symbol"),
+        text("period"),
+        time("time"),
+        number("open", "CNY"),
+        number("high", "CNY"),
+        number("low", "CNY"),
+        number("close", "CNY"),
+        number("amount", "CNY"),
+        with_unit(Field::new("volume", DataType::UInt64, false), "shares"),
+        Field::new("closed", DataType::Boolean, false),
+        quality_score(),
+    ]
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
+}
+
+/// Null where the moment is unknown.
+fn time(name: &str) -> Field {
+    let moment = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
+    with_unit(Field::new(name, moment, true), "microseconds since 1970 UTC")
+}
+
+fn number(name: &str, unit: &str) -> Field {
+    with_unit(Field::new(name, DataType::Float64, false), unit)
+}
+
+fn levels(name: &str, item: DataType, unit: &str) -> Field {
+    with_unit(Field::new(name, DataType::List(level(item)), false), unit)
+}
+
+/// One book level; null where the source has fewer levels.
+pub fn level(item: DataType) -> Arc<Field> {
+    Arc::new(Field::new("element", item, true))
+}
+
+fn quality_score() -> Field {
+    with_unit(Field::new("quality_score", DataType::Float32, true), "share of rules passed, 0 to 1")
+}
+
+fn with_unit(field: Field, unit: &str) -> Field {
+    field.with_metadata([("unit".to_owned(), unit.to_owned())])
+}

@@ -1,0 +1,366 @@
+//! The sink: takes rows in, commits them, finishes files.
+//!
+//! Two rules keep a record from being lost or written twice. A call that fails has taken nothing:
+//! the disk is touched before rows are taken, or after all of them were, and a fault after that is
+//! told by the next call. And a commit makes the rows of all partitions safe or those of none, so
+//! that what an instance confirmed is what its successor finds.
+
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
+
+use parquet::errors::ParquetError;
+use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink, Symbol};
+
+use crate::{
+    fault::Fault,
+    file::{Disk, LocalDisk, make_folder},
+    options::{Options, Settings},
+    part::{Naming, Part},
+    partition::{Folders, escaped},
+    recover::{self, Recovered},
+    schema::Layout,
+    slot::Slot,
+};
+
+/// Payload bytes held over all partitions that make a commit due before its records do.
+const MAX_HELD_BYTES: usize = 128 << 20;
+/// Row groups in unfinished files over all partitions; about 10 KB of memory each.
+const MAX_ROW_GROUPS: usize = 8_192;
+
+/// A lake as one writer sees it.
+pub struct Parquet {
+    settings: Settings,
+    context: Context,
+    disk: Box<dyn Disk>,
+    lake: PathBuf,
+    slot: Slot,
+    spots: Arc<Layout>,
+    bars: Arc<Layout>,
+    folders: Folders,
+    /// Partitions that take rows.
+    parts: Vec<Part>,
+    part_by_folder: HashMap<String, usize>,
+    current: Option<usize>,
+    /// Files that take no more rows, oldest first.
+    sealed: Vec<Part>,
+    held: Held,
+    /// The last commit failed, so the next call begins with another.
+    is_stalled: bool,
+    /// Files could not be finished, and the log says so.
+    is_unfinished_told: bool,
+}
+
+/// What was taken and is not safe yet.
+#[derive(Default)]
+struct Held {
+    records: u64,
+    bytes: usize,
+    since_us: i64,
+}
+
+impl Sink for Parquet {
+    type Options = Options;
+
+    const DELIVERY: Delivery = Delivery::Store;
+
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        options.check()?;
+        let lake = context.resolve(&options.path);
+        let there = lake.ancestors().find(|above| above.exists()).unwrap_or(&lake);
+        if !there.is_dir() {
+            let text = format!("path {} is no folder; name another one", there.display());
+            return Err(PluginError::config(text));
+        }
+        rustix::fs::access(there, rustix::fs::Access::WRITE_OK).map_err(|error| {
+            let text = format!("folder {} cannot be written: {error}; ", there.display());
+            PluginError::config(text + "change its owner or permissions, or name another `path`")
+        })
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        Self::open_on(Box::new(LocalDisk), &options, context)
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+        if self.is_stalled {
+            self.commit()?;
+        }
+        let now_us = self.context.now_us();
+        for batch in batches {
+            self.take(batch, now_us).map_err(|error| Fault::from(error).into_error())?;
+        }
+        self.settle(now_us).or_else(|error| self.postpone(error))
+    }
+
+    fn tick(&mut self) -> Result<Ack, PluginError> {
+        self.settle(self.context.now_us())
+    }
+
+    fn flush(&mut self) -> Result<(), PluginError> {
+        self.commit()?;
+        self.finish_due(self.context.now_us());
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        self.commit()?;
+        self.sealed.append(&mut self.parts);
+        self.index_parts();
+        self.finish_sealed().map_err(Fault::into_error)?;
+        self.slot.give_back().map_err(Fault::into_error)
+    }
+}
+
+impl Parquet {
+    /// Opens a lake on that disk.
+    ///
+    /// # Errors
+    /// `Config` when options are wrong or the folder cannot be used, `Retry` when the disk is full.
+    pub fn open_on(
+        disk: Box<dyn Disk>,
+        options: &Options,
+        context: Context,
+    ) -> Result<Self, PluginError> {
+        let settings = options.check()?;
+        let lake = context.resolve(&options.path);
+        let open_error = Fault::into_open_error;
+        make_folder(disk.as_ref(), &lake).map_err(open_error)?;
+        let instance = escaped(context.instance());
+        let slot = Slot::take(&lake, &instance).map_err(open_error)?;
+        let recovered = recover::lake(disk.as_ref(), &lake, &slot).map_err(open_error)?;
+        tell_recovered(&context, &recovered);
+        let layout = |kind| {
+            let layout = Layout::new(kind, settings.compression, context.instance());
+            layout.map(Arc::new).map_err(|error| Fault::from(error).into_error())
+        };
+        Ok(Self {
+            spots: layout(RecordKind::Spot)?,
+            bars: layout(RecordKind::Bar)?,
+            folders: Folders::new(&settings.partition),
+            settings,
+            context,
+            disk,
+            lake,
+            slot,
+            parts: Vec::new(),
+            part_by_folder: HashMap::new(),
+            current: None,
+            sealed: Vec::new(),
+            held: Held::default(),
+            is_stalled: false,
+            is_unfinished_told: false,
+        })
+    }
+
+    /// Takes the rows of a batch in; the disk is not touched.
+    fn take(&mut self, batch: &Batch, now_us: i64) -> Result<(), ParquetError> {
+        if self.held.records == 0 {
+            self.held.since_us = now_us;
+        }
+        self.held.records += u64::from(batch.records());
+        self.held.bytes += batch.payload().len();
+        for spot in batch.spots().iter() {
+            let time_us = spot.time_us();
+            let index = self.part_of(RecordKind::Spot, time_us, spot.symbol(), now_us);
+            self.parts[index].push_spot(&spot, time_us, &self.settings)?;
+            self.seal_if_full(index)?;
+        }
+        let provenance = (batch.provenance().source(), batch.provenance().sequence);
+        for bar in batch.bars() {
+            let index = self.part_of(RecordKind::Bar, bar.time_us, bar.symbol, now_us);
+            self.parts[index].push_bar(&bar, provenance, &self.settings)?;
+            self.seal_if_full(index)?;
+        }
+        Ok(())
+    }
+
+    /// Where in `parts` a record goes.
+    #[inline]
+    fn part_of(
+        &mut self,
+        kind: RecordKind,
+        time_us: i64,
+        symbol: Symbol<'_>,
+        now_us: i64,
+    ) -> usize {
+        if self.folders.is_same(kind, time_us, symbol)
+            && let Some(current) = self.current
+        {
+            return current;
+        }
+        let folder = self.folders.folder();
+        // without a level for the kind, both kinds share a folder but never a file
+        let key = format!("{}/{folder}", kind.as_str());
+        let index = match self.part_by_folder.get(&key) {
+            Some(index) => *index,
+            None => {
+                let layout = if kind == RecordKind::Spot { &self.spots } else { &self.bars };
+                self.parts.push(Part::new(folder.to_owned(), Arc::clone(layout), now_us));
+                self.part_by_folder.insert(key, self.parts.len() - 1);
+                self.parts.len() - 1
+            }
+        };
+        self.current = Some(index);
+        index
+    }
+
+    #[inline]
+    fn seal_if_full(&mut self, index: usize) -> Result<(), ParquetError> {
+        if self.parts[index].is_full(&self.settings) {
+            self.parts[index].close_group()?;
+            self.seal(|part_index, _| part_index == index);
+        }
+        Ok(())
+    }
+
+    /// Commits and finishes what is due.
+    fn settle(&mut self, now_us: i64) -> Result<Ack, PluginError> {
+        if self.is_commit_due(now_us) {
+            self.commit()?;
+        }
+        self.finish_due(now_us);
+        Ok(if self.held.records == 0 { Ack::Delivered } else { Ack::Held })
+    }
+
+    fn is_commit_due(&self, now_us: i64) -> bool {
+        let held_us = now_us.saturating_sub(self.held.since_us);
+        // a clock that was put back must not keep records waiting
+        let is_late = !(0..self.settings.flush_interval_us).contains(&held_us)
+            || self.parts.iter().any(|part| part.is_due(&self.settings, now_us));
+        self.held.records > 0 && is_late
+            || self.held.records >= self.settings.row_group_records
+            || self.held.bytes >= MAX_HELD_BYTES
+            || self.sealed.iter().any(Part::is_waiting)
+    }
+
+    /// After rows were taken, a fault of the disk waits for the next call.
+    fn postpone(&mut self, error: PluginError) -> Result<Ack, PluginError> {
+        if !self.is_stalled {
+            return Err(error);
+        }
+        self.context.warn(&format!("records wait in memory: {error}"));
+        Ok(Ack::Held)
+    }
+
+    /// Makes all rows safe, or leaves all as they were.
+    fn commit(&mut self) -> Result<(), PluginError> {
+        let result = self.try_commit();
+        self.is_stalled = matches!(result, Err(Fault::Disk { .. }));
+        result.map_err(Fault::into_error)
+    }
+
+    fn try_commit(&mut self) -> Result<(), Fault> {
+        for part in &mut self.parts {
+            part.close_group()?;
+        }
+        let disk = self.disk.as_ref();
+        let naming =
+            Naming { lake: &self.lake, writer: self.slot.name(), now_us: self.context.now_us() };
+        let parts = self.sealed.iter_mut().chain(&mut self.parts);
+        let mut waiting: Vec<_> = parts.filter(|part| part.is_waiting()).collect();
+        let mut before = Vec::with_capacity(waiting.len());
+        for part in &mut waiting {
+            if let Some(lost) = part.prepare(disk, &naming)? {
+                self.context.error(&lost);
+            }
+            before.extend(part.file().map(|file| (file.path(), file.safe())));
+        }
+        if before.len() > 1 {
+            let notes = before.iter().map(|(path, safe)| {
+                (path.strip_prefix(&self.lake).unwrap_or(path).to_owned(), safe.len)
+            });
+            self.slot.note(disk, &notes.collect::<Vec<_>>())?;
+        }
+        let mut result = waiting.iter_mut().try_for_each(|part| part.append(disk));
+        if before.len() > 1 {
+            result = result.and_then(|()| self.slot.confirm(disk));
+        }
+        if result.is_err() {
+            for (part, (_, safe)) in waiting.iter_mut().zip(&before) {
+                part.file().into_iter().for_each(|file| file.cut_back(disk, *safe));
+            }
+            return result;
+        }
+        waiting.iter_mut().for_each(|part| part.forget());
+        self.held = Held::default();
+        Ok(())
+    }
+
+    /// Finishes files that are full, large or old, and some when there are too many row groups.
+    fn finish_due(&mut self, now_us: i64) {
+        if self.held.records > 0 {
+            return;
+        }
+        let settings = self.settings.clone();
+        self.seal(|_, part| part.is_due(&settings, now_us));
+        let row_groups: usize = self.parts.iter().map(Part::row_groups).sum();
+        if row_groups > MAX_ROW_GROUPS {
+            let mean = row_groups / self.parts.len();
+            self.seal(|_, part| part.row_groups() >= mean);
+        }
+        match self.finish_sealed() {
+            Ok(()) => self.is_unfinished_told = false,
+            Err(_) if self.is_unfinished_told => {}
+            Err(fault) => {
+                self.is_unfinished_told = true;
+                let error = fault.into_error();
+                self.context.warn(&format!("a file keeps its hidden name for now: {error}"));
+            }
+        }
+    }
+
+    /// Lets no further rows into the parts that are meant.
+    fn seal(&mut self, mut is_meant: impl FnMut(usize, &Part) -> bool) {
+        let mut index = 0;
+        let before = self.sealed.len();
+        let sealed = self.parts.extract_if(.., |part| {
+            index += 1;
+            is_meant(index - 1, part)
+        });
+        self.sealed.extend(sealed);
+        if self.sealed.len() > before {
+            self.index_parts();
+        }
+    }
+
+    fn index_parts(&mut self) {
+        self.current = None;
+        self.part_by_folder = self
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(index, part)| (format!("{}/{}", part.kind().as_str(), part.folder()), index))
+            .collect();
+    }
+
+    /// Finishes the files that take no more rows; those that cannot be finished stay.
+    fn finish_sealed(&mut self) -> Result<(), Fault> {
+        let mut result = Ok(());
+        let disk = self.disk.as_ref();
+        let context = &self.context;
+        self.sealed.retain_mut(|part| {
+            match part.file().map(|file| (file.finish(disk), file.safe())) {
+                Some((Ok(path), safe)) => {
+                    context.debug(&format!("finished {} of {} rows", path.display(), safe.rows));
+                    false
+                }
+                Some((Err(fault), _)) => {
+                    result = Err(fault);
+                    true
+                }
+                None => part.is_waiting(),
+            }
+        });
+        result
+    }
+}
+
+fn tell_recovered(context: &Context, recovered: &Recovered) {
+    if *recovered == Recovered::default() {
+        return;
+    }
+    let Recovered { files, rows, removed, cut_bytes } = recovered;
+    context.warn(&format!(
+        "recovered {rows} rows in {files} unfinished files; removed {removed} files without a \
+         complete row group; cut off {cut_bytes} bytes that nobody had confirmed"
+    ));
+}

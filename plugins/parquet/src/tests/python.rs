@@ -1,0 +1,86 @@
+//! Another implementation reads the lake: pyarrow, and pandas on top of it.
+
+use std::process::Command;
+
+use super::*;
+
+/// Runs a script with the lake's path; its output is what it prints.
+fn python(script: &str, path: &Path) -> String {
+    let interpreter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python");
+    assert!(
+        interpreter.exists(),
+        "no python with pyarrow at {}; run `make venv`",
+        interpreter.display()
+    );
+    let output = Command::new(interpreter).arg("-c").arg(script).arg(path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A lake of 20 quotes of two days and a bar, finished, and of 5 more quotes in a hidden file.
+fn half_finished() -> (Lake, Parquet) {
+    let lake = Lake::new();
+    let mut sink = lake.open(json!({}));
+    for code in 600_000..600_010 {
+        sink.write(&[spots([code]), spots_at(MORNING_US + 86_400_000_000, [code])]).unwrap();
+        sink.flush().unwrap();
+    }
+    sink.write(&[testing::bar_batch()]).unwrap();
+    sink.close().unwrap();
+    let mut sink = lake.open(json!({}));
+    sink.write(&[spots(600_010..600_015)]).unwrap();
+    sink.flush().unwrap();
+    (lake, sink)
+}
+
+#[test]
+fn pyarrow_reads_the_finished_files_of_a_lake_in_use() {
+    let (lake, _sink) = half_finished();
+    let script = r#"
+import json, sys
+import pyarrow.dataset as ds
+lake = ds.dataset(sys.argv[1] + "/kind=spot", partitioning="hive")
+table = lake.to_table()
+first = table.slice(0, 1).to_pylist()[0]
+day = lake.to_table(filter=ds.field("date") == "2021-12-02")
+print(json.dumps([table.num_rows, day.num_rows, first["symbol"], first["time"].isoformat(),
+    str(table.schema.field("time").type), first["bid"], first["bid_volume"], first["ask"],
+    first["name"], first["recv_time"], table.schema.field("volume").metadata[b"unit"].decode(),
+    table.column("code").to_pylist()[:10] == [str(code) for code in range(600000, 600010)]]))
+"#;
+    let expected = r#"[20, 10, "600000.SH", "2021-12-01T01:15:01+00:00", "timestamp[us, tz=UTC]", [9.99, 9.98, null, null, null], [100, 250, null, null, null], [null, null, null, null, null], null, null, "shares", true]"#;
+    assert_eq!(python(script, &lake.path()), expected);
+}
+
+#[test]
+fn pandas_reads_the_whole_lake_and_ignores_hidden_files() {
+    let (lake, _sink) = half_finished();
+    let script = r#"
+import sys
+import pandas
+bars = pandas.read_parquet(sys.argv[1], filters=[("kind", "==", "bar")])
+spots = pandas.read_parquet(sys.argv[1] + "/kind=spot")
+print(len(bars), len(spots), sorted(spots["date"].unique()), spots["close"].sum(), spots["volume"].dtype)
+"#;
+    let expected = "1 20 ['2021-12-01', '2021-12-02'] 200.0 uint64";
+    assert_eq!(python(script, &lake.path()), expected);
+}
+
+#[test]
+fn pyarrow_reads_a_hidden_file_of_a_run_that_never_ended() {
+    let (lake, sink) = half_finished();
+    let copy = lake.dir.path().join("copy.parquet");
+    std::fs::copy(&lake.files(".tmp")[0], &copy).unwrap();
+    drop(sink);
+    let script = r#"
+import sys
+import pyarrow.parquet as pq
+file = pq.ParquetFile(sys.argv[1])
+keys = file.metadata.metadata
+print(file.metadata.num_rows, file.read()["code"].to_pylist(), keys[b"dataserver.zone"].decode(),
+    keys[b"dataserver.sequences"].decode(), file.metadata.created_by[:18])
+"#;
+    let expected = "5 ['600010', '600011', '600012', '600013', '600014'] Asia/Shanghai \
+        {\"test\":{\"first\":1,\"last\":1}} dataserver version";
+    assert_eq!(python(script, &copy), expected);
+}

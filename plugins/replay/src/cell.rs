@@ -1,0 +1,192 @@
+//! One value of a recorded table, whatever wrote it.
+
+use std::{borrow::Cow, str};
+
+use plugin_api::schemas::qq::decode;
+
+/// One value of a recorded table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Cell<'a> {
+    /// Nothing was recorded.
+    Empty,
+    /// Text, not empty and without blanks around it; UTF-8 or GBK.
+    Text(&'a [u8]),
+    Float(f64),
+    Int(i64),
+    Uint(u64),
+    /// Microseconds since 1970 UTC.
+    Utc(i64),
+    /// Microseconds since 1970 on the exchange's clock; a date alone is its midnight.
+    Local(i64),
+    /// Microseconds since midnight.
+    TimeOfDay(i64),
+}
+
+/// Why a value cannot be read; for people.
+pub type Why = &'static str;
+
+const NO_NUMBER: Why = "is no number";
+const NOT_FINITE: Why = "is not finite";
+const NEGATIVE: Why = "is negative";
+const NOT_WHOLE: Why = "is no whole number of shares; check units.volume";
+const TOO_LARGE: Why = "is too large";
+
+/// Whole numbers above this are not exact as floats.
+const EXACT_FLOATS: f64 = 9_007_199_254_740_992.0;
+
+impl<'a> Cell<'a> {
+    /// A cell of a text file.
+    pub fn from_text(text: &'a [u8]) -> Self {
+        match text.trim_ascii() {
+            [] => Self::Empty,
+            text => Self::Text(text),
+        }
+    }
+
+    /// A price; `None` where nothing was recorded.
+    pub fn float(self) -> Result<Option<f64>, Why> {
+        let value = match self {
+            Self::Empty => return Ok(None),
+            Self::Text(text) => parse_float(text)?,
+            Self::Float(value) => value,
+            #[allow(clippy::cast_precision_loss)] // whole below 2^53
+            Self::Int(value) => value as f64,
+            #[allow(clippy::cast_precision_loss)]
+            Self::Uint(value) => value as f64,
+            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) => return Err(NO_NUMBER),
+        };
+        if value.is_finite() { Ok(Some(value)) } else { Err(NOT_FINITE) }
+    }
+
+    /// A float in units of ten to the power of `exponent`, exact as if it were written so.
+    pub fn scaled(self, exponent: u8) -> Result<Option<f64>, Why> {
+        let Some(value) = self.float()? else { return Ok(None) };
+        if exponent == 0 || value == 0.0 {
+            return Ok(Some(value));
+        }
+        // a product would be rounded once more than the decimal that was recorded
+        let shifted = match self {
+            Self::Text(text) if !text.iter().any(|byte| matches!(byte, b'e' | b'E')) => {
+                format!("{}e{exponent}", str::from_utf8(text).map_err(|_| NO_NUMBER)?)
+            }
+            _ => {
+                let text = format!("{value:e}");
+                let (digits, power) = text.split_once('e').ok_or(NO_NUMBER)?;
+                let power: i32 = power.parse().map_err(|_| NO_NUMBER)?;
+                format!("{digits}e{}", power + i32::from(exponent))
+            }
+        };
+        let value: f64 = shifted.parse().map_err(|_| NO_NUMBER)?;
+        if value.is_finite() { Ok(Some(value)) } else { Err(TOO_LARGE) }
+    }
+
+    /// A volume of so many shares a unit; `None` where nothing was recorded.
+    pub fn shares(self, per_unit: u32) -> Result<Option<u64>, Why> {
+        let units = match self {
+            Self::Empty => return Ok(None),
+            Self::Uint(units) => units,
+            Self::Int(units) => u64::try_from(units).map_err(|_| NEGATIVE)?,
+            Self::Text(text) => match parse_digits(text) {
+                Some(units) => units,
+                None => return whole_shares(parse_float(text)?, per_unit).map(Some),
+            },
+            Self::Float(units) => return whole_shares(units, per_unit).map(Some),
+            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) => return Err(NO_NUMBER),
+        };
+        units.checked_mul(u64::from(per_unit)).map(Some).ok_or(TOO_LARGE)
+    }
+
+    /// The value as text; empty where nothing was recorded.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Empty => "".into(),
+            Self::Text(text) => decode(text),
+            Self::Float(value) => value.to_string().into(),
+            Self::Int(value) | Self::Utc(value) | Self::Local(value) | Self::TimeOfDay(value) => {
+                value.to_string().into()
+            }
+            Self::Uint(value) => value.to_string().into(),
+        }
+    }
+}
+
+fn parse_float(text: &[u8]) -> Result<f64, Why> {
+    str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(NO_NUMBER)
+}
+
+/// Digits alone, as nearly all volumes are.
+fn parse_digits(text: &[u8]) -> Option<u64> {
+    if text.len() > 18 {
+        return None;
+    }
+    text.iter().try_fold(0, |value: u64, byte| {
+        byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'))
+    })
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked to be whole
+fn whole_shares(units: f64, per_unit: u32) -> Result<u64, Why> {
+    if !units.is_finite() {
+        return Err(NOT_FINITE);
+    }
+    if units < 0.0 {
+        return Err(NEGATIVE);
+    }
+    let shares = units * f64::from(per_unit);
+    if shares > EXACT_FLOATS {
+        return Err(TOO_LARGE);
+    }
+    let whole = shares.round();
+    // lots with decimals come out a little beside the whole share
+    if (shares - whole).abs() > 1e-6_f64.max(whole * 1e-12) {
+        return Err(NOT_WHOLE);
+    }
+    Ok(whole as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Cell<'_> {
+        Cell::from_text(text.as_bytes())
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp)]
+    fn amounts_are_shifted_as_decimals() {
+        for (written, cny) in [("22816.8610", 228_168_610.0), ("0.0001", 1.0), ("1.1", 11_000.0)] {
+            assert_eq!(text(written).scaled(4), Ok(Some(cny)));
+            assert_eq!(Cell::Float(written.parse().unwrap()).scaled(4), Ok(Some(cny)));
+        }
+        assert_eq!(text("2.5e3").scaled(4), Ok(Some(25_000_000.0)));
+        assert_eq!(text("2.419483288E7").scaled(0), Ok(Some(24_194_832.88)));
+        assert_eq!(text(" ").scaled(4), Ok(None));
+    }
+
+    #[test]
+    fn volumes_are_whole_shares() {
+        for (written, unit, shares) in [
+            ("123", 1, 123),
+            ("123", 100, 12_300),
+            ("123.0", 1, 123),
+            ("1.23", 100, 123),
+            ("1e3", 1, 1_000),
+        ] {
+            assert_eq!(text(written).shares(unit), Ok(Some(shares)), "{written}");
+        }
+        assert_eq!(text("").shares(1), Ok(None));
+        assert_eq!(Cell::Float(88.0).shares(1), Ok(Some(88)));
+        for (written, why) in [
+            ("-1", NEGATIVE),
+            ("nan", NOT_FINITE),
+            ("1e400", NOT_FINITE),
+            ("1.5", NOT_WHOLE),
+            ("1e300", TOO_LARGE),
+            ("12x", NO_NUMBER),
+        ] {
+            assert_eq!(text(written).shares(1), Err(why), "{written}");
+        }
+        assert_eq!(Cell::Uint(u64::MAX).shares(100), Err(TOO_LARGE));
+    }
+}

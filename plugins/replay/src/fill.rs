@@ -1,0 +1,310 @@
+//! Reads quotes and bars from the cells of their rows.
+
+use plugin_api::{Symbol, schemas::spot::market_name};
+
+use crate::{
+    cell::{Cell, Why},
+    columns::{Layout, LevelColumns},
+    moment::{MomentReader, Part},
+    row::{BarRow, Levels, SpotRow, takes_symbol},
+    settings::Settings,
+};
+
+/// The cells of one row.
+pub trait Cells {
+    /// The cell of a column.
+    fn cell(&self, column: usize) -> Cell<'_>;
+    /// An element of a column of lists; `None` behind its end.
+    fn element(&self, column: usize, index: usize) -> Option<Cell<'_>>;
+}
+
+/// A cell that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    pub column: usize,
+    pub why: Why,
+}
+
+/// Reads quotes from cells.
+#[derive(Debug)]
+pub struct SpotCells {
+    layout: Layout,
+    times: MomentReader,
+    recv_times: MomentReader,
+    key: String,
+}
+
+impl SpotCells {
+    pub fn new(layout: Layout, settings: &Settings) -> Self {
+        Self {
+            layout,
+            times: MomentReader::new(settings.date),
+            recv_times: MomentReader::new(settings.date),
+            key: String::new(),
+        }
+    }
+
+    /// The time of a row.
+    ///
+    /// # Errors
+    /// The cell at fault.
+    pub fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault> {
+        read_time(&mut self.times, cells, self.layout.date, self.layout.time)
+    }
+
+    /// Reads a row; false when the filter does not take it.
+    ///
+    /// # Errors
+    /// The first cell at fault.
+    pub fn read(
+        &mut self,
+        cells: &impl Cells,
+        settings: &Settings,
+        row: &mut SpotRow,
+    ) -> Result<bool, Fault> {
+        let market = self.layout.market;
+        row.market = read_symbol(cells, self.layout.code, market, settings.market, &mut row.code)?;
+        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
+            return Ok(false);
+        }
+        row.time_us = self.time(cells)?;
+        if !settings.filter.takes_time(row.time_us) {
+            return Ok(false);
+        }
+        self.read_values(cells, settings, row)?;
+        Ok(true)
+    }
+
+    fn read_values(
+        &mut self,
+        cells: &impl Cells,
+        settings: &Settings,
+        row: &mut SpotRow,
+    ) -> Result<(), Fault> {
+        let layout = &self.layout;
+        // an empty cell of a file that keeps receive times is one that was not known
+        row.recv_time_us = match layout.recv_time {
+            Some(column) if cells.cell(column) == Cell::Empty => 0,
+            Some(column) => read_time(&mut self.recv_times, cells, layout.date, column)?,
+            None => row.time_us,
+        };
+        read_text(cells, layout.name, &mut row.name);
+        read_text(cells, layout.source, &mut row.source);
+        row.quality_score = read_quality(cells, layout.quality_score)?;
+        row.pre_close = read_price(cells, layout.pre_close)?;
+        row.open = read_price(cells, layout.open)?;
+        row.high = read_price(cells, layout.high)?;
+        row.low = read_price(cells, layout.low)?;
+        row.close = read_price(cells, layout.close)?;
+        row.amount_cny = read_amount(cells, layout.amount, settings)?;
+        row.volume_shares = read_volume(cells, layout.volume, settings)?;
+        let per_unit = settings.shares_per_unit();
+        let price = |cell: Cell<'_>| cell.float();
+        read_levels(cells, &layout.bid, settings.levels, &mut row.bid, price)?;
+        read_levels(cells, &layout.ask, settings.levels, &mut row.ask, price)?;
+        let shares = |cell: Cell<'_>| cell.shares(per_unit);
+        read_levels(cells, &layout.bid_volume, settings.levels, &mut row.bid_volume, shares)?;
+        read_levels(cells, &layout.ask_volume, settings.levels, &mut row.ask_volume, shares)
+    }
+}
+
+/// Where the fields of a bar stand in a file of the `parquet` sink.
+#[derive(Debug, Clone)]
+pub struct BarLayout {
+    pub symbol: usize,
+    pub period: usize,
+    pub time: usize,
+    pub open: usize,
+    pub high: usize,
+    pub low: usize,
+    pub close: usize,
+    pub amount: usize,
+    pub volume: usize,
+    pub closed: Option<usize>,
+    pub quality_score: Option<usize>,
+}
+
+impl BarLayout {
+    /// Every column that is read.
+    pub fn all(&self) -> Vec<usize> {
+        let needed = [
+            self.symbol,
+            self.period,
+            self.time,
+            self.open,
+            self.high,
+            self.low,
+            self.close,
+            self.amount,
+            self.volume,
+        ];
+        needed.into_iter().chain(self.closed).chain(self.quality_score).collect()
+    }
+}
+
+/// Reads bars from cells.
+#[derive(Debug)]
+pub struct BarCells {
+    layout: BarLayout,
+    times: MomentReader,
+    key: String,
+}
+
+impl BarCells {
+    pub fn new(layout: BarLayout) -> Self {
+        Self { layout, times: MomentReader::default(), key: String::new() }
+    }
+
+    /// The time of a row.
+    ///
+    /// # Errors
+    /// The cell at fault.
+    pub fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault> {
+        read_time(&mut self.times, cells, None, self.layout.time)
+    }
+
+    /// Reads a row; false when the filter does not take it.
+    ///
+    /// # Errors
+    /// The first cell at fault.
+    pub fn read(
+        &mut self,
+        cells: &impl Cells,
+        settings: &Settings,
+        row: &mut BarRow,
+    ) -> Result<bool, Fault> {
+        row.market = read_symbol(cells, self.layout.symbol, None, settings.market, &mut row.code)?;
+        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
+            return Ok(false);
+        }
+        row.time_us = self.time(cells)?;
+        if !settings.filter.takes_time(row.time_us) {
+            return Ok(false);
+        }
+        let layout = &self.layout;
+        read_text(cells, Some(layout.period), &mut row.period);
+        row.open = read_price(cells, Some(layout.open))?;
+        row.high = read_price(cells, Some(layout.high))?;
+        row.low = read_price(cells, Some(layout.low))?;
+        row.close = read_price(cells, Some(layout.close))?;
+        row.amount_cny = read_price(cells, Some(layout.amount))?;
+        row.volume_shares = at(layout.volume, cells.cell(layout.volume).shares(1))?.unwrap_or(0);
+        row.closed = layout.closed.is_none_or(|column| cells.cell(column) != Cell::Uint(0));
+        row.quality_score = read_quality(cells, layout.quality_score)?;
+        Ok(true)
+    }
+}
+
+fn at<T>(column: usize, result: Result<T, Why>) -> Result<T, Fault> {
+    result.map_err(|why| Fault { column, why })
+}
+
+/// Reads code and exchange; codes are six digits, of which a column of numbers loses zeros.
+fn read_symbol(
+    cells: &impl Cells,
+    column: usize,
+    market_column: Option<usize>,
+    default_market: Option<&'static str>,
+    code: &mut String,
+) -> Result<&'static str, Fault> {
+    let text = cells.cell(column).text();
+    if text.is_empty() {
+        return Err(Fault { column, why: "is empty" });
+    }
+    let market = match market_column.map(|column| (column, cells.cell(column).text())) {
+        Some((column, text)) if !text.is_empty() => {
+            let market = market_name(&text);
+            Some(market.ok_or(Fault { column, why: "is no exchange; SH, SZ and BJ are" })?)
+        }
+        _ => default_market,
+    };
+    let Some(symbol) = Symbol::parse(&text, market) else {
+        let is_bare = text.bytes().all(|byte| byte.is_ascii_digit()) && market.is_none();
+        let why = if is_bare { "names no exchange; set `market`" } else { "is no code" };
+        return Err(Fault { column, why });
+    };
+    code.clear();
+    if symbol.code.len() < 6 && symbol.code.bytes().all(|byte| byte.is_ascii_digit()) {
+        code.push_str(&"000000"[symbol.code.len()..]);
+    }
+    code.push_str(symbol.code);
+    // the name of a known exchange, which `parse` took from the text or from `market`
+    market_name(symbol.market).ok_or(Fault { column, why: "is no code" })
+}
+
+fn read_time(
+    times: &mut MomentReader,
+    cells: &impl Cells,
+    date: Option<usize>,
+    time: usize,
+) -> Result<i64, Fault> {
+    let date_cell = date.map(|column| cells.cell(column));
+    times.read(date_cell, cells.cell(time)).map_err(|(part, why)| Fault {
+        column: if part == Part::Date { date.unwrap_or(time) } else { time },
+        why,
+    })
+}
+
+fn read_text(cells: &impl Cells, column: Option<usize>, text: &mut String) {
+    text.clear();
+    if let Some(column) = column {
+        text.push_str(&cells.cell(column).text());
+    }
+}
+
+fn read_price(cells: &impl Cells, column: Option<usize>) -> Result<f64, Fault> {
+    let Some(column) = column else { return Ok(0.0) };
+    Ok(at(column, cells.cell(column).float())?.unwrap_or(0.0))
+}
+
+#[allow(clippy::cast_possible_truncation)] // recorded from such a float
+fn read_quality(cells: &impl Cells, column: Option<usize>) -> Result<Option<f32>, Fault> {
+    let Some(column) = column else { return Ok(None) };
+    Ok(at(column, cells.cell(column).float())?.map(|score| score as f32))
+}
+
+fn read_amount(
+    cells: &impl Cells,
+    column: Option<usize>,
+    settings: &Settings,
+) -> Result<f64, Fault> {
+    let Some(column) = column else { return Ok(0.0) };
+    Ok(at(column, cells.cell(column).scaled(settings.amount_exponent()))?.unwrap_or(0.0))
+}
+
+fn read_volume(
+    cells: &impl Cells,
+    column: Option<usize>,
+    settings: &Settings,
+) -> Result<u64, Fault> {
+    let Some(column) = column else { return Ok(0) };
+    Ok(at(column, cells.cell(column).shares(settings.shares_per_unit()))?.unwrap_or(0))
+}
+
+fn read_levels<T: Copy + Default>(
+    cells: &impl Cells,
+    columns: &LevelColumns,
+    most: usize,
+    levels: &mut Levels<T>,
+    read: impl Fn(Cell<'_>) -> Result<Option<T>, Why>,
+) -> Result<(), Fault> {
+    levels.clear();
+    match columns {
+        LevelColumns::Columns(columns) => {
+            for (level, column) in columns.iter().enumerate() {
+                if let Some(value) = at(*column, read(cells.cell(*column)))? {
+                    levels.set(level, value);
+                }
+            }
+        }
+        LevelColumns::List(column) => {
+            for level in 0..most {
+                let Some(cell) = cells.element(*column, level) else { break };
+                if let Some(value) = at(*column, read(cell))? {
+                    levels.set(level, value);
+                }
+            }
+        }
+    }
+    Ok(())
+}

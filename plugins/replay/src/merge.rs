@@ -1,0 +1,172 @@
+//! Joins the rows of all files in time order.
+//!
+//! A file is opened when its first time comes up, so a folder of many days needs one open at a
+//! time. Rows of one time leave in the order of their files, within a file in its own order.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    path::Path,
+    sync::Arc,
+    time::Instant,
+};
+
+use crate::{
+    desk::Desk,
+    open::Readable,
+    reader::{Reader, Step},
+    scan::Scanned,
+    settings::Settings,
+    sort::Sorting,
+};
+
+/// All files of one kind of rows.
+pub struct Merge<R: Readable> {
+    settings: Arc<Settings>,
+    /// By first time, then place among all files.
+    waiting: VecDeque<Scanned>,
+    sorting: Option<(Scanned, Sorting<R>)>,
+    files: Vec<OpenFile<R>>,
+    /// Time of the next row of each open file, its place among all files, its place in `files`.
+    heads: BinaryHeap<Reverse<(i64, usize, usize)>>,
+}
+
+struct OpenFile<R> {
+    file: Arc<Path>,
+    reader: Option<Box<dyn Reader<R>>>,
+    /// The next row.
+    head: R,
+}
+
+impl<R: Readable + 'static> Merge<R> {
+    /// Joins those files that can hold rows to be played.
+    pub fn new(files: impl Iterator<Item = Scanned>, settings: Arc<Settings>) -> Self {
+        let filter = &settings.filter;
+        let mut waiting: Vec<_> = files
+            .filter(|file| file.rows > 0 && filter.may_take(file.first_us, file.last_us))
+            .collect();
+        waiting.sort_by_key(|file| (file.first_us, file.order));
+        Self {
+            settings,
+            waiting: waiting.into(),
+            sorting: None,
+            files: Vec::new(),
+            heads: BinaryHeap::new(),
+        }
+    }
+
+    /// Opens what has its turn; false when `deadline` came first. Only then is [`peek_us`] true.
+    ///
+    /// [`peek_us`]: Self::peek_us
+    pub fn prepare(&mut self, desk: &mut Desk, deadline: Instant) -> bool {
+        loop {
+            if let Some((_, sorting)) = &mut self.sorting {
+                match sorting.go_on(desk, deadline) {
+                    Ok(true) => {}
+                    Ok(false) => return false,
+                    Err(text) => {
+                        desk.bad_file(&text);
+                        self.sorting = None;
+                        continue;
+                    }
+                }
+                if let Some((scanned, sorting)) = self.sorting.take() {
+                    match sorting.finish(desk) {
+                        Ok(reader) => self.start(&scanned, reader, desk),
+                        Err(text) => desk.bad_file(&text),
+                    }
+                }
+                continue;
+            }
+            let head_us = self.peek_us().unwrap_or(i64::MAX);
+            match self.waiting.pop_front_if(|file| file.first_us <= head_us) {
+                None => return true,
+                Some(scanned) => self.open(scanned, desk),
+            }
+        }
+    }
+
+    /// Time of the next row.
+    pub fn peek_us(&self) -> Option<i64> {
+        self.heads.peek().map(|Reverse((time_us, ..))| *time_us)
+    }
+
+    /// Gives the next row to `use_row` and reads the one after it in its file.
+    pub fn take<T>(&mut self, desk: &mut Desk, use_row: impl FnOnce(&R) -> T) -> Option<T> {
+        let Reverse((_, order, index)) = self.heads.pop()?;
+        let file = &mut self.files[index];
+        let result = use_row(&file.head);
+        if let Some(time_us) = file.advance(desk) {
+            self.heads.push(Reverse((time_us, order, index)));
+        }
+        Some(result)
+    }
+
+    fn open(&mut self, scanned: Scanned, desk: &mut Desk) {
+        match R::open(&scanned.input, &self.settings) {
+            Err(fault) => desk.bad_file(&fault.to_string()),
+            Ok(reader) if scanned.is_sorted => self.start(&scanned, reader, desk),
+            Ok(reader) => {
+                let sorting = Sorting::new(Arc::clone(&scanned.file), reader);
+                self.sorting = Some((scanned, sorting));
+            }
+        }
+    }
+
+    fn start(&mut self, scanned: &Scanned, reader: Box<dyn Reader<R>>, desk: &mut Desk) {
+        let mut file =
+            OpenFile { file: Arc::clone(&scanned.file), reader: Some(reader), head: R::default() };
+        if let Some(time_us) = file.advance(desk) {
+            // the room of a file that has ended is used again
+            let index = match self.files.iter().position(|file| file.reader.is_none()) {
+                Some(index) => {
+                    self.files[index] = file;
+                    index
+                }
+                None => {
+                    self.files.push(file);
+                    self.files.len() - 1
+                }
+            };
+            self.heads.push(Reverse((time_us, scanned.order, index)));
+        }
+    }
+}
+
+impl<R: Readable> OpenFile<R> {
+    /// Reads the next row that is played and returns its time.
+    fn advance(&mut self, desk: &mut Desk) -> Option<i64> {
+        let reader = self.reader.as_mut()?;
+        if read_row(reader.as_mut(), &self.file, &mut self.head, desk) {
+            return Some(self.head.time_us());
+        }
+        self.reader = None;
+        None
+    }
+}
+
+/// Reads until a row is to be played; false at the end of the file. Reports what is bad.
+pub fn read_row<R: Readable>(
+    reader: &mut dyn Reader<R>,
+    file: &Arc<Path>,
+    row: &mut R,
+    desk: &mut Desk,
+) -> bool {
+    loop {
+        match reader.next(row) {
+            Ok(Step::Row) => {
+                desk.rows += 1;
+                return true;
+            }
+            Ok(Step::Skipped) => desk.rows += 1,
+            Ok(Step::Bad(bad)) => desk.bad_row(file, &bad),
+            Ok(Step::End) => break,
+            Err(text) => {
+                desk.bad_file(&text);
+                break;
+            }
+        }
+    }
+    desk.end_of_file(file);
+    false
+}

@@ -1,0 +1,82 @@
+//! Chooses the reader of a file.
+
+use std::sync::Arc;
+
+use crate::{
+    csv::CsvReader,
+    parquet::{self, BarTable, Purpose, SpotTable},
+    qq::QqReader,
+    reader::{Form, Input, OpenFault, Reader, TimeReader, in_file},
+    row::{BarRow, Row, SpotRow},
+    settings::Settings,
+};
+
+/// What the rows of a file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Spot,
+    Bar,
+}
+
+/// Rows that a file can hold.
+pub trait Readable: Row {
+    /// Opens a file of such rows.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks a column.
+    fn open(input: &Input, settings: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault>;
+}
+
+impl Readable for SpotRow {
+    fn open(input: &Input, settings: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault> {
+        let path = &input.path;
+        Ok(match input.form {
+            Form::Csv => Box::new(CsvReader::open(path, settings)?),
+            Form::Qq => Box::new(QqReader::open(path, settings)?),
+            Form::Parquet => Box::new(SpotTable::open(path, settings, Purpose::Rows)?),
+        })
+    }
+}
+
+impl Readable for BarRow {
+    fn open(input: &Input, settings: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault> {
+        match input.form {
+            Form::Parquet => Ok(Box::new(BarTable::open(&input.path, settings, Purpose::Rows)?)),
+            Form::Csv | Form::Qq => {
+                let text = in_file(&input.path, "bars are read from .parquet only");
+                Err(OpenFault::Columns(text))
+            }
+        }
+    }
+}
+
+/// Finds the columns of a file and tells what its rows are.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column.
+pub fn probe(input: &Input, settings: &Arc<Settings>) -> Result<Kind, OpenFault> {
+    let path = &input.path;
+    match input.form {
+        Form::Csv => CsvReader::open(path, settings).map(|_| Kind::Spot),
+        Form::Qq => QqReader::open(path, settings).map(|_| Kind::Spot),
+        Form::Parquet => parquet::kind(path, settings),
+    }
+}
+
+/// Opens a file for its times alone.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column.
+pub fn open_times(
+    input: &Input,
+    kind: Kind,
+    settings: &Arc<Settings>,
+) -> Result<Box<dyn TimeReader>, OpenFault> {
+    let path = &input.path;
+    Ok(match (input.form, kind) {
+        (Form::Csv, _) => Box::new(CsvReader::open(path, settings)?),
+        (Form::Qq, _) => Box::new(QqReader::open(path, settings)?),
+        (Form::Parquet, Kind::Spot) => Box::new(SpotTable::open(path, settings, Purpose::Times)?),
+        (Form::Parquet, Kind::Bar) => Box::new(BarTable::open(path, settings, Purpose::Times)?),
+    })
+}

@@ -1,0 +1,305 @@
+//! Tables of columns: those of the `parquet` sink and those of any vendor.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+
+use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
+};
+use plugin_api::serde_json;
+
+use crate::{
+    array::Column,
+    cell::Cell,
+    columns::{Header, Layout},
+    fill::{BarCells, BarLayout, Cells, Fault, SpotCells},
+    open::Kind,
+    reader::{BadRow, OpenFault, Reader, Step, TimeReader, excerpt, in_file},
+    row::{BarRow, SpotRow},
+    settings::Settings,
+};
+
+/// Rows that are unpacked at a time.
+const UNPACKED_ROWS: usize = 2_048;
+
+/// What a file is to be opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Times,
+    Rows,
+}
+
+/// Rows of a file, unpacked a part at a time.
+struct Table {
+    file: Arc<Path>,
+    names: Vec<String>,
+    parts: ParquetRecordBatchReader,
+    /// Columns of the part, by their place in the file.
+    columns: Vec<Column>,
+    rows: usize,
+    /// The row within the part; the first call of `advance` makes it 0.
+    next_row: usize,
+    /// Number of the row in the file, from 1.
+    number: u64,
+}
+
+/// Reads quotes.
+pub struct SpotTable {
+    table: Table,
+    cells: SpotCells,
+    settings: Arc<Settings>,
+}
+
+/// Reads bars, which only the `parquet` sink writes.
+pub struct BarTable {
+    table: Table,
+    cells: BarCells,
+    settings: Arc<Settings>,
+}
+
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+/// Tells what the rows of a file are and checks that its columns are there.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column.
+pub fn kind(path: &Path, settings: &Settings) -> Result<Kind, OpenFault> {
+    let builder = builder(path)?;
+    let (names, lists) = header(builder.schema());
+    let header = Header { file: path, names: &names, lists: &lists };
+    if settings.columns.is_none() && is_bars(&header) {
+        bar_layout(&header).map_err(OpenFault::Columns)?;
+        return Ok(Kind::Bar);
+    }
+    Layout::find(&header, settings).map_err(OpenFault::Columns)?;
+    Ok(Kind::Spot)
+}
+
+impl SpotTable {
+    /// Opens a file of quotes.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks a column.
+    pub fn open(
+        path: &Path,
+        settings: &Arc<Settings>,
+        purpose: Purpose,
+    ) -> Result<Self, OpenFault> {
+        let builder = builder(path)?;
+        let (names, lists) = header(builder.schema());
+        let header = Header { file: path, names: &names, lists: &lists };
+        let layout = Layout::find(&header, settings).map_err(OpenFault::Columns)?;
+        let used = if purpose == Purpose::Times { layout.of_time() } else { layout.all() };
+        let table = Table::open(path, builder, names, &used)?;
+        let cells = SpotCells::new(layout, settings);
+        Ok(Self { table, cells, settings: Arc::clone(settings) })
+    }
+}
+
+impl BarTable {
+    /// Opens a file of bars.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks a column.
+    pub fn open(
+        path: &Path,
+        settings: &Arc<Settings>,
+        purpose: Purpose,
+    ) -> Result<Self, OpenFault> {
+        let builder = builder(path)?;
+        let (names, lists) = header(builder.schema());
+        let header = Header { file: path, names: &names, lists: &lists };
+        let layout = bar_layout(&header).map_err(OpenFault::Columns)?;
+        let used = if purpose == Purpose::Times { vec![layout.time] } else { layout.all() };
+        let table = Table::open(path, builder, names, &used)?;
+        Ok(Self { table, cells: BarCells::new(layout), settings: Arc::clone(settings) })
+    }
+}
+
+impl Table {
+    fn open(
+        path: &Path,
+        builder: Builder,
+        names: Vec<String>,
+        used: &[usize],
+    ) -> Result<Self, OpenFault> {
+        let mask = ProjectionMask::roots(builder.parquet_schema(), used.iter().copied());
+        let builder = builder.with_projection(mask).with_batch_size(UNPACKED_ROWS);
+        let parts = contained(|| builder.build()).map_err(|error| unopened(path, &error))?;
+        Ok(Self {
+            file: Arc::from(path),
+            columns: names.iter().map(|_| Column::Absent).collect(),
+            names,
+            parts,
+            rows: 0,
+            next_row: 0,
+            number: 0,
+        })
+    }
+
+    /// Goes to the next row; false at the end.
+    fn advance(&mut self) -> Result<bool, String> {
+        self.number += 1;
+        self.next_row += 1;
+        while self.next_row >= self.rows {
+            let parts = &mut self.parts;
+            let Some(part) = contained(|| parts.next().transpose()).transpose() else {
+                return Ok(false);
+            };
+            let part = part.map_err(|error| {
+                format!(
+                    "{}, behind row {}: {}",
+                    self.file.display(),
+                    self.number - 1,
+                    unreadable(&error)
+                )
+            })?;
+            self.load(&part)?;
+        }
+        Ok(true)
+    }
+
+    fn load(&mut self, part: &RecordBatch) -> Result<(), String> {
+        for (field, array) in part.schema().fields().iter().zip(part.columns()) {
+            let column = Column::new(array).map_err(|error| {
+                in_file(&self.file, format!("column {}: {error}", field.name()))
+            })?;
+            if let Some(index) = self.names.iter().position(|name| name == field.name()) {
+                self.columns[index] = column;
+            }
+        }
+        (self.rows, self.next_row) = (part.num_rows(), 0);
+        Ok(())
+    }
+
+    fn bad_row(&self, fault: Fault) -> Step {
+        let used = self.names.iter().zip(&self.columns);
+        let raw: BTreeMap<_, _> = used
+            .filter(|(_, column)| !matches!(column, Column::Absent))
+            .map(|(name, column)| (name, column.text(self.next_row)))
+            .collect();
+        Step::Bad(Box::new(BadRow {
+            row: self.number,
+            column: self.names[fault.column].clone(),
+            value: excerpt(&self.columns[fault.column].text(self.next_row)),
+            why: fault.why.to_owned(),
+            raw: serde_json::to_vec(&raw).unwrap_or_default(),
+        }))
+    }
+
+    fn step(&self, read: Result<bool, Fault>) -> Step {
+        match read {
+            Ok(true) => Step::Row,
+            Ok(false) => Step::Skipped,
+            Err(fault) => self.bad_row(fault),
+        }
+    }
+}
+
+impl Cells for Table {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        self.columns[column].cell(self.next_row)
+    }
+
+    fn element(&self, column: usize, index: usize) -> Option<Cell<'_>> {
+        self.columns[column].element(self.next_row, index)
+    }
+}
+
+impl Reader<SpotRow> for SpotTable {
+    fn next(&mut self, row: &mut SpotRow) -> Result<Step, String> {
+        if !self.table.advance()? {
+            return Ok(Step::End);
+        }
+        let read = self.cells.read(&self.table, &self.settings, row);
+        Ok(self.table.step(read))
+    }
+}
+
+impl Reader<BarRow> for BarTable {
+    fn next(&mut self, row: &mut BarRow) -> Result<Step, String> {
+        if !self.table.advance()? {
+            return Ok(Step::End);
+        }
+        let read = self.cells.read(&self.table, &self.settings, row);
+        Ok(self.table.step(read))
+    }
+}
+
+impl TimeReader for SpotTable {
+    fn next_time(&mut self) -> Result<Option<i64>, String> {
+        while self.table.advance()? {
+            if let Ok(time_us) = self.cells.time(&self.table) {
+                return Ok(Some(time_us));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl TimeReader for BarTable {
+    fn next_time(&mut self) -> Result<Option<i64>, String> {
+        while self.table.advance()? {
+            if let Ok(time_us) = self.cells.time(&self.table) {
+                return Ok(Some(time_us));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn builder(path: &Path) -> Result<Builder, OpenFault> {
+    let file = File::open(path).map_err(|error| OpenFault::Unreadable(in_file(path, error)))?;
+    contained(|| Builder::try_new(file)).map_err(|error| unopened(path, &error))
+}
+
+/// Runs a call into the parquet crate, which panics on some damaged files.
+fn contained<T, E: std::fmt::Display>(call: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    // what the call worked on is not used again after an error
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("its content contradicts itself".to_owned()),
+    }
+}
+
+fn unopened(path: &Path, error: &dyn std::fmt::Display) -> OpenFault {
+    OpenFault::Unreadable(in_file(path, unreadable(error)))
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> String {
+    format!("{error}: the file is truncated, damaged or still being written")
+}
+
+fn header(schema: &SchemaRef) -> (Vec<String>, Vec<bool>) {
+    let fields = schema.fields().iter();
+    fields.map(|field| (field.name().clone(), Column::is_list(field.data_type()))).unzip()
+}
+
+fn is_bars(header: &Header<'_>) -> bool {
+    let has = |name| header.position(name).is_some();
+    has("period") && has("open") && !has("pre_close")
+}
+
+fn bar_layout(header: &Header<'_>) -> Result<BarLayout, String> {
+    let at = |name: &str| header.position(name).ok_or_else(|| header.lacks(name, ""));
+    Ok(BarLayout {
+        symbol: at("symbol")?,
+        period: at("period")?,
+        time: at("time")?,
+        open: at("open")?,
+        high: at("high")?,
+        low: at("low")?,
+        close: at("close")?,
+        amount: at("amount")?,
+        volume: at("volume")?,
+        closed: header.position("closed"),
+        quality_score: header.position("quality_score"),
+    })
+}

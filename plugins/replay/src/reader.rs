@@ -1,0 +1,97 @@
+//! What reads the rows of one file.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use crate::row::Row;
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Line of a text file (the header is line 1), row of any other, from 1.
+    pub row: u64,
+    /// Name of the column; empty when the row as a whole is at fault.
+    pub column: String,
+    /// What stands there.
+    pub value: String,
+    pub why: String,
+    /// The whole row.
+    pub raw: Vec<u8>,
+}
+
+/// What a reader came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The row was filled.
+    Row,
+    /// A row that is not to be played.
+    Skipped,
+    Bad(Box<BadRow>),
+    End,
+}
+
+/// Why a file cannot be opened; the texts name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenFault {
+    /// It is damaged or not there: the other files can be played.
+    Unreadable(String),
+    /// It lacks columns: the options do not fit it.
+    Columns(String),
+}
+
+impl fmt::Display for OpenFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(text) | Self::Columns(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Reads the rows of a file in their order.
+pub trait Reader<R: Row> {
+    /// Reads the next row into `row`, whose room is used again.
+    ///
+    /// # Errors
+    /// A text that names the file, after which nothing more can be read from it.
+    fn next(&mut self, row: &mut R) -> Result<Step, String>;
+}
+
+/// Reads the times alone of a file.
+pub trait TimeReader {
+    /// The next time that can be read, microseconds since 1970 UTC; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    fn next_time(&mut self) -> Result<Option<i64>, String>;
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Csv,
+    Qq,
+    Parquet,
+}
+
+/// A file that is played.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    pub path: PathBuf,
+    pub form: Form,
+}
+
+/// A text that names the file.
+pub fn in_file(path: &Path, error: impl fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
+
+/// The start of a value, for people.
+pub fn excerpt(value: &str) -> String {
+    const MOST_CHARS: usize = 60;
+    match value.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}

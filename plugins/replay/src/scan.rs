@@ -1,0 +1,102 @@
+//! Looks through the times of every file before it is played.
+//!
+//! Only then is it known which files need to be sorted, when each has its turn, and how far along
+//! a replay is. The times alone are read, a slice of them at a call.
+
+use std::{path::Path, sync::Arc, time::Instant};
+
+use crate::{
+    desk::Desk,
+    open::{Kind, open_times},
+    reader::{Input, TimeReader},
+    settings::Settings,
+};
+
+/// Rows between two looks at the clock.
+const SLICE_ROWS: u64 = 4_096;
+
+/// What is known of a file before it is played.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    pub input: Input,
+    pub kind: Kind,
+    /// Its place among all files.
+    pub order: usize,
+    /// The path, as reports share it.
+    pub file: Arc<Path>,
+    /// Rows whose time can be read.
+    pub rows: u64,
+    pub first_us: i64,
+    pub last_us: i64,
+    /// Whether the times never go back.
+    pub is_sorted: bool,
+}
+
+/// Scans one file after the other.
+pub struct Scan {
+    settings: Arc<Settings>,
+    waiting: std::vec::IntoIter<(Input, Kind)>,
+    current: Option<(Box<dyn TimeReader>, Scanned)>,
+    done: Vec<Scanned>,
+    order: usize,
+}
+
+impl Scan {
+    pub fn new(files: Vec<(Input, Kind)>, settings: Arc<Settings>) -> Self {
+        Self { settings, waiting: files.into_iter(), current: None, done: Vec::new(), order: 0 }
+    }
+
+    /// Goes on until `deadline`, at least a little; `Some` with all files that hold rows when done.
+    pub fn go_on(&mut self, desk: &mut Desk, deadline: Instant) -> Option<Vec<Scanned>> {
+        loop {
+            let Some((times, scanned)) = &mut self.current else {
+                match self.waiting.next() {
+                    Some((input, kind)) => self.start(input, kind, desk),
+                    None => return Some(std::mem::take(&mut self.done)),
+                }
+                continue;
+            };
+            // what stops a scan stops the replay at the same place, and is reported there
+            if !matches!(read_slice(times.as_mut(), scanned), Ok(true)) {
+                self.done.extend(self.current.take().map(|(_, scanned)| scanned));
+            }
+            if Instant::now() >= deadline || desk.context.is_stopping() {
+                return None;
+            }
+        }
+    }
+
+    fn start(&mut self, input: Input, kind: Kind, desk: &mut Desk) {
+        let order = self.order;
+        self.order += 1;
+        match open_times(&input, kind, &self.settings) {
+            Ok(times) => {
+                let file = Arc::from(input.path.as_path());
+                let scanned = Scanned {
+                    input,
+                    kind,
+                    order,
+                    file,
+                    rows: 0,
+                    first_us: i64::MAX,
+                    last_us: i64::MIN,
+                    is_sorted: true,
+                };
+                self.current = Some((times, scanned));
+            }
+            Err(fault) => desk.bad_file(&fault.to_string()),
+        }
+    }
+}
+
+/// Reads some times; false at the end of the file.
+fn read_slice(times: &mut dyn TimeReader, scanned: &mut Scanned) -> Result<bool, String> {
+    for _ in 0..SLICE_ROWS {
+        let Some(time_us) = times.next_time()? else { return Ok(false) };
+        scanned.rows += 1;
+        scanned.is_sorted &= time_us >= scanned.last_us;
+        scanned.first_us = scanned.first_us.min(time_us);
+        scanned.last_us = scanned.last_us.max(time_us);
+    }
+    Ok(true)
+}

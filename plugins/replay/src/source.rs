@@ -1,0 +1,297 @@
+//! The source: from files to paced rounds.
+
+use std::{path::PathBuf, sync::Arc, time};
+
+use plugin_api::{
+    Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder, encode_bars,
+};
+
+use crate::{
+    config::Options,
+    desk::Desk,
+    inputs::{find_files, identify},
+    merge::Merge,
+    open::{Kind, probe},
+    pace::Pace,
+    progress::Progress,
+    reader::{Input, OpenFault},
+    resume::Keeper,
+    row::{BarRow, SpotRow},
+    scan::{Scan, Scanned},
+    settings::Settings,
+};
+
+/// Records of a batch; a larger round leaves as several batches.
+pub const BATCH_RECORDS: usize = 2_000;
+
+/// Plays recorded files.
+pub struct Replay {
+    desk: Desk,
+    settings: Arc<Settings>,
+    repeat: bool,
+    stage: Stage,
+    /// What the scan found, for the next pass.
+    files: Vec<Scanned>,
+    pace: Pace,
+    progress: Progress,
+    keeper: Option<Keeper>,
+    encoder: SpotListEncoder,
+    /// Name of the component, which records without a source get.
+    instance: String,
+    /// Batches that left.
+    batches: u64,
+    /// Number of the last record.
+    sequence: u64,
+}
+
+enum Stage {
+    Scanning(Scan),
+    Playing(Box<Pass>),
+    Ended,
+}
+
+/// One way through all files.
+struct Pass {
+    spots: Merge<SpotRow>,
+    bars: Merge<BarRow>,
+    /// The round that has begun, and what its times are moved by.
+    round: Option<(i64, i64)>,
+    /// Whether batches of quotes of that round have left.
+    is_open: bool,
+    played_before: u64,
+}
+
+impl Source for Replay {
+    type Options = Options;
+
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let settings = Arc::new(Settings::check(options)?);
+        let paths = find_files(&options.path, options.format, context)?;
+        open_all(&paths, options, &settings, &mut Desk::new(context.clone())).map(drop)
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let mut settings = Settings::check(&options)?;
+        let paths = find_files(&options.path, options.format, &context)?;
+        let mut desk = Desk::new(context);
+        let files = open_all(&paths, &options, &Arc::new(settings.clone()), &mut desk)?;
+        let (mut keeper, mut sequence) = (None, 0);
+        if options.resume {
+            let inputs: Vec<Input> = files.iter().map(|(input, _)| input.clone()).collect();
+            let (kept, earlier) = Keeper::open(&options, &inputs, &desk.context)
+                .map_err(|error| PluginError::fatal(format!("position of the replay: {error}")))?;
+            keeper = Some(kept);
+            if let Some(position) = earlier {
+                desk.context.info(&format!("goes on after record {}", position.sequence));
+                settings.filter.after_us = Some(position.after_us);
+                sequence = position.sequence;
+            }
+        }
+        let settings = Arc::new(settings);
+        let instance = desk.context.instance().to_owned();
+        Ok(Self {
+            desk,
+            repeat: options.repeat,
+            stage: Stage::Scanning(Scan::new(files, Arc::clone(&settings))),
+            settings,
+            files: Vec::new(),
+            pace: Pace::new(&options),
+            progress: Progress::default(),
+            keeper,
+            encoder: SpotListEncoder::new(256),
+            instance,
+            batches: 0,
+            sequence,
+        })
+    }
+
+    fn next(&mut self, wait: time::Duration) -> Result<Polled, PluginError> {
+        let deadline = time::Instant::now() + wait;
+        let polled = self.poll(deadline);
+        self.desk.flush();
+        polled
+    }
+
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        keeper.confirm(batches).map_err(|error| not_kept(&error))
+    }
+}
+
+impl Replay {
+    fn poll(&mut self, deadline: time::Instant) -> Result<Polled, PluginError> {
+        loop {
+            match &mut self.stage {
+                Stage::Ended => return Ok(Polled::End),
+                Stage::Scanning(scan) => {
+                    let Some(files) = scan.go_on(&mut self.desk, deadline) else {
+                        return Ok(Polled::Idle);
+                    };
+                    self.progress.files = files.len();
+                    self.progress.total_rows = files.iter().map(|file| file.rows).sum();
+                    self.files = files;
+                    self.start_pass();
+                }
+                Stage::Playing(pass) => {
+                    let (spots, bars) = (&mut pass.spots, &mut pass.bars);
+                    if !spots.prepare(&mut self.desk, deadline)
+                        || !bars.prepare(&mut self.desk, deadline)
+                    {
+                        return Ok(Polled::Idle);
+                    }
+                    match pass.peek_us() {
+                        None => self.end_pass()?,
+                        Some(time_us) if self.await_round(time_us, deadline) => {
+                            return Ok(Polled::Batch(self.batch(time_us)?));
+                        }
+                        Some(_) => return Ok(Polled::Idle),
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_pass(&mut self) {
+        let of_kind = |kind| self.files.iter().filter(move |file| file.kind == kind).cloned();
+        self.stage = Stage::Playing(Box::new(Pass {
+            spots: Merge::new(of_kind(Kind::Spot), Arc::clone(&self.settings)),
+            bars: Merge::new(of_kind(Kind::Bar), Arc::clone(&self.settings)),
+            round: None,
+            is_open: false,
+            played_before: self.progress.played,
+        }));
+    }
+
+    /// Begins anew, or ends the replay.
+    fn end_pass(&mut self) -> Result<(), PluginError> {
+        let Stage::Playing(pass) = &self.stage else { return Ok(()) };
+        let was_resumed = self.settings.filter.after_us.is_some();
+        let played = self.progress.played > pass.played_before;
+        if self.repeat && (played || was_resumed) {
+            Arc::make_mut(&mut self.settings).filter.after_us = None;
+            self.pace.reset();
+            self.progress.total_rows += self.files.iter().map(|file| file.rows).sum::<u64>();
+            self.start_pass();
+            return Ok(());
+        }
+        self.stage = Stage::Ended;
+        self.progress.summarize(&self.desk);
+        self.warn_of_unseen();
+        match &mut self.keeper {
+            Some(keeper) => keeper.ended(self.batches).map_err(|error| not_kept(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn warn_of_unseen(&self) {
+        let filter = &self.settings.filter;
+        let mut unseen: Vec<_> = filter
+            .symbols
+            .iter()
+            .filter(|key| !self.progress.has_seen(key))
+            .map(String::as_str)
+            .collect();
+        if filter.after_us.is_none() && !unseen.is_empty() {
+            unseen.sort_unstable();
+            self.desk.context.warn(&format!("no record of symbols {}", unseen.join(", ")));
+        }
+    }
+
+    /// Waits for the round of that time; false when it is due only after `deadline`.
+    fn await_round(&mut self, time_us: i64, deadline: time::Instant) -> bool {
+        let Stage::Playing(pass) = &mut self.stage else { return false };
+        if pass.round.is_some_and(|(round_us, _)| round_us == time_us) {
+            return true;
+        }
+        let now_us = self.desk.context.now_us();
+        let left_us = self.pace.until_due_us(time_us, now_us);
+        if left_us > 0 {
+            let left = time::Duration::from_micros(left_us.unsigned_abs());
+            let until_deadline = deadline.saturating_duration_since(time::Instant::now());
+            std::thread::sleep(left.min(until_deadline));
+            if self.pace.until_due_us(time_us, self.desk.context.now_us()) > 0 {
+                return false;
+            }
+        }
+        let shift_us = self.pace.start(time_us, self.desk.context.now_us());
+        (pass.round, pass.is_open) = (Some((time_us, shift_us)), false);
+        true
+    }
+
+    /// The next batch of the round of that time: first its quotes, then its bars.
+    fn batch(&mut self, time_us: i64) -> Result<Batch, PluginError> {
+        let Stage::Playing(pass) = &mut self.stage else {
+            return Err(PluginError::fatal("a batch was asked for outside of a replay"));
+        };
+        let shift_us = pass.round.map_or(0, |(_, shift_us)| shift_us);
+        let desk = &mut self.desk;
+        let batch = if pass.spots.peek_us() == Some(time_us) {
+            while self.encoder.len() < BATCH_RECORDS && pass.spots.peek_us() == Some(time_us) {
+                self.sequence += 1;
+                let pushed = pass.spots.take(desk, |row| {
+                    self.progress.saw(row.market, &row.code);
+                    self.encoder.push(&row.record(&self.instance, self.sequence, shift_us))
+                });
+                pushed.transpose()?;
+            }
+            let is_last = pass.spots.peek_us() != Some(time_us);
+            let round = Round { first: !pass.is_open, last: is_last };
+            pass.is_open = true;
+            Batch::from_spots(&mut self.encoder, round)
+        } else {
+            let mut rows: Vec<BarRow> = Vec::new();
+            while rows.len() < BATCH_RECORDS && pass.bars.peek_us() == Some(time_us) {
+                rows.extend(pass.bars.take(desk, BarRow::clone));
+            }
+            for row in &rows {
+                self.progress.saw(row.market, &row.code);
+            }
+            Batch::from_bars(encode_bars(rows.iter().map(|row| row.record(shift_us))))?
+        };
+        self.batches += 1;
+        if let Some(keeper) = &mut self.keeper
+            && pass.peek_us() != Some(time_us)
+        {
+            keeper.round_left(self.batches, time_us, self.sequence);
+        }
+        self.progress.report(time_us, &self.desk);
+        Ok(batch)
+    }
+}
+
+impl Pass {
+    /// Time of the next record.
+    fn peek_us(&self) -> Option<i64> {
+        self.spots.peek_us().into_iter().chain(self.bars.peek_us()).min()
+    }
+}
+
+/// Checks every file before anything is played. Damaged files are left out, and it is said so.
+fn open_all(
+    paths: &[PathBuf],
+    options: &Options,
+    settings: &Arc<Settings>,
+    desk: &mut Desk,
+) -> Result<Vec<(Input, Kind)>, PluginError> {
+    let (mut files, mut lacking, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
+    for path in paths {
+        let opened = identify(path, options.format)
+            .and_then(|input| probe(&input, settings).map(|kind| (input, kind)));
+        match opened {
+            Ok(file) => files.push(file),
+            Err(OpenFault::Columns(text)) => lacking.push(text),
+            Err(OpenFault::Unreadable(text)) => damaged.push(text),
+        }
+    }
+    if !lacking.is_empty() || files.is_empty() {
+        return Err(PluginError::config([lacking, damaged].concat().join("\n")));
+    }
+    for text in damaged {
+        desk.bad_file(&text);
+    }
+    Ok(files)
+}
+
+fn not_kept(error: &std::io::Error) -> PluginError {
+    PluginError::retry(format!("position of the replay cannot be kept: {error}"))
+}

@@ -1,0 +1,63 @@
+//! Measures the host and writes docs/BENCHMARKS.md; `make bench` runs it.
+//!
+//! Every figure is the best of several runs, and every ratio comes from one run of this program:
+//! shared machines are too noisy for anything else.
+
+// a figure that cannot be measured must not be made up
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout)]
+
+mod abi;
+mod feed;
+mod lake;
+mod measure;
+mod payload;
+mod pipeline;
+
+use std::{fmt::Write, fs, process::Command};
+
+use measure::Row;
+
+/// Name, title and measurement of a section of the report.
+type Section = (&'static str, &'static str, fn() -> Vec<Row>);
+
+fn main() {
+    // cargo passes --bench, and a filter that chooses sections
+    let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let sections: [Section; 5] = [
+        ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
+        ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
+        ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
+        ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
+        ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
+    ];
+    let mut text = head();
+    for (name, title, rows) in sections {
+        if filter.as_ref().is_some_and(|filter| filter != name) {
+            continue;
+        }
+        println!("{title}");
+        let _ = write!(text, "\n## {title}\n\n| what | figure | against |\n|---|---|---|\n");
+        for row in rows() {
+            println!("  {row}");
+            let _ = writeln!(text, "| {} | {} | {} |", row.what, row.figure, row.against);
+        }
+    }
+    if filter.is_none() {
+        let path = harness::repository().join("docs/BENCHMARKS.md");
+        fs::write(&path, text).unwrap();
+        println!("written to {}", path.display());
+    }
+}
+
+fn head() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name\t: "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let rustc = Command::new("rustc").arg("--version").output().unwrap().stdout;
+    format!(
+        "# Benchmarks\n\nWritten by `make bench` (release build, best of several runs; a shared machine, so read \
+         differences under 30 % as noise).\n\n{cores} cores of {}; {}",
+        model.unwrap_or("an unnamed processor"),
+        String::from_utf8_lossy(&rustc)
+    )
+}

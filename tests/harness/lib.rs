@@ -1,0 +1,127 @@
+//! Runs the real program with real plugins in folders of its own.
+//!
+//! Everything is found beside the running test: `make test` builds the workspace first.
+
+// a test that cannot get what it needs must fail loudly
+#![allow(clippy::unwrap_used)]
+
+mod days;
+mod process;
+mod python;
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+pub use days::{DAYS, Day};
+pub use process::{Host, Run};
+pub use python::{Python, python};
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Where the build put programs and libraries: two folders above the running test.
+pub fn build_dir() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+/// The program under test.
+pub fn program() -> PathBuf {
+    built("dataserver")
+}
+
+/// The library of a plugin.
+pub fn plugin(id: &str) -> PathBuf {
+    built(&format!("libdataserver_{}.so", id.replace('-', "_")))
+}
+
+fn built(name: &str) -> PathBuf {
+    let path = build_dir().join(name);
+    assert!(path.exists(), "{} is missing; `make test` builds it first", path.display());
+    path
+}
+
+/// A port that nothing listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One of the recorded days in config/samples.
+pub fn sample(name: &str) -> PathBuf {
+    let path = repository().join("config/samples").join(name);
+    assert!(path.exists(), "{}", path.display());
+    path
+}
+
+/// A folder with plugins and a pipeline file, removed at the end.
+pub struct Bench {
+    folder: TempDir,
+}
+
+impl Bench {
+    /// A folder with those plugins.
+    pub fn new(plugins: &[&str]) -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(bench.path("plugins")).unwrap();
+        for id in plugins {
+            bench.install(id, &format!("lib{id}.so"));
+        }
+        bench
+    }
+
+    /// Puts a plugin's library into the plugin folder under that file name.
+    pub fn install(&self, id: &str, file: &str) {
+        fs::copy(plugin(id), self.path("plugins").join(file)).unwrap();
+    }
+
+    /// A path within the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file into the folder.
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Writes pipeline.toml.
+    pub fn pipeline(&self, text: &str) -> &Self {
+        self.write("pipeline.toml", text);
+        self
+    }
+
+    /// The text of a file in the folder.
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Sequence numbers that the `faulty` sink wrote to a file.
+    pub fn sequences(&self, name: &str) -> Vec<u64> {
+        self.read(name).lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Runs `dataserver` with those arguments in the folder, to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Host::start(self.folder.path(), arguments).wait()
+    }
+
+    /// Runs `dataserver` with those arguments in a folder of the folder.
+    pub fn run_in(&self, name: &str, arguments: &[&str]) -> Run {
+        Host::start(&self.path(name), arguments).wait()
+    }
+
+    /// Starts `dataserver run` in the folder.
+    pub fn start(&self) -> Host {
+        Host::start(self.folder.path(), &["run"])
+    }
+}

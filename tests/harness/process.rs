@@ -1,0 +1,215 @@
+//! A running `dataserver`.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Condvar, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Longest wait for anything that must happen.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; -1 after a signal.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it logged.
+    pub stderr: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Run {
+    /// Asserts exit code and texts in stderr or stdout.
+    #[track_caller]
+    pub fn assert(&self, code: i32, texts: &[&str]) -> &Self {
+        assert_eq!(self.code, code, "\n{}\n{}", self.stdout, self.stderr);
+        for text in texts {
+            let found = self.stderr.contains(text) || self.stdout.contains(text);
+            assert!(found, "missing {text:?} in\n{}\n{}", self.stdout, self.stderr);
+        }
+        assert!(!self.stderr.contains("thread '"), "it panicked:\n{}", self.stderr);
+        self
+    }
+
+    /// A cell of the summary table: the column of that component.
+    #[track_caller]
+    pub fn summary(&self, component: &str, column: &str) -> u64 {
+        let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let header = self.stderr.lines().find(|line| line.trim_start().starts_with("component"));
+        let place = cells(header.unwrap()).iter().position(|name| name == column).unwrap();
+        let row = self
+            .stderr
+            .lines()
+            .find(|line| line.trim_start().starts_with(&format!("{component} (")));
+        // `id (kind)` are two cells
+        cells(row.unwrap_or_else(|| panic!("no {component} in\n{}", self.stderr)))[place + 1]
+            .parse()
+            .unwrap()
+    }
+}
+
+/// A running `dataserver`; killed when dropped.
+pub struct Host {
+    child: Child,
+    started: Instant,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+/// What a process wrote so far, with a bell for more.
+struct Stream {
+    text: Arc<(Mutex<(String, bool)>, Condvar)>,
+}
+
+impl Stream {
+    fn read(source: impl Read + Send + 'static) -> Self {
+        let text = Arc::new((Mutex::new((String::new(), false)), Condvar::new()));
+        let shared = Arc::clone(&text);
+        thread::spawn(move || {
+            let mut lines = BufReader::new(source);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                shared.0.lock().unwrap().0 += &String::from_utf8_lossy(&line);
+                shared.1.notify_all();
+                line.clear();
+            }
+            shared.0.lock().unwrap().1 = true;
+            shared.1.notify_all();
+        });
+        Self { text }
+    }
+
+    /// Waits for a text; panics with all that came when it does not come.
+    #[track_caller]
+    fn wait_for(&self, wanted: &str) -> String {
+        let guard = self.text.0.lock().unwrap();
+        let (guard, _) = self
+            .text
+            .1
+            .wait_timeout_while(guard, DEADLINE, |(text, ended)| !text.contains(wanted) && !*ended)
+            .unwrap();
+        assert!(guard.0.contains(wanted), "waited for {wanted:?}, got\n{}", guard.0);
+        guard.0.clone()
+    }
+
+    fn all(&self) -> String {
+        let guard = self.text.0.lock().unwrap();
+        let (guard, _) =
+            self.text.1.wait_timeout_while(guard, DEADLINE, |(_, ended)| !*ended).unwrap();
+        guard.0.clone()
+    }
+}
+
+impl Host {
+    pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut child = Command::new(crate::program())
+            .args(arguments)
+            .current_dir(folder)
+            .env_remove("RUST_LOG")
+            .env_remove("DATASERVER_CONFIG")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = Stream::read(child.stdout.take().unwrap());
+        let stderr = Stream::read(child.stderr.take().unwrap());
+        Self { child, started: Instant::now(), stdout, stderr }
+    }
+
+    /// Waits for a text in its log.
+    #[track_caller]
+    pub fn wait_for(&self, text: &str) -> String {
+        self.stderr.wait_for(text)
+    }
+
+    /// Sends a signal: TERM, INT, KILL, STOP, CONT, HUP.
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Run {
+        let deadline = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                panic!("it does not end:\n{}", self.stderr.all());
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        };
+        Run {
+            code: status.code().unwrap_or(-1),
+            stdout: self.stdout.all(),
+            stderr: self.stderr.all(),
+            elapsed: self.started.elapsed(),
+        }
+    }
+
+    /// Largest memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Status and body of a control request, e.g. `/health`.
+    pub fn get(&self, port: u16, path: &str, headers: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let code = head.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (code, body.to_owned())
+    }
+
+    /// Asks a control request again and again until its answer contains that text.
+    #[track_caller]
+    pub fn wait_for_answer(&self, port: u16, path: &str, text: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            // until the host listens, nobody answers
+            let listens = TcpStream::connect(("127.0.0.1", port)).is_ok();
+            let body = if listens { self.get(port, path, "").1 } else { String::new() };
+            if body.contains(text) {
+                return body;
+            }
+            assert!(Instant::now() < deadline, "waited for {text:?}, got\n{body}");
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// A value of `/metrics`: the line that starts with that name and holds those labels.
+    #[track_caller]
+    pub fn metric(&self, port: u16, name: &str, labels: &str) -> f64 {
+        let (_, text) = self.get(port, "/metrics", "");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")) && line.contains(labels));
+        line.map_or(0.0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

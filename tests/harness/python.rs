@@ -1,0 +1,55 @@
+//! Independent readers in Python: pynng, flatbuffers, pyarrow.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, ChildStdout, Command, Stdio},
+};
+
+use crate::repository;
+
+/// A running script of tests/python; killed when dropped.
+pub struct Python {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+/// Starts a script of tests/python.
+pub fn python(script: &str, arguments: &[&str]) -> Python {
+    let interpreter = repository().join("target/venv/bin/python");
+    assert!(interpreter.exists(), "{} is missing; run `make venv`", interpreter.display());
+    let mut child = Command::new(interpreter)
+        .arg(repository().join("tests/python").join(script))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    Python { child, stdout }
+}
+
+impl Python {
+    /// The next line that the script prints.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Waits for the script's end; panics unless it succeeded. Returns what else it printed.
+    #[track_caller]
+    pub fn finish(mut self) -> String {
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut self.stdout, &mut rest).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{rest}");
+        rest
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

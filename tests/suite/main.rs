@@ -1,0 +1,18 @@
+//! The host with real plugins: what goes in comes out, and faults stay where they are.
+
+// a test that cannot go on must fail loudly
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod abi;
+mod architecture;
+mod backpressure;
+mod bad_input;
+mod commands;
+mod control;
+mod crash;
+mod faults;
+mod files;
+mod readers;
+mod reference;
+mod replay;
+mod shutdown;
