@@ -4,12 +4,13 @@ usage: bench_lake.py LAKE
 """
 
 import os
-import sys
 import time
 from pathlib import Path
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
+
+import script
 
 
 def main(lake: str) -> None:
@@ -28,4 +29,4 @@ def main(lake: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    script.run(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pynng
 
 import recorded
+import script
 
 HIKYUU_SCHEMA = """
 namespace hikyuu.flat;
@@ -117,4 +118,4 @@ def main(address: str, day: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    script.run(main)

@@ -3,13 +3,13 @@
 usage: check_lake.py LAKE RECORDED_DAY
 """
 
-import sys
 from pathlib import Path
 
 import pandas
 import pyarrow.parquet as parquet
 
 import recorded
+import script
 
 
 def rows(lake: str):
@@ -66,4 +66,4 @@ def main(lake: str, day: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    script.run(main)

@@ -4,10 +4,11 @@ usage: read_lake.py LAKE [PATTERN]
 """
 
 import io
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as parquet
+
+import script
 
 
 def main(lake: str, pattern: str = "*.parquet") -> None:
@@ -18,4 +19,4 @@ def main(lake: str, pattern: str = "*.parquet") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    script.run(main)
