@@ -61,8 +61,12 @@ impl Round {
 #[cfg_attr(not(target_family = "wasm"), derive(StableAbi))]
 pub struct Provenance {
     source: Shared<SharedText>,
-    /// Number of the batch at its source, from 1; 0 before it is stamped.
+    /// Which counting the number belongs to: another run, or other data, has another one.
+    pub epoch: u64,
+    /// Number of the batch at its source, growing from 1; 0 before it is stamped.
     pub sequence: u64,
+    /// Place among batches of one number: those that a transform made of one, or halves.
+    pub part: u64,
     /// When the host took it in, microseconds since 1970 UTC.
     pub received_at_us: i64,
 }
@@ -70,7 +74,13 @@ pub struct Provenance {
 impl Provenance {
     /// A first stamp for the batches of that source.
     pub fn of_source(source: &str) -> Self {
-        Self { source: Shared::new(SharedText::from(source)), sequence: 0, received_at_us: 0 }
+        Self {
+            source: Shared::new(SharedText::from(source)),
+            epoch: 0,
+            sequence: 0,
+            part: 0,
+            received_at_us: 0,
+        }
     }
 
     /// Id of the source component.
@@ -112,6 +122,7 @@ pub struct Batch {
     kind: RecordKind,
     round: Round,
     records: u32,
+    delivery: u64,
     provenance: Provenance,
     payload: Payload,
 }
@@ -146,7 +157,25 @@ impl Batch {
     fn new(kind: RecordKind, round: Round, records: usize, payload: Vec<u8>) -> Self {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
         let payload = Payload(Shared::new(Bytes::from(payload)));
-        Self { kind, round, records, provenance: Provenance::of_source(""), payload }
+        let provenance = Provenance::of_source("");
+        Self { kind, round, records, delivery: 0, provenance, payload }
+    }
+
+    /// The same records, numbered by their source.
+    ///
+    /// A source that can go back after a restart gives the same records the same numbers again, so
+    /// that what is stored already is recognised. Within one `epoch` pairs of `sequence` (from 1)
+    /// and `part` only grow; `epoch` changes with the data that the numbers count. A source that
+    /// does not number its batches leaves that to the host.
+    pub fn numbered(mut self, epoch: u64, sequence: u64, part: u64) -> Self {
+        (self.provenance.epoch, self.provenance.sequence) = (epoch, sequence);
+        self.provenance.part = part;
+        self
+    }
+
+    /// The same records as a sink is offered them; see [`delivery`](Self::delivery).
+    pub fn with_delivery(self, delivery: u64) -> Self {
+        Self { delivery, ..self }
     }
 
     /// The same records with another provenance; a transform gives its output that of its input.
@@ -172,6 +201,16 @@ impl Batch {
     /// Number of records.
     pub fn records(&self) -> u32 {
         self.records
+    }
+
+    /// Number under which one sink is offered the batch; 0 before it comes to a sink.
+    ///
+    /// It grows from batch to batch, by one or more, also over restarts of the host, and is about
+    /// the time in microseconds since 1970 UTC. A batch that is offered again, by the same host or
+    /// by the next one, has the same number again, so that a sink can tell what it has already.
+    /// Halves of a batch share its number and differ in the provenance's `part`.
+    pub fn delivery(&self) -> u64 {
+        self.delivery
     }
 
     /// Where the batch comes from.
@@ -216,8 +255,42 @@ impl Batch {
         if kept.len() == self.spots().len() {
             return Ok(self.clone());
         }
-        let mut encoder = SpotListEncoder::new(kept.len());
-        for spot in kept {
+        self.of_spots(kept)
+    }
+
+    /// The batch in two halves of its records; `None` when it has fewer than two.
+    ///
+    /// # Errors
+    /// Never in practice: fewer quotes need less room than the list they come from.
+    pub fn halves(&self) -> Result<Option<(Self, Self)>, PluginError> {
+        let middle = self.records as usize / 2;
+        if middle == 0 {
+            return Ok(None);
+        }
+        let (mut first, mut second) = match self.kind {
+            RecordKind::Spot => {
+                let mut spots: Vec<_> = self.spots().iter().collect();
+                let rest = spots.split_off(middle);
+                (self.of_spots(spots)?, self.of_spots(rest)?)
+            }
+            RecordKind::Bar => {
+                let bars: Vec<_> = self.bars().collect();
+                let of_bars = |bars: &[schemas::bar::BarRecord<'_>]| {
+                    let half = Self::from_bars(schemas::bar::encode_bars(bars.iter().copied()))?;
+                    Ok::<_, PluginError>(half.with_provenance(self.provenance.clone()))
+                };
+                (of_bars(&bars[..middle])?, of_bars(&bars[middle..])?)
+            }
+        };
+        first.round.last = false;
+        second.round.first = false;
+        second.provenance.part += middle as u64;
+        Ok(Some((first.with_delivery(self.delivery), second.with_delivery(self.delivery))))
+    }
+
+    fn of_spots(&self, spots: Vec<SpotView<'_>>) -> Result<Self, PluginError> {
+        let mut encoder = SpotListEncoder::new(spots.len());
+        for spot in spots {
             encoder.push_wire(&spot.to_wire())?;
         }
         Ok(Self::from_spots(&mut encoder, self.round).with_provenance(self.provenance.clone()))
@@ -254,6 +327,26 @@ mod tests {
         let none = original.retain_spots(|_| false).unwrap();
         assert_eq!(none.records(), 0);
         assert!(verify::complete_spot_list(none.payload()).is_ok());
+    }
+
+    #[test]
+    fn halves_have_all_records_and_the_number_of_the_whole() {
+        let whole = batch(&["600000", "600001", "600002"]).numbered(7, 3, 10).with_delivery(5);
+        let (first, second) = whole.halves().unwrap().unwrap();
+        let codes = |half: &Batch| {
+            half.spots().iter().map(|spot| spot.code().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (codes(&first), codes(&second)),
+            (vec!["600000".to_owned()], vec!["600001".to_owned(), "600002".to_owned()],)
+        );
+        assert_eq!((first.provenance().part, second.provenance().part), (10, 11));
+        assert_eq!((first.delivery(), second.delivery()), (5, 5));
+        assert_eq!(
+            (first.round().last, second.round()),
+            (false, Round { first: false, last: true })
+        );
+        assert!(first.halves().unwrap().is_none());
     }
 
     #[test]

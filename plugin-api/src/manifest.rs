@@ -1,5 +1,7 @@
 //! What a library says about itself.
 
+use std::time::Duration;
+
 use crate::sink::Delivery;
 
 /// Version of the interface between host and plugin.
@@ -66,6 +68,10 @@ pub struct Role {
     pub options_schema: serde_json::Value,
     /// How a sink wants to be fed; `None` for other kinds.
     pub delivery: Option<Delivery>,
+    /// Whether only one instance may work at a time, so that the order is kept.
+    pub ordered: bool,
+    /// How long a sink's first batch waits for others by default.
+    pub max_wait: Duration,
 }
 
 /// What a library says about itself.

@@ -1,9 +1,12 @@
 //! Sinks: what delivers records.
 
+use std::time;
+
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{Batch, Context, PluginError};
+use crate::{Batch, Context, PluginError, source::unknown_command};
 
 /// A sink's verdict on what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,15 @@ pub trait Sink: Sized {
 
     /// How it wants to be fed by default.
     const DELIVERY: Delivery = Delivery::Service;
+
+    /// Whether batches must be written in the order in which they came.
+    ///
+    /// Without it the user may have several instances (`workers`) write side by side, and a batch
+    /// may be overtaken by later ones.
+    const ORDERED: bool = true;
+
+    /// How long a first batch waits for others to join it, unless the pipeline says otherwise.
+    const MAX_WAIT: time::Duration = time::Duration::ZERO;
 
     /// Tells whether the sink could start, without starting it or changing anything.
     ///
@@ -83,5 +95,20 @@ pub trait Sink: Sized {
     /// Logged; nothing else follows from it.
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(())
+    }
+
+    /// Answers a question of the operator about what the sink delivers to, without starting it.
+    ///
+    /// As [`Source::command`](crate::Source::command).
+    ///
+    /// # Errors
+    /// `Config` when the request is not known, `Retry` when the server is away.
+    fn command(
+        options: &Self::Options,
+        context: &Context,
+        request: &Value,
+    ) -> Result<Value, PluginError> {
+        let _ = (options, context);
+        Err(unknown_command(request))
     }
 }

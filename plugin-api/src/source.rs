@@ -4,6 +4,7 @@ use std::time;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Batch, Context, PluginError};
 
@@ -69,4 +70,26 @@ pub trait Source: Sized {
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(())
     }
+
+    /// Answers a question of the operator about what the source reads, or changes something there,
+    /// without starting it; also while a host with the same pipeline runs.
+    ///
+    /// `request` is an object with the key `command` and what that command takes; the answer is a
+    /// list of objects with the same keys, shown as a table, or any other value.
+    ///
+    /// # Errors
+    /// `Config` when the request is not known, `Retry` when the server is away.
+    fn command(
+        options: &Self::Options,
+        context: &Context,
+        request: &Value,
+    ) -> Result<Value, PluginError> {
+        let _ = (options, context);
+        Err(unknown_command(request))
+    }
+}
+
+/// The answer of a plugin that has no such command.
+pub(crate) fn unknown_command(request: &Value) -> PluginError {
+    PluginError::config(format!("this plugin has no command {}", request["command"]))
 }

@@ -7,6 +7,7 @@ mod native;
 use std::time::Duration;
 
 use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
+use serde_json::Value;
 
 pub use catalog::{Found, PluginCatalog};
 
@@ -20,6 +21,18 @@ pub trait Plugin: Send + Sync {
     /// # Errors
     /// What the plugin says.
     fn check(&self, role: RoleKind, options: &str, context: Context) -> Result<(), PluginError>;
+
+    /// Puts an operator's request to a component that need not run; `options` are JSON.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn command(
+        &self,
+        role: RoleKind,
+        options: &str,
+        context: Context,
+        request: &Value,
+    ) -> Result<Value, PluginError>;
 
     /// Opens a source; `options` are JSON.
     ///

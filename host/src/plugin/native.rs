@@ -22,6 +22,8 @@ use plugin_api::{
     },
 };
 
+use serde_json::Value;
+
 use super::{Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem};
 
 /// A loaded native library.
@@ -124,7 +126,8 @@ fn read_manifest(manifest: AbiManifest, api: ApiVersion) -> Result<Manifest, Pro
             AbiDelivery::Service => Delivery::Service,
             AbiDelivery::Store => Delivery::Store,
         });
-        Ok(Role { kind, options_schema, delivery })
+        let (ordered, max_wait) = (role.ordered, Duration::from_micros(role.max_wait_us));
+        Ok(Role { kind, options_schema, delivery, ordered, max_wait })
     });
     Ok(Manifest {
         roles: roles.collect::<Result<_, Problem>>()?,
@@ -142,12 +145,23 @@ impl Plugin for NativePlugin {
     }
 
     fn check(&self, role: RoleKind, options: &str, context: Context) -> Result<(), PluginError> {
-        let role = match role {
-            RoleKind::Source => AbiRoleKind::Source,
-            RoleKind::Transform => AbiRoleKind::Transform,
-            RoleKind::Sink => AbiRoleKind::Sink,
-        };
-        Ok(self.module.check()(role, RStr::from(options), lend(context)).into_result()?)
+        let check = self.module.check();
+        Ok(check(abi_role(role), RStr::from(options), lend(context)).into_result()?)
+    }
+
+    fn command(
+        &self,
+        role: RoleKind,
+        options: &str,
+        context: Context,
+        request: &Value,
+    ) -> Result<Value, PluginError> {
+        let request = request.to_string();
+        let command = self.module.command();
+        let (options, request) = (RStr::from(options), RStr::from(request.as_str()));
+        let answer = command(abi_role(role), options, lend(context), request).into_result()?;
+        serde_json::from_str(&answer)
+            .map_err(|error| PluginError::fatal(format!("the plugin's answer is no JSON: {error}")))
     }
 
     fn open_source(
@@ -175,6 +189,14 @@ impl Plugin for NativePlugin {
     ) -> Result<Box<dyn SinkInstance>, PluginError> {
         let sink = self.module.open_sink()(RStr::from(options), lend(context)).into_result()?;
         Ok(Box::new(NativeSink(sink)))
+    }
+}
+
+fn abi_role(role: RoleKind) -> AbiRoleKind {
+    match role {
+        RoleKind::Source => AbiRoleKind::Source,
+        RoleKind::Transform => AbiRoleKind::Transform,
+        RoleKind::Sink => AbiRoleKind::Sink,
     }
 }
 

@@ -112,7 +112,13 @@ impl SourceLoop {
 
     fn pass_on(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
         let mut provenance = self.provenance.clone();
-        provenance.sequence = sequence;
+        let own = batch.provenance();
+        if own.sequence == 0 {
+            provenance.sequence = sequence;
+        } else {
+            (provenance.epoch, provenance.sequence) = (own.epoch, own.sequence);
+            provenance.part = own.part;
+        }
         provenance.received_at_us = self.clock.now_us();
         let metrics = &self.stage.status.metrics;
         metrics.records_in.inc_by(u64::from(batch.records()));

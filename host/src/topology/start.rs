@@ -236,7 +236,9 @@ fn spawn(
     thread::Builder::new().name(component.id.clone()).spawn(move || {
         match (queue, fanout) {
             (None, fanout) => {
-                let provenance = Provenance::of_source(&stage.component.id);
+                let mut provenance = Provenance::of_source(&stage.component.id);
+                // numbers of the host's own start anew with every run
+                provenance.epoch = u64::try_from(clock.now_us()).unwrap_or_default();
                 SourceLoop { stage, fanout, clock, provenance }.run(started);
             }
             (Some(queue), Some(fanout)) => TransformLoop { stage, queue, fanout }.run(started),

@@ -155,10 +155,14 @@ impl TransformLoop {
 
     fn send(&self, mut outputs: Vec<Batch>, input: Option<&Batch>, receipt: Receipt) {
         if let Some(input) = input {
+            let mut part = input.provenance().part;
             for output in &mut outputs {
-                if output.provenance().sequence == 0 {
-                    *output = output.clone().with_provenance(input.provenance().clone());
+                if output.provenance().sequence == 0 || output.provenance().part < part {
+                    let mut provenance = input.provenance().clone();
+                    provenance.part = part;
+                    *output = output.clone().with_provenance(provenance);
                 }
+                part = output.provenance().part + u64::from(output.records()).max(1);
             }
         }
         for batch in outputs {

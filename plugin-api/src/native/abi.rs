@@ -104,6 +104,8 @@ pub struct AbiRole {
     /// JSON Schema.
     pub options_schema: RString,
     pub delivery: ROption<AbiDelivery>,
+    pub ordered: bool,
+    pub max_wait_us: u64,
 }
 
 #[repr(C)]
@@ -183,12 +185,19 @@ pub struct PluginModule {
         extern "C" fn(options: RStr<'_>, context: AbiContext) -> RResult<TransformObject, AbiError>,
     pub open_sink:
         extern "C" fn(options: RStr<'_>, context: AbiContext) -> RResult<SinkObject, AbiError>,
-    #[sabi(last_prefix_field)]
     pub check: extern "C" fn(
         role: AbiRoleKind,
         options: RStr<'_>,
         context: AbiContext,
     ) -> RResult<(), AbiError>,
+    /// Request and answer are JSON.
+    #[sabi(last_prefix_field)]
+    pub command: extern "C" fn(
+        role: AbiRoleKind,
+        options: RStr<'_>,
+        context: AbiContext,
+        request: RStr<'_>,
+    ) -> RResult<RString, AbiError>,
 }
 
 impl RootModule for PluginModuleRef {

@@ -178,6 +178,7 @@ pub fn root_module<P: Exports>() -> PluginModuleRef {
         open_transform: open_transform::<P::Transform>,
         open_sink: open_sink::<P::Sink>,
         check: check::<P>,
+        command: command::<P>,
     }
     .leak_into_prefix()
 }
@@ -207,14 +208,18 @@ fn roles<P: Exports>() -> Vec<AbiRole> {
             Delivery::Service => AbiDelivery::Service,
             Delivery::Store => AbiDelivery::Store,
         };
-        roles.push(role::<<P::Sink as Sink>::Options>(AbiRoleKind::Sink, Some(delivery)));
+        let mut sink = role::<<P::Sink as Sink>::Options>(AbiRoleKind::Sink, Some(delivery));
+        sink.ordered = P::Sink::ORDERED;
+        sink.max_wait_us = u64::try_from(P::Sink::MAX_WAIT.as_micros()).unwrap_or(u64::MAX);
+        roles.push(sink);
     }
     roles
 }
 
 fn role<Options: JsonSchema>(kind: AbiRoleKind, delivery: Option<AbiDelivery>) -> AbiRole {
     let options_schema = RString::from(options_schema::<Options>().to_string());
-    AbiRole { kind, options_schema, delivery: ROption::from(delivery) }
+    let delivery = ROption::from(delivery);
+    AbiRole { kind, options_schema, delivery, ordered: true, max_wait_us: 0 }
 }
 
 extern "C" fn open_source<S: Source + 'static>(
@@ -250,6 +255,26 @@ extern "C" fn check<P: Exports>(
             AbiRoleKind::Transform => P::Transform::check(&parse(options)?, &context),
             AbiRoleKind::Sink => P::Sink::check(&parse(options)?, &context),
         }
+    }))
+}
+
+extern "C" fn command<P: Exports>(
+    role: AbiRoleKind,
+    options: RStr<'_>,
+    context: AbiContext,
+    request: RStr<'_>,
+) -> RResult<RString, AbiError> {
+    to_abi(guard(|| {
+        let context = Context::from(context);
+        let request = parse(request)?;
+        let answer = match role {
+            AbiRoleKind::Source => P::Source::command(&parse(options)?, &context, &request)?,
+            AbiRoleKind::Sink => P::Sink::command(&parse(options)?, &context, &request)?,
+            AbiRoleKind::Transform => {
+                return Err(PluginError::config("transforms have no commands"));
+            }
+        };
+        Ok(RString::from(answer.to_string()))
     }))
 }
 

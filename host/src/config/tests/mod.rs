@@ -112,7 +112,13 @@ struct Plugins;
 
 impl Plugins {
     fn role(plugin: &str, kind: RoleKind) -> Option<Role> {
-        let role = |schema: Value, delivery| Role { kind, options_schema: schema, delivery };
+        let role = |options_schema: Value, delivery| Role {
+            kind,
+            options_schema,
+            delivery,
+            ordered: true,
+            max_wait: std::time::Duration::ZERO,
+        };
         let any = || json!({ "type": "object" });
         let none = || json!({ "type": "object", "additionalProperties": false });
         Some(match (plugin, kind) {
