@@ -6,8 +6,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod days;
+mod disk;
 mod process;
+mod proxy;
 mod python;
+mod servers;
 
 use std::{
     fs,
@@ -18,8 +21,11 @@ use std::{
 use tempfile::TempDir;
 
 pub use days::{DAYS, Day};
+pub use disk::SmallDisk;
 pub use process::{Host, Run};
+pub use proxy::Proxy;
 pub use python::{Python, python};
+pub use servers::{ClickHouse, Redis, RedisCluster};
 
 /// The repository.
 pub fn repository() -> PathBuf {

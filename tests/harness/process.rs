@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::servers::send_signal;
+
 /// Longest wait for anything that must happen.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -133,9 +135,7 @@ impl Host {
 
     /// Sends a signal: TERM, INT, KILL, STOP, CONT, HUP.
     pub fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
-        assert!(sent.success());
+        send_signal(self.child.id(), signal);
     }
 
     /// Waits for its end.

@@ -3,7 +3,7 @@
 use std::{fs, net::TcpListener, process::Command};
 
 use dataserver::plugin::PluginCatalog;
-use harness::{Bench, DAYS, plugin};
+use harness::{Bench, DAYS, SmallDisk, plugin};
 
 /// A pipeline that is fine but for what is put into it.
 fn pipeline(source: &str, sink: &str) -> String {
@@ -238,25 +238,6 @@ fn rows_that_cannot_be_read_are_named_set_aside_and_stop_nothing() {
     assert!(letters.contains("8.5x") && letters.contains("2021.13.01"), "{letters}");
 }
 
-/// A file system of its own that holds very little; unmounted when dropped.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    fn mount(path: std::path::PathBuf, size: &str) -> Option<Self> {
-        fs::create_dir_all(&path).unwrap();
-        let options = format!("size={size}");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&path).status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(path))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_waited_for_and_loses_nothing() {
     let bench = Bench::new(&["faulty", "null", "parquet"]);
@@ -264,7 +245,7 @@ fn a_full_disk_is_waited_for_and_loses_nothing() {
         eprintln!("SKIPPED: no tmpfs can be mounted here; run as root");
         return;
     };
-    fs::write(bench.path("disk/ballast"), vec![0; 270_000]).unwrap();
+    disk.fill(30_000);
     bench.pipeline(
         "[sources.day]\nplugin = \"faulty\"\nbatches = 20\nrecords = 500\nsymbols = 500\n\
          [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"day\"]\npath = \"disk/lake\"\nrow_group_records = 2000\n\
@@ -273,7 +254,7 @@ fn a_full_disk_is_waited_for_and_loses_nothing() {
     );
     let host = bench.start();
     host.wait_for("No space left");
-    fs::remove_file(bench.path("disk/ballast")).unwrap();
+    disk.free();
     let run = host.wait();
     run.assert(0, &["lake", "disk"]);
     assert_eq!((run.summary("lake", "out"), run.summary("out", "out")), (10_000, 10_000));

@@ -15,4 +15,5 @@ mod files;
 mod readers;
 mod reference;
 mod replay;
+mod servers;
 mod shutdown;
