@@ -12,7 +12,8 @@
 //! - A record without a time of reception gets its event time, one without a source the name of the
 //!   component. Empty cells are 0; empty book levels are left out at the end of a side, 0 within it.
 //! - `resume` keeps the time of the last round that every sink confirmed. The first round behind it
-//!   leaves again as a whole, so records of a half-confirmed round come twice, never not at all.
+//!   leaves again as a whole, its batches with the same numbers as before, so that sinks with a disk
+//!   buffer take what they have of it for what it is.
 
 mod array;
 mod cell;

@@ -1,6 +1,6 @@
 //! The source: from files to paced rounds.
 
-use std::{path::PathBuf, sync::Arc, time};
+use std::{io, path::PathBuf, sync::Arc, time};
 
 use plugin_api::{
     Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder, encode_bars,
@@ -78,14 +78,14 @@ impl Source for Replay {
         let (mut keeper, mut sequence) = (None, 0);
         if options.resume {
             let inputs: Vec<Input> = files.iter().map(|(input, _)| input.clone()).collect();
-            let (kept, earlier) = Keeper::open(&options, &inputs, &desk.context)
-                .map_err(|error| PluginError::fatal(format!("position of the replay: {error}")))?;
-            keeper = Some(kept);
-            if let Some(position) = earlier {
+            let kept = Keeper::open(&options, &inputs, &desk.context).map_err(not_openable)?;
+            let position = kept.position();
+            if position.after_us.is_some() {
                 desk.context.info(&format!("goes on after record {}", position.sequence));
-                settings.filter.after_us = Some(position.after_us);
+                settings.filter.after_us = position.after_us;
                 sequence = position.sequence;
             }
+            keeper = Some(kept);
         }
         let settings = Arc::new(settings);
         let instance = desk.context.instance().to_owned();
@@ -225,7 +225,7 @@ impl Replay {
         };
         let shift_us = pass.round.map_or(0, |(_, shift_us)| shift_us);
         let desk = &mut self.desk;
-        let batch = if pass.spots.peek_us() == Some(time_us) {
+        let mut batch = if pass.spots.peek_us() == Some(time_us) {
             while self.encoder.len() < BATCH_RECORDS && pass.spots.peek_us() == Some(time_us) {
                 self.sequence += 1;
                 let pushed = pass.spots.take(desk, |row| {
@@ -249,10 +249,12 @@ impl Replay {
             Batch::from_bars(encode_bars(rows.iter().map(|row| row.record(shift_us))))?
         };
         self.batches += 1;
-        if let Some(keeper) = &mut self.keeper
-            && pass.peek_us() != Some(time_us)
-        {
-            keeper.round_left(self.batches, time_us, self.sequence);
+        if let Some(keeper) = &mut self.keeper {
+            let (epoch, number) = keeper.number(self.batches);
+            batch = batch.numbered(epoch, number, 0);
+            if pass.peek_us() != Some(time_us) {
+                keeper.round_left(self.batches, time_us, self.sequence);
+            }
         }
         self.progress.report(time_us, &self.desk);
         Ok(batch)
@@ -292,6 +294,14 @@ fn open_all(
     Ok(files)
 }
 
-fn not_kept(error: &std::io::Error) -> PluginError {
+/// A full disk may be freed while the host runs; a folder of another user may not.
+fn not_openable(error: io::Error) -> PluginError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => not_kept(&error),
+        _ => PluginError::fatal(format!("position of the replay: {error}")),
+    }
+}
+
+fn not_kept(error: &io::Error) -> PluginError {
     PluginError::retry(format!("position of the replay cannot be kept: {error}"))
 }
