@@ -14,5 +14,6 @@ pub mod plugin;
 pub mod queue;
 pub mod retry;
 pub mod shutdown;
+pub mod spool;
 pub mod telemetry;
 pub mod topology;

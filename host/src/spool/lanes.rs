@@ -22,7 +22,7 @@ pub(super) struct Lane {
 }
 
 /// Place of a batch in its lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mark {
     pub sequence: u64,
     pub part: u64,

@@ -5,7 +5,7 @@
 //! the next host offers the same batches in the same groups under the same numbers.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt,
     path::Path,
@@ -60,12 +60,19 @@ impl PositionFiles {
     pub fn open(folder: &Path) -> io::Result<(Self, Position)> {
         let open = |name: &str| -> io::Result<File> {
             let mut options = OpenOptions::new();
-            let file =
-                options.read(true).write(true).create(true).truncate(false).open(folder.join(name))?;
+            let file = options
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(folder.join(name))?;
             if file.metadata()?.len() < RESERVED as u64 {
                 // written, not only made longer: a hole has no room on the disk
                 let missing = RESERVED as u64 - file.metadata()?.len();
-                file.write_all_at(&vec![0; RESERVED][..usize::try_from(missing).unwrap_or(0)], file.metadata()?.len())?;
+                file.write_all_at(
+                    &vec![0; RESERVED][..usize::try_from(missing).unwrap_or(0)],
+                    file.metadata()?.len(),
+                )?;
             }
             Ok(file)
         };
@@ -99,11 +106,6 @@ impl PositionFiles {
     fn older(&self, generation: u64) -> &File {
         &self.files[usize::from(generation % 2 == 0)]
     }
-}
-
-/// Removes the files.
-pub(super) fn remove(folder: &Path) -> io::Result<()> {
-    NAMES.iter().try_for_each(|name| fs::remove_file(folder.join(name)))
 }
 
 fn encode(generation: u64, position: &Position) -> Vec<u8> {
