@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use harness::{ClickHouse, Proxy, Redis, RedisCluster};
@@ -61,7 +61,7 @@ fn a_network_can_be_cut_refused_stalled_and_robbed_of_answers() {
     proxy.stall();
     assert!(ping(&mut stream).is_err(), "nothing comes and nothing closes");
     proxy.forward();
-    assert_eq!(ping(&mut stream).unwrap(), b"+PONG\r\n");
+    assert!(ping(&mut stream).unwrap().starts_with(b"+PONG\r\n"));
     proxy.cut();
     assert!(!ping(&mut stream).is_ok_and(|answer| !answer.is_empty()));
     proxy.refuse();
@@ -71,5 +71,8 @@ fn a_network_can_be_cut_refused_stalled_and_robbed_of_answers() {
     proxy.lose_answers();
     stream.write_all(b"SET key arrived\r\n").unwrap();
     assert!(ping(&mut stream).is_err());
-    assert_eq!(redis.cli(&["get", "key"]), "arrived");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while redis.cli(&["get", "key"]) != "arrived" {
+        assert!(Instant::now() < deadline);
+    }
 }

@@ -42,7 +42,7 @@ impl ClickHouse {
     pub fn start() -> Self {
         for _ in 0..ATTEMPTS {
             let (http, tcp) = (server_port(), server_port());
-            let mut server = Server::new("clickhouse-server");
+            let mut server = Server::new("/usr/sbin/clickhouse-server");
             fs::write(server.path("config.xml"), config(&server, http, tcp)).unwrap();
             fs::write(server.path("users.xml"), USERS).unwrap();
             server.arguments = vec!["--config-file=config.xml".to_owned()];

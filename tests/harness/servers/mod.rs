@@ -68,8 +68,14 @@ struct Server {
 }
 
 impl Server {
-    /// A folder for a server that has not started yet.
-    fn new(program: &'static str) -> Self {
+    /// A folder for a server that has not started yet. Debian's place is tried before the PATH, where
+    /// `/usr/sbin` may be missing.
+    fn new(debian: &'static str) -> Self {
+        let program = if Path::new(debian).exists() {
+            debian
+        } else {
+            debian.rsplit('/').next().unwrap_or(debian)
+        };
         Self { folder: tempfile::tempdir().unwrap(), program, arguments: Vec::new(), child: None }
     }
 

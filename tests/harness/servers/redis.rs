@@ -23,7 +23,7 @@ impl Redis {
         let password = password.unwrap_or_default().trim().to_owned();
         for _ in 0..ATTEMPTS {
             let (port, bus) = (server_port(), server_port());
-            let mut server = Server::new("redis-server");
+            let mut server = Server::new("/usr/bin/redis-server");
             let text = format!(
                 "bind 127.0.0.1\nport {port}\ncluster-port {bus}\ndir {}\nlogfile server.log\n\
                  save \"\"\nappendonly yes\nappendfsync always\n{}\n",
@@ -85,10 +85,12 @@ fn ready(port: u16, password: &str, pid: u32) -> bool {
 
 /// Runs `redis-cli`.
 pub(super) fn cli(port: u16, password: &str, arguments: &[&str]) -> String {
-    let output = Command::new("redis-cli")
-        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
-        .args(arguments)
-        .env("REDISCLI_AUTH", password)
+    let mut command = Command::new("redis-cli");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
+    if !password.is_empty() {
+        command.env("REDISCLI_AUTH", password);
+    }
+    let output = command
         .output()
         .unwrap_or_else(|error| panic!("cannot run redis-cli: {error}; run `make packages-test`"));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
