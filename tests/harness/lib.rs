@@ -10,6 +10,7 @@ mod disk;
 mod process;
 mod proxy;
 mod python;
+mod random;
 mod servers;
 
 use std::{
@@ -25,6 +26,7 @@ pub use disk::SmallDisk;
 pub use process::{Host, Run};
 pub use proxy::Proxy;
 pub use python::{Python, python};
+pub use random::Random;
 pub use servers::{ClickHouse, Redis, RedisCluster};
 
 /// The repository.

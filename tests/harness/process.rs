@@ -138,6 +138,11 @@ impl Host {
         send_signal(self.child.id(), signal);
     }
 
+    /// Whether it ended, by itself or by a signal.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn wait(mut self) -> Run {

@@ -1,0 +1,73 @@
+"""Compares what is in each store with what was recorded, and prints what differs as JSON.
+
+usage: delivery_check.py WHAT
+
+WHAT is JSON: `input` is the joined file; `parquet`, `clickhouse`, `fields` and `lists` say where a
+store's records are, as the arguments of its reader in delivery_stores.py. What is not named is not
+compared. Nothing but the input file and the stores is read; the host is not asked.
+"""
+
+import json
+from collections import Counter, defaultdict
+
+import delivery_record
+import delivery_stores
+import script
+
+READERS = {
+    "parquet": delivery_stores.parquet,
+    "clickhouse": delivery_stores.clickhouse,
+    "fields": delivery_stores.redis_fields,
+    "lists": delivery_stores.redis_lists,
+}
+
+
+def compare(expected: list, found: list) -> dict:
+    wanted, there = Counter(expected), Counter(found)
+    lost, more = wanted - there, there - wanted
+    examples = [("lost", it) for it in list(lost)[:3]] + [("more", it) for it in list(more)[:3]]
+    return {
+        "records": len(found),
+        "lost": lost.total(),
+        "doubled": sum(count for it, count in more.items() if it in wanted),
+        "foreign": sum(count for it, count in more.items() if it not in wanted),
+        "disordered": disordered(expected, found),
+        "examples": [f"{what}: {it}" for what, it in examples],
+    }
+
+
+def disordered(expected: list, found: list) -> int:
+    """How often a security's record comes behind one that was recorded after it."""
+    places = defaultdict(list)
+    for place, it in enumerate(expected):
+        places[it].append(place)
+    count = 0
+    last = {}
+    times = Counter()
+    for it in found:
+        # the second of two equal records stands for the second place
+        known = places.get(it)
+        if not known:
+            continue
+        place = known[min(times[it], len(known) - 1)]
+        times[it] += 1
+        count += place < last.get(it.symbol, -1)
+        last[it.symbol] = place
+    return count
+
+
+def main(what: str) -> None:
+    what = json.loads(what)
+    expected = list(delivery_record.read(what["input"]))
+    result = {
+        store: compare(expected, list(reader(**what[store])))
+        for store, reader in READERS.items()
+        if store in what
+    }
+    if "parquet" in what:
+        result["parquet"]["overlaps"] = delivery_stores.overlaps(**what["parquet"])
+    print(json.dumps({"expected": len(expected), "stores": result}))
+
+
+if __name__ == "__main__":
+    script.run(main)
