@@ -1,0 +1,159 @@
+//! Statements that make database, tables and view, or mend a table.
+
+use std::fmt::Write as _;
+
+use crate::{
+    options::Settings,
+    schema::{Field, Precision, bar_fields, spot_fields},
+};
+
+/// Inserts that a table remembers, so that one that is repeated is recognised.
+const DEDUPLICATION_WINDOW: u32 = 1_000;
+
+/// A column as the statements need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: crate::schema::Type,
+    comment: &'static str,
+}
+
+/// All that is said about a table when it is made.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Database and table, quoted.
+    pub table: String,
+    /// The table's name.
+    pub name: String,
+    pub precision: Precision,
+    pub columns: Vec<Column>,
+    engine: &'static str,
+    /// What the rows are sorted by, and what tells one from all others.
+    pub key: &'static [&'static str],
+}
+
+impl Plan {
+    /// The table of quotes: what a source sends again replaces itself, while two quotes of a
+    /// security within a second are two rows.
+    pub fn spots(settings: &Settings, precision: Precision) -> Self {
+        let key: &[_] = match precision {
+            Precision::Micros => &["symbol", "time", "source", "sequence"],
+            Precision::Seconds => &["symbol", "time", "time_us", "source", "sequence"],
+        };
+        Self {
+            table: qualified(settings, &settings.spot_table),
+            name: settings.spot_table.clone(),
+            precision,
+            columns: columns(&spot_fields(precision)),
+            engine: "ReplacingMergeTree",
+            key,
+        }
+    }
+
+    /// The table of bars: the one that was received last replaces those before it.
+    pub fn bars(settings: &Settings, precision: Precision) -> Self {
+        let key: &[_] = match precision {
+            Precision::Micros => &["symbol", "period", "time"],
+            Precision::Seconds => &["symbol", "period", "time", "time_us"],
+        };
+        Self {
+            table: qualified(settings, &settings.bar_table),
+            name: settings.bar_table.clone(),
+            precision,
+            columns: columns(&bar_fields(precision)),
+            engine: "ReplacingMergeTree(version)",
+            key,
+        }
+    }
+
+    /// Makes the table. `remembers` tells whether the server can recognise a repeated insert.
+    pub fn create(&self, ttl_days: u32, remembers: bool) -> String {
+        let columns: Vec<_> = self.columns.iter().map(Column::declaration).collect();
+        let mut sql = format!(
+            "CREATE TABLE IF NOT EXISTS {} (\n  {}\n) ENGINE = {}\nPARTITION BY toYYYYMM(time)\n\
+             ORDER BY ({})",
+            self.table,
+            columns.join(",\n  "),
+            self.engine,
+            self.key.join(", ")
+        );
+        if ttl_days > 0 {
+            let _ = write!(sql, "\nTTL {}", ttl(ttl_days));
+        }
+        if remembers {
+            let window = DEDUPLICATION_WINDOW;
+            let _ = write!(sql, "\nSETTINGS non_replicated_deduplication_window = {window}");
+        }
+        sql
+    }
+
+    /// Inserts a block of all columns.
+    pub fn insert(&self) -> String {
+        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
+        format!("INSERT INTO {} ({}) FORMAT Native", self.table, names.join(", "))
+    }
+
+    /// Brings columns to what is needed.
+    pub fn alter(&self, missing: &[Column], other: &[Column]) -> String {
+        if other.iter().any(|column| self.key.contains(&column.name)) {
+            // the server sorts by them and changes none of them
+            let old = format!("{}_old", self.table.trim_end_matches('`'));
+            return format!("RENAME TABLE {} TO {old}`", self.table);
+        }
+        let add = missing.iter().map(|column| format!("ADD COLUMN {}", column.declaration()));
+        let modify = other.iter().map(|column| format!("MODIFY COLUMN {}", column.declaration()));
+        let steps: Vec<_> = add.chain(modify).collect();
+        format!("ALTER TABLE {} {}", self.table, steps.join(", "))
+    }
+}
+
+impl Column {
+    fn declaration(&self) -> String {
+        format!("`{}` {} COMMENT {}", self.name, self.kind.name(), literal(self.comment))
+    }
+}
+
+/// What a table deletes by itself.
+pub fn ttl(days: u32) -> String {
+    format!("toDateTime(time) + toIntervalDay({days})")
+}
+
+/// Makes the database.
+pub fn create_database(settings: &Settings) -> String {
+    format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&settings.database))
+}
+
+/// Makes the view of the bars of a minute, each as it was received last.
+pub fn create_view(settings: &Settings, bars: &Plan) -> String {
+    let shown = bars.columns.iter().map(|column| column.name);
+    let shown: Vec<_> = shown.filter(|name| !["version", "time_us"].contains(name)).collect();
+    format!(
+        "CREATE VIEW IF NOT EXISTS {} AS SELECT {} FROM {} FINAL WHERE period = '1m'",
+        qualified(settings, &view_name(settings)),
+        shown.join(", "),
+        bars.table
+    )
+}
+
+/// Name of the view of the bars of a minute.
+pub fn view_name(settings: &Settings) -> String {
+    format!("{}_1m", settings.bar_table)
+}
+
+/// A text as a statement has it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+fn qualified(settings: &Settings, table: &str) -> String {
+    format!("{}.{}", quoted(&settings.database), quoted(table))
+}
+
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
+}
+
+fn columns<F>(fields: &[Field<F>]) -> Vec<Column> {
+    let column = |it: &Field<F>| Column { name: it.name, kind: it.kind, comment: it.comment };
+    fields.iter().map(column).collect()
+}

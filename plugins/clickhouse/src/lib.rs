@@ -1,0 +1,32 @@
+//! Sink that inserts records into ClickHouse over HTTP.
+//!
+//! Follow one batch: [`sink`] hands it to its [`table`], whose [`schema`] fills one column after
+//! the other as the server keeps them ([`native`]); the block is compressed into [`frame`]s and sent
+//! by [`http`] under a token that tells it from all others ([`token`]). What the server is, whether
+//! its tables fit and what is missing is found out by [`prepare`] with the statements of [`ddl`];
+//! what went wrong is told by [`fault`].
+
+mod ddl;
+mod fault;
+mod frame;
+mod http;
+mod known;
+mod native;
+mod options;
+mod prepare;
+mod schema;
+mod sink;
+mod table;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use plugin_api::export_plugin;
+use sink::ClickHouse;
+
+export_plugin! {
+    name: "clickhouse",
+    description: "Inserts records into ClickHouse",
+    author: "dataserver developers",
+    sink: ClickHouse,
+}

@@ -1,0 +1,207 @@
+//! Finds out what a server can do and whether its tables fit, and makes what is missing.
+
+use std::collections::HashMap;
+
+use crate::{
+    ddl::{self, Column, Plan, literal},
+    fault::{Class, Fault},
+    http::Server,
+    options::Settings,
+    schema::Precision,
+};
+
+/// What a server can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features {
+    /// As it calls itself, e.g. `18.16.1`.
+    pub version: String,
+    /// Times to the microsecond; whoever has them converts between types and deletes by age too.
+    pub has_micros: bool,
+    /// A repeated insert is recognised by its token.
+    pub has_tokens: bool,
+    /// Inserts may be answered before they are carried out in full.
+    pub has_async_inserts: bool,
+}
+
+/// What is there for a sink.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    pub features: Features,
+    pub spots: Plan,
+    pub bars: Plan,
+}
+
+/// Columns and their types.
+type Found = Vec<(String, String)>;
+
+/// Asks the server, makes what is missing when the options say so, and compares.
+///
+/// # Errors
+/// What the server refuses, lacks or has in another way.
+pub fn prepare(server: &Server) -> Result<Ready, Fault> {
+    let features = features(server)?;
+    let mut found = columns_by_table(server)?;
+    let settings = server.settings();
+    if settings.create_tables {
+        let missing = missing(server, &features, &found)?;
+        for statement in &missing {
+            server.execute(statement).map_err(|failure| Fault::of(server, failure))?;
+        }
+        if !missing.is_empty() {
+            found = columns_by_table(server)?;
+        }
+    }
+    compared(server, features, &found, false)
+}
+
+/// As [`prepare`], without changing anything: what would be made counts as being there.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn look(server: &Server) -> Result<Ready, Fault> {
+    let features = features(server)?;
+    let found = columns_by_table(server)?;
+    compared(server, features, &found, server.settings().create_tables)
+}
+
+fn features(server: &Server) -> Result<Features, Fault> {
+    let rows = |question: &str| server.rows(question).map_err(|it| Fault::of(server, it));
+    let version = rows("SELECT version()")?.concat().concat();
+    let known = rows(
+        "SELECT name FROM system.settings \
+         WHERE name IN ('insert_deduplication_token', 'async_insert') \
+         UNION ALL SELECT name FROM system.data_type_families WHERE name = 'DateTime64'",
+    )?
+    .concat();
+    let has = |name: &str| known.iter().any(|it| it == name);
+    let features = Features {
+        version,
+        has_micros: has("DateTime64"),
+        has_tokens: has("insert_deduplication_token"),
+        has_async_inserts: has("async_insert"),
+    };
+    let days = server.settings().ttl_days;
+    if days > 0 && !features.has_micros {
+        let version = &features.version;
+        let text = format!(
+            "`ttl_days` is {days}, but version {version} deletes nothing by age; upgrade it, or \
+             leave the option out and drop old partitions by hand"
+        );
+        return Err(Fault::new(server, Class::Options, &text));
+    }
+    Ok(features)
+}
+
+fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
+    let settings = server.settings();
+    let names = [settings.spot_table.clone(), settings.bar_table.clone(), ddl::view_name(settings)];
+    let question = format!(
+        "SELECT table, name, type FROM system.columns WHERE database = {} AND table IN ({})",
+        literal(&settings.database),
+        names.map(|name| literal(&name)).join(", ")
+    );
+    let mut by_table: HashMap<String, Found> = HashMap::new();
+    for row in server.rows(&question).map_err(|failure| Fault::of(server, failure))? {
+        if let Ok([table, name, kind]) = <[String; 3]>::try_from(row) {
+            by_table.entry(table).or_default().push((name, kind));
+        }
+    }
+    Ok(by_table)
+}
+
+/// Statements that make what is not there.
+fn missing(
+    server: &Server,
+    features: &Features,
+    found: &HashMap<String, Found>,
+) -> Result<Vec<String>, Fault> {
+    let settings = server.settings();
+    let (spots, bars) = plans(settings, features, found);
+    let mut statements = Vec::new();
+    // who may create tables in a database may not be allowed to create databases
+    if found.is_empty() && !has_database(server)? {
+        statements.push(ddl::create_database(settings));
+    }
+    for plan in [&spots, &bars] {
+        if !found.contains_key(&plan.name) {
+            statements.push(plan.create(settings.ttl_days, features.has_tokens));
+        }
+    }
+    if !found.contains_key(&ddl::view_name(settings)) {
+        statements.push(ddl::create_view(settings, &bars));
+    }
+    Ok(statements)
+}
+
+fn has_database(server: &Server) -> Result<bool, Fault> {
+    let name = literal(&server.settings().database);
+    let question = format!("SELECT name FROM system.databases WHERE name = {name}");
+    let rows = server.rows(&question).map_err(|failure| Fault::of(server, failure))?;
+    Ok(!rows.is_empty())
+}
+
+/// Both tables, each as precise as it was made or as the server can make it.
+fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found>) -> (Plan, Plan) {
+    let precision = |table: &str| {
+        let columns = found.get(table).into_iter().flatten();
+        let is_old = columns.into_iter().any(|(name, kind)| {
+            name == "time" && (kind == "DateTime" || kind.starts_with("DateTime("))
+        });
+        let is_precise = features.has_micros && !is_old;
+        if is_precise { Precision::Micros } else { Precision::Seconds }
+    };
+    (
+        Plan::spots(settings, precision(&settings.spot_table)),
+        Plan::bars(settings, precision(&settings.bar_table)),
+    )
+}
+
+fn compared(
+    server: &Server,
+    features: Features,
+    found: &HashMap<String, Found>,
+    may_lack_tables: bool,
+) -> Result<Ready, Fault> {
+    let (spots, bars) = plans(server.settings(), &features, found);
+    let mut faults = Vec::new();
+    for plan in [&spots, &bars] {
+        match found.get(&plan.name) {
+            Some(columns) => faults.extend(difference(plan, columns, features.has_micros)),
+            None if may_lack_tables => {}
+            None => faults.push(format!(
+                "there is no table {}; create it, or set `create_tables`",
+                plan.table
+            )),
+        }
+    }
+    if faults.is_empty() {
+        return Ok(Ready { features, spots, bars });
+    }
+    Err(Fault::new(server, Class::Setup, &faults.join("; ")))
+}
+
+/// How a table differs from what is needed, with the statement that heals it; `None` when it fits.
+/// What it has besides does not matter.
+fn difference(plan: &Plan, found: &Found, converts: bool) -> Option<String> {
+    let (mut missing, mut other, mut told): (Vec<Column>, Vec<Column>, Vec<String>) =
+        Default::default();
+    for column in &plan.columns {
+        let (name, needed) = (column.name, column.kind.name());
+        match found.iter().find(|(found, _)| found == name) {
+            None => {
+                told.push(format!("column {name} is missing, needs {needed}"));
+                missing.push(*column);
+            }
+            Some((_, kind)) if !column.kind.fits(kind, converts) => {
+                told.push(format!("column {name} is {kind}, needs {needed}"));
+                other.push(*column);
+            }
+            Some(_) => {}
+        }
+    }
+    if told.is_empty() {
+        return None;
+    }
+    let (table, heal) = (&plan.table, plan.alter(&missing, &other));
+    Some(format!("table {table} does not fit: {}; run {heal}", told.join(", ")))
+}

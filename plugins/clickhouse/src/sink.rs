@@ -1,0 +1,135 @@
+//! The sink: one insert into each table for the batches of a call.
+//!
+//! A call that fails is repeated with the same batches. What was inserted already is recognised by
+//! its token, or, where the server knows none or the records were split in another way, replaced by
+//! the same rows of its key.
+
+use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
+
+use std::time::Duration;
+
+use crate::{
+    fault::{Class, Fault},
+    frame::Frames,
+    http::Server,
+    known,
+    options::Options,
+    prepare::{Ready, look, prepare},
+    table::{BarTable, SpotTable},
+    token,
+};
+
+/// A connection to a server and what its tables take next.
+pub struct ClickHouse {
+    context: Context,
+    server: Server,
+    tables: Tables,
+    frames: Frames,
+    block: Vec<u8>,
+}
+
+struct Tables {
+    spots: SpotTable,
+    bars: BarTable,
+    has_tokens: bool,
+    has_async_inserts: bool,
+}
+
+impl Sink for ClickHouse {
+    type Options = Options;
+
+    const DELIVERY: Delivery = Delivery::Store;
+    const ORDERED: bool = false;
+    /// A few rows cost the server as much as thousands.
+    const MAX_WAIT: Duration = Duration::from_millis(200);
+
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let settings = options.check()?;
+        let has_worked = known::has_worked(context, &settings);
+        let looked = look(&Server::new(&settings));
+        looked.map(drop).map_err(|fault| fault.opening(has_worked))
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let settings = options.check()?;
+        let server = Server::new(&settings);
+        let ready = prepare(&server)
+            .map_err(|fault| fault.opening(known::has_worked(&context, &settings)))?;
+        known::note(&context, &settings);
+        context.info(&format!(
+            "inserts into {} and {} of clickhouse {} at {}",
+            ready.spots.table, ready.bars.table, ready.features.version, settings.url
+        ));
+        let tables = Tables::new(&ready);
+        Ok(Self { context, server, tables, frames: Frames::default(), block: Vec::new() })
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+        let mut result = self.insert_all(batches);
+        if let Err(fault) = &result
+            && matches!(fault.class, Class::Setup | Class::Data)
+        {
+            // before records are blamed: a table may have been changed, or dropped
+            let ready = prepare(&self.server).map_err(Fault::running)?;
+            self.tables = Tables::new(&ready);
+            result = self.insert_all(batches);
+        }
+        result.map(|()| Ack::Delivered).map_err(Fault::running)
+    }
+}
+
+impl ClickHouse {
+    fn insert_all(&mut self, batches: &[Batch]) -> Result<(), Fault> {
+        for kind in [RecordKind::Spot, RecordKind::Bar] {
+            let of_kind = |batch: &&Batch| batch.kind() == kind && batch.records() > 0;
+            let batches: Vec<_> = batches.iter().filter(of_kind).collect();
+            if !batches.is_empty() {
+                self.insert(kind, &batches)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&mut self, kind: RecordKind, batches: &[&Batch]) -> Result<(), Fault> {
+        let Tables { spots, bars, has_tokens, has_async_inserts } = &mut self.tables;
+        let (name, sql) = match kind {
+            RecordKind::Spot => {
+                batches.iter().for_each(|batch| spots.push(batch));
+                spots.take_block(&mut self.block);
+                (&spots.name, &spots.insert)
+            }
+            RecordKind::Bar => {
+                batches.iter().for_each(|batch| bars.push(batch));
+                bars.take_block(&mut self.block);
+                (&bars.name, &bars.insert)
+            }
+        };
+        let token = token::of(self.context.instance(), name, batches);
+        let mut settings = Vec::new();
+        if let (Some(token), true) = (&token, *has_tokens) {
+            settings.push(("insert_deduplication_token", token.as_str()));
+        }
+        if *has_async_inserts {
+            // it would answer before the rows are safe, and not know their token
+            settings.push(("async_insert", "0"));
+        }
+        let mut body = self.block.as_slice();
+        if self.server.settings().compress {
+            settings.push(("decompress", "1"));
+            body = self.frames.compress(body);
+        }
+        let inserted = self.server.insert(sql, &settings, body);
+        inserted.map_err(|failure| Fault::of(&self.server, failure))
+    }
+}
+
+impl Tables {
+    fn new(ready: &Ready) -> Self {
+        Self {
+            spots: SpotTable::of_spots(&ready.spots),
+            bars: BarTable::of_bars(&ready.bars),
+            has_tokens: ready.features.has_tokens,
+            has_async_inserts: ready.features.has_async_inserts,
+        }
+    }
+}
