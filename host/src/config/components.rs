@@ -5,7 +5,8 @@ use std::{ops::Range, time::Duration};
 use plugin_api::RoleKind;
 
 use super::{
-    BatchSettings, Buffer, Carrier, Component, OnFailure, Retry, WhenFull,
+    BatchSettings, Buffer, BufferAsWritten, BufferKind, Carrier, Component, OnFailure, Retry,
+    WhenFull,
     fault::Report,
     keys::{self, Place},
     read, suggest,
@@ -22,8 +23,12 @@ pub(super) struct Unresolved {
     pub plugin: Option<(Text, Range<usize>)>,
     /// What it reads from.
     pub inputs: Vec<Input>,
-    /// `buffer.when_full`, when given.
-    pub when_full: Option<WhenFull>,
+    /// `buffer`, as far as it is given.
+    pub buffer: BufferAsWritten,
+    /// Whether `batch.max_wait` is given.
+    pub has_max_wait: bool,
+    /// Where `workers` asks for more than one.
+    pub workers_span: Option<Range<usize>>,
     /// Whether `carrier` is as meant.
     pub carrier_known: bool,
     /// The plugin's own keys.
@@ -78,18 +83,20 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
     let inputs = read_inputs(report, entry, table, kind);
     let mut reading = Reading { report, table, kind };
     reading.refuse_keys_of_other_kinds();
-    reading.workers();
+    let (workers, workers_span) = reading.workers();
     let (carrier, carrier_known) = reading.carrier();
     reading.sandbox(carrier);
-    let (buffer, when_full) = reading.buffer();
+    let buffer = reading.buffer();
+    let (batch, has_max_wait) = reading.batch();
     let component = Component {
         id: entry.key.clone(),
         kind,
         plugin: plugin.as_ref().map(|(text, _)| text.value.clone()).unwrap_or_default(),
         carrier,
         inputs: inputs.iter().map(|input| input.id.clone()).collect(),
-        buffer,
-        batch: reading.batch(),
+        workers,
+        buffer: Buffer::of(None, buffer),
+        batch,
         retry: reading.retry(),
         on_failure: reading.on_failure(),
         options: serde_json::Map::new(),
@@ -97,7 +104,17 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
     let is_option = |entry: &&Entry| keys::find(Place::Component, &entry.key).is_none();
     let options = Table { entries: table.entries.iter().filter(is_option).cloned().collect() };
     let id_span = entry.key_span.clone();
-    Some(Unresolved { component, id_span, plugin, inputs, when_full, carrier_known, options })
+    Some(Unresolved {
+        component,
+        id_span,
+        plugin,
+        inputs,
+        buffer,
+        has_max_wait,
+        workers_span,
+        carrier_known,
+        options,
+    })
 }
 
 fn check_id(report: &mut Report, entry: &Entry) {
@@ -194,13 +211,11 @@ impl<'a> Reading<'a> {
         Some(table)
     }
 
-    fn workers(&mut self) {
-        let Some(entry) = self.get("workers") else { return };
-        if read::integer(self.report, entry, &(1..=1024)).is_some_and(|workers| workers > 1) {
-            self.report
-                .fault(&entry.node.span, "`workers` above 1 is not available in this version")
-                .help("write 1 or leave the key out");
-        }
+    /// How many, and where that is said when it is more than one.
+    fn workers(&mut self) -> (u32, Option<Range<usize>>) {
+        let Some(entry) = self.get("workers") else { return (1, None) };
+        let workers = read::integer(self.report, entry, &(1..=64)).unwrap_or(1);
+        (workers, (workers > 1).then(|| entry.node.span.clone()))
     }
 
     fn carrier(&mut self) -> (Option<Carrier>, bool) {
@@ -236,42 +251,47 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn buffer(&mut self) -> (Buffer, Option<WhenFull>) {
-        let mut buffer = Buffer::default();
-        let Some(table) = self.sub_table("buffer", Place::Buffer) else { return (buffer, None) };
-        if let Some(entry) = table.get("type") {
-            self.buffer_type(entry);
-        }
-        if let Some(bytes) =
-            table.get("max_bytes").and_then(|entry| read::byte_size(self.report, entry))
-        {
-            buffer.max_bytes = bytes;
-        }
+    fn buffer(&mut self) -> BufferAsWritten {
+        let mut buffer = BufferAsWritten::default();
+        let Some(table) = self.sub_table("buffer", Place::Buffer) else { return buffer };
+        buffer.kind = table.get("type").and_then(|entry| self.buffer_kind(entry));
+        let max_bytes = table.get("max_bytes");
+        buffer.max_bytes = max_bytes.and_then(|entry| read::byte_size(self.report, entry));
         let words = [
             ("block", WhenFull::Block),
             ("drop_oldest", WhenFull::DropOldest),
             ("drop_newest", WhenFull::DropNewest),
             ("latest", WhenFull::Latest),
         ];
-        let when_full =
-            table.get("when_full").and_then(|entry| read::choice(self.report, entry, &words));
-        buffer.when_full = when_full.unwrap_or(buffer.when_full);
-        (buffer, when_full)
-    }
-
-    fn buffer_type(&mut self, entry: &Entry) {
-        if matches!(&entry.node.value, Value::Text(text) if text.value == "disk") {
+        let when_full = table.get("when_full");
+        buffer.when_full = when_full.and_then(|entry| read::choice(self.report, entry, &words));
+        if let (Some(BufferKind::Disk), Some(WhenFull::DropOldest | WhenFull::Latest)) =
+            (buffer.kind, buffer.when_full)
+            && let Some(entry) = when_full
+        {
             self.report
-                .fault(&entry.node.span, "buffers on disk are not available in this version")
-                .help("write type = \"memory\" or leave the key out");
-        } else {
-            read::choice(self.report, entry, &[("memory", ())]);
+                .fault(&entry.node.span, "a buffer on disk keeps what it has taken")
+                .help("write \"block\" or \"drop_newest\", or type = \"memory\"");
         }
+        buffer
     }
 
-    fn batch(&mut self) -> BatchSettings {
+    fn buffer_kind(&mut self, entry: &Entry) -> Option<BufferKind> {
+        let words = [("memory", BufferKind::Memory), ("disk", BufferKind::Disk)];
+        let kind = read::choice(self.report, entry, &words);
+        if kind == Some(BufferKind::Disk) && self.kind != RoleKind::Sink {
+            self.report
+                .fault(&entry.node.span, format!("a {} has no buffer on disk", self.kind))
+                .help("only sinks have one; what is under way before them is sent again");
+            return None;
+        }
+        kind
+    }
+
+    /// Also tells whether `max_wait` is given.
+    fn batch(&mut self) -> (BatchSettings, bool) {
         let mut batch = BatchSettings::default();
-        let Some(table) = self.sub_table("batch", Place::Batch) else { return batch };
+        let Some(table) = self.sub_table("batch", Place::Batch) else { return (batch, false) };
         let records = table.get("max_records");
         if let Some(records) =
             records.and_then(|entry| read::integer(self.report, entry, &(1..=u32::MAX)))
@@ -279,12 +299,9 @@ impl<'a> Reading<'a> {
             batch.max_records = u64::from(records);
         }
         let wait = table.get("max_wait");
-        if let Some(wait) =
-            wait.and_then(|entry| read::duration(self.report, entry, Duration::ZERO))
-        {
-            batch.max_wait = wait;
-        }
-        batch
+        let wait = wait.and_then(|entry| read::duration(self.report, entry, Duration::ZERO));
+        batch.max_wait = wait.unwrap_or(batch.max_wait);
+        (batch, wait.is_some())
     }
 
     fn retry(&mut self) -> Retry {

@@ -8,7 +8,7 @@ use std::{
 use plugin_api::Role;
 
 use super::{
-    Catalog, Component, Faults, HostSettings, Pipeline, components::Unresolved, default_when_full,
+    Buffer, Catalog, Component, Faults, HostSettings, Pipeline, components::Unresolved,
     fault::Report, host::Host, options,
 };
 
@@ -102,8 +102,15 @@ fn find_role(report: &mut Report, unresolved: &Unresolved, catalog: &dyn Catalog
 }
 
 fn resolve_component(report: &mut Report, unresolved: &mut Unresolved, role: &Role) {
-    if unresolved.when_full.is_none() {
-        unresolved.component.buffer.when_full = default_when_full(role.delivery);
+    unresolved.component.buffer = Buffer::of(role.delivery, unresolved.buffer);
+    if !unresolved.has_max_wait {
+        unresolved.component.batch.max_wait = role.max_wait;
+    }
+    if let Some(span) = unresolved.workers_span.as_ref().filter(|_| role.ordered) {
+        let name = &unresolved.component.plugin;
+        report
+            .fault(span, format!("`{name}` keeps records in order, so it cannot have `workers`"))
+            .help("write 1 or leave the key out");
     }
     unresolved.component.options = options::check(report, unresolved, &role.options_schema);
 }

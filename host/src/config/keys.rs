@@ -84,7 +84,7 @@ use Place::{Batch, Buffer, Component, Grants, Host, Limits, Retry};
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
     key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
-    key(Host, "data_dir", "folder", "\"data\"", ALL, "Where dead letters and checkpoints are kept."),
+    key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters and checkpoints are kept. One host at a time uses it."),
     key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
@@ -93,7 +93,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
     key(Component, "inputs", "list of ids", "", FED, "Sources and transforms that it reads from. Must be given."),
-    key(Component, "workers", "integer", "1", FED, "Instances that work side by side. This version runs one."),
+    key(Component, "workers", "integer", "1", SINK, "Instances that write side by side, each a part of what waits. Only for sinks that need no order, such as `clickhouse`."),
     key(Component, "buffer", "table", "", FED, "The queue between the inputs and this component."),
     key(Component, "batch", "table", "", SINK, "How many records the sink gets at once."),
     key(Component, "retry", "table", "", ALL, "What follows a fault that passes, such as a server that is away."),
@@ -101,12 +101,12 @@ pub(super) static KEYS: &[Key] = &[
     key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; only with `carrier = \"wasm\"`. Nothing is granted by default."),
     key(Component, "on_failure", "`restart`, `stop`", "\"restart\"", ALL, "What follows when the plugin panics or reports a fatal error: a new instance after a pause of 1s to 60s, or the end of the host with exit code 1."),
 
-    key(Buffer, "type", "`memory`", "\"memory\"", FED, "Where the queue is kept. This version keeps all queues in memory."),
-    key(Buffer, "max_bytes", "size", "\"64MiB\"", FED, "Bound of the queue, in bytes of payload."),
-    key(Buffer, "when_full", "`block`, `drop_oldest`, `drop_newest`, `latest`", "", FED, "What a full queue does: its writer waits, the oldest or the newest batches go, or only the newest quote of each security stays. `latest` for sinks that publish a live feed, `block` for all others, unless given."),
+    key(Buffer, "type", "`memory`, `disk`", "", FED, "Where the queue is kept. On `disk`, in `data_dir/spool/ID/`, it outlives restarts, crashes and hours without a server. `disk` for sinks that store (`parquet`, `clickhouse`, `redis-stream`), `memory` for all others, unless given; only sinks can have `disk`."),
+    key(Buffer, "max_bytes", "size", "", FED, "Bound of the queue: bytes of payload in memory, of files on disk. `64MiB` in memory, `4GiB` on disk, unless given; a whole market every 3 s fills 2.4 GiB an hour."),
+    key(Buffer, "when_full", "`block`, `drop_oldest`, `drop_newest`, `latest`", "", FED, "What a full queue does: its writer waits, the oldest or the newest batches go, or only the newest quote of each security stays. `latest` for sinks that publish a live feed, `block` for all others, unless given; a queue on disk takes `block` and `drop_newest`."),
 
     key(Batch, "max_records", "integer", "10000", SINK, "Batches that wait are joined up to so many records."),
-    key(Batch, "max_wait", "duration", "\"0s\"", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there."),
+    key(Batch, "max_wait", "duration", "", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there. `200ms` for `clickhouse`, `0s` for all others, unless given."),
 
     key(Retry, "max_attempts", "integer", "0", ALL, "Attempts before the records are given up; 0 = for ever."),
     key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),

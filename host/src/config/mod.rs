@@ -98,6 +98,8 @@ pub struct Component {
     pub carrier: Option<Carrier>,
     /// Ids of the components it reads from; empty for a source.
     pub inputs: Vec<String>,
+    /// Instances that work side by side.
+    pub workers: u32,
     /// Queue between the inputs and this component; not used by a source.
     pub buffer: Buffer,
     /// How many records a sink gets at once.
@@ -126,6 +128,7 @@ impl fmt::Debug for Component {
             .field("plugin", &self.plugin)
             .field("carrier", &self.carrier)
             .field("inputs", &self.inputs)
+            .field("workers", &self.workers)
             .field("buffer", &self.buffer)
             .field("batch", &self.batch)
             .field("retry", &self.retry)
@@ -138,16 +141,52 @@ impl fmt::Debug for Component {
 /// `[sinks.ID.buffer]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Buffer {
-    /// Bound in bytes of payload. Default 64MiB.
+    /// Where it is kept. `disk` for sinks that store, `memory` for all others.
+    pub kind: BufferKind,
+    /// Bound in bytes: of payload in memory, of files on disk. Default 64MiB, or 4GiB on disk.
     pub max_bytes: u64,
     /// What happens to a batch that has no room. `block` unless the plugin is a publisher.
     pub when_full: WhenFull,
 }
 
-impl Default for Buffer {
-    fn default() -> Self {
-        Self { max_bytes: 64 << 20, when_full: default_when_full(None) }
+impl Buffer {
+    /// The buffer of a component whose file says no more than this.
+    pub fn of(delivery: Option<Delivery>, written: BufferAsWritten) -> Self {
+        let when_full = written.when_full.unwrap_or(match delivery {
+            Some(Delivery::Publisher) => WhenFull::Latest,
+            Some(Delivery::Service | Delivery::Store) | None => WhenFull::Block,
+        });
+        let is_kept = matches!(when_full, WhenFull::Block | WhenFull::DropNewest);
+        let kind = written.kind.unwrap_or(match delivery {
+            Some(Delivery::Store) if is_kept => BufferKind::Disk,
+            _ => BufferKind::Memory,
+        });
+        let max_bytes = written.max_bytes.unwrap_or(match kind {
+            BufferKind::Memory => 64 << 20,
+            BufferKind::Disk => 4 << 30,
+        });
+        Self { kind, max_bytes, when_full }
     }
+}
+
+/// `[sinks.ID.buffer]` as the file has it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct BufferAsWritten {
+    /// `type`.
+    pub kind: Option<BufferKind>,
+    /// `max_bytes`.
+    pub max_bytes: Option<u64>,
+    /// `when_full`.
+    pub when_full: Option<WhenFull>,
+}
+
+/// Where a queue is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BufferKind {
+    /// Gone with the process.
+    Memory,
+    /// Survives restarts and crashes.
+    Disk,
 }
 
 /// What a full queue does.
@@ -168,7 +207,7 @@ pub enum WhenFull {
 pub struct BatchSettings {
     /// A sink gets batches together up to so many records. Default 10000.
     pub max_records: u64,
-    /// A first batch waits at most so long for more to join it. Default 0s: what is there is sent.
+    /// A first batch waits at most so long for more to join it. Default: what the plugin asks for.
     pub max_wait: Duration,
 }
 
@@ -232,12 +271,4 @@ pub struct NotFound {
     pub message: String,
     /// What to do about it, e.g. where was searched, or the closest name.
     pub help: Option<String>,
-}
-
-/// The defaults of a queue before that kind of component.
-pub fn default_when_full(delivery: Option<Delivery>) -> WhenFull {
-    match delivery {
-        Some(Delivery::Publisher) => WhenFull::Latest,
-        Some(Delivery::Service | Delivery::Store) | None => WhenFull::Block,
-    }
 }

@@ -1,25 +1,35 @@
 //! The bounded queue before every transform and sink.
 //!
-//! Its bound is in bytes of payload and covers what waits as well as what the reader has taken and
-//! not yet let go, so that a sink which holds batches back cannot grow beyond it.
+//! Its bound is in bytes and covers what waits as well as what the reader has taken and not yet let
+//! go, so that a sink which holds batches back cannot grow beyond it. In memory these are bytes of
+//! payload; a queue on disk keeps what it has taken in a [spool](crate::spool), of which the first
+//! part is in memory too.
 
 mod conflate;
+mod waiting;
 
 use std::{
-    collections::VecDeque,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    fs::File,
+    io,
+    ops::{Add, Sub},
+    path::Path,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use plugin_api::Batch;
 
+use self::waiting::{Added, WINDOW_BYTES, Waiting};
 use crate::{
     ack::Receipt,
-    config::{Buffer, WhenFull},
+    config::{Buffer, BufferKind, WhenFull},
+    spool::{Found, Spool},
 };
 
 /// A writer that waits says so this often.
 const TELL_BLOCKED: Duration = Duration::from_secs(1);
+/// Pause before a disk that failed is tried again.
+const DISK_PAUSE: Duration = Duration::from_millis(500);
 
 /// A batch on its way, with the duty to say what became of it.
 #[derive(Debug, Clone)]
@@ -33,6 +43,11 @@ pub struct Delivery {
 impl Delivery {
     fn bytes(&self) -> u64 {
         self.batch.payload().len() as u64
+    }
+
+    /// Its share of a queue.
+    pub fn fill(&self) -> Fill {
+        Fill { records: u64::from(self.batch.records()), bytes: self.bytes() }
     }
 }
 
@@ -69,8 +84,30 @@ pub struct Fill {
     pub bytes: u64,
 }
 
-/// A queue with any number of writers and one reader.
-#[derive(Debug)]
+impl Add for Fill {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { records: self.records + other.records, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl Sub for Fill {
+    type Output = Self;
+
+    /// What is left; nothing where more is taken than there is.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            records: self.records.saturating_sub(other.records),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
+}
+
+/// Learns that the disk behind a queue fails, or works again (`None`).
+pub type OnFault = Box<dyn Fn(Option<&str>) + Send + Sync>;
+
+/// A queue with any number of writers, and one reader or several that share the work.
 pub struct Queue {
     settings: Buffer,
     state: Mutex<State>,
@@ -78,15 +115,17 @@ pub struct Queue {
     readable: Condvar,
     /// A writer waits: something was let go.
     writable: Condvar,
+    on_fault: OnFault,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Delivery>,
-    waiting_fill: Fill,
+    waiting: Waiting,
     taken: Fill,
     /// A writer found no room since the reader last let go of something.
     pressed: bool,
+    /// The disk failed when it was last used.
+    faulty: bool,
     /// Records that the end of the queue cost.
     lost: u64,
     writers: usize,
@@ -94,19 +133,51 @@ struct State {
 }
 
 impl Queue {
-    /// A queue without writers; it counts as closed until the first is added.
-    pub fn new(settings: Buffer) -> Self {
+    /// A queue in memory without writers; it counts as closed until the first is added.
+    pub fn in_memory(settings: Buffer) -> Self {
+        Self::new(settings, Waiting::default(), Box::new(|_| ()))
+    }
+
+    /// A queue in that folder, with what waits there from earlier runs.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn on_disk(
+        settings: Buffer,
+        folder: &Path,
+        on_fault: OnFault,
+    ) -> io::Result<(Self, Found)> {
+        let (spool, found) = Spool::open(folder, settings.max_bytes)?;
+        let behind = Fill { records: found.records, bytes: found.bytes };
+        Ok((Self::new(settings, Waiting::on_disk(spool, behind), on_fault), found))
+    }
+
+    fn new(settings: Buffer, waiting: Waiting, on_fault: OnFault) -> Self {
         Self {
             settings,
-            state: Mutex::default(),
+            state: Mutex::new(State { waiting, ..State::default() }),
             readable: Condvar::new(),
             writable: Condvar::new(),
+            on_fault,
         }
     }
 
     /// The bound in bytes.
     pub fn max_bytes(&self) -> u64 {
         self.settings.max_bytes
+    }
+
+    /// Bytes of payload that may be in memory.
+    pub fn max_memory(&self) -> u64 {
+        match self.settings.kind {
+            BufferKind::Memory => self.settings.max_bytes,
+            BufferKind::Disk => self.settings.max_bytes.min(WINDOW_BYTES),
+        }
+    }
+
+    /// Whether what waits outlives the process.
+    pub fn is_on_disk(&self) -> bool {
+        self.settings.kind == BufferKind::Disk
     }
 
     /// The name under which `records_dropped_total` counts what the bound costs.
@@ -122,10 +193,7 @@ impl Queue {
     /// How full the queue is.
     pub fn fill(&self) -> Fill {
         let state = self.lock();
-        Fill {
-            records: state.waiting_fill.records + state.taken.records,
-            bytes: state.waiting_fill.bytes + state.taken.bytes,
-        }
+        state.waiting.total() + state.taken
     }
 
     /// Announces a writer.
@@ -142,24 +210,26 @@ impl Queue {
         }
     }
 
-    /// Ends everything at once: writers and reader return, what waits is dropped unsettled.
+    /// Ends everything at once: writers and reader return, what waits in memory is dropped
+    /// unsettled, what is on disk stays there.
     pub fn abort(&self) {
         let mut state = self.lock();
         state.aborted = true;
-        state.lost += state.waiting_fill.records;
-        state.waiting.clear();
-        state.waiting_fill = Fill::default();
+        match state.waiting.abandon() {
+            Ok(lost) => state.lost += lost,
+            Err(error) => self.fault(&mut state, &error),
+        }
         self.readable.notify_all();
         self.writable.notify_all();
     }
 
-    /// Adds a batch, by the queue's rule for when it is full.
+    /// Adds a batch of that writer, by the queue's rule for when it is full.
     ///
-    /// A batch larger than the bound is let in when nothing else is there. Returns the records that
-    /// the rule dropped; `blocked` hears now and then for how much longer the writer has waited.
-    pub fn push(&self, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
+    /// A batch larger than the bound is let in when nothing else is there. While a disk does not
+    /// take it, the writer waits; `blocked` hears now and then for how much longer it has. Returns
+    /// the records that the rule dropped.
+    pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
-        let mut dropped = 0;
         if !state.aborted && !self.has_room(&state, &delivery) {
             state.pressed = true;
             // a reader that collects, or holds back what it took, makes room
@@ -167,25 +237,48 @@ impl Queue {
             match self.settings.when_full {
                 WhenFull::Block => state = self.wait_for_room(state, &delivery, blocked),
                 WhenFull::DropNewest => return drop_one(delivery),
-                WhenFull::DropOldest => {
-                    if state.taken.bytes > 0 && !self.fits(state.taken.bytes, &delivery) {
-                        return drop_one(delivery);
-                    }
-                    while !self.has_room(&state, &delivery) {
-                        dropped += state.pop().map_or(0, drop_one);
-                    }
-                }
-                WhenFull::Latest => return self.conflate(&mut state, delivery),
+                WhenFull::DropOldest => return self.drop_oldest(&mut state, writer, delivery),
+                WhenFull::Latest => return self.conflate(&mut state, writer, delivery),
             }
         }
-        if state.aborted {
-            // not settled: it was not delivered, and no rule of the user's dropped it
-            state.lost += u64::from(delivery.batch.records());
-        } else {
-            state.append(delivery);
-            self.readable.notify_one();
+        let due = self.add(state, writer, delivery, blocked);
+        if let Some(Err(error)) = due.map(|file| file.sync_data()) {
+            self.fault(&mut self.lock(), &error);
         }
-        dropped
+        0
+    }
+
+    /// Adds a batch that there is room for; gives what then has to be given to the disk.
+    fn add<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        writer: &str,
+        mut delivery: Delivery,
+        blocked: &dyn Fn(Duration),
+    ) -> Option<Arc<File>> {
+        while !state.aborted {
+            let error = match state.waiting.add(writer, delivery) {
+                Ok(added) => {
+                    self.works_again(&mut state);
+                    if added == Added::Waits {
+                        self.readable.notify_one();
+                    }
+                    return state.waiting.sync_due();
+                }
+                Err((given_back, error)) => {
+                    delivery = given_back;
+                    error
+                }
+            };
+            self.fault(&mut state, &error);
+            let since = Instant::now();
+            let waited = self.writable.wait_timeout(state, DISK_PAUSE);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            blocked(since.elapsed());
+        }
+        // not settled: it was not delivered, and no rule of the user's dropped it
+        state.lost += u64::from(delivery.batch.records());
+        None
     }
 
     fn wait_for_room<'a>(
@@ -206,21 +299,40 @@ impl Queue {
         state
     }
 
-    /// Keeps the newest quotes; what cannot be made smaller goes, oldest first, but for the last.
-    fn conflate(&self, state: &mut State, delivery: Delivery) -> u64 {
-        let mut all: Vec<_> = state.waiting.drain(..).collect();
-        all.push(delivery);
-        let before = fill_of(&all).records;
-        let kept = conflate::newest_per_symbol(all);
-        state.waiting_fill = fill_of(&kept);
-        state.waiting = kept.into();
-        let mut dropped = before - state.waiting_fill.records;
-        while state.waiting.len() > 1
-            && state.waiting_fill.bytes + state.taken.bytes > self.settings.max_bytes
+    /// In memory only: makes room for a batch and adds it.
+    fn drop_oldest(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
+        if state.taken.bytes > 0 && !self.fits(state.taken.bytes, &delivery) {
+            return drop_one(delivery);
+        }
+        let mut dropped = 0;
+        while !self.has_room(state, &delivery) {
+            dropped += state.waiting.pop().map_or(0, drop_one);
+        }
+        self.add_in_memory(state, writer, delivery);
+        dropped
+    }
+
+    /// In memory only: keeps the newest quotes; what cannot be made smaller goes, oldest first, but
+    /// for the last.
+    fn conflate(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
+        let before = state.waiting.fill.records + u64::from(delivery.batch.records());
+        self.add_in_memory(state, writer, delivery);
+        let all: Vec<_> = state.waiting.batches.drain(..).collect();
+        state.waiting.replace(conflate::newest_per_symbol(all));
+        let mut dropped = before - state.waiting.fill.records;
+        while state.waiting.batches.len() > 1
+            && state.waiting.fill.bytes + state.taken.bytes > self.settings.max_bytes
         {
-            dropped += state.pop().map_or(0, drop_one);
+            dropped += state.waiting.pop().map_or(0, drop_one);
         }
         dropped
+    }
+
+    fn add_in_memory(&self, state: &mut State, writer: &str, delivery: Delivery) {
+        // only a disk can refuse a batch
+        if state.waiting.add(writer, delivery).is_ok() {
+            self.readable.notify_one();
+        }
     }
 
     /// Takes the next batches, waiting for them.
@@ -240,6 +352,7 @@ impl Queue {
             } else if std::mem::take(&mut state.pressed) {
                 Taken::Wanted
             } else {
+                self.sync_in_quiet(state);
                 Taken::Nothing
             };
         }
@@ -247,23 +360,49 @@ impl Queue {
             (state, _) = self
                 .readable
                 .wait_timeout_while(state, appetite.max_wait, |state| {
-                    state.waiting_fill.records < appetite.max_records
-                        && state.waiting_fill.bytes < self.settings.max_bytes / 2
+                    let waiting = state.waiting.total();
+                    waiting.records < appetite.max_records
+                        && waiting.bytes < self.max_memory() / 2
                         && !state.pressed
                         && state.writers > 0
                         && !state.aborted
                 })
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        Taken::Batches(state.take_up_to(appetite.max_records, self.settings.max_bytes / 2))
+        self.take_some(state, appetite.max_records)
     }
 
-    /// Lets go of batches that were taken.
-    pub fn release(&self, fill: Fill) {
+    fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Taken {
+        if state.waiting.batches.is_empty()
+            && let Err(error) = state.waiting.refill()
+        {
+            self.fault(&mut state, &error);
+            if state.waiting.batches.is_empty() {
+                let _pause = self.readable.wait_timeout(state, DISK_PAUSE);
+                return Taken::Nothing;
+            }
+        }
+        let taken = state.take_up_to(max_records, self.max_memory() / 2);
+        if let Err(error) = state.waiting.offer(&taken) {
+            self.fault(&mut state, &error);
+        }
+        if taken.is_empty() { Taken::Nothing } else { Taken::Batches(taken) }
+    }
+
+    /// Says that a batch was taken apart in two, each of which will be let go for itself.
+    pub fn split(&self, number: u64) {
+        self.lock().waiting.split(number);
+    }
+
+    /// Lets go of batches that were taken, by their numbers.
+    pub fn release(&self, numbers: &[u64], fill: Fill) {
         let mut state = self.lock();
-        state.taken.records = state.taken.records.saturating_sub(fill.records);
-        state.taken.bytes = state.taken.bytes.saturating_sub(fill.bytes);
+        state.taken = state.taken - fill;
         state.pressed = false;
+        match state.waiting.commit(numbers) {
+            Ok(()) => {}
+            Err(error) => self.fault(&mut state, &error),
+        }
         self.writable.notify_all();
     }
 
@@ -273,19 +412,47 @@ impl Queue {
         state.writers == 0 && state.waiting.is_empty() && state.taken == Fill::default()
     }
 
-    /// Records that came in and were not delivered, once writers and reader have ended.
+    /// Records that came in and are lost, once writers and reader have ended.
     pub fn undelivered(&self) -> u64 {
         let state = self.lock();
-        state.lost + state.waiting_fill.records + state.taken.records
+        let in_memory = if self.is_on_disk() { 0 } else { state.waiting.fill.records };
+        let taken = if self.is_on_disk() { 0 } else { state.taken.records };
+        state.lost + in_memory + taken
+    }
+
+    /// An idle reader sees to it that nothing stays long without being on the disk.
+    fn sync_in_quiet(&self, mut state: MutexGuard<'_, State>) {
+        let due = state.waiting.sync_due();
+        drop(state);
+        if let Some(Err(error)) = due.map(|file| file.sync_data()) {
+            self.fault(&mut self.lock(), &error);
+        }
     }
 
     fn has_room(&self, state: &State, delivery: &Delivery) -> bool {
-        let used = state.waiting_fill.bytes + state.taken.bytes;
-        used == 0 || self.fits(used, delivery)
+        let used = state.waiting.total() + state.taken;
+        if used == Fill::default() {
+            return true;
+        }
+        match self.settings.kind {
+            BufferKind::Memory => self.fits(used.bytes, delivery),
+            BufferKind::Disk => state.waiting.has_room_on_disk(delivery.bytes()),
+        }
     }
 
     fn fits(&self, used: u64, delivery: &Delivery) -> bool {
         used + delivery.bytes() <= self.settings.max_bytes
+    }
+
+    fn fault(&self, state: &mut State, error: &io::Error) {
+        state.faulty = true;
+        (self.on_fault)(Some(&error.to_string()));
+    }
+
+    fn works_again(&self, state: &mut State) {
+        if std::mem::take(&mut state.faulty) {
+            (self.on_fault)(None);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -293,12 +460,15 @@ impl Queue {
     }
 }
 
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Queue").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
 /// Records and bytes of some batches.
 pub fn fill_of(deliveries: &[Delivery]) -> Fill {
-    deliveries.iter().fold(Fill::default(), |fill, delivery| Fill {
-        records: fill.records + u64::from(delivery.batch.records()),
-        bytes: fill.bytes + delivery.bytes(),
-    })
+    deliveries.iter().fold(Fill::default(), |fill, delivery| fill + delivery.fill())
 }
 
 /// Dropping by the queue's rule is what the user asked for, so the source need not wait for it.
@@ -309,32 +479,22 @@ fn drop_one(delivery: Delivery) -> u64 {
 }
 
 impl State {
-    fn append(&mut self, delivery: Delivery) {
-        self.waiting_fill.records += u64::from(delivery.batch.records());
-        self.waiting_fill.bytes += delivery.bytes();
-        self.waiting.push_back(delivery);
-    }
-
-    fn pop(&mut self) -> Option<Delivery> {
-        let delivery = self.waiting.pop_front()?;
-        self.waiting_fill.records -= u64::from(delivery.batch.records());
-        self.waiting_fill.bytes -= delivery.bytes();
-        Some(delivery)
-    }
-
     fn take_up_to(&mut self, max_records: u64, max_bytes: u64) -> Vec<Delivery> {
+        let group = self.waiting.group();
         let (mut batches, mut fill) = (Vec::new(), Fill::default());
-        while let Some(next) = self.waiting.front() {
-            let records = fill.records + u64::from(next.batch.records());
-            let bytes = fill.bytes + next.bytes();
-            if !batches.is_empty() && (records > max_records || bytes > max_bytes) {
+        while let Some(next) = self.waiting.batches.front() {
+            let with_next = fill + next.fill();
+            let is_full = match group {
+                Some(length) => batches.len() >= length,
+                None => with_next.records > max_records || with_next.bytes > max_bytes,
+            };
+            if !batches.is_empty() && is_full {
                 break;
             }
-            batches.extend(self.pop());
-            fill = Fill { records, bytes };
+            batches.extend(self.waiting.pop());
+            fill = with_next;
         }
-        self.taken.records += fill.records;
-        self.taken.bytes += fill.bytes;
+        self.taken = self.taken + fill;
         batches
     }
 }

@@ -18,12 +18,13 @@ fn delivery(records: usize) -> Delivery {
 }
 
 fn push(queue: &Queue, delivery: Delivery) -> u64 {
-    queue.push(delivery, &|_| ())
+    queue.push("writer", delivery, &|_| ())
 }
 
 /// A queue for so many batches of one record.
 fn queue(batches: u64, when_full: WhenFull) -> Queue {
-    let queue = Queue::new(Buffer { max_bytes: batches * delivery(1).bytes(), when_full });
+    let max_bytes = batches * delivery(1).bytes();
+    let queue = Queue::in_memory(Buffer { kind: BufferKind::Memory, max_bytes, when_full });
     queue.add_writer();
     queue
 }
@@ -80,7 +81,7 @@ fn a_blocked_writer_goes_on_when_batches_are_let_go() {
     // whether the writer is there already is not known
     let second = queue.take(Appetite { timeout: Duration::ZERO, ..EVERYTHING });
     assert!(matches!(second, Taken::Nothing | Taken::Wanted), "{second:?}");
-    queue.release(fill_of(&first));
+    queue.release(&[], fill_of(&first));
     assert_eq!(writer.join().unwrap(), 0);
     assert_eq!(queue.fill().records, 1);
 }
@@ -192,8 +193,8 @@ fn a_writer_without_room_cuts_the_collecting_short_and_asks_for_what_is_held() {
     });
     let Taken::Batches(second) = queue.take(patient) else { panic!("it collects for an hour") };
     assert!(matches!(queue.take(patient), Taken::Wanted));
-    queue.release(fill_of(&held));
-    queue.release(fill_of(&second));
+    queue.release(&[], fill_of(&held));
+    queue.release(&[], fill_of(&second));
     writer.join().unwrap();
     assert_eq!(queue.fill().records, 20);
 }

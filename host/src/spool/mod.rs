@@ -260,7 +260,7 @@ impl Spool {
     ///
     /// # Errors
     /// When a segment cannot be read; what is damaged is passed over, and the text says so.
-    pub fn next(&mut self) -> io::Result<Option<Batch>> {
+    pub fn read_next(&mut self) -> io::Result<Option<Batch>> {
         loop {
             let (index, at) = self.read;
             let Some(segment) = self.segments.get(index) else { return Ok(None) };
@@ -396,6 +396,16 @@ impl Spool {
     fn is_worth_dropping(&self) -> bool {
         let largest = (self.max_bytes / SEGMENTS).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT);
         self.segments.back().is_some_and(|segment| segment.bytes >= largest / 4)
+    }
+
+    /// Everything up to that number is delivered.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// Number of the last batch that came in.
+    pub fn last(&self) -> u64 {
+        self.last
     }
 
     /// Whether a batch of so many bytes fits; when nothing waits, any does.

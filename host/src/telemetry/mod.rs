@@ -6,4 +6,4 @@ mod status;
 mod throttle;
 
 pub use metrics::{ComponentMetrics, Metrics};
-pub use status::{CallGuard, ComponentStatus, State};
+pub use status::{CallGuard, ComponentStatus, State, WorkerStatus};

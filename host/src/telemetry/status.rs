@@ -1,6 +1,7 @@
 //! What each component is doing, for `/health`, the watchdog and the summary.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,12 +15,18 @@ use plugin_api::{ErrorKind, PluginError, RoleKind};
 use super::{ComponentMetrics, throttle::Throttle};
 
 /// What a component is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Of several workers the component shows the last in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
+    /// It has ended in order.
+    Ended,
     /// Its plugin is being opened, or the server it needs is away.
     Starting,
     /// It works.
     Running,
+    /// It works, but the disk of its queue does not: writers wait.
+    Degraded,
     /// It waits before it tries a failed call again.
     Retrying,
     /// Its instance failed; a new one is opened after a pause.
@@ -28,8 +35,6 @@ pub enum State {
     Stuck,
     /// It gave up.
     Failed,
-    /// It has ended in order.
-    Ended,
 }
 
 impl State {
@@ -38,6 +43,7 @@ impl State {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Degraded => "degraded",
             Self::Retrying => "retrying",
             Self::Restarting => "restarting",
             Self::Stuck => "stuck",
@@ -50,6 +56,28 @@ impl State {
     pub fn is_healthy(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Ended)
     }
+}
+
+/// One of the threads of a component.
+#[derive(Debug)]
+struct Worker {
+    state: State,
+    /// What it was doing when the call that is stuck began.
+    before_stuck: State,
+    call: Option<(&'static str, Instant)>,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { state: State::Starting, before_stuck: State::Starting, call: None }
+    }
+}
+
+/// A component's status as one of its threads keeps it.
+#[derive(Debug, Clone)]
+pub struct WorkerStatus {
+    component: Arc<ComponentStatus>,
+    worker: usize,
 }
 
 /// Latencies above count as this: a day.
@@ -73,11 +101,10 @@ pub struct ComponentStatus {
 
 #[derive(Debug)]
 struct Inner {
-    state: State,
-    /// What it was doing when the call that is stuck began.
-    before_stuck: State,
+    workers: Vec<Worker>,
+    /// What is wrong with the disk of its queue.
+    disk_fault: Option<String>,
     last_error: Option<String>,
-    call: Option<(&'static str, Instant)>,
     latency_us: Histogram<u64>,
     log: Throttle,
 }
@@ -95,24 +122,49 @@ impl ComponentStatus {
             dropped: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                state: State::Starting,
-                before_stuck: State::Starting,
+                workers: vec![Worker::default()],
+                disk_fault: None,
                 last_error: None,
-                call: None,
                 latency_us,
                 log: Throttle::default(),
             }),
         })
     }
 
-    /// What the component is doing.
-    pub fn state(&self) -> State {
-        self.lock().state
+    /// The status as that one of the component's threads keeps it, counted from 0.
+    pub fn worker(self: &Arc<Self>, worker: usize) -> WorkerStatus {
+        let mut inner = self.lock();
+        let workers = inner.workers.len().max(worker + 1);
+        inner.workers.resize_with(workers, Worker::default);
+        WorkerStatus { component: Arc::clone(self), worker }
     }
 
-    /// Moves to another state.
-    pub fn set_state(&self, state: State) {
-        self.lock().state = state;
+    /// What the component is doing.
+    pub fn state(&self) -> State {
+        let inner = self.lock();
+        let state = inner.workers.iter().map(|worker| worker.state).max();
+        let state = state.unwrap_or(State::Starting);
+        let is_degraded = inner.disk_fault.is_some() && state != State::Ended;
+        if is_degraded { state.max(State::Degraded) } else { state }
+    }
+
+    /// Notes what is wrong with the disk of the component's queue, or that it works again.
+    pub fn note_disk(&self, fault: Option<&str>) {
+        let was = std::mem::replace(&mut self.lock().disk_fault, fault.map(str::to_owned));
+        let component = self.id.as_str();
+        match fault {
+            Some(fault) => {
+                self.note_error_kind(ErrorKind::Retry, format!("buffer on disk: {fault}"));
+                let Some(left_out) = self.admit_to_log(fault) else { return };
+                tracing::error!(
+                    component,
+                    left_out,
+                    "buffer on disk: {fault}; writers wait: free space or mend the disk of data_dir"
+                );
+            }
+            None if was.is_some() => tracing::info!(component, "the buffer on disk works again"),
+            None => {}
+        }
     }
 
     /// The last error, if there was one.
@@ -176,22 +228,17 @@ impl ComponentStatus {
         (!inner.latency_us.is_empty()).then(|| inner.latency_us.value_at_quantile(quantile))
     }
 
-    /// Notes that a call into the plugin runs, until the guard is dropped.
-    pub fn enter(self: &Arc<Self>, call: &'static str) -> CallGuard {
-        self.lock().call = Some((call, Instant::now()));
-        CallGuard(Arc::clone(self))
-    }
-
-    /// Calls the component stuck when the call that runs has taken longer than `limit`; the first
+    /// Calls the component stuck when a call that runs has taken longer than `limit`; the first
     /// time, which call it is and for how long it has run.
     pub fn find_stuck(&self, limit: Duration) -> Option<(&'static str, Duration)> {
         let mut inner = self.lock();
-        let (call, running) = inner.call.map(|(call, since)| (call, since.elapsed()))?;
-        if running <= limit || inner.state == State::Stuck {
-            return None;
-        }
-        inner.before_stuck = inner.state;
-        inner.state = State::Stuck;
+        let stuck = inner.workers.iter_mut().find_map(|worker| {
+            let (call, running) = worker.call.map(|(call, since)| (call, since.elapsed()))?;
+            (running > limit && worker.state != State::Stuck).then_some((worker, call, running))
+        });
+        let (worker, call, running) = stuck?;
+        worker.before_stuck = worker.state;
+        worker.state = State::Stuck;
         Some((call, running))
     }
 
@@ -200,17 +247,45 @@ impl ComponentStatus {
     }
 }
 
+impl WorkerStatus {
+    /// Moves to another state.
+    pub fn set_state(&self, state: State) {
+        self.with(|worker| worker.state = state);
+    }
+
+    /// Notes that a call into the plugin runs, until the guard is dropped.
+    pub fn enter(&self, call: &'static str) -> CallGuard {
+        self.with(|worker| worker.call = Some((call, Instant::now())));
+        CallGuard(self.clone())
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Worker)) {
+        if let Some(worker) = self.component.lock().workers.get_mut(self.worker) {
+            change(worker);
+        }
+    }
+}
+
+impl Deref for WorkerStatus {
+    type Target = ComponentStatus;
+
+    fn deref(&self) -> &ComponentStatus {
+        &self.component
+    }
+}
+
 /// A call into a plugin that runs.
 #[derive(Debug)]
-pub struct CallGuard(Arc<ComponentStatus>);
+pub struct CallGuard(WorkerStatus);
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        let mut inner = self.0.lock();
-        inner.call = None;
-        if inner.state == State::Stuck {
-            inner.state = inner.before_stuck;
-        }
+        self.0.with(|worker| {
+            worker.call = None;
+            if worker.state == State::Stuck {
+                worker.state = worker.before_stuck;
+            }
+        });
     }
 }
 

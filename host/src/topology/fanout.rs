@@ -52,7 +52,7 @@ impl Fanout {
         let blocked = |waited: Duration| {
             self.status.metrics.blocked(&outlet.reader.id, waited.as_secs_f64());
         };
-        let dropped = outlet.queue.push(delivery, &blocked);
+        let dropped = outlet.queue.push(&self.status.id, delivery, &blocked);
         outlet.reader.note_dropped(outlet.queue.rule(), dropped);
     }
 }
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
     use crate::{
         ack::Receipt,
-        config::{Buffer, WhenFull},
+        config::{Buffer, BufferAsWritten},
         queue::{Appetite, Taken},
         telemetry::Metrics,
     };
@@ -83,8 +83,8 @@ mod tests {
             let of_component = metrics.component(id, RoleKind::Sink, "null");
             ComponentStatus::new(id, RoleKind::Sink, "null", of_component)
         };
-        let buffer = Buffer { max_bytes: 1 << 20, when_full: WhenFull::Block };
-        let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::new(buffer))).collect();
+        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::in_memory(buffer))).collect();
         let mut fanout = Fanout::new(status("source"));
         for queue in &queues {
             fanout.add(status("reader"), Arc::clone(queue));

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use services::Onlooker;
-pub use start::{StartError, start};
+pub use start::{StartError, spool_folder, start};
 
 /// How long a component may take to return once time is up.
 const LAST_WAIT: Duration = Duration::from_secs(1);

@@ -9,7 +9,7 @@ use crate::{
     ack::Receipt,
     clock::Clock,
     plugin::SinkInstance,
-    queue::{Appetite, Delivery, Fill, Queue, Taken, fill_of},
+    queue::{Appetite, Delivery, Fill, Queue, Taken},
     retry::Backoff,
     telemetry::State,
 };
@@ -41,7 +41,8 @@ pub struct SinkLoop {
 #[derive(Debug, Default)]
 struct Group {
     batches: Vec<Batch>,
-    receipts: Vec<Receipt>,
+    /// The duties of each batch: its receipt, and its share of the queue's bound.
+    duties: Vec<(Receipt, Fill)>,
     fill: Fill,
     attempts: u32,
     panics: u32,
@@ -51,9 +52,17 @@ struct Group {
 
 impl Group {
     fn new(deliveries: Vec<Delivery>) -> Self {
-        let fill = fill_of(&deliveries);
-        let (batches, receipts) = deliveries.into_iter().map(|it| (it.batch, it.receipt)).unzip();
-        Self { batches, receipts, fill, ..Self::default() }
+        let parts = deliveries.into_iter().map(|delivery| {
+            let fill = delivery.fill();
+            (delivery.batch, (delivery.receipt, fill))
+        });
+        Self::of_parts(parts)
+    }
+
+    fn of_parts(parts: impl Iterator<Item = (Batch, (Receipt, Fill))>) -> Self {
+        let (batches, duties): (Vec<_>, Vec<_>) = parts.unzip();
+        let fill = duties.iter().fold(Fill::default(), |sum, (_, fill)| sum + *fill);
+        Self { batches, duties, fill, ..Self::default() }
     }
 
     fn is_empty(&self) -> bool {
@@ -62,19 +71,32 @@ impl Group {
 
     fn append(&mut self, mut other: Self) {
         self.batches.append(&mut other.batches);
-        self.receipts.append(&mut other.receipts);
-        self.fill.records += other.fill.records;
-        self.fill.bytes += other.fill.bytes;
+        self.duties.append(&mut other.duties);
+        self.fill = self.fill + other.fill;
         self.panics = self.panics.max(other.panics);
     }
 
     /// One group a batch.
     fn apart(self, alone: bool) -> impl DoubleEndedIterator<Item = Self> {
-        let pairs = self.batches.into_iter().zip(self.receipts);
-        pairs.map(move |(batch, receipt)| Self {
-            alone,
-            ..Self::new(vec![Delivery { batch, receipt }])
-        })
+        let parts = self.batches.into_iter().zip(self.duties);
+        parts.map(move |part| Self { alone, ..Self::of_parts(std::iter::once(part)) })
+    }
+
+    /// The records of the only batch in two groups; the group itself when it has no two.
+    fn halves(mut self) -> Result<[Self; 2], Self> {
+        let Some(Ok(Some((first, second)))) = self.batches.first().map(Batch::halves) else {
+            return Err(self);
+        };
+        let Some((receipt, whole)) = self.duties.pop() else { return Err(self) };
+        let half = Fill { records: u64::from(first.records()), bytes: whole.bytes / 2 };
+        let duties = [(receipt.clone(), half), (receipt, whole - half)];
+        let mut halves = [first, second].into_iter().zip(duties);
+        let mut next = || Self { alone: self.alone, ..Self::of_parts(halves.by_ref().take(1)) };
+        Ok([next(), next()])
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.batches.iter().map(Batch::delivery).collect()
     }
 }
 
@@ -97,7 +119,9 @@ impl SinkLoop {
     pub fn run(mut self, started: Started) {
         if let Ok(instance) = self.stage.open_first(OPEN, started) {
             let result = self.take_all(instance).and_then(|instance| self.close(instance));
-            if result.is_ok() {
+            // what it leaves on disk waits there for the next start
+            let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
+            if result.is_ok() || (is_kept && self.stage.status.state() != State::Failed) {
                 self.stage.status.set_state(State::Ended);
             }
         }
@@ -151,7 +175,8 @@ impl SinkLoop {
             ErrorKind::BadData => {
                 self.recovered();
                 self.stage.note_failure(&error);
-                self.take_apart(group, &error, false)?;
+                let alone = group.alone;
+                self.take_apart(group, &error, alone)?;
             }
             ErrorKind::Retry => {
                 let most = self.stage.component.retry.max_attempts;
@@ -191,20 +216,39 @@ impl SinkLoop {
             Ack::Held => {
                 self.flush_due |= group.alone;
                 self.held.append(group);
-                self.flush_due |= self.held.fill.bytes > self.queue.max_bytes() / 2;
+                self.flush_due |= self.held.fill.bytes > self.queue.max_memory() / 2;
             }
         }
     }
 
-    /// One by one the good batches of a group get through; a single one is set aside.
-    fn take_apart(&mut self, group: Group, error: &PluginError, alone: bool) -> Result<(), Ended> {
-        if group.batches.len() <= 1 {
+    /// One by one the good batches of a group get through, then half by half the good records of
+    /// a bad batch; what is left is set aside.
+    fn take_apart(
+        &mut self,
+        mut group: Group,
+        error: &PluginError,
+        alone: bool,
+    ) -> Result<(), Ended> {
+        if group.batches.len() > 1 {
+            for single in group.apart(alone).rev() {
+                self.work.push_front(single);
+            }
+            return Ok(());
+        }
+        group.alone = alone;
+        // a panic costs an instance each time: too dear for a search
+        if error.kind != ErrorKind::BadData {
             return self.set_aside(group, error);
         }
-        for single in group.apart(alone).rev() {
-            self.work.push_front(single);
+        match group.halves() {
+            Ok([first, second]) => {
+                first.numbers().into_iter().for_each(|number| self.queue.split(number));
+                self.work.push_front(second);
+                self.work.push_front(first);
+                Ok(())
+            }
+            Err(group) => self.set_aside(group, error),
         }
-        Ok(())
     }
 
     fn tick(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
@@ -299,15 +343,18 @@ impl SinkLoop {
         for batch in &group.batches {
             status.note_latency(batch.provenance().received_at_us, now_us);
         }
-        group.receipts.into_iter().for_each(Receipt::settle);
-        self.queue.release(group.fill);
+        // first here, then at the source: it must not forget what would be offered again
+        self.queue.release(&group.numbers(), group.fill);
+        group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
     }
 
     fn set_aside(&self, group: Group, error: &PluginError) -> Result<(), Ended> {
-        for (batch, receipt) in group.batches.iter().zip(group.receipts) {
-            self.stage.set_aside(batch, receipt, &error.message)?;
+        let numbers = group.numbers();
+        for batch in &group.batches {
+            self.stage.set_aside(batch, &error.message)?;
         }
-        self.queue.release(group.fill);
+        self.queue.release(&numbers, group.fill);
+        group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
         Ok(())
     }
 }

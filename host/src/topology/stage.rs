@@ -5,14 +5,13 @@ use std::{sync::Arc, sync::mpsc::SyncSender, time::Duration};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
 use crate::{
-    ack::Receipt,
-    config::{Component, OnFailure},
+    config::{BufferKind, Component, OnFailure},
     dead_letter::DeadLetters,
     plugin::Plugin,
     queue::Queue,
     retry::Backoff,
     shutdown::{Phase, Shutdown},
-    telemetry::{ComponentStatus, State},
+    telemetry::{State, WorkerStatus},
 };
 
 /// Pauses before a failed instance is replaced.
@@ -43,7 +42,7 @@ pub struct Stage {
     /// What lies before it; `None` for a source.
     pub inlet: Option<Arc<Queue>>,
     /// What is known of it.
-    pub status: Arc<ComponentStatus>,
+    pub status: WorkerStatus,
     /// Whether it should end.
     pub shutdown: Arc<Shutdown>,
     /// Where what it cannot use is set aside.
@@ -65,12 +64,14 @@ impl Stage {
         plugin: Arc<dyn Plugin>,
         context: Context,
         inlet: Option<Arc<Queue>>,
-        status: Arc<ComponentStatus>,
+        status: WorkerStatus,
         shutdown: Arc<Shutdown>,
         dead_letters: Arc<DeadLetters>,
     ) -> Self {
         let stops_at = match component.kind {
             RoleKind::Source => Phase::Draining,
+            // what is on disk need not wait for a server that is away
+            RoleKind::Sink if component.buffer.kind == BufferKind::Disk => Phase::Draining,
             RoleKind::Transform | RoleKind::Sink => Phase::Aborting,
         };
         let restarts = Backoff::new(RESTART_BACKOFF.0, RESTART_BACKOFF.1);
@@ -158,7 +159,7 @@ impl Stage {
 
     /// Sets a batch aside that will never be taken; waits while that is impossible, so that it is
     /// not lost.
-    pub fn set_aside(&self, batch: &Batch, receipt: Receipt, reason: &str) -> Result<(), Ended> {
+    pub fn set_aside(&self, batch: &Batch, reason: &str) -> Result<(), Ended> {
         let retry = self.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         while retry.dead_letter
@@ -170,7 +171,6 @@ impl Stage {
         }
         let rule = if retry.dead_letter { "dead_letter" } else { "gave_up" };
         self.status.note_dropped(rule, u64::from(batch.records()));
-        receipt.settle();
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Component, Pipeline},
+    config::{BufferKind, Component, Pipeline},
     dead_letter::DeadLetters,
     plugin::{Plugin, PluginCatalog},
     queue::Queue,
@@ -44,6 +45,17 @@ pub enum StartError {
     /// A plugin that was there when the pipeline was checked is gone.
     #[error("{0}: {1}")]
     Plugin(String, String),
+    /// The folder of a buffer on disk cannot be used.
+    #[error("{component}: buffer on disk {}: {error}; mend the folder, or set another `data_dir`",
+        folder.display())]
+    Spool {
+        /// The sink.
+        component: String,
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// The system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -102,9 +114,12 @@ fn open_all(
     for components in [downstream, upstream] {
         let (started, reports) = sync_channel(components.len().max(1));
         for component in &components {
-            let stage = wiring.stage(component, pipeline, shutdown, clock);
-            let fanout = fanouts.remove(&component.id);
-            spawn(component, stage, fanout, wiring, clock, shutdown, started.clone())?;
+            let mut fanout = fanouts.remove(&component.id);
+            let closing = wiring.queues.get(&component.id).map(close_when_dropped);
+            for worker in 0..component.workers.max(1) as usize {
+                let stage = wiring.stage(component, worker, pipeline, shutdown, clock);
+                spawn(stage, fanout.take(), closing.clone(), clock, shutdown, started.clone())?;
+            }
         }
         drop(started);
         all_started(&reports, shutdown)?;
@@ -120,7 +135,10 @@ fn all_started(reports: &Receiver<Report>, shutdown: &Shutdown) -> Result<(), St
         match reports.recv_timeout(POLL) {
             Ok((_, Ok(()))) => {}
             Ok((id, Err(error))) => {
-                failed.push((id, error));
+                // each worker of a component says the same
+                if !failed.iter().any(|(other, _)| *other == id) {
+                    failed.push((id, error));
+                }
                 deadline.get_or_insert_with(|| Instant::now() + LAST_WAIT);
             }
             Err(RecvTimeoutError::Timeout) => {
@@ -149,16 +167,18 @@ impl Wiring {
     ) -> Result<Self, StartError> {
         let mut wiring =
             Self { statuses: HashMap::new(), plugins: HashMap::new(), queues: HashMap::new() };
-        for Component { id, kind, plugin: name, carrier, buffer, .. } in &pipeline.components {
+        for component in &pipeline.components {
+            let Component { id, kind, plugin: name, carrier, .. } = component;
             let plugin = catalog
                 .plugin(name, *kind, *carrier)
                 .map_err(|missing| StartError::Plugin(id.clone(), missing.message))?;
             let status = ComponentStatus::new(id, *kind, name, metrics.component(id, *kind, name));
+            if *kind != RoleKind::Source {
+                let queue = make_queue(component, pipeline, &status)?;
+                wiring.queues.insert(id.clone(), Arc::new(queue));
+            }
             wiring.statuses.insert(id.clone(), status);
             wiring.plugins.insert(id.clone(), plugin);
-            if *kind != RoleKind::Source {
-                wiring.queues.insert(id.clone(), Arc::new(Queue::new(*buffer)));
-            }
         }
         Ok(wiring)
     }
@@ -183,6 +203,7 @@ impl Wiring {
     fn stage(
         &self,
         component: &Component,
+        worker: usize,
         pipeline: &Pipeline,
         shutdown: &Arc<Shutdown>,
         clock: &Arc<dyn Clock>,
@@ -204,36 +225,78 @@ impl Wiring {
             Arc::clone(&self.plugins[id]),
             Context::new(id, &pipeline.base_dir, state_dir, services),
             self.queues.get(id).map(Arc::clone),
-            Arc::clone(&self.statuses[id]),
+            self.statuses[id].worker(worker),
             Arc::clone(shutdown),
             dead_letters,
         )
     }
 }
 
-/// Writers must not wait for a reader that is gone, in order or by a panic of the host itself.
-struct Closing(Arc<Queue>);
+/// The queue before a component, with what an earlier run left in it.
+fn make_queue(
+    component: &Component,
+    pipeline: &Pipeline,
+    status: &Arc<ComponentStatus>,
+) -> Result<Queue, StartError> {
+    if component.buffer.kind == BufferKind::Memory {
+        return Ok(Queue::in_memory(component.buffer));
+    }
+    let id = component.id.as_str();
+    let folder = spool_folder(&pipeline.host.data_dir).join(id);
+    let reader = Arc::clone(status);
+    let on_fault = Box::new(move |fault: Option<&str>| reader.note_disk(fault));
+    let (queue, found) = Queue::on_disk(component.buffer, &folder, on_fault)
+        .map_err(|error| StartError::Spool { component: id.to_owned(), folder, error })?;
+    for (path, bytes) in &found.cut {
+        let file = path.display().to_string();
+        tracing::warn!(
+            component = id,
+            file,
+            bytes,
+            "the buffer on disk ended in an unfinished \
+            batch, which was cut off; sources that can will send it again"
+        );
+    }
+    if found.entries > 0 {
+        let (batches, records) = (found.entries, found.records);
+        tracing::info!(component = id, batches, records, "goes on with what waits on disk");
+    }
+    Ok(queue)
+}
 
-impl Drop for Closing {
+/// Where the buffers on disk lie, each in a folder of its component's name.
+pub fn spool_folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("spool")
+}
+
+/// Writers must not wait for a reader that is gone, in order or by a panic of the host itself.
+struct CloseQueue(Arc<Queue>);
+
+/// Each worker of a component has a clone.
+type Closing = Arc<CloseQueue>;
+
+fn close_when_dropped(queue: &Arc<Queue>) -> Closing {
+    Arc::new(CloseQueue(Arc::clone(queue)))
+}
+
+impl Drop for CloseQueue {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 fn spawn(
-    component: &Component,
     stage: Stage,
     fanout: Option<Fanout>,
-    wiring: &Wiring,
+    closing: Option<Closing>,
     clock: &Arc<dyn Clock>,
     shutdown: &Arc<Shutdown>,
     started: Started,
 ) -> std::io::Result<()> {
     let clock = Arc::clone(clock);
-    let queue = wiring.queues.get(&component.id).map(Arc::clone);
-    let closing = queue.as_ref().map(|queue| Closing(Arc::clone(queue)));
+    let queue = stage.inlet.as_ref().map(Arc::clone);
     let at_work = shutdown.at_work();
-    thread::Builder::new().name(component.id.clone()).spawn(move || {
+    thread::Builder::new().name(stage.component.id.clone()).spawn(move || {
         match (queue, fanout) {
             (None, fanout) => {
                 let mut provenance = Provenance::of_source(&stage.component.id);

@@ -53,7 +53,7 @@ impl TransformLoop {
                     for delivery in deliveries {
                         instance = self.apply(instance, delivery)?;
                     }
-                    self.queue.release(fill);
+                    self.queue.release(&[], fill);
                 }
                 // nothing is held, so a writer gets room as soon as a batch is passed on
                 Taken::Nothing | Taken::Wanted => instance = self.tick(instance)?,
@@ -100,7 +100,8 @@ impl TransformLoop {
                 }
             };
             if is_hopeless {
-                self.stage.set_aside(&batch, receipt, &error.message)?;
+                self.stage.set_aside(&batch, &error.message)?;
+                receipt.settle();
                 return Ok(instance);
             }
         }
