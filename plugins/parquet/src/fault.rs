@@ -79,6 +79,7 @@ fn disk_text(doing: &str, path: &Path, error: &io::Error) -> String {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             "move the file that is in the way or choose another `path`"
         }
+        io::ErrorKind::ResourceBusy => "end that process, or wait until it is done",
         _ => "check the disk and the folder",
     };
     let space = free_bytes(path).map_or_else(String::new, |(free, of)| {

@@ -321,7 +321,8 @@ pub fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
+/// Makes sure that the names in a folder survive a loss of power.
+pub fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
     let result = File::open(folder).and_then(|opened| disk.sync(&opened));
     result.map_err(Fault::disk("write", folder))
 }

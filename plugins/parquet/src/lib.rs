@@ -7,13 +7,16 @@
 //! Follow one batch: [`sink`] takes its rows into the row group of their [`partition`], whose
 //! columns [`rows`] fills and [`group`] encodes; a commit appends the row groups of all partitions
 //! to their [`file`]s and makes them safe at once, with the help of [`slot`]; a full file gets its
-//! final name. What a killed process left behind is put in order by [`recover`].
+//! final name. What a killed process left behind is put in order by [`recover`]; what it had
+//! committed and is offered again, because the host did not hear of it, is known by its [`mark`].
 
 mod fault;
 mod file;
 mod group;
+mod mark;
 mod names;
 mod options;
+mod owner;
 mod part;
 mod partition;
 mod recover;

@@ -166,11 +166,11 @@ impl Part {
         self.file.as_mut()
     }
 
-    /// Appends what waits to the file, and keeps it until [`forget`](Self::forget).
-    pub fn append(&mut self, disk: &dyn Disk) -> Result<(), Fault> {
+    /// Appends what waits to the file, by the commit of that tag, and keeps it until [`forget`](Self::forget).
+    pub fn append(&mut self, disk: &dyn Disk, commit: &str) -> Result<(), Fault> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let (layout, sequences) = (&self.layout, &self.sequences);
-        file.append(disk, &self.ready, |rows| layout.file_metadata(rows, sequences))
+        file.append(disk, &self.ready, |rows| layout.file_metadata(rows, sequences, commit))
     }
 
     /// Lets go of what waited: it is safe.

@@ -7,7 +7,7 @@ use plugin_api::{
     schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime},
 };
 
-use crate::options::PartitionBy;
+use crate::{options::PartitionBy, slot::sum};
 
 /// What Hive-style readers take for a null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -135,9 +135,7 @@ fn push_escaped(name: &mut String, text: &str) {
 /// gives way to a hash of the whole.
 fn shorten(name: &mut String, start: usize) {
     if name.len() - start > MAX_VALUE {
-        let hash = name[start..].bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
+        let hash = sum(&name[start..]);
         name.truncate(start + MAX_VALUE);
         let _ = write!(name, "~{hash:016x}");
     }

@@ -1,12 +1,12 @@
 //! Puts in order what a killed writer left behind.
 //!
-//! An unfinished file is cut at its last complete footer and finished; one without any is removed.
+//! An unfinished file is cut at the last complete footer of a commit that holds, and finished; one
+//! without any is removed.
 //! Files of writers that live are left alone.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -18,7 +18,7 @@ use crate::{
     file::{Disk, LakeFile, pages},
     group::MAGIC,
     names::{UNFINISHED, is_copy, writer_of},
-    schema::SCHEMA_KEY,
+    schema::{COMMIT_KEY, SCHEMA_KEY},
     slot::Slot,
 };
 
@@ -47,9 +47,9 @@ pub fn lake(disk: &dyn Disk, lake: &Path, own: &Slot) -> Result<Recovered, Fault
     let mut recovered = Recovered::default();
     for (writer, files) in by_writer {
         if writer == own.name() {
-            recover_writer(disk, lake, own, &files, &mut recovered)?;
+            recover_writer(disk, own, &files, &mut recovered)?;
         } else if let Some(slot) = Slot::try_take(lake, &writer)? {
-            recover_writer(disk, lake, &slot, &files, &mut recovered)?;
+            recover_writer(disk, &slot, &files, &mut recovered)?;
             slot.give_back()?;
         }
     }
@@ -76,14 +76,10 @@ fn list_unfinished(
 
 fn recover_writer(
     disk: &dyn Disk,
-    lake: &Path,
     slot: &Slot,
     files: &[PathBuf],
     recovered: &mut Recovered,
 ) -> Result<(), Fault> {
-    for (path, len) in slot.noted()? {
-        cut(disk, &lake.join(path), len, recovered)?;
-    }
     let mut files = files.to_vec();
     files.sort();
     for path in files {
@@ -91,33 +87,22 @@ fn recover_writer(
         if is_copy(name) {
             fs::remove_file(&path).map_err(Fault::disk("remove", &path))?;
         } else if name.ends_with(UNFINISHED) {
-            recover_file(disk, &path, recovered)?;
+            recover_file(disk, &path, slot, recovered)?;
         }
-    }
-    // only now, so that a failure above leaves the note for the next attempt
-    slot.confirm(disk)
-}
-
-/// Cuts a file of an open commit to its length before; it may be finished already or gone.
-fn cut(disk: &dyn Disk, path: &Path, len: u64, recovered: &mut Recovered) -> Result<(), Fault> {
-    let file = match OpenOptions::new().write(true).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Fault::disk("open", path)(error)),
-    };
-    let found = file.metadata().map_err(Fault::disk("look at", path))?.len();
-    if found > len {
-        file.set_len(len).and_then(|()| disk.sync(&file)).map_err(Fault::disk("cut", path))?;
-        recovered.cut_bytes += found - len;
     }
     Ok(())
 }
 
-fn recover_file(disk: &dyn Disk, path: &Path, recovered: &mut Recovered) -> Result<(), Fault> {
+fn recover_file(
+    disk: &dyn Disk,
+    path: &Path,
+    slot: &Slot,
+    recovered: &mut Recovered,
+) -> Result<(), Fault> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(Fault::disk("open", path))?;
     let found = file.metadata().map_err(Fault::disk("look at", path))?.len();
-    let last = last_footer(&file, found).map_err(Fault::disk("read", path))?;
+    let last = last_footer(&file, found, slot).map_err(Fault::disk("read", path))?;
     let Some((mut lake_file, len)) =
         last.and_then(|(len, metadata)| Some((LakeFile::found(path, len, &metadata)?, len)))
     else {
@@ -135,8 +120,12 @@ fn recover_file(disk: &dyn Disk, path: &Path, recovered: &mut Recovered) -> Resu
     Ok(())
 }
 
-/// The last complete footer of a file, with the place where it ends.
-fn last_footer(file: &File, len: u64) -> io::Result<Option<(u64, ParquetMetaData)>> {
+/// The last complete footer of a commit that holds, with the place where it ends.
+fn last_footer(
+    file: &File,
+    len: u64,
+    slot: &Slot,
+) -> std::io::Result<Option<(u64, ParquetMetaData)>> {
     let mut window = Vec::new();
     let mut end = len; // everything behind it was looked at
     while end >= MAGIC.len() as u64 {
@@ -146,7 +135,9 @@ fn last_footer(file: &File, len: u64) -> io::Result<Option<(u64, ParquetMetaData
         for at in (0..=window.len() - MAGIC.len()).rev() {
             if window[at..].starts_with(MAGIC) {
                 let footer_end = start + (at + MAGIC.len()) as u64;
-                if let Some(metadata) = footer_at(file, footer_end)? {
+                if let Some(metadata) = footer_at(file, footer_end)?
+                    && slot.holds(key(&metadata, COMMIT_KEY).unwrap_or_default())
+                {
                     return Ok(Some((footer_end, metadata)));
                 }
             }
@@ -161,7 +152,7 @@ fn last_footer(file: &File, len: u64) -> io::Result<Option<(u64, ParquetMetaData
 }
 
 /// The footer that ends there, if it is one and all that it speaks of lies before it.
-fn footer_at(file: &File, end: u64) -> io::Result<Option<ParquetMetaData>> {
+fn footer_at(file: &File, end: u64) -> std::io::Result<Option<ParquetMetaData>> {
     if end < MAGIC.len() as u64 + TAIL {
         return Ok(None);
     }
@@ -177,13 +168,14 @@ fn footer_at(file: &File, end: u64) -> io::Result<Option<ParquetMetaData>> {
     let Ok(metadata) = ParquetMetaDataReader::decode_metadata(&bytes) else { return Ok(None) };
     let groups = metadata.row_groups();
     let rows = groups.iter().map(|group| group.num_rows()).sum::<i64>();
-    let described = metadata.file_metadata();
-    let is_ours = described
-        .key_value_metadata()
-        .is_some_and(|keys| keys.iter().any(|entry| entry.key == SCHEMA_KEY));
-    let is_whole = is_ours
-        && rows == described.num_rows()
+    let is_whole = key(&metadata, SCHEMA_KEY).is_some()
+        && rows == metadata.file_metadata().num_rows()
         && !groups.is_empty()
         && groups.iter().all(|group| pages(group).1 <= start);
     Ok(is_whole.then_some(metadata))
+}
+
+fn key<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let entries = metadata.file_metadata().key_value_metadata()?;
+    entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }

@@ -23,6 +23,8 @@ const ZONE: &str = "Asia/Shanghai";
 pub const UTC: &str = "UTC";
 /// Key that every file of the lake has.
 pub const SCHEMA_KEY: &str = "dataserver.schema";
+/// Key of the commit that a footer was written by.
+pub const COMMIT_KEY: &str = "dataserver.commit";
 /// Most sources whose sequences a file lists.
 const MAX_SOURCES: usize = 64;
 
@@ -68,9 +70,12 @@ impl Layout {
     }
 
     /// What the footer of a file says about the file as a whole.
-    pub fn file_metadata(&self, rows: i64, sequences: &Sequences) -> FileMetaData {
+    ///
+    /// `commit` tells whether it holds, see [`slot`](crate::slot).
+    pub fn file_metadata(&self, rows: i64, sequences: &Sequences, commit: &str) -> FileMetaData {
         let mut keys = self.template.key_value_metadata().cloned().unwrap_or_default();
         keys.push(KeyValue::new("dataserver.sequences".to_owned(), sequences.to_json()));
+        keys.push(KeyValue::new(COMMIT_KEY.to_owned(), commit.to_owned()));
         FileMetaData::new(
             self.template.version(),
             rows,

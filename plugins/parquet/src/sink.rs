@@ -2,8 +2,9 @@
 //!
 //! Two rules keep a record from being lost or written twice. A call that fails has taken nothing:
 //! the disk is touched before rows are taken, or after all of them were, and a fault after that is
-//! told by the next call. And a commit makes the rows of all partitions safe or those of none, so
-//! that what an instance confirmed is what its successor finds.
+//! told by the next call. And a commit makes the rows of all partitions safe or those of none, at
+//! one stroke with how far it had come in what was offered, so that its successor finds what it
+//! confirmed and takes nothing of it a second time.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
@@ -13,7 +14,9 @@ use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink, S
 use crate::{
     fault::Fault,
     file::{Disk, LocalDisk, make_folder},
+    mark::Mark,
     options::{Options, Settings},
+    owner::Owner,
     part::{Naming, Part},
     partition::{Folders, escaped},
     recover::{self, Recovered},
@@ -43,6 +46,10 @@ pub struct Parquet {
     /// Files that take no more rows, oldest first.
     sealed: Vec<Part>,
     held: Held,
+    /// How far this instance and those before it have come in what was offered.
+    taken: Mark,
+    /// The rows of the next commit stand in their files; only the word that it holds is missing.
+    is_appended: bool,
     /// The last commit failed, so the next call begins with another.
     is_stalled: bool,
     /// Files could not be finished, and the log says so.
@@ -85,8 +92,13 @@ impl Sink for Parquet {
             self.commit()?;
         }
         let now_us = self.context.now_us();
+        let mut known = 0;
         for batch in batches {
-            self.take(batch, now_us).map_err(|error| Fault::from(error).into_error())?;
+            known += self.take(batch, now_us).map_err(|error| Fault::from(error).into_error())?;
+        }
+        if known > 0 {
+            self.context.count("offered_again_total", known);
+            self.context.info(&format!("{known} records that are here already were offered again"));
         }
         self.settle(now_us).or_else(|error| self.postpone(error))
     }
@@ -125,7 +137,9 @@ impl Parquet {
         let open_error = Fault::into_open_error;
         make_folder(disk.as_ref(), &lake).map_err(open_error)?;
         let instance = escaped(context.instance());
-        let slot = Slot::take(&lake, &instance).map_err(open_error)?;
+        let owner = Owner::of(disk.as_ref(), &context).map_err(open_error)?;
+        let slot = Slot::take(disk.as_ref(), &lake, &instance, owner, context.now_us())
+            .map_err(open_error)?;
         let recovered = recover::lake(disk.as_ref(), &lake, &slot).map_err(open_error)?;
         tell_recovered(&context, &recovered);
         let layout = |kind| {
@@ -136,6 +150,7 @@ impl Parquet {
             spots: layout(RecordKind::Spot)?,
             bars: layout(RecordKind::Bar)?,
             folders: Folders::new(&settings.partition),
+            taken: slot.mark(),
             settings,
             context,
             disk,
@@ -146,31 +161,39 @@ impl Parquet {
             current: None,
             sealed: Vec::new(),
             held: Held::default(),
+            is_appended: false,
             is_stalled: false,
             is_unfinished_told: false,
         })
     }
 
-    /// Takes the rows of a batch in; the disk is not touched.
-    fn take(&mut self, batch: &Batch, now_us: i64) -> Result<(), ParquetError> {
+    /// Takes in the rows of a batch that are not taken yet; tells how many were. The disk is not
+    /// touched.
+    fn take(&mut self, batch: &Batch, now_us: i64) -> Result<u64, ParquetError> {
+        let known = self.taken.taken_of(batch);
+        self.taken.pass(batch);
+        if known > 0 && known == u64::from(batch.records()) {
+            return Ok(known);
+        }
         if self.held.records == 0 {
             self.held.since_us = now_us;
         }
-        self.held.records += u64::from(batch.records());
+        self.held.records += u64::from(batch.records()) - known;
         self.held.bytes += batch.payload().len();
-        for spot in batch.spots().iter() {
+        let first = usize::try_from(known).unwrap_or(usize::MAX);
+        for spot in batch.spots().iter().skip(first) {
             let time_us = spot.time_us();
             let index = self.part_of(RecordKind::Spot, time_us, spot.symbol(), now_us);
             self.parts[index].push_spot(&spot, time_us, &self.settings)?;
             self.seal_if_full(index)?;
         }
         let provenance = (batch.provenance().source(), batch.provenance().sequence);
-        for bar in batch.bars() {
+        for bar in batch.bars().skip(first) {
             let index = self.part_of(RecordKind::Bar, bar.time_us, bar.symbol, now_us);
             self.parts[index].push_bar(&bar, provenance, &self.settings)?;
             self.seal_if_full(index)?;
         }
-        Ok(())
+        Ok(known)
     }
 
     /// Where in `parts` a record goes.
@@ -252,6 +275,20 @@ impl Parquet {
         for part in &mut self.parts {
             part.close_group()?;
         }
+        if self.is_appended || self.append()? {
+            // after a fault nobody knows whether the word got through, so there is no way back:
+            // what was appended stays, and the word is written again
+            self.is_appended = true;
+            self.slot.hold(self.disk.as_ref(), self.taken)?;
+            self.is_appended = false;
+            self.sealed.iter_mut().chain(&mut self.parts).for_each(Part::forget);
+        }
+        self.held = Held::default();
+        Ok(())
+    }
+
+    /// Appends what waits to its files, or leaves all files as they were; false when nothing waits.
+    fn append(&mut self) -> Result<bool, Fault> {
         let disk = self.disk.as_ref();
         let naming =
             Naming { lake: &self.lake, writer: self.slot.name(), now_us: self.context.now_us() };
@@ -262,27 +299,16 @@ impl Parquet {
             if let Some(lost) = part.prepare(disk, &naming)? {
                 self.context.error(&lost);
             }
-            before.extend(part.file().map(|file| (file.path(), file.safe())));
+            before.extend(part.file().map(|file| file.safe()));
         }
-        if before.len() > 1 {
-            let notes = before.iter().map(|(path, safe)| {
-                (path.strip_prefix(&self.lake).unwrap_or(path).to_owned(), safe.len)
-            });
-            self.slot.note(disk, &notes.collect::<Vec<_>>())?;
-        }
-        let mut result = waiting.iter_mut().try_for_each(|part| part.append(disk));
-        if before.len() > 1 {
-            result = result.and_then(|()| self.slot.confirm(disk));
-        }
+        let commit = self.slot.next_tag();
+        let result = waiting.iter_mut().try_for_each(|part| part.append(disk, &commit));
         if result.is_err() {
-            for (part, (_, safe)) in waiting.iter_mut().zip(&before) {
+            for (part, safe) in waiting.iter_mut().zip(&before) {
                 part.file().into_iter().for_each(|file| file.cut_back(disk, *safe));
             }
-            return result;
         }
-        waiting.iter_mut().for_each(|part| part.forget());
-        self.held = Held::default();
-        Ok(())
+        result.map(|()| !waiting.is_empty())
     }
 
     /// Finishes files that are full, large or old, and some when there are too many row groups.

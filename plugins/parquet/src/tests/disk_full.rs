@@ -17,6 +17,16 @@ struct SmallDisk {
     room: Arc<AtomicI64>,
 }
 
+impl SmallDisk {
+    /// A sink that was opened while there was room; now there is none.
+    fn open(&self, lake: &Lake) -> Parquet {
+        self.room.store(1 << 20, Ordering::Relaxed);
+        let sink = Parquet::open_on(Box::new(self.clone()), &options(), lake.context()).unwrap();
+        self.room.store(0, Ordering::Relaxed);
+        sink
+    }
+}
+
 impl Disk for SmallDisk {
     fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         let wanted = i64::try_from(bytes.len()).unwrap();
@@ -89,7 +99,7 @@ impl Disk for FilmedDisk {
     }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+pub(super) fn copy_folder(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in from.read_dir().unwrap() {
         let path = entry.unwrap().path();
@@ -163,8 +173,7 @@ fn a_disk_that_fills_up_loses_and_doubles_nothing() {
     for step in [100, 1_234, 3_000, 9_999, 40_000] {
         let lake = Lake::new();
         let disk = SmallDisk::default();
-        let mut sink =
-            Parquet::open_on(Box::new(disk.clone()), &options(), lake.context()).unwrap();
+        let mut sink = disk.open(&lake);
         let mut faults = 0;
         let mut more_room = |error: PluginError| {
             assert_eq!(error.kind, ErrorKind::Retry, "{error}");
@@ -186,8 +195,7 @@ fn a_disk_that_fills_up_loses_and_doubles_nothing() {
 #[test]
 fn the_error_of_a_full_disk_says_what_to_do() {
     let lake = Lake::new();
-    let disk = SmallDisk::default();
-    let mut sink = Parquet::open_on(Box::new(disk), &options(), lake.context()).unwrap();
+    let mut sink = SmallDisk::default().open(&lake);
     assert_eq!(sink.write(&[spots(0..8)]).unwrap(), Ack::Held, "taken, but not safe");
     assert!(lake.logged("records wait in memory: cannot write"));
     let tick = sink.tick().unwrap_err();

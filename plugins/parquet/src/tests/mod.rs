@@ -1,7 +1,9 @@
 //! What the sink promises, tried on real folders.
 
+mod again;
 mod delivery;
 mod disk_full;
+mod killed;
 mod python;
 mod recovery;
 mod rolling;
@@ -58,7 +60,13 @@ impl Lake {
     }
 
     fn context(&self) -> Context {
-        testing::context(&self.host, self.dir.path())
+        self.context_of("state")
+    }
+
+    /// The context of another host's component, with a folder of its own.
+    fn context_of(&self, state: &str) -> Context {
+        let dir = self.dir.path();
+        Context::new("test", dir, dir.join(state), self.host.clone())
     }
 
     /// A sink with further options.

@@ -5,9 +5,15 @@ use std::{fs, os::unix::fs::FileExt as _};
 use super::*;
 use crate::{
     file::pages,
+    owner::Owner,
     recover::{self, Recovered},
     slot::Slot,
 };
+
+fn slot(lake: &Lake) -> Slot {
+    let owner = Owner::of(&FastDisk, &lake.context()).unwrap();
+    Slot::take(&FastDisk, &lake.path(), "test", owner, 0).unwrap()
+}
 
 /// A lake whose writer was killed after three commits of 1, 2 and 3 quotes, with the places where
 /// each commit's footer ends.
@@ -44,7 +50,7 @@ fn a_file_cut_anywhere_is_recovered_to_its_last_whole_row_group() {
     let (lake, path, ends) = killed();
     let whole = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    let slot = Slot::take(&lake.path(), "test").unwrap();
+    let slot = slot(&lake);
     let len = whole.len();
     let near_an_end =
         |cut: usize| ends.iter().any(|end| cut.abs_diff(usize::try_from(*end).unwrap()) < 24);
@@ -104,16 +110,20 @@ fn a_foreign_parquet_file_with_a_hidden_name_is_not_taken_for_ours() {
 #[test]
 fn two_writers_of_one_lake_leave_each_other_alone() {
     let lake = Lake::new();
-    let mut first = lake.open(json!({}));
+    let open = |state| {
+        let options = testing::options(with_path(json!({}))).unwrap();
+        Parquet::open_on(Box::new(FastDisk), &options, lake.context_of(state)).unwrap()
+    };
+    let mut first = open("first");
     first.write(&[spots([1])]).unwrap();
     first.flush().unwrap();
-    let mut second = lake.open(json!({}));
+    let mut second = open("second");
     assert!(lake.finished().is_empty(), "the first one's file is not recovered while it lives");
     second.write(&[spots([2])]).unwrap();
     second.flush().unwrap();
     first.write(&[spots([3])]).unwrap();
     first.flush().unwrap();
-    let mut third = lake.open(json!({}));
+    let mut third = open("third");
     first.close().unwrap();
     second.close().unwrap();
     third.close().unwrap();
@@ -150,7 +160,7 @@ fn an_orderly_end_leaves_nothing_to_recover() {
     sink.write(&[spots([1])]).unwrap();
     sink.close().unwrap();
     drop(sink);
-    let slot = Slot::take(&lake.path(), "test").unwrap();
+    let slot = slot(&lake);
     let recovered = recover::lake(&FastDisk, &lake.path(), &slot).unwrap();
     assert_eq!(recovered, Recovered::default());
     assert_eq!(pages(metadata(&lake.finished()[0]).row_group(0)).0, 4);
