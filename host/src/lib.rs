@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod dead_letter;
+pub mod lock;
 pub mod plugin;
 pub mod queue;
 pub mod retry;

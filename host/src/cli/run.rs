@@ -2,6 +2,7 @@
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
+use plugin_api::RoleKind;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -10,7 +11,9 @@ use signal_hook::{
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
     clock::{Clock, SystemClock},
+    config::{BufferKind, Component, Pipeline},
     control,
+    lock::HostLock,
     plugin::PluginCatalog,
     shutdown::{Phase, Shutdown},
     topology::{self, Outcome, Topology},
@@ -43,6 +46,11 @@ pub fn run(file: &PipelineFile) -> ExitCode {
         Ok(listening) => listening,
         Err(error) => return output::complain(&error.to_string()),
     };
+    // and the folder of what must not be lost: a second host would deliver everything twice
+    let _lock = match lock_data_dir(&pipeline) {
+        Ok(lock) => lock,
+        Err(text) => return output::complain(&text),
+    };
     let topology = match topology::start(pipeline, &catalog, &clock, shutdown) {
         Ok(topology) => Arc::new(topology),
         Err(error) => {
@@ -56,6 +64,37 @@ pub fn run(file: &PipelineFile) -> ExitCode {
     }
     let outcome = topology.wait();
     conclude(&topology, &outcome, clock.as_ref())
+}
+
+/// Taken by hosts that keep something there which must not be shared.
+fn lock_data_dir(pipeline: &Pipeline) -> Result<Option<HostLock>, String> {
+    let is_kept = |component: &Component| {
+        component.kind == RoleKind::Sink && component.buffer.kind == BufferKind::Disk
+    };
+    if !pipeline.components.iter().any(is_kept) {
+        return Ok(None);
+    }
+    let data_dir = pipeline.host.data_dir.as_path();
+    match HostLock::take(data_dir) {
+        Ok(Some(lock)) => {
+            for (folder, sink) in topology::orphans(pipeline) {
+                tracing::warn!(
+                    folder,
+                    "records wait for `{sink}`, which is no sink of this pipeline with a buffer \
+                     on disk; bring it back to deliver them, or remove the folder"
+                );
+            }
+            Ok(Some(lock))
+        }
+        Ok(None) => Err(format!(
+            "{} is used by another host; stop that one, or set another `data_dir`",
+            data_dir.display()
+        )),
+        Err(error) => Err(format!(
+            "data_dir {}: {error}; change its owner or permissions, or set another one",
+            data_dir.display()
+        )),
+    }
 }
 
 fn announce(topology: &Topology, control: Option<&control::Control>) {
@@ -77,6 +116,9 @@ fn conclude(topology: &Topology, outcome: &Outcome, clock: &dyn Clock) -> ExitCo
     }
     for component in &outcome.abandoned {
         let _ = writeln!(stderr, "error: {component} did not end in time and was left behind");
+    }
+    if outcome.kept > 0 {
+        let _ = writeln!(stderr, "{} records wait on disk for the next start", outcome.kept);
     }
     if outcome.undelivered > 0 {
         let _ = writeln!(stderr, "error: {} records were not delivered", outcome.undelivered);

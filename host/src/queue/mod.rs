@@ -420,6 +420,12 @@ impl Queue {
         state.lost + in_memory + taken
     }
 
+    /// Records that wait on disk for the next start.
+    pub fn kept(&self) -> u64 {
+        let state = self.lock();
+        if self.is_on_disk() { (state.waiting.kept() + state.taken).records } else { 0 }
+    }
+
     /// An idle reader sees to it that nothing stays long without being on the disk.
     fn sync_in_quiet(&self, mut state: MutexGuard<'_, State>) {
         let due = state.waiting.sync_due();

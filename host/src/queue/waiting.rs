@@ -26,6 +26,8 @@ pub(super) struct Waiting {
     pub fill: Fill,
     /// The last number given out.
     last: u64,
+    /// Let go of, but still on disk.
+    kept: Fill,
     disk: Option<Disk>,
 }
 
@@ -215,12 +217,17 @@ impl Waiting {
         self.disk.as_mut()?.spool.sync_due()
     }
 
+    /// What waited on disk when all was let go of.
+    pub fn kept(&self) -> Fill {
+        self.kept
+    }
+
     /// Lets go of everything in memory, unsettled. Gives the records that are lost by that.
     pub fn abandon(&mut self) -> io::Result<u64> {
-        let lost = std::mem::take(&mut self.fill).records;
+        let fill = std::mem::take(&mut self.fill);
         self.batches.clear();
-        let Some(disk) = &mut self.disk else { return Ok(lost) };
-        disk.behind = Fill::default();
+        let Some(disk) = &mut self.disk else { return Ok(fill.records) };
+        self.kept = self.kept + fill + std::mem::take(&mut disk.behind);
         disk.behind_receipts.clear();
         disk.repeated.clear();
         disk.spool.sync()?;

@@ -4,6 +4,7 @@
 //! [`queue`](crate::queue) keeps it, [`transform`] changes it, [`sink`] delivers it and settles its
 //! [receipt](crate::ack), which the source hears of.
 
+mod buffer;
 mod fanout;
 mod services;
 mod sink;
@@ -23,8 +24,9 @@ use crate::{
     telemetry::{ComponentStatus, Metrics, State},
 };
 
+pub use buffer::{orphans, spool_folder};
 pub use services::Onlooker;
-pub use start::{StartError, spool_folder, start};
+pub use start::{StartError, start};
 
 /// How long a component may take to return once time is up.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -48,12 +50,14 @@ pub struct Outcome {
     pub failed: Vec<(String, String)>,
     /// Components that did not end within the time given.
     pub abandoned: Vec<String>,
-    /// Records that were in queues when time was up.
+    /// Records that were in queues when time was up and are lost.
     pub undelivered: u64,
+    /// Records that wait on disk.
+    pub kept: u64,
 }
 
 impl Outcome {
-    /// Whether everything that came in was delivered.
+    /// Whether everything that came in was delivered or is kept.
     pub fn is_success(&self) -> bool {
         self.failed.is_empty() && self.abandoned.is_empty() && self.undelivered == 0
     }
@@ -100,7 +104,8 @@ impl Topology {
 
     fn outcome(&self) -> Outcome {
         let undelivered = self.queues.iter().map(|(_, queue)| queue.undelivered()).sum();
-        let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered };
+        let kept = self.queues.iter().map(|(_, queue)| queue.kept()).sum();
+        let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered, kept };
         for status in &self.components {
             match status.state() {
                 State::Ended => {}

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
@@ -15,6 +15,7 @@ use plugin_api::{Context, ErrorKind, HostServices, PluginError, Provenance, Role
 
 use super::{
     LAST_WAIT, Topology,
+    buffer::make_queue,
     fanout::Fanout,
     services::Services,
     sink::SinkLoop,
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{BufferKind, Component, Pipeline},
+    config::{Component, Pipeline},
     dead_letter::DeadLetters,
     plugin::{Plugin, PluginCatalog},
     queue::Queue,
@@ -230,43 +231,6 @@ impl Wiring {
             dead_letters,
         )
     }
-}
-
-/// The queue before a component, with what an earlier run left in it.
-fn make_queue(
-    component: &Component,
-    pipeline: &Pipeline,
-    status: &Arc<ComponentStatus>,
-) -> Result<Queue, StartError> {
-    if component.buffer.kind == BufferKind::Memory {
-        return Ok(Queue::in_memory(component.buffer));
-    }
-    let id = component.id.as_str();
-    let folder = spool_folder(&pipeline.host.data_dir).join(id);
-    let reader = Arc::clone(status);
-    let on_fault = Box::new(move |fault: Option<&str>| reader.note_disk(fault));
-    let (queue, found) = Queue::on_disk(component.buffer, &folder, on_fault)
-        .map_err(|error| StartError::Spool { component: id.to_owned(), folder, error })?;
-    for (path, bytes) in &found.cut {
-        let file = path.display().to_string();
-        tracing::warn!(
-            component = id,
-            file,
-            bytes,
-            "the buffer on disk ended in an unfinished \
-            batch, which was cut off; sources that can will send it again"
-        );
-    }
-    if found.entries > 0 {
-        let (batches, records) = (found.entries, found.records);
-        tracing::info!(component = id, batches, records, "goes on with what waits on disk");
-    }
-    Ok(queue)
-}
-
-/// Where the buffers on disk lie, each in a folder of its component's name.
-pub fn spool_folder(data_dir: &Path) -> PathBuf {
-    data_dir.join("spool")
 }
 
 /// Writers must not wait for a reader that is gone, in order or by a panic of the host itself.
