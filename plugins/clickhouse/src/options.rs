@@ -34,7 +34,7 @@ options! {
         #[serde(default = "default_create_tables")]
         pub create_tables: bool,
         /// Tables that are made here let the server delete records that are so many days old, by
-        /// their own time; 0 = never, at most 36500. Default 0.
+        /// their own time; 0 = never, at most 10000. Default 0.
         #[serde(default)]
         pub ttl_days: u32,
         /// How inserts are compressed: lz4 or none. Default lz4.
@@ -56,7 +56,8 @@ options! {
     }
 }
 
-const MAX_TTL_DAYS: u32 = 36_500;
+/// The server counts in 32 bits of seconds: what passes 2106 begins anew, and everything would be old.
+const MAX_TTL_DAYS: u32 = 10_000;
 const MIN_TIMEOUT: time::Duration = time::Duration::from_secs(1);
 const MAX_TIMEOUT: time::Duration = time::Duration::from_secs(3_600);
 

@@ -17,9 +17,9 @@ pub fn of(instance: &str, table: &str, batches: &[&Batch]) -> Option<String> {
     let mut described = String::new();
     for batch in batches {
         let provenance = batch.provenance();
-        let _ = write!(
+        let _ = writeln!(
             described,
-            "{} {} {} {} {} {}\n",
+            "{} {} {} {} {} {}",
             provenance.source(),
             provenance.epoch,
             provenance.sequence,

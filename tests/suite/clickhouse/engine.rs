@@ -1,0 +1,161 @@
+//! The very bytes that are sent, read by the engine of a current ClickHouse.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
+use harness::{Bench, DAYS, Python, python, sample};
+use plugin_api::{
+    Batch, ErrorKind, Round, SpotListEncoder, SpotRecord,
+    testing::{bar_batch, spot_batch},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Desk, write};
+
+/// The engine behind an HTTP interface.
+struct Engine {
+    url: String,
+    _process: Python,
+    _folder: TempDir,
+}
+
+impl Engine {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = python("clickhouse_engine.py", &[&folder.path().display().to_string()]);
+        let url = process.line();
+        assert!(url.starts_with("http://"), "{url}");
+        Self { url, _process: process, _folder: folder }
+    }
+
+    fn query(&self, sql: &str) -> String {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "POST / HTTP/1.0\r\ncontent-length: {}\r\n\r\n{sql}", sql.len()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{sql}: {body}");
+        body.to_owned()
+    }
+}
+
+#[test]
+fn every_record_of_every_day_is_in_the_table_of_a_current_engine() {
+    let engine = Engine::start();
+    for (index, day) in DAYS.iter().enumerate() {
+        let bench = Bench::new(&["replay", "clickhouse"]);
+        let database = format!("day{index}");
+        bench.pipeline(&format!(
+            "{}\n[sinks.store]\nplugin = \"clickhouse\"\ninputs = [\"day\"]\nurl = \"{}\"\n\
+             database = \"{database}\"\n",
+            day.source(),
+            engine.url
+        ));
+        let run = bench.run(&["run"]);
+        run.assert(0, &[]);
+        assert_eq!(run.summary("store", "out"), day.records);
+        let table = format!("{database}.spots");
+        let recorded = sample(day.file).display().to_string();
+        let checked = python("clickhouse_check.py", &[&engine.url, &table, &recorded]);
+        assert_eq!(checked.finish().trim(), format!("{} rows", day.records));
+    }
+}
+
+#[test]
+fn an_insert_that_is_repeated_is_recognised_before_rows_are_merged() {
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    let mut sink = desk.open(json!({})).unwrap();
+    engine.query("SYSTEM STOP MERGES");
+    let numbered = |sequence| {
+        let spots = spot_batch(3, Round::MIDDLE).numbered(1, sequence, 0);
+        let bars = bar_batch().numbered(1, sequence, 3);
+        [spots.with_delivery(100 + sequence), bars.with_delivery(100 + sequence)]
+    };
+    for sequence in [1, 1, 2, 1, 2] {
+        write(&mut sink, &numbered(sequence));
+    }
+    // another instance, as after a restart
+    write(&mut desk.open(json!({})).unwrap(), &numbered(2));
+    assert_eq!(engine.query("SELECT count() FROM market.spots"), "6\n");
+    assert_eq!(engine.query("SELECT count() FROM market.minute_bars"), "2\n");
+    assert_eq!(engine.query("SELECT count() FROM market.spots FINAL"), "3\n");
+}
+
+#[test]
+fn a_new_table_is_precise_described_and_forgets_by_age() {
+    let engine = Engine::start();
+    Desk::new(&engine.url).open(json!({ "ttl_days": 10_000 })).unwrap();
+    let made = engine.query("SHOW CREATE TABLE market.spots");
+    for part in [
+        "`time` DateTime64(6, \\'Asia/Shanghai\\') COMMENT \\'exchange time; 1970 when unknown\\'",
+        "`volume` UInt64 COMMENT \\'volume since the open, shares\\'",
+        "ENGINE = ReplacingMergeTree\\nPARTITION BY toYYYYMM(time)\\n",
+        "ORDER BY (symbol, time, source, sequence)\\nTTL toDateTime(time) + toIntervalDay(10000)\\n",
+        "non_replicated_deduplication_window = 1000",
+    ] {
+        assert!(made.contains(part), "{part}\nis not in\n{made}");
+    }
+    assert!(engine.query("SHOW TABLES FROM market").contains("minute_bars_1m"));
+}
+
+#[test]
+fn tables_of_the_users_own_types_take_the_same_values() {
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    desk.open(json!({})).unwrap();
+    for change in [
+        "market.spots MODIFY COLUMN name LowCardinality(String)",
+        "market.spots MODIFY COLUMN recv_time DateTime64(6, 'UTC')",
+        "market.minute_bars MODIFY COLUMN closed Bool",
+    ] {
+        engine.query(&format!("ALTER TABLE {change}"));
+    }
+    let mut sink = desk.open(json!({})).unwrap();
+    write(&mut sink, &[spot_batch(1, Round::MIDDLE), bar_batch()]);
+    let found = engine.query("SELECT name, toString(recv_time) FROM market.spots");
+    assert_eq!(found, "测试\t1970-01-01 00:00:00.000000\n");
+    assert_eq!(engine.query("SELECT closed FROM market.minute_bars_1m"), "true\n");
+}
+
+#[test]
+fn a_table_of_an_older_server_is_gone_on_with_after_an_upgrade() {
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    engine.query("CREATE DATABASE market");
+    engine.query(
+        "CREATE TABLE market.spots (symbol String, time DateTime, sequence UInt64) \
+         ENGINE = ReplacingMergeTree ORDER BY (symbol, time, sequence)",
+    );
+    let error = desk.refused(json!({}));
+    assert!(error.message.contains("column time_us is missing, needs Int64"), "{error}");
+    engine.query(error.message.split_once("; run ").unwrap().1);
+    write(&mut desk.open(json!({})).unwrap(), &[spot_batch(1, Round::MIDDLE)]);
+    let found = engine.query("SELECT toUnixTimestamp(time), time_us FROM market.spots");
+    assert_eq!(found, "1638321301\t1638321301000000\n");
+}
+
+/// One record a month over more months than an insert may touch.
+#[test]
+fn records_of_too_many_months_are_taken_in_parts() {
+    const MONTH_US: i64 = 31 * 86_400 * 1_000_000;
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    let mut sink = desk.open(json!({})).unwrap();
+    let mut encoder = SpotListEncoder::new(0);
+    for month in 0..150 {
+        let spot = SpotRecord { market: "SH", code: "600000", ..SpotRecord::default() };
+        encoder.push(&SpotRecord { time_us: month * MONTH_US, ..spot }).unwrap();
+    }
+    let batch = Batch::from_spots(&mut encoder, Round::MIDDLE);
+    let error = sink.write(std::slice::from_ref(&batch)).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::BadData, "the host takes it apart: {error}");
+    let (first, second) = batch.halves().unwrap().unwrap();
+    write(&mut sink, &[first]);
+    write(&mut sink, &[second]);
+    assert_eq!(engine.query("SELECT count() FROM market.spots FINAL"), "150\n");
+}

@@ -1,0 +1,58 @@
+//! The `clickhouse` sink against real servers: Debian's 18.16, and the engine of a current one.
+
+mod days;
+mod engine;
+mod faults;
+mod setup;
+mod tables;
+
+use std::sync::Arc;
+
+use dataserver::plugin::{PluginCatalog, SinkInstance};
+use harness::Bench;
+use plugin_api::{
+    Ack, Batch, PluginError, RoleKind,
+    testing::{self, TestHost},
+};
+use serde_json::{Value, json};
+
+/// A folder with the plugin, which is opened there without a host.
+struct Desk {
+    bench: Bench,
+    host: Arc<TestHost>,
+    url: String,
+}
+
+impl Desk {
+    fn new(url: &str) -> Self {
+        Self { bench: Bench::new(&["clickhouse"]), host: Arc::default(), url: url.to_owned() }
+    }
+
+    /// A sink for the database `market` with further options.
+    fn open(&self, more: Value) -> Result<Box<dyn SinkInstance>, PluginError> {
+        let mut options = json!({ "url": self.url, "database": "market" });
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let folder = self.bench.path("plugins");
+        let catalog = PluginCatalog::scan(&[folder], &self.bench.path("data"));
+        let plugin = catalog.plugin("clickhouse", RoleKind::Sink, None).unwrap();
+        let context = testing::context(&self.host, &self.bench.path("data"));
+        plugin.open_sink(&options.to_string(), context)
+    }
+
+    /// What is wrong with such options.
+    #[track_caller]
+    fn refused(&self, more: Value) -> PluginError {
+        match self.open(more) {
+            Ok(_) => panic!("it opened"),
+            Err(error) => error,
+        }
+    }
+}
+
+#[track_caller]
+fn write(sink: &mut Box<dyn SinkInstance>, batches: &[Batch]) {
+    match sink.write(batches) {
+        Ok(ack) => assert_eq!(ack, Ack::Delivered),
+        Err(error) => panic!("{error}"),
+    }
+}
