@@ -1,0 +1,141 @@
+//! Records into fields.
+
+use std::io::Write;
+
+use plugin_api::{
+    BarRecord, Levels, Provenance, SpotView,
+    schemas::{encode::MAX_LEVELS, spot::shares, time::DatetimeText},
+};
+
+use super::{Fields, LEVELS};
+use crate::server::resp;
+
+/// Writes records; remembers what repeats from one to the next.
+#[derive(Debug, Default)]
+pub struct Writer {
+    symbol: String,
+    datetime: DatetimeText,
+}
+
+impl Writer {
+    /// Writes a quote of a batch from there.
+    pub fn spot(&mut self, spot: &SpotView<'_>, from: &Provenance, out: &mut impl Fields) {
+        out.text("symbol", self.symbol(spot.code(), spot.market()));
+        out.text("name", spot.name());
+        self.frame(spot.time_us(), out);
+        out.float("pre_close", spot.pre_close());
+        out.float("open", spot.open());
+        out.float("high", spot.high());
+        out.float("low", spot.low());
+        out.float("close", spot.close());
+        out.whole("vol", spot.volume_shares());
+        out.float("amount", spot.amount_cny());
+        book(spot, out);
+        let made_us = match spot.recv_time_us() {
+            0 => from.received_at_us,
+            received_us => received_us,
+        };
+        timestamp(made_us, out);
+        quality(spot.quality_score(), out);
+        let source = if spot.source().is_empty() { from.source() } else { spot.source() };
+        out.text("source", source);
+        if spot.sequence() > 0 {
+            out.whole("seq", spot.sequence());
+        }
+    }
+
+    /// Writes a bar of a batch from there.
+    pub fn bar(&mut self, bar: &BarRecord<'_>, from: &Provenance, out: &mut impl Fields) {
+        out.text("symbol", self.symbol(bar.symbol.code, bar.symbol.market));
+        self.frame(bar.time_us, out);
+        out.float("open", bar.open);
+        out.float("high", bar.high);
+        out.float("low", bar.low);
+        out.float("close", bar.close);
+        out.whole("vol", bar.volume_shares);
+        out.float("amount", bar.amount_cny);
+        timestamp(from.received_at_us, out);
+        quality(bar.quality_score, out);
+        out.text("period", bar.period);
+        out.truth("closed", bar.closed);
+    }
+
+    fn symbol(&mut self, code: &str, market: &str) -> &str {
+        self.symbol.clear();
+        self.symbol.extend([code, ".", market]);
+        &self.symbol
+    }
+
+    fn frame(&mut self, time_us: i64, out: &mut impl Fields) {
+        let text = self.datetime.format(time_us);
+        out.plain("frame", |buffer| buffer.extend_from_slice(text));
+    }
+}
+
+/// Five levels of each side; further ones, and how many there are, only when there are not five.
+fn book(spot: &SpotView<'_>, out: &mut impl Fields) {
+    let (bid, bid_lots, ask, ask_lots) = (spot.bid(), spot.bid_lots(), spot.ask(), spot.ask_lots());
+    out.plain("bid", |buffer| prices(buffer, bid, 0, LEVELS));
+    out.plain("bid_vol", |buffer| sizes(buffer, bid_lots, 0, LEVELS));
+    out.plain("ask", |buffer| prices(buffer, ask, 0, LEVELS));
+    out.plain("ask_vol", |buffer| sizes(buffer, ask_lots, 0, LEVELS));
+    let counts = [bid, bid_lots, ask, ask_lots].map(|side| side.len().min(MAX_LEVELS));
+    if counts == [LEVELS; 4] {
+        return;
+    }
+    out.plain("levels", |buffer| {
+        list(buffer, counts.into_iter(), 0, 4, |buffer, count| resp::number(buffer, count as u64));
+    });
+    if counts.iter().any(|count| *count > LEVELS) {
+        let to = |count: usize| count.max(LEVELS);
+        out.plain("bid_more", |buffer| prices(buffer, bid, LEVELS, to(counts[0])));
+        out.plain("bid_vol_more", |buffer| sizes(buffer, bid_lots, LEVELS, to(counts[1])));
+        out.plain("ask_more", |buffer| prices(buffer, ask, LEVELS, to(counts[2])));
+        out.plain("ask_vol_more", |buffer| sizes(buffer, ask_lots, LEVELS, to(counts[3])));
+    }
+}
+
+fn prices(buffer: &mut Vec<u8>, levels: Levels<'_>, from: usize, to: usize) {
+    list(buffer, levels.iter().take(MAX_LEVELS), from, to, resp::float);
+}
+
+fn sizes(buffer: &mut Vec<u8>, lots: Levels<'_>, from: usize, to: usize) {
+    list(buffer, lots.iter().take(MAX_LEVELS).map(shares), from, to, resp::number);
+}
+
+/// The items from one place to before another, joined by commas; zeroes where there is none.
+fn list<T: Default>(
+    buffer: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    from: usize,
+    to: usize,
+    write: impl Fn(&mut Vec<u8>, T),
+) {
+    let padded = items.chain(std::iter::repeat_with(T::default));
+    for (place, item) in padded.take(to).enumerate().skip(from) {
+        if place > from {
+            buffer.push(b',');
+        }
+        write(buffer, item);
+    }
+}
+
+/// Seconds since 1970 UTC with six decimals.
+fn timestamp(us: i64, out: &mut impl Fields) {
+    out.number("timestamp", true, |buffer| {
+        let (sign, us) = (if us < 0 { "-" } else { "" }, us.unsigned_abs());
+        // a `Vec` takes everything
+        let _ = write!(buffer, "{sign}{}.{:06}", us / 1_000_000, us % 1_000_000);
+    });
+}
+
+/// `1` while nobody judged the record, otherwise with a decimal point.
+fn quality(score: Option<f32>, out: &mut impl Fields) {
+    out.number("quality_score", score.is_none_or(f32::is_finite), |buffer| {
+        // a `Vec` takes everything
+        let _ = match score {
+            None => write!(buffer, "1"),
+            Some(score) => write!(buffer, "{score:?}"),
+        };
+    });
+}

@@ -1,0 +1,160 @@
+//! Where the servers are and how to get in.
+
+use std::{fs, time::Duration};
+
+use plugin_api::{Context, PluginError};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, TlsCertificates};
+
+use super::{Fault, Node};
+use crate::texts::Texts;
+
+/// Answers that take longer than this are no use to a live feed.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(25);
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// The options that say where the servers are, of a sink or a source.
+pub struct Access<'a> {
+    pub url: &'a Texts,
+    pub username: Option<&'a str>,
+    pub password: Option<&'a str>,
+    pub cluster: Option<bool>,
+    pub tls_ca: Option<&'a std::path::Path>,
+    pub timeout: Duration,
+}
+
+/// Servers that hold the same data: one, or the nodes of a cluster that are known by the options.
+#[derive(Clone)]
+pub struct Target {
+    seeds: Vec<ConnectionInfo>,
+    /// Whether keys are spread over nodes.
+    pub is_cluster: bool,
+    /// Longest wait for a connection or an answer.
+    pub timeout: Duration,
+    tls: Option<TlsCertificates>,
+}
+
+impl Access<'_> {
+    /// Checks the options; what is wrong is added to `faults`.
+    pub fn target(&self, context: &Context, faults: &mut Vec<String>) -> Option<Target> {
+        let before = faults.len();
+        let urls = self.url.as_slice();
+        if urls.is_empty() {
+            faults.push("`url` names no server; write e.g. redis://127.0.0.1:6379".to_owned());
+        }
+        let seeds: Vec<_> =
+            urls.iter().enumerate().filter_map(|(at, url)| self.seed(at, url, faults)).collect();
+        let is_cluster = self.cluster.unwrap_or(urls.len() > 1);
+        if !is_cluster && urls.len() > 1 {
+            faults.push(
+                "`url` names several servers, which only a cluster has; name one or set \
+                 cluster = true"
+                    .to_owned(),
+            );
+        }
+        if is_cluster && seeds.iter().any(|seed| seed.redis_settings().db() != 0) {
+            faults.push("a cluster has no database but 0; leave it out of `url`".to_owned());
+        }
+        if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.timeout) {
+            let given = plugin_api::Duration(self.timeout);
+            faults.push(format!("`timeout` is {given}; allowed is 10ms to 25s"));
+        }
+        let tls = self.certificates(context, faults);
+        (faults.len() == before).then_some(Target { seeds, is_cluster, timeout: self.timeout, tls })
+    }
+
+    /// The address never shows in a text: it may hold a password.
+    fn seed(&self, at: usize, url: &str, faults: &mut Vec<String>) -> Option<ConnectionInfo> {
+        let name = if self.url.as_slice().len() > 1 { format!("url[{at}]") } else { "url".into() };
+        let info = url.parse::<ConnectionInfo>().map_err(|error| {
+            faults.push(format!(
+                "`{name}` is no address of a Redis server ({error}); write \
+                 redis://host:6379, rediss://host:6379 for TLS, or unix:///path"
+            ));
+        });
+        let info = info.ok()?;
+        let mut settings = info
+            .redis_settings()
+            .clone()
+            .set_lib_name("dataserver", VERSION)
+            .set_protocol(ProtocolVersion::RESP2);
+        if let Some(username) = self.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = self.password {
+            settings = settings.set_password(password);
+        }
+        if settings.username().is_some() && settings.password().is_none() {
+            faults.push("`username` without a password; set `password`, too".to_owned());
+        }
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        Some(info.set_redis_settings(settings).set_tcp_settings(tcp))
+    }
+
+    fn certificates(&self, context: &Context, faults: &mut Vec<String>) -> Option<TlsCertificates> {
+        let path = context.resolve(self.tls_ca?);
+        let read = fs::read(&path).map_err(|error| {
+            faults.push(format!(
+                "`tls_ca` {} cannot be read: {error}; name a file with certificates in PEM",
+                path.display()
+            ));
+        });
+        Some(TlsCertificates { client_tls: None, root_cert: Some(read.ok()?) })
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+impl Target {
+    /// The servers that the options name.
+    pub fn seeds(&self) -> &[ConnectionInfo] {
+        &self.seeds
+    }
+
+    /// Another node of the same cluster.
+    pub fn sibling(&self, host: &str, port: u16) -> ConnectionInfo {
+        let seed = self.seeds[0].clone();
+        let addr = match seed.addr() {
+            ConnectionAddr::TcpTls { insecure, .. } => ConnectionAddr::TcpTls {
+                host: host.to_owned(),
+                port,
+                insecure: *insecure,
+                tls_params: None,
+            },
+            _ => ConnectionAddr::Tcp(host.to_owned(), port),
+        };
+        seed.set_addr(addr)
+    }
+
+    /// The servers for people, without secrets: `127.0.0.1:6379` or the nodes by comma.
+    pub fn name(&self) -> String {
+        self.seeds.iter().map(|seed| seed.addr().to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    /// Connects to one server.
+    ///
+    /// # Errors
+    /// When it is away or refuses who we are.
+    pub fn connect(&self, info: &ConnectionInfo) -> Result<Node, Fault> {
+        // a second plugin in the process, or a second instance, may have done so
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let db = info.redis_settings().db();
+        let name = if db == 0 { info.addr().to_string() } else { format!("{}/{db}", info.addr()) };
+        let client = match &self.tls {
+            Some(tls) => Client::build_with_tls(info.clone(), tls.clone()),
+            None => Client::open(info.clone()),
+        };
+        let connected = client.and_then(|client| client.get_connection_with_timeout(self.timeout));
+        match connected {
+            Ok(connection) => Node::new(name, connection, self.timeout),
+            Err(error) => Err(Fault::from_client(&name, self.timeout, &error)),
+        }
+    }
+}
+
+/// All faults of the options as one error.
+pub fn all_or<T>(value: Option<T>, faults: Vec<String>) -> Result<T, PluginError> {
+    match value {
+        Some(value) if faults.is_empty() => Ok(value),
+        _ => Err(PluginError::config(faults.join("; "))),
+    }
+}

@@ -1,0 +1,17 @@
+//! Talking to Redis: where the servers are, connections to them, and what they complain about.
+//!
+//! Commands are sent to the node that has the key. Whatever goes wrong ends all connections, so that
+//! no answer is ever taken for that of another command; the next call connects again.
+
+mod address;
+mod cluster;
+mod fault;
+mod node;
+pub mod resp;
+mod value;
+
+pub use address::{Access, Target, all_or};
+pub use cluster::Servers;
+pub use fault::Fault;
+pub use node::Node;
+pub use value::{Entry, EntryId, array, int, into_entries, map, text};

@@ -1,0 +1,101 @@
+//! Records as JSON to lists and channels, for consumers from before streams.
+
+use plugin_api::{Batch, PluginError, RecordKind};
+
+use super::options::{Also, Options};
+use crate::{
+    record::{Json, Writer},
+    server::{Servers, resp},
+};
+
+/// Records that are sent at once.
+const AT_ONCE: usize = 200;
+
+/// Lists and channels that get every record, too.
+pub struct Others {
+    ways: Vec<Way>,
+    writer: Writer,
+    json: Json,
+}
+
+/// A list or a channel.
+struct Way {
+    kind: RecordKind,
+    command: &'static str,
+    key: String,
+    /// Commands that are to be sent.
+    waiting: Vec<u8>,
+    count: usize,
+}
+
+impl Others {
+    /// Those that the options name.
+    pub fn new(options: &Options) -> Self {
+        let way = |kind, command, key: &String| Way {
+            kind,
+            command,
+            key: key.clone(),
+            waiting: Vec::new(),
+            count: 0,
+        };
+        let ways = options.also.iter().flat_map(|also| {
+            let (command, spots, bars) = match also {
+                Also::List => ("LPUSH", &options.queue, &options.bar_queue),
+                Also::Pubsub => ("PUBLISH", &options.channel, &options.bar_channel),
+            };
+            [way(RecordKind::Spot, command, spots), way(RecordKind::Bar, command, bars)]
+        });
+        Self { ways: ways.collect(), writer: Writer::default(), json: Json::default() }
+    }
+
+    /// Sends all records of the batches.
+    pub fn deliver(&mut self, servers: &mut Servers, batches: &[Batch]) -> Result<(), PluginError> {
+        let Self { ways, writer, json } = self;
+        for way in ways {
+            way.clear();
+            let kind = way.kind;
+            for batch in batches.iter().filter(|batch| batch.kind() == kind) {
+                let from = batch.provenance();
+                for spot in batch.spots().iter() {
+                    json.clear();
+                    writer.spot(&spot, from, json);
+                    way.add(servers, json.finish())?;
+                }
+                for bar in batch.bars() {
+                    json.clear();
+                    writer.bar(&bar, from, json);
+                    way.add(servers, json.finish())?;
+                }
+            }
+            way.send(servers)?;
+        }
+        Ok(())
+    }
+}
+
+impl Way {
+    fn clear(&mut self) {
+        self.waiting.clear();
+        self.count = 0;
+    }
+
+    fn add(&mut self, servers: &mut Servers, record: &[u8]) -> Result<(), PluginError> {
+        let arguments = [self.command.as_bytes(), self.key.as_bytes(), record];
+        resp::command(&mut self.waiting, &arguments);
+        self.count += 1;
+        if self.count < AT_ONCE { Ok(()) } else { self.send(servers) }
+    }
+
+    fn send(&mut self, servers: &mut Servers) -> Result<(), PluginError> {
+        if self.count > 0 {
+            let node = servers.of(&self.key)?;
+            node.send(&self.waiting)?;
+            for _ in 0..self.count {
+                let answer = node.receive()?;
+                node.accepted(answer).map_err(|fault| fault.about(&self.key))?;
+            }
+        }
+        self.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The sink: batches into entries of streams, each there once.
+//!
+//! An entry's id is made of the number under which the host offers the batch and the record's place
+//! in it. When something fails, the host offers the same batches again under the same numbers;
+//! Redis refuses an id that is not above the last one of the stream, and what is found to be there
+//! already counts as delivered.
+
+mod also;
+mod chunk;
+mod options;
+mod parts;
+mod repeat;
+mod ship;
+
+use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
+
+use crate::server::{Servers, Target};
+use also::Others;
+use options::Ids;
+pub use options::Options;
+use ship::Ship;
+
+/// Streams of one or more servers, written to.
+pub struct RedisSink {
+    options: Options,
+    context: Context,
+    target: Target,
+    /// Connections; none after a fault.
+    servers: Option<Servers>,
+    ship: Ship,
+    others: Others,
+    /// Last number that was made here, for batches that come without one.
+    last_number: u64,
+}
+
+impl Sink for RedisSink {
+    type Options = Options;
+
+    const DELIVERY: Delivery = Delivery::Store;
+
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let target = options.check(context)?;
+        let mut servers = Servers::connect(&target)?;
+        for kind in [RecordKind::Spot, RecordKind::Bar] {
+            for stream in options.streams(kind) {
+                repeat::check_writable(&mut servers, &stream)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let target = options.check(&context)?;
+        // at once, so that the log of the start tells of a server that is away
+        let servers = Servers::connect(&target)?;
+        Ok(Self {
+            ship: Ship::new(&options),
+            others: Others::new(&options),
+            options,
+            context,
+            target,
+            servers: Some(servers),
+            last_number: 0,
+        })
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+        let numbered: Vec<_> = batches.iter().map(|batch| self.numbered(batch)).collect();
+        let mut servers = match self.servers.take() {
+            Some(servers) => servers,
+            None => Servers::connect(&self.target)?,
+        };
+        self.ship.deliver(&mut servers, &numbered, &self.context)?;
+        self.others.deliver(&mut servers, &numbered)?;
+        // only now is no answer outstanding
+        self.servers = Some(servers);
+        Ok(Ack::Delivered)
+    }
+}
+
+impl RedisSink {
+    /// The batch with a number to make ids of.
+    fn numbered(&mut self, batch: &Batch) -> Batch {
+        if batch.delivery() > 0 || self.options.ids == Ids::Auto {
+            return batch.clone();
+        }
+        let now_us = u64::try_from(self.context.now_us()).unwrap_or_default();
+        self.last_number = now_us.max(self.last_number + 1);
+        batch.clone().with_delivery(self.last_number)
+    }
+}

@@ -1,0 +1,1 @@
+//! What is in the streams after the sink was disturbed.

@@ -1,0 +1,1 @@
+//! What the source hands on, and under which numbers.
