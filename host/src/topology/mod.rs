@@ -6,6 +6,7 @@
 
 mod buffer;
 mod fanout;
+mod feed;
 mod services;
 mod sink;
 mod source;
@@ -15,18 +16,20 @@ mod summary;
 mod transform;
 mod watchdog;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     config::Pipeline,
+    dead_letter::DeadLetters,
     queue::Queue,
     shutdown::{Phase, Shutdown},
     telemetry::{ComponentStatus, Metrics, State},
 };
 
 pub use buffer::{orphans, spool_folder};
+pub use feed::Feed;
 pub use services::Onlooker;
-pub use start::{StartError, start};
+pub use start::{StartError, start, start_alone};
 
 /// How long a component may take to return once time is up.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -38,6 +41,8 @@ pub struct Topology {
     components: Vec<Arc<ComponentStatus>>,
     /// The queue before each component that has one, by its id.
     queues: Vec<(String, Arc<Queue>)>,
+    /// Where each component sets data aside, by its id.
+    dead_letters: HashMap<String, Arc<DeadLetters>>,
     shutdown: Arc<Shutdown>,
     metrics: Arc<Metrics>,
     started_us: i64,
@@ -72,6 +77,13 @@ impl Topology {
     /// Every component, in the order of the file.
     pub fn components(&self) -> &[Arc<ComponentStatus>] {
         &self.components
+    }
+
+    /// A way into a sink or transform beside its inputs; `None` when there is no such component.
+    pub fn feed(&self, id: &str) -> Option<Feed> {
+        let (_, queue) = self.queues.iter().find(|(reader, _)| reader == id)?;
+        let letters = self.dead_letters.get(id)?;
+        Some(Feed::new(Arc::clone(queue), Arc::clone(letters), Arc::clone(&self.shutdown)))
     }
 
     /// What tells the pipeline to end.

@@ -163,7 +163,7 @@ impl Stage {
         let retry = self.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         while retry.dead_letter
-            && let Err(error) = self.dead_letters.write(reason, batch.payload())
+            && let Err(error) = self.dead_letters.write_batch(reason, batch)
         {
             let text = format!("cannot set records aside: {error}; free space or mend the folder");
             self.note_failure(&PluginError::retry(text));

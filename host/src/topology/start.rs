@@ -17,6 +17,7 @@ use super::{
     LAST_WAIT, Topology,
     buffer::make_queue,
     fanout::Fanout,
+    feed::Feed,
     services::Services,
     sink::SinkLoop,
     source::SourceLoop,
@@ -26,8 +27,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Component, Pipeline},
-    dead_letter::DeadLetters,
+    config::{Component, Pipeline, WhenFull},
+    dead_letter::{self, DeadLetters},
     plugin::{Plugin, PluginCatalog},
     queue::Queue,
     shutdown::{Phase, Shutdown},
@@ -84,8 +85,45 @@ pub fn start(
     clock: &Arc<dyn Clock>,
     shutdown: Arc<Shutdown>,
 ) -> Result<Topology, StartError> {
+    start_with(pipeline, catalog, clock, shutdown, |_| ()).map(|(topology, ())| topology)
+}
+
+/// Starts one sink of a pipeline alone, with what waits in its buffer on disk.
+///
+/// It runs until the way into it is dropped and everything is delivered.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_alone(
+    pipeline: &Pipeline,
+    sink: &Component,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(Topology, Feed), StartError> {
+    let mut sink = Component { inputs: Vec::new(), ..sink.clone() };
+    // nobody is there to be held up
+    sink.buffer.when_full = WhenFull::Block;
+    let id = sink.id.clone();
+    let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
+    // before the sink looks, which would take a queue without a writer for the end
+    let feed = |wiring: &Wiring| {
+        let (queue, letters) = (&wiring.queues[&id], &wiring.dead_letters[&id]);
+        Feed::new(Arc::clone(queue), Arc::clone(letters), Arc::clone(shutdown))
+    };
+    start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)
+}
+
+fn start_with<T>(
+    pipeline: Pipeline,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: Arc<Shutdown>,
+    before: impl FnOnce(&Wiring) -> T,
+) -> Result<(Topology, T), StartError> {
     let metrics = Arc::new(Metrics::default());
-    let wiring = Wiring::new(&pipeline, catalog, &metrics)?;
+    let wiring = Wiring::new(&pipeline, catalog, &metrics, clock)?;
+    let made = before(&wiring);
     let started_us = clock.now_us();
     let components: Vec<_> =
         pipeline.components.iter().map(|it| Arc::clone(&wiring.statuses[&it.id])).collect();
@@ -98,8 +136,10 @@ pub fn start(
         shutdown.wait_last(pipeline.host.drain_timeout);
         return Err(error);
     }
-    let queues = wiring.queues.into_iter().collect();
-    Ok(Topology { pipeline, components, queues, shutdown, metrics, started_us })
+    let (queues, dead_letters) = (wiring.queues.into_iter().collect(), wiring.dead_letters);
+    let topology =
+        Topology { pipeline, components, queues, dead_letters, shutdown, metrics, started_us };
+    Ok((topology, made))
 }
 
 /// Opens what reads before what writes. Ways out that nobody took are dropped on the way back.
@@ -158,6 +198,7 @@ struct Wiring {
     statuses: HashMap<String, Arc<ComponentStatus>>,
     plugins: HashMap<String, Arc<dyn Plugin>>,
     queues: HashMap<String, Arc<Queue>>,
+    dead_letters: HashMap<String, Arc<DeadLetters>>,
 }
 
 impl Wiring {
@@ -165,9 +206,15 @@ impl Wiring {
         pipeline: &Pipeline,
         catalog: &PluginCatalog,
         metrics: &Arc<Metrics>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
-        let mut wiring =
-            Self { statuses: HashMap::new(), plugins: HashMap::new(), queues: HashMap::new() };
+        let letters_folder = dead_letter::folder(&pipeline.host.data_dir);
+        let mut wiring = Self {
+            statuses: HashMap::new(),
+            plugins: HashMap::new(),
+            queues: HashMap::new(),
+            dead_letters: HashMap::new(),
+        };
         for component in &pipeline.components {
             let Component { id, kind, plugin: name, carrier, .. } = component;
             let plugin = catalog
@@ -178,6 +225,8 @@ impl Wiring {
                 let queue = make_queue(component, pipeline, &status)?;
                 wiring.queues.insert(id.clone(), Arc::new(queue));
             }
+            let letters = DeadLetters::new(id, letters_folder.join(id), Arc::clone(clock));
+            wiring.dead_letters.insert(id.clone(), Arc::new(letters));
             wiring.statuses.insert(id.clone(), status);
             wiring.plugins.insert(id.clone(), plugin);
         }
@@ -211,8 +260,7 @@ impl Wiring {
     ) -> Stage {
         let id = &component.id;
         let data_dir = &pipeline.host.data_dir;
-        let folder = data_dir.join("dead-letter").join(id);
-        let dead_letters = Arc::new(DeadLetters::new(id, folder, Arc::clone(clock)));
+        let dead_letters = Arc::clone(&self.dead_letters[id]);
         let services = Services {
             status: Arc::clone(&self.statuses[id]),
             shutdown: Arc::clone(shutdown),
