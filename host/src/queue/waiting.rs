@@ -113,6 +113,12 @@ impl Waiting {
                 disk.behind = disk.behind + delivery.fill();
                 share(&mut disk.behind_receipts, number, delivery.receipt);
             }
+            Ok(Appended::Later(number)) => {
+                disk.behind = disk.behind + delivery.fill();
+                let at = disk.behind_receipts.partition_point(|it| it.number < number);
+                let shared = SharedReceipt { number, sharers: 1, receipt: delivery.receipt };
+                disk.behind_receipts.insert(at, shared);
+            }
             Ok(Appended::Known) => {
                 disk.settle_repeated(delivery.receipt);
                 return Ok(Added::Known);

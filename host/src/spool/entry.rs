@@ -15,8 +15,6 @@ use super::{
 
 /// Bytes before what the checksum covers.
 pub(super) const PREFIX: usize = 8;
-/// Longest entry; a length above is damage.
-pub(super) const MAX_LENGTH: usize = 1 << 30;
 
 const IS_BAR: u8 = 1;
 const IS_FIRST: u8 = 2;

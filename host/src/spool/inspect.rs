@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    position::PositionFiles,
-    segment::{self, Scanned},
+    journal::Journal,
+    segment::{self, Scanned, Seen},
 };
 
 /// What lies in a spool.
@@ -22,7 +22,7 @@ pub struct Inspection {
     pub records: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
-    /// Bytes of the files.
+    /// Bytes of the segments.
     pub file_bytes: u64,
     /// When the oldest batch that waits came in, microseconds since 1970 UTC.
     pub oldest_us: Option<i64>,
@@ -39,31 +39,47 @@ pub struct SegmentReport {
 
 /// Reads all of a spool and checks every entry.
 ///
-/// A tail that a running host is just writing shows as cut.
+/// A tail that a running host is just writing shows as damage.
 ///
 /// # Errors
 /// When the folder or a file cannot be read.
 pub fn inspect(folder: &Path) -> io::Result<Inspection> {
-    let position = PositionFiles::look(folder);
+    inspect_each(folder, &mut |_| ())
+}
+
+/// Reads all of a spool; `each` hears of every segment when it was checked.
+///
+/// # Errors
+/// When the folder or a file cannot be read.
+pub fn inspect_each(folder: &Path, each: &mut dyn FnMut(&SegmentReport)) -> io::Result<Inspection> {
+    let position = Journal::look(folder);
     let mut inspection = Inspection::default();
-    for path in segment::list(folder)? {
+    let paths = segment::list(folder)?;
+    let count = paths.len();
+    for (index, (_, path)) in paths.into_iter().enumerate() {
         let file = match File::open(&path) {
             Ok(file) => file,
             // the host has just delivered all of it
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let scanned = segment::scan(&file, &mut |head, bytes| {
-            let is_done = position.offered.iter().any(|it| it.done && it.number == head.number);
-            if head.number > position.committed && !is_done {
+        let mut see = |seen| {
+            let Seen::Entry(head, bytes) = seen else { return };
+            if !position.is_done(head.number) {
                 inspection.entries += 1;
                 inspection.records += u64::from(head.records);
                 inspection.bytes += bytes;
                 inspection.oldest_us.get_or_insert(head.received_at_us);
             }
-        })?;
-        inspection.file_bytes += scanned.sound_bytes + scanned.cut_bytes;
-        inspection.segments.push(SegmentReport { path, scanned });
+        };
+        let end = file.metadata()?.len();
+        let delivered = (index + 1 == count).then_some(position.committed);
+        let part = segment::EMPTY.min(end)..end;
+        let scanned = segment::scan(&file, part, delivered, &mut see)?;
+        inspection.file_bytes += scanned.bytes;
+        let report = SegmentReport { path, scanned };
+        each(&report);
+        inspection.segments.push(report);
     }
     Ok(inspection)
 }

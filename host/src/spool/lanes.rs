@@ -22,7 +22,7 @@ pub(super) struct Lane {
 }
 
 /// Place of a batch in its lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mark {
     pub sequence: u64,
     pub part: u64,
@@ -38,6 +38,22 @@ impl Mark {
     pub fn is_numbered(self) -> bool {
         self.sequence > 0
     }
+
+    /// The mark right before this one.
+    pub fn previous(self) -> Self {
+        match self.part.checked_sub(1) {
+            Some(part) => Self { part, ..self },
+            None => Self { sequence: self.sequence.saturating_sub(1), part: u64::MAX },
+        }
+    }
+
+    /// The mark right after this one.
+    pub fn following(self) -> Self {
+        match self.part.checked_add(1) {
+            Some(part) => Self { part, ..self },
+            None => Self { sequence: self.sequence.saturating_add(1), part: 0 },
+        }
+    }
 }
 
 /// The last mark of every lane.
@@ -52,6 +68,11 @@ impl Lanes {
     /// Whether that mark is not above the last one of its lane.
     pub fn has(&self, lane: &Lane, mark: Mark) -> bool {
         mark.is_numbered() && self.last.get(lane).is_some_and(|(last, _)| mark <= *last)
+    }
+
+    /// The last mark of a lane; the lowest there is when nothing came by it.
+    pub fn last(&self, lane: &Lane) -> Mark {
+        self.last.get(lane).map_or(Mark::default(), |(last, _)| *last)
     }
 
     /// Notes a mark, unless the lane has come further already.

@@ -1,0 +1,176 @@
+//! The bytes of positions and their changes.
+//!
+//! What a sink was offered is noted for every batch, so it is written in few bytes: numbers as
+//! their distance from the one before, lanes by their place in a table that both sides fill.
+
+use std::collections::HashMap;
+
+use super::{
+    bytes::{Reader, put_short, put_text},
+    gaps::Gap,
+    lanes::{Lane, Mark},
+    position::{Offered, Position},
+};
+
+const SNAPSHOT: u8 = 0;
+const OFFER: u8 = 1;
+const COMMIT: u8 = 2;
+
+/// Lanes that were named before, each with the sequence it had last.
+#[derive(Debug, Default)]
+pub(super) struct Coder {
+    lanes: Vec<(Lane, u64)>,
+    index: HashMap<Lane, usize>,
+}
+
+impl Coder {
+    /// A whole position; without what is under way when that has no room.
+    pub fn snapshot(&mut self, position: &Position, with_offered: bool) -> Vec<u8> {
+        let mut bytes = vec![SNAPSHOT];
+        put_short(&mut bytes, position.committed);
+        put_short(&mut bytes, position.floor);
+        let lanes = position.lanes.by_use();
+        put_short(&mut bytes, lanes.len() as u64);
+        for (lane, mark) in lanes {
+            self.put_place(&mut bytes, lane, mark);
+        }
+        put_short(&mut bytes, position.gaps.iter().len() as u64);
+        for gap in position.gaps.iter() {
+            self.put_place(&mut bytes, &gap.lane, gap.after);
+            self.put_place(&mut bytes, &gap.lane, gap.before);
+        }
+        let offered = position.offered.iter().take(if with_offered { usize::MAX } else { 0 });
+        put_short(&mut bytes, offered.len() as u64);
+        let mut previous = position.committed;
+        for (number, offered) in offered {
+            put_short(&mut bytes, number.wrapping_sub(previous));
+            previous = *number;
+            // whether it is done stands in the lowest bit
+            put_short(&mut bytes, offered.group << 1 | u64::from(offered.done));
+            self.put_place(&mut bytes, &offered.lane, offered.mark);
+        }
+        bytes
+    }
+
+    /// Batches that were offered in one group, as the position has them by now.
+    pub fn offer(&mut self, position: &Position, group: u64, numbers: &[u64]) -> Vec<u8> {
+        let mut bytes = vec![OFFER];
+        put_short(&mut bytes, group);
+        let offered = |number: &u64| Some((*number, position.offered.get(number)?));
+        let batches: Vec<_> = numbers.iter().filter_map(offered).collect();
+        put_short(&mut bytes, batches.len() as u64);
+        let mut previous = 0;
+        for (number, offered) in batches {
+            put_short(&mut bytes, number.wrapping_sub(previous));
+            previous = number;
+            self.put_place(&mut bytes, &offered.lane, offered.mark);
+        }
+        bytes
+    }
+
+    /// Batches that were delivered, and up to which number all are.
+    pub fn commit(committed: u64, done: &[u64]) -> Vec<u8> {
+        let mut bytes = vec![COMMIT];
+        put_short(&mut bytes, committed);
+        put_short(&mut bytes, done.len() as u64);
+        let mut previous = 0;
+        for number in done {
+            put_short(&mut bytes, number.wrapping_sub(previous));
+            previous = *number;
+        }
+        bytes
+    }
+
+    /// Reads what begins with a snapshot.
+    pub fn read_snapshot(&mut self, bytes: &[u8]) -> Option<Position> {
+        let reader = &mut Reader::new(bytes);
+        (reader.u8()? == SNAPSHOT).then_some(())?;
+        let mut position =
+            Position { committed: reader.short()?, floor: reader.short()?, ..Position::default() };
+        for _ in 0..reader.short()? {
+            let (lane, mark) = self.take_place(reader)?;
+            position.lanes.raise(&lane, mark);
+        }
+        for _ in 0..reader.short()? {
+            let (lane, after) = self.take_place(reader)?;
+            let (_, before) = self.take_place(reader)?;
+            position.gaps.open(Gap { lane, after, before });
+        }
+        let mut number = position.committed;
+        for _ in 0..reader.short()? {
+            number = number.wrapping_add(reader.short()?);
+            let word = reader.short()?;
+            let (lane, mark) = self.take_place(reader)?;
+            position.offer(number, Offered { group: word >> 1, lane, mark, done: word & 1 == 1 });
+        }
+        Some(position)
+    }
+
+    /// Repeats a change.
+    pub fn apply(&mut self, position: &mut Position, bytes: &[u8]) -> Option<()> {
+        let reader = &mut Reader::new(bytes);
+        match reader.u8()? {
+            OFFER => {
+                let (group, mut number) = (reader.short()?, 0u64);
+                for _ in 0..reader.short()? {
+                    number = number.wrapping_add(reader.short()?);
+                    let (lane, mark) = self.take_place(reader)?;
+                    position.offer(number, Offered { group, lane, mark, done: false });
+                }
+            }
+            COMMIT => {
+                let (committed, count) = (reader.short()?, reader.short()?);
+                let (mut done, mut number) = (Vec::new(), 0u64);
+                for _ in 0..count {
+                    number = number.wrapping_add(reader.short()?);
+                    done.push(number);
+                }
+                position.commit(&done, committed);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn put_place(&mut self, bytes: &mut Vec<u8>, lane: &Lane, mark: Mark) {
+        let place = match self.index.get(lane) {
+            Some(place) => {
+                put_short(bytes, *place as u64 + 1);
+                *place
+            }
+            None => {
+                put_short(bytes, 0);
+                put_text(bytes, &lane.writer);
+                put_text(bytes, &lane.source);
+                put_short(bytes, lane.epoch);
+                self.index.insert(lane.clone(), self.lanes.len());
+                self.lanes.push((lane.clone(), 0));
+                self.lanes.len() - 1
+            }
+        };
+        let last = &mut self.lanes[place].1;
+        let distance = mark.sequence.wrapping_sub(*last).cast_signed();
+        *last = mark.sequence;
+        // small in both directions
+        put_short(bytes, (distance << 1 ^ distance >> 63).cast_unsigned());
+        put_short(bytes, mark.part);
+    }
+
+    fn take_place(&mut self, reader: &mut Reader<'_>) -> Option<(Lane, Mark)> {
+        let place = match reader.short()? {
+            0 => {
+                let (writer, source) = (reader.text()?, reader.text()?);
+                let lane = Lane { writer, source, epoch: reader.short()? };
+                self.index.insert(lane.clone(), self.lanes.len());
+                self.lanes.push((lane, 0));
+                self.lanes.len() - 1
+            }
+            place => usize::try_from(place - 1).ok()?,
+        };
+        let (lane, last) = self.lanes.get_mut(place)?;
+        let word = reader.short()?;
+        let distance = (word >> 1) ^ (word & 1).wrapping_neg();
+        *last = last.wrapping_add(distance);
+        Some((lane.clone(), Mark { sequence: *last, part: reader.short()? }))
+    }
+}

@@ -1,0 +1,96 @@
+//! Batches are offered to the sink, delivered, and removed.
+
+use std::io;
+
+use super::{Spool, position::Offered, segment};
+
+impl Spool {
+    /// Notes that these batches are now offered to the sink in one call.
+    ///
+    /// # Errors
+    /// When that cannot be written; it holds all the same, until a crash.
+    pub fn offer(&mut self, numbers: impl Iterator<Item = u64>) -> io::Result<()> {
+        let numbers: Vec<_> = numbers.filter(|number| !self.position.is_done(*number)).collect();
+        let group = self.next_group;
+        self.next_group += 1;
+        self.put_under_way(&numbers, group);
+        self.journal.offer(&self.position, group, &numbers)
+    }
+
+    fn put_under_way(&mut self, numbers: &[u64], group: u64) {
+        for number in numbers {
+            if let Some((lane, mark)) = self.taken.remove(number) {
+                self.position.offer(*number, Offered { group, lane, mark, done: false });
+            } else if let Some(offered) = self.position.offered.get_mut(number) {
+                offered.group = group;
+            }
+        }
+    }
+
+    /// Notes that these batches are delivered, and gives room back.
+    ///
+    /// # Errors
+    /// When that cannot be written; it holds all the same, until a crash.
+    pub fn commit(&mut self, numbers: impl Iterator<Item = u64>) -> io::Result<()> {
+        let mut numbers: Vec<_> = numbers.collect();
+        numbers.sort_unstable();
+        let unoffered: Vec<_> =
+            numbers.iter().copied().filter(|number| self.taken.contains_key(number)).collect();
+        let noted = if unoffered.is_empty() {
+            Ok(())
+        } else {
+            self.put_under_way(&unoffered, 0);
+            self.journal.offer(&self.position, 0, &unoffered)
+        };
+        self.position.commit(&numbers, 0);
+        let committed = self.committed_by_now();
+        self.position.commit(&[], committed);
+        let noted = noted.and(self.journal.commit(&self.position, &numbers));
+        if noted.is_ok() {
+            self.drop_delivered();
+        }
+        noted
+    }
+
+    /// The last number up to which everything is delivered.
+    pub(super) fn committed_by_now(&self) -> u64 {
+        let first_taken = self.taken.keys().next().copied().unwrap_or(u64::MAX);
+        let end = self.read_number.saturating_add(1).min(first_taken);
+        let done = self.position.offered.range(..end).take_while(|(_, offered)| offered.done);
+        done.last().map_or(self.position.committed, |(number, _)| *number)
+    }
+
+    /// Removes segments of which everything is delivered.
+    pub(super) fn drop_delivered(&mut self) {
+        let committed = self.position.committed;
+        let mut count = self.segments.iter().take_while(|it| it.last <= committed).count();
+        // the one that is written to stays until it is worth the removal
+        if count == self.segments.len() && !self.is_worth_dropping() {
+            count = count.saturating_sub(1);
+        }
+        // a position that a power cut could take back must not point before what is gone
+        if count == 0 || self.journal.sync().is_err() {
+            return;
+        }
+        for segment in self.segments.drain(..count) {
+            self.used = self.used.saturating_sub(segment.bytes);
+            // one that stays is passed over at the next start
+            let _ = std::fs::remove_file(&segment.path);
+        }
+        self.read = match self.read.0.checked_sub(count) {
+            Some(index) => (index, self.read.1),
+            None => (0, segment::EMPTY),
+        };
+        if let Some(mend) = &mut self.mend {
+            mend.segment = mend.segment.saturating_sub(count);
+        }
+        if self.segments.is_empty() {
+            self.read = (0, segment::EMPTY);
+            self.unsynced = 0;
+        }
+    }
+
+    fn is_worth_dropping(&self) -> bool {
+        self.segments.back().is_some_and(|it| it.bytes >= self.largest_segment() / 4)
+    }
+}

@@ -1,0 +1,194 @@
+//! The position on disk, in two files that take turns.
+//!
+//! A file begins with a whole position; changes follow it, each with a checksum, until the other
+//! file takes over with a newer whole one. So a change costs no more than itself, and whatever a
+//! crash spoils, the state shortly before is there.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+};
+
+use super::{bytes::Reader, coder::Coder, position::Position};
+
+const NAMES: [&str; 2] = ["position.a", "position.b"];
+const MAGIC: &[u8; 8] = b"DSPOSN01";
+/// Magic and generation.
+const START: usize = 16;
+/// Length and checksum before each record.
+const PREFIX: usize = 8;
+/// Room that is taken at once, so that a full disk does not stop what frees it.
+const RESERVED: usize = 64 << 10;
+/// A file takes changes up to so many times the size of its position.
+const GROWTH: usize = 4;
+
+/// The two files of a spool that is open.
+#[derive(Debug)]
+pub(super) struct Journal {
+    files: [File; 2],
+    /// Of the position that was written last; it decides which file it is in.
+    generation: u64,
+    /// Bytes of the current file that count.
+    end: usize,
+    /// The current file takes changes up to here.
+    limit: usize,
+    coder: Coder,
+    /// The current file cannot be continued: the next change writes a whole position.
+    is_stale: bool,
+}
+
+impl Journal {
+    /// Opens or makes the files and reads the newest position.
+    pub fn open(folder: &Path) -> io::Result<(Self, Position)> {
+        let open = |name: &str| -> io::Result<File> {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).truncate(false).open(folder.join(name))
+        };
+        let files = [open(NAMES[0])?, open(NAMES[1])?];
+        for file in &files {
+            let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+            if length < RESERVED {
+                // written, not only made longer: a hole has no room. A full disk is met later.
+                let _ = file.write_all_at(&vec![0; RESERVED - length], length as u64);
+            }
+        }
+        let (generation, position) = newest(files.iter());
+        let (end, limit, coder) = (0, 0, Coder::default());
+        Ok((Self { files, generation, end, limit, coder, is_stale: true }, position))
+    }
+
+    /// Reads the newest position without changing anything, also while a host goes on.
+    pub fn look(folder: &Path) -> Position {
+        let files: Vec<_> =
+            NAMES.iter().filter_map(|it| File::open(folder.join(it)).ok()).collect();
+        newest(files.iter()).1
+    }
+
+    /// Has the next change write everything, because more than that has changed.
+    pub fn outdate(&mut self) {
+        self.is_stale = true;
+    }
+
+    /// Notes that the position has these batches as offered in that group.
+    pub fn offer(&mut self, position: &Position, group: u64, numbers: &[u64]) -> io::Result<()> {
+        let record =
+            if self.is_stale { Vec::new() } else { self.coder.offer(position, group, numbers) };
+        self.write(&record, position)
+    }
+
+    /// Notes that the position has these batches as delivered.
+    pub fn commit(&mut self, position: &Position, done: &[u64]) -> io::Result<()> {
+        self.write(&Coder::commit(position.committed, done), position)
+    }
+
+    /// Writes a change, or else the whole position that it has led to.
+    fn write(&mut self, record: &[u8], position: &Position) -> io::Result<()> {
+        if !self.is_stale && self.end + PREFIX + record.len() <= self.limit {
+            let framed = frame(self.generation, record);
+            if self.current().write_all_at(&framed, self.end as u64).is_ok() {
+                self.end += framed.len();
+                return Ok(());
+            }
+        }
+        self.write_whole(position)
+    }
+
+    /// Writes the whole position into the other file.
+    ///
+    /// Where that has no room, at least what is delivered: how it was grouped is lost then if the
+    /// host crashes before the next attempt.
+    pub fn write_whole(&mut self, position: &Position) -> io::Result<()> {
+        self.is_stale = true;
+        // a power cut may spoil the other file now, so this one has to hold
+        self.current().sync_data()?;
+        let mut coder = Coder::default();
+        let whole = coder.snapshot(position, true);
+        match self.begin(&whole) {
+            Ok(()) => {
+                (self.coder, self.is_stale) = (coder, false);
+                Ok(())
+            }
+            Err(error) if position.offered.is_empty() => Err(error),
+            Err(error) => {
+                let least = Coder::default().snapshot(position, false);
+                self.begin(&least).map_err(|_| error)
+            }
+        }
+    }
+
+    fn begin(&mut self, snapshot: &[u8]) -> io::Result<()> {
+        let generation = self.generation + 1;
+        let mut bytes = Vec::with_capacity(START + PREFIX + snapshot.len());
+        bytes.extend(MAGIC);
+        bytes.extend(generation.to_le_bytes());
+        bytes.extend(frame(generation, snapshot));
+        self.file(generation).write_all_at(&bytes, 0)?;
+        self.generation = generation;
+        self.end = bytes.len();
+        self.limit = RESERVED.max(GROWTH * bytes.len());
+        Ok(())
+    }
+
+    /// Makes sure that what was written survives a power cut.
+    pub fn sync(&self) -> io::Result<()> {
+        self.current().sync_data()
+    }
+
+    fn current(&self) -> &File {
+        self.file(self.generation)
+    }
+
+    fn file(&self, generation: u64) -> &File {
+        &self.files[usize::from(generation % 2 == 0)]
+    }
+}
+
+/// A record with its length, and a checksum that tells records of older generations apart.
+fn frame(generation: u64, record: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(PREFIX + record.len());
+    bytes.extend(u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
+    bytes.extend(checksum(generation, record).to_le_bytes());
+    bytes.extend(record);
+    bytes
+}
+
+fn checksum(generation: u64, record: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&generation.to_le_bytes());
+    crc.update(record);
+    crc.finalize()
+}
+
+fn newest<'a>(files: impl Iterator<Item = &'a File>) -> (u64, Position) {
+    let positions = files.filter_map(|file| parse(&contents(file)?));
+    positions.max_by_key(|(generation, _)| *generation).unwrap_or_default()
+}
+
+fn contents(file: &File) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; usize::try_from(file.metadata().ok()?.len()).ok()?];
+    file.read_exact_at(&mut bytes, 0).ok()?;
+    Some(bytes)
+}
+
+/// The position of a file with all changes up to the first that is not whole.
+fn parse(bytes: &[u8]) -> Option<(u64, Position)> {
+    let mut reader = Reader::new(bytes);
+    (reader.take(MAGIC.len())? == MAGIC).then_some(())?;
+    let generation = reader.u64()?;
+    let mut coder = Coder::default();
+    let mut position = coder.read_snapshot(next_record(&mut reader, generation)?)?;
+    while let Some(record) = next_record(&mut reader, generation) {
+        if coder.apply(&mut position, record).is_none() {
+            break;
+        }
+    }
+    Some((generation, position))
+}
+
+fn next_record<'a>(reader: &mut Reader<'a>, generation: u64) -> Option<&'a [u8]> {
+    let (length, crc) = (reader.u32()?, reader.u32()?);
+    let record = reader.take(usize::try_from(length).ok()?)?;
+    (checksum(generation, record) == crc).then_some(record)
+}

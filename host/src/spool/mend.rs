@@ -1,0 +1,127 @@
+//! Damage at what had been offered to the sink.
+//!
+//! A sink may have some of it already, under its number. So when it comes again from its source it
+//! gets its old number, its old group and its old place, whatever else comes in meanwhile.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    io,
+    time::Instant,
+};
+
+use plugin_api::Batch;
+
+use super::{
+    MEND_WAIT, Spool,
+    entry::Head,
+    lanes::{Lane, Mark},
+    position::Offered,
+    segment::Segment,
+};
+
+/// Batches that had been offered, are gone, and are awaited.
+#[derive(Debug)]
+pub(super) struct Mend {
+    /// They belong before that segment.
+    pub segment: usize,
+    /// From that number on nothing is read until this is over.
+    pub hold: u64,
+    /// What has not come yet.
+    awaited: HashMap<Lane, BTreeMap<Mark, u64>>,
+    /// The numbers of all.
+    numbers: BTreeSet<u64>,
+    /// What has come.
+    back: BTreeMap<u64, (Lane, Batch)>,
+    until: Instant,
+}
+
+impl Mend {
+    /// Awaits batches, which are missing from those groups and between two of those segments.
+    pub fn of(
+        batches: Vec<(u64, Offered)>,
+        groups: &[VecDeque<u64>],
+        segments: &VecDeque<Segment>,
+    ) -> Option<Self> {
+        let numbers: BTreeSet<_> = batches.iter().map(|(number, _)| *number).collect();
+        let first = *numbers.first()?;
+        let is_missing = |group: &&VecDeque<u64>| group.iter().any(|it| numbers.contains(it));
+        let begins = groups.iter().filter(is_missing).filter_map(|group| group.front().copied());
+        let hold = begins.chain([first]).min()?;
+        let segment = segments.partition_point(|segment| segment.first < first);
+        let mut awaited: HashMap<Lane, BTreeMap<Mark, u64>> = HashMap::new();
+        for (number, Offered { lane, mark, .. }) in batches {
+            awaited.entry(lane).or_default().insert(mark, number);
+        }
+        let until = Instant::now() + MEND_WAIT;
+        Some(Self { segment, hold, awaited, numbers, back: BTreeMap::new(), until })
+    }
+
+    /// Takes a batch back that is awaited, and gives its number.
+    pub fn take_back(&mut self, lane: &Lane, mark: Mark, batch: &Batch) -> Option<u64> {
+        let number = self.awaited.get_mut(lane)?.remove(&mark)?;
+        self.back.insert(number, (lane.clone(), batch.clone()));
+        self.pass(lane, mark);
+        Some(number)
+    }
+
+    /// A lane has come to that mark: what is before it does not come any more.
+    pub fn pass(&mut self, lane: &Lane, mark: Mark) {
+        if let Some(marks) = self.awaited.get_mut(lane) {
+            *marks = marks.split_off(&mark);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.awaited.values().all(BTreeMap::is_empty) || Instant::now() >= self.until
+    }
+}
+
+impl Spool {
+    /// Whether batches are awaited that had been offered and are gone; until they are back, or
+    /// were awaited long enough, nothing that comes after them is read.
+    pub fn awaits(&self) -> bool {
+        self.mend.is_some()
+    }
+
+    /// Says that nothing comes in any more, so that nothing is awaited either.
+    pub fn end_of_input(&mut self) {
+        if let Some(mend) = &mut self.mend {
+            mend.until = Instant::now();
+        }
+    }
+
+    /// Puts what came back into its place, once nothing more is awaited.
+    pub(super) fn finish_mend(&mut self) -> io::Result<()> {
+        let Some(mend) = self.mend.take_if(|mend| mend.is_over()) else { return Ok(()) };
+        if let Err(error) = self.put_back(&mend) {
+            self.mend = Some(mend);
+            return Err(error);
+        }
+        for number in mend.numbers.iter().filter(|number| !mend.back.contains_key(number)) {
+            self.give_up(*number);
+            self.earlier_groups.iter_mut().for_each(|group| group.retain(|it| it != number));
+        }
+        self.journal.outdate();
+        Ok(())
+    }
+
+    fn put_back(&mut self, mend: &Mend) -> io::Result<()> {
+        let Some(first) = mend.back.keys().next() else { return Ok(()) };
+        let mut segment = Segment::create(&self.folder, *first)?;
+        if let Err(error) = fill(&mut segment, mend) {
+            // tried again; should it stay, its entries are known at the next start
+            let _ = std::fs::remove_file(&segment.path);
+            return Err(error);
+        }
+        self.used += segment.bytes;
+        self.segments.insert(mend.segment, segment);
+        Ok(())
+    }
+}
+
+fn fill(segment: &mut Segment, mend: &Mend) -> io::Result<()> {
+    for (number, (lane, batch)) in &mend.back {
+        segment.append(&Head::of(*number, lane.clone(), batch), batch.payload())?;
+    }
+    segment.file()?.sync_data()
+}

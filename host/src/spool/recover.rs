@@ -1,0 +1,224 @@
+//! What an earlier host has left is checked and taken up.
+
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    io,
+};
+
+use super::{
+    Found, Spool,
+    entry::Head,
+    gaps::{Gap, Gaps},
+    lanes::{Lane, Lanes, Mark},
+    mend::Mend,
+    position::{Offered, Position},
+    segment::{self, Seen, Segment},
+};
+
+/// What the segments have, beyond what the position knows.
+struct Survey<'a> {
+    position: &'a Position,
+    found: Found,
+    accepted: Lanes,
+    gaps: Gaps,
+    /// Lanes that have gone on behind the last damage.
+    since_damage: Option<HashSet<Lane>>,
+    /// What was offered and is there.
+    there: HashSet<u64>,
+    /// Up to that number everything that is there is delivered.
+    delivered: u64,
+}
+
+impl<'a> Survey<'a> {
+    fn new(position: &'a Position) -> Self {
+        Self {
+            position,
+            found: Found::default(),
+            accepted: position.lanes.clone(),
+            gaps: position.gaps.clone(),
+            since_damage: None,
+            there: HashSet::new(),
+            delivered: position.committed,
+        }
+    }
+
+    fn see(&mut self, seen: Seen) {
+        match seen {
+            Seen::Damage => self.since_damage = Some(HashSet::new()),
+            // what was damaged before it was delivered
+            Seen::Entry(head, _) if head.number <= self.position.committed => {
+                self.since_damage = None;
+            }
+            Seen::Entry(head, bytes) => self.see_entry(&head, bytes),
+        }
+    }
+
+    fn see_entry(&mut self, head: &Head, bytes: u64) {
+        let Head { number, lane, mark, .. } = head;
+        self.gaps.fill(lane, *mark);
+        if let Some(lanes) = &mut self.since_damage
+            && !lanes.contains(lane)
+        {
+            lanes.insert(lane.clone());
+            let after = self.accepted.last(lane);
+            if after < *mark {
+                self.gaps.open(Gap { lane: lane.clone(), after, before: *mark });
+            }
+        }
+        self.accepted.raise(lane, *mark);
+        let offered = self.position.offered.get(number);
+        let offered = offered.filter(|it| (&it.lane, it.mark) == (lane, *mark));
+        if offered.is_some() {
+            self.there.insert(*number);
+        }
+        if offered.is_some_and(|it| it.done) {
+            if self.found.entries == 0 {
+                self.delivered = *number;
+            }
+        } else {
+            self.found.entries += 1;
+            self.found.records += u64::from(head.records);
+            self.found.bytes += bytes;
+        }
+    }
+}
+
+impl Spool {
+    /// Checks all segments and goes on with what the host before had offered.
+    pub(super) fn recover(&mut self) -> io::Result<Found> {
+        let paths = segment::list(&self.folder)?;
+        let count = paths.len();
+        let mut survey = Survey::new(&self.position);
+        for (index, (first, path)) in paths.into_iter().enumerate() {
+            let mut segment = Segment::of_file(path, first)?;
+            check(&mut segment, index + 1 == count, &mut survey)?;
+            if segment.last == 0 && index + 1 == count {
+                // nothing of it is left; should it stay, that is said again at the next start
+                let _ = std::fs::remove_file(&segment.path);
+                continue;
+            }
+            self.last = self.last.max(segment.last).max(segment.first);
+            self.used += segment.bytes;
+            segment.close();
+            self.segments.push_back(segment);
+        }
+        let Survey { mut found, accepted, gaps, there, delivered, .. } = survey;
+        (self.accepted, self.position.gaps) = (accepted, gaps);
+        found.awaited = self.take_up(&there);
+        self.read_number = delivered;
+        let committed = self.committed_by_now();
+        self.position.commit(&[], committed);
+        self.unread_done = self.position.offered.iter().filter(|(_, it)| it.done).count();
+        Ok(found)
+    }
+
+    /// Sorts out what the host before had offered. Gives how many of it are awaited.
+    fn take_up(&mut self, there: &HashSet<u64>) -> u64 {
+        let mut groups: BTreeMap<u64, VecDeque<u64>> = BTreeMap::new();
+        let mut gone = Vec::new();
+        for (number, offered) in &self.position.offered {
+            self.next_group = self.next_group.max(offered.group + 1);
+            match (offered.done, there.contains(number)) {
+                (true, true) => {}
+                (true, false) => {
+                    self.accepted.raise(&offered.lane, offered.mark);
+                    self.position.gaps.except(&offered.lane, offered.mark);
+                }
+                (false, true) => groups.entry(offered.group).or_default().push_back(*number),
+                (false, false) => gone.push(*number),
+            }
+        }
+        let awaited = self.can_be_awaited(gone);
+        for (number, offered) in &awaited {
+            groups.entry(offered.group).or_default().push_back(*number);
+        }
+        // what was committed without being offered belongs to no group
+        groups.remove(&0);
+        let mut groups: Vec<_> = groups.into_values().collect();
+        groups.sort_unstable();
+        let count = awaited.len() as u64;
+        self.mend = Mend::of(awaited, &groups, &self.segments);
+        self.earlier_groups = groups.into();
+        count
+    }
+
+    /// Of what was offered and is gone, that which can come again to its old place.
+    fn can_be_awaited(&mut self, gone: Vec<u64>) -> Vec<(u64, Offered)> {
+        let mut awaited = Vec::new();
+        let mut hole = None;
+        for number in gone {
+            let place = self.segments.partition_point(|segment| segment.first < number);
+            let next = self.segments.get(place).map_or(u64::MAX, |segment| segment.first);
+            let before = place.checked_sub(1).map_or(0, |before| self.segments[before].last);
+            let offered = &self.position.offered[&number];
+            let is_between = before < number && number < next;
+            if is_between && offered.mark.is_numbered() && hole.is_none_or(|hole| hole == place) {
+                hole = Some(place);
+                awaited.push((number, offered.clone()));
+            } else {
+                self.give_up(number);
+            }
+        }
+        awaited
+    }
+
+    /// A batch that was offered and is gone: should it come again, it is taken for a new one.
+    pub(super) fn give_up(&mut self, number: u64) {
+        if let Some(offered) = self.position.offered.remove(&number)
+            && self.accepted.has(&offered.lane, offered.mark)
+        {
+            self.position.gaps.open(Gap::of_one(offered.lane, offered.mark));
+        }
+    }
+
+    /// Finds out what damage behind the last entry that was read may have cost.
+    pub(super) fn remember_gaps(&mut self) -> io::Result<()> {
+        let mut survey = Survey::new(&self.position);
+        let under_way = self.position.offered.range(..=self.read_number);
+        let under_way = under_way.map(|(_, offered)| (&offered.lane, offered.mark));
+        let taken = self.taken.values().map(|(lane, mark): &(Lane, Mark)| (lane, *mark));
+        under_way.chain(taken).for_each(|(lane, mark)| survey.accepted.raise(lane, mark));
+        survey.see(Seen::Damage);
+        let (read, mut at) = self.read;
+        for segment in self.segments.iter_mut().skip(read) {
+            let is_open = segment.is_open();
+            match segment.file() {
+                Ok(file) => {
+                    segment::scan(&file, at..segment.bytes, None, &mut |seen| survey.see(seen))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => survey.see(Seen::Damage),
+                Err(error) => return Err(error),
+            }
+            if !is_open {
+                segment.close();
+            }
+            at = segment::EMPTY;
+        }
+        self.position.gaps = survey.gaps;
+        self.journal.outdate();
+        Ok(())
+    }
+}
+
+/// Checks a segment, and cuts it off where a crash left the last one unfinished.
+fn check(segment: &mut Segment, is_last: bool, survey: &mut Survey<'_>) -> io::Result<()> {
+    let delivered = is_last.then_some(survey.position.committed);
+    let file = segment.file()?;
+    // where only the mark at the head is damaged nothing is lost
+    let part = segment::EMPTY.min(segment.bytes)..segment.bytes;
+    let scanned = segment::scan(&file, part, delivered, &mut |seen| survey.see(seen))?;
+    segment.last = scanned.last;
+    if scanned.entries > 0 {
+        segment.first = segment.first.min(scanned.first);
+    }
+    let cost: u64 = scanned.damage.iter().map(|damage| damage.bytes).sum();
+    if cost > 0 {
+        survey.found.cut.push((segment.path.clone(), cost));
+    }
+    let tail = scanned.damage.last().filter(|it| is_last && it.at + it.bytes == scanned.bytes);
+    if let Some(tail) = tail {
+        segment.cut(tail.at)?;
+    }
+    segment.is_damaged = scanned.damage.len() > usize::from(tail.is_some());
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Batches come in.
+
+use std::{fs::File, io, sync::Arc, time::Duration, time::Instant};
+
+use plugin_api::Batch;
+
+use super::{
+    LARGEST_SEGMENT, SEGMENTS, SMALLEST_SEGMENT, Spool,
+    entry::Head,
+    lanes::{Lane, Mark},
+    segment::Segment,
+};
+
+/// Data that was written is given to the disk after so many bytes.
+pub const SYNC_BYTES: u64 = 4 << 20;
+/// Data that was written is given to the disk after that time, if anything calls.
+pub const SYNC_AFTER: Duration = Duration::from_millis(200);
+
+/// What became of a batch that was given to the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// It is there, under that number; the caller keeps it if it asked for that.
+    New(u64),
+    /// It is there, under that number, and comes when it is read, also if it was to be kept.
+    ///
+    /// The number is below the last one when the batch closes a gap that damage had left.
+    Later(u64),
+    /// It was there already, and may be delivered.
+    Known,
+}
+
+impl Spool {
+    /// Adds a batch at the end, unless it is there already.
+    ///
+    /// `keep`: the caller has everything that was not read and keeps this one too, so that it need
+    /// not be read.
+    ///
+    /// # Errors
+    /// When the disk does not take it, whole or not at all.
+    pub fn append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
+        let source = batch.provenance().source().to_owned();
+        let lane = Lane { writer: writer.to_owned(), source, epoch: batch.provenance().epoch };
+        let mark = Mark::of(batch);
+        if let Some(number) = self.mend.as_mut().and_then(|it| it.take_back(&lane, mark, batch)) {
+            self.accepted.raise(&lane, mark);
+            self.position.gaps.fill(&lane, mark);
+            return Ok(Appended::Later(number));
+        }
+        let is_missing = self.position.gaps.has(&lane, mark);
+        if self.accepted.has(&lane, mark) && !is_missing {
+            self.pass(&lane, mark);
+            return Ok(Appended::Known);
+        }
+        let received_at_us = u64::try_from(batch.provenance().received_at_us).unwrap_or(0);
+        let number = (self.last + 1).max(received_at_us);
+        self.make_segment(number)?;
+        let is_kept = keep && self.mend.is_none() && self.is_read_up();
+        let head = Head::of(number, lane, batch);
+        let Some(segment) = self.segments.back_mut() else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let bytes = segment.append(&head, batch.payload())?;
+        let end = segment.bytes;
+        self.used += bytes;
+        self.unsynced += bytes;
+        self.last = number;
+        self.accepted.raise(&head.lane, mark);
+        self.pass(&head.lane, mark);
+        if is_missing && self.position.gaps.fill(&head.lane, mark) {
+            self.journal.outdate();
+        }
+        if is_kept {
+            let last = self.segments.len() - 1;
+            if let Some(left) = self.segments.get_mut(self.read.0).filter(|_| self.read.0 < last) {
+                left.close();
+            }
+            self.read = (last, end);
+            self.read_number = number;
+            self.taken.insert(number, (head.lane, mark));
+        }
+        Ok(if keep && !is_kept { Appended::Later(number) } else { Appended::New(number) })
+    }
+
+    /// A lane has come to that mark: what is before it does not come again.
+    fn pass(&mut self, lane: &Lane, mark: Mark) {
+        if let Some(mend) = &mut self.mend {
+            mend.pass(lane, mark);
+        }
+    }
+
+    /// Sees to it that there is a segment to write to.
+    fn make_segment(&mut self, number: u64) -> io::Result<()> {
+        let largest = self.largest_segment();
+        // what is awaited gets a segment of its own, between what is there and what is new
+        let is_cut = self.mend.as_ref().is_some_and(|mend| mend.segment == self.segments.len());
+        let has_room = |segment: &Segment| segment.bytes < largest && !segment.is_damaged;
+        if !is_cut && self.segments.back().is_some_and(has_room) {
+            return Ok(());
+        }
+        if let Some(full) = self.segments.back_mut() {
+            full.file()?.sync_data()?;
+            self.unsynced = 0;
+        }
+        let next = Segment::create(&self.folder, number)?;
+        let full = self.segments.len().checked_sub(1);
+        if let Some(full) = full.filter(|full| *full != self.read.0) {
+            self.segments[full].close();
+        }
+        self.used += next.bytes;
+        self.segments.push_back(next);
+        Ok(())
+    }
+
+    pub(super) fn largest_segment(&self) -> u64 {
+        (self.max_bytes / SEGMENTS).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT)
+    }
+
+    /// What has to be given to the disk now, if anything; the caller does it with
+    /// [`sync_data`](File::sync_data), without holding others up.
+    pub fn sync_due(&mut self) -> Option<Arc<File>> {
+        let is_due = self.unsynced >= SYNC_BYTES
+            || (self.unsynced > 0 && self.synced_at.elapsed() >= SYNC_AFTER);
+        if !is_due {
+            return None;
+        }
+        self.unsynced = 0;
+        self.synced_at = Instant::now();
+        self.segments.back_mut()?.file().ok()
+    }
+
+    /// Makes sure that everything survives a power cut.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if let Some(segment) = self.segments.back_mut() {
+            segment.file()?.sync_data()?;
+        }
+        self.unsynced = 0;
+        self.journal.sync()
+    }
+}
