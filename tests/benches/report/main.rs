@@ -12,6 +12,8 @@ mod lake;
 mod measure;
 mod payload;
 mod pipeline;
+mod round;
+mod stores;
 
 use std::{fmt::Write, fs, process::Command};
 
@@ -23,12 +25,18 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 5] = [
+    let sections: [Section; 7] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
         ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
+        ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
+        (
+            "round",
+            "A round of 5,500 securities each second, from receipt to commit, three stores at once",
+            round::rows,
+        ),
     ];
     let mut text = head();
     for (name, title, rows) in sections {
