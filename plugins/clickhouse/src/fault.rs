@@ -2,7 +2,7 @@
 
 use plugin_api::PluginError;
 
-use crate::http::{Failure, Server};
+use crate::{answer::Failure, http::Server};
 
 /// Who has to do something about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +38,7 @@ impl Fault {
                 let (class, remedy) = meaning(code, &text);
                 Self::new(server, class, &format!("{text} (code {code}); {remedy}"))
             }
-            Failure::Away(text) => {
-                let text = format!("{text}; start the server or correct `url`");
-                Self::new(server, Class::Passing, &text)
-            }
+            Failure::Away(text) | Failure::Cut(text) => Self::new(server, Class::Passing, &text),
             Failure::Strange(text) => {
                 let text = format!("it does not answer as ClickHouse does: {text}; correct `url`");
                 Self::new(server, Class::Passing, &text)

@@ -2,10 +2,11 @@
 //!
 //! Follow one batch: [`sink`] hands it to its [`table`], whose [`schema`] fills one column after
 //! the other as the server keeps them ([`native`]); the block is compressed into [`frame`]s and sent
-//! by [`http`] under a token that tells it from all others ([`token`]). What the server is, whether
-//! its tables fit and what is missing is found out by [`prepare`] with the statements of [`ddl`];
-//! what went wrong is told by [`fault`].
+//! by [`http`] under a token that tells it from all others ([`token`]); [`answer`] reads what comes
+//! back. What the server is, whether its tables fit and what is missing is found out by [`prepare`]
+//! with the statements of [`ddl`]; what went wrong is told by [`fault`].
 
+mod answer;
 mod ddl;
 mod fault;
 mod frame;

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod options;
+mod requests;
 mod statements;
 
 use plugin_api::{
