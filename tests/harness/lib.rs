@@ -128,6 +128,11 @@ impl Bench {
         Host::start(&self.path(name), arguments).wait()
     }
 
+    /// Starts `dataserver` with those arguments in the folder.
+    pub fn spawn(&self, arguments: &[&str]) -> Host {
+        Host::start(self.folder.path(), arguments)
+    }
+
     /// Starts `dataserver run` in the folder.
     pub fn start(&self) -> Host {
         Host::start(self.folder.path(), &["run"])

@@ -11,6 +11,7 @@ mod clickhouse;
 mod commands;
 mod control;
 mod crash;
+mod dead_letter;
 mod faults;
 mod files;
 mod readers;

@@ -1,6 +1,8 @@
 //! The `dataserver` command: arguments as typed, then one file a verb.
 
 mod check;
+mod client;
+mod dead_letter;
 mod graph;
 mod output;
 mod plugins;
@@ -49,6 +51,8 @@ enum Command {
     Check(check::Check),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
+    /// List, show and send again what components refused.
+    DeadLetter(dead_letter::DeadLetter),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
     /// Print completions for a shell, e.g. `dataserver completions bash > /etc/bash_completion.d/dataserver`.
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Run(file) => run::run(&file),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
+        Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();

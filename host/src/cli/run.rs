@@ -127,7 +127,7 @@ fn conclude(topology: &Topology, outcome: &Outcome, clock: &dyn Clock) -> ExitCo
 }
 
 /// A first SIGTERM or SIGINT drains, a second one aborts.
-fn listen_to_signals(shutdown: Arc<Shutdown>) -> std::io::Result<()> {
+pub(super) fn listen_to_signals(shutdown: Arc<Shutdown>) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {

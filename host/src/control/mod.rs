@@ -2,6 +2,7 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod dead_letter;
 mod guarded;
 
 use std::{io, net::SocketAddr, sync::Arc};
@@ -17,6 +18,7 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
+pub use dead_letter::{Answer, Refusal};
 use guarded::Guarded;
 
 use crate::{config::Secret, shutdown::Phase, telemetry, topology::Topology};
@@ -83,6 +85,7 @@ fn router(topology: Arc<Topology>, token: Option<Secret>) -> Router {
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
+        .merge(dead_letter::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };

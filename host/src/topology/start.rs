@@ -102,8 +102,9 @@ pub fn start_alone(
     shutdown: &Arc<Shutdown>,
 ) -> Result<(Topology, Feed), StartError> {
     let mut sink = Component { inputs: Vec::new(), ..sink.clone() };
-    // nobody is there to be held up
+    // nobody is there to be held up, and nothing must be lost
     sink.buffer.when_full = WhenFull::Block;
+    sink.retry.dead_letter = true;
     let id = sink.id.clone();
     let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
     // before the sink looks, which would take a queue without a writer for the end

@@ -1,0 +1,77 @@
+//! `dataserver dead-letter ls`
+
+use std::{path::Path, process::ExitCode};
+
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+
+use super::{output, text_of};
+use crate::{cli::Format, dead_letter::Summary};
+
+const HEADER: [&str; 8] =
+    ["component", "files", "letters", "records", "oldest", "newest", "size", "commonest reason"];
+/// Longest reason in the table, letters.
+const LONGEST_REASON: usize = 100;
+
+/// Prints what lies in the folder.
+pub fn run(folder: &Path, format: Format) -> ExitCode {
+    match Summary::all(folder) {
+        Ok(all) if format == Format::Json => output::print(&to_json(&all).to_string()),
+        Ok(all) if all.is_empty() => {
+            output::print(&format!("nothing was set aside in {}", folder.display()))
+        }
+        Ok(all) => output::print(&table(&all)),
+        Err(error) => output::complain(&format!("{}: {error}", folder.display())),
+    }
+}
+
+fn table(all: &[Summary]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    let mut damaged = String::new();
+    for summary in all {
+        let time = |time: Option<_>| time.map(text_of).unwrap_or_default();
+        let reason: String =
+            summary.reason.iter().flat_map(|it| it.chars()).take(LONGEST_REASON).collect();
+        table.add_row([
+            summary.component.clone(),
+            summary.files.to_string(),
+            summary.letters.to_string(),
+            summary.records.to_string(),
+            time(summary.oldest),
+            time(summary.newest),
+            text_of_size(summary.bytes),
+            reason.replace('\n', " "),
+        ]);
+        if summary.damaged > 0 {
+            let (component, lines) = (&summary.component, summary.damaged);
+            damaged += &format!("\n{component}: {lines} damaged lines, which are no letters");
+        }
+    }
+    format!("{table}{damaged}")
+}
+
+fn to_json(all: &[Summary]) -> Value {
+    let describe = |summary: &Summary| {
+        json!({
+            "component": summary.component,
+            "files": summary.files,
+            "letters": summary.letters,
+            "records": summary.records,
+            "damaged": summary.damaged,
+            "oldest": summary.oldest.map(|time| time.to_string()),
+            "newest": summary.newest.map(|time| time.to_string()),
+            "bytes": summary.bytes,
+            "reason": summary.reason,
+        })
+    };
+    all.iter().map(describe).collect()
+}
+
+fn text_of_size(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} B"),
+        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
+}
