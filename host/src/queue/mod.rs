@@ -206,6 +206,7 @@ impl Queue {
         let mut state = self.lock();
         state.writers = state.writers.saturating_sub(1);
         if state.writers == 0 {
+            state.waiting.end_of_input();
             self.readable.notify_all();
         }
     }
@@ -230,12 +231,12 @@ impl Queue {
     /// the records that the rule dropped.
     pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
-        if !state.aborted && !self.has_room(&state, &delivery) {
+        if !state.aborted && !self.has_room(&state, writer, &delivery) {
             state.pressed = true;
             // a reader that collects, or holds back what it took, makes room
             self.readable.notify_one();
             match self.settings.when_full {
-                WhenFull::Block => state = self.wait_for_room(state, &delivery, blocked),
+                WhenFull::Block => state = self.wait_for_room(state, writer, &delivery, blocked),
                 WhenFull::DropNewest => return drop_one(delivery),
                 WhenFull::DropOldest => return self.drop_oldest(&mut state, writer, delivery),
                 WhenFull::Latest => return self.conflate(&mut state, writer, delivery),
@@ -284,11 +285,12 @@ impl Queue {
     fn wait_for_room<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
+        writer: &str,
         delivery: &Delivery,
         blocked: &dyn Fn(Duration),
     ) -> MutexGuard<'a, State> {
         let mut since = Instant::now();
-        while !state.aborted && !self.has_room(&state, delivery) {
+        while !state.aborted && !self.has_room(&state, writer, delivery) {
             state.pressed = true;
             self.readable.notify_one();
             let waited = self.writable.wait_timeout(state, TELL_BLOCKED);
@@ -305,7 +307,7 @@ impl Queue {
             return drop_one(delivery);
         }
         let mut dropped = 0;
-        while !self.has_room(state, &delivery) {
+        while !self.has_room(state, writer, &delivery) {
             dropped += state.waiting.pop().map_or(0, drop_one);
         }
         self.add_in_memory(state, writer, delivery);
@@ -373,11 +375,12 @@ impl Queue {
     }
 
     fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Taken {
-        if state.waiting.batches.is_empty()
-            && let Err(error) = state.waiting.refill()
-        {
-            self.fault(&mut state, &error);
+        if state.waiting.is_short() {
+            if let Err(error) = state.waiting.refill() {
+                self.fault(&mut state, &error);
+            }
             if state.waiting.batches.is_empty() {
+                // the disk fails, or what comes next has yet to be sent again
                 let _pause = self.readable.wait_timeout(state, DISK_PAUSE);
                 return Taken::Nothing;
             }
@@ -435,14 +438,14 @@ impl Queue {
         }
     }
 
-    fn has_room(&self, state: &State, delivery: &Delivery) -> bool {
+    fn has_room(&self, state: &State, writer: &str, delivery: &Delivery) -> bool {
         let used = state.waiting.total() + state.taken;
         if used == Fill::default() {
             return true;
         }
         match self.settings.kind {
             BufferKind::Memory => self.fits(used.bytes, delivery),
-            BufferKind::Disk => state.waiting.has_room_on_disk(delivery.bytes()),
+            BufferKind::Disk => state.waiting.has_room_on_disk(writer, &delivery.batch),
         }
     }
 

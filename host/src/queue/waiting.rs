@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use plugin_api::Batch;
+
 use super::{Delivery, Fill, fill_of};
 use crate::{
     ack::Receipt,
@@ -88,9 +90,21 @@ impl Waiting {
         self.disk.as_ref().map_or_else(Fill::default, |disk| disk.behind)
     }
 
-    /// Whether the disk's share has room for so many bytes; always, without one.
-    pub fn has_room_on_disk(&self, bytes: u64) -> bool {
-        self.disk.as_ref().is_none_or(|disk| disk.spool.has_room(bytes))
+    /// Whether the disk's share has room for a batch of that writer; always, without one.
+    pub fn has_room_on_disk(&self, writer: &str, batch: &Batch) -> bool {
+        self.disk.as_ref().is_none_or(|disk| disk.spool.has_room(writer, batch))
+    }
+
+    /// Says that nothing comes in any more.
+    pub fn end_of_input(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            disk.spool.end_of_input();
+        }
+    }
+
+    /// Whether there is more on disk that has to be in memory before something is taken.
+    pub fn is_short(&mut self) -> bool {
+        self.behind() != Fill::default() && self.batches.len() < self.group().unwrap_or(1)
     }
 
     /// Adds a batch at the end; when that fails it is given back.
@@ -140,21 +154,18 @@ impl Waiting {
     /// # Errors
     /// When the disk cannot be read; damaged batches are passed over, and the text says so.
     pub fn refill(&mut self) -> io::Result<()> {
-        let Some(disk) = &mut self.disk else { return Ok(()) };
-        while disk.behind != Fill::default() && self.fill.bytes < WINDOW_BYTES {
+        while self.is_short() || (self.behind().bytes > 0 && self.fill.bytes < WINDOW_BYTES) {
+            let Some(disk) = &mut self.disk else { return Ok(()) };
             let Some(batch) = disk.spool.read_next()? else {
-                // what was counted and is not there was damaged
-                disk.behind = Fill::default();
-                disk.behind_receipts.clear();
+                if !disk.spool.awaits() {
+                    // what was counted and is not there was damaged
+                    disk.behind = Fill::default();
+                    disk.behind_receipts.clear();
+                }
                 break;
             };
-            let receipt = match disk.behind_receipts.front() {
-                Some(shared) if shared.number <= batch.delivery() => {
-                    disk.behind_receipts.pop_front().map(|shared| shared.receipt)
-                }
-                _ => None,
-            };
-            let delivery = Delivery { batch, receipt: receipt.unwrap_or_else(Receipt::none) };
+            let receipt = disk.behind_receipt(batch.delivery());
+            let delivery = Delivery { batch, receipt };
             let fill = delivery.fill();
             disk.behind.records = disk.behind.records.saturating_sub(fill.records);
             disk.behind.bytes = disk.behind.bytes.saturating_sub(fill.bytes);
@@ -242,6 +253,17 @@ impl Waiting {
 }
 
 impl Disk {
+    /// The receipt of the batch that was read. Those of batches that should have come before it,
+    /// and were damaged, are dropped unsettled, so that their source sends them again.
+    fn behind_receipt(&mut self, number: u64) -> Receipt {
+        while let Some(shared) = self.behind_receipts.pop_front_if(|it| it.number <= number) {
+            if shared.number == number {
+                return shared.receipt;
+            }
+        }
+        Receipt::none()
+    }
+
     /// A batch that was sent again is done when all that is here now is.
     fn settle_repeated(&mut self, receipt: Receipt) {
         let last = self.spool.last();

@@ -21,6 +21,15 @@ pub(super) struct Lane {
     pub epoch: u64,
 }
 
+impl Lane {
+    /// The lane of a batch from that writer.
+    pub fn of(writer: &str, batch: &Batch) -> Self {
+        let provenance = batch.provenance();
+        let source = provenance.source().to_owned();
+        Self { writer: writer.to_owned(), source, epoch: provenance.epoch }
+    }
+}
+
 /// Place of a batch in its lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Mark {

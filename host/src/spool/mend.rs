@@ -56,6 +56,11 @@ impl Mend {
         Some(Self { segment, hold, awaited, numbers, back: BTreeMap::new(), until })
     }
 
+    /// Whether that batch has not come yet.
+    pub fn awaits(&self, lane: &Lane, mark: Mark) -> bool {
+        self.awaited.get(lane).is_some_and(|marks| marks.contains_key(&mark))
+    }
+
     /// Takes a batch back that is awaited, and gives its number.
     pub fn take_back(&mut self, lane: &Lane, mark: Mark, batch: &Batch) -> Option<u64> {
         let number = self.awaited.get_mut(lane)?.remove(&mark)?;

@@ -31,6 +31,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plugin_api::Batch;
+
 use self::{
     journal::Journal,
     lanes::{Lane, Lanes, Mark},
@@ -145,9 +147,21 @@ impl Spool {
         self.last
     }
 
-    /// Whether a batch of so many bytes fits; when nothing waits, any does.
-    pub fn has_room(&self, bytes: u64) -> bool {
-        self.used + bytes <= self.max_bytes || self.is_idle()
+    /// Whether a batch of that writer fits; when nothing waits, any does.
+    ///
+    /// What is there already, or is awaited, needs no room: it must not be held up by what it is
+    /// awaited for.
+    pub fn has_room(&self, writer: &str, batch: &Batch) -> bool {
+        if self.used + batch.payload().len() as u64 <= self.max_bytes || self.is_idle() {
+            return true;
+        }
+        let (lane, mark) = (Lane::of(writer, batch), Mark::of(batch));
+        self.is_known(&lane, mark) || self.mend.as_ref().is_some_and(|it| it.awaits(&lane, mark))
+    }
+
+    /// Whether a batch is there, or was.
+    fn is_known(&self, lane: &Lane, mark: Mark) -> bool {
+        self.accepted.has(lane, mark) && !self.position.gaps.has(lane, mark)
     }
 
     /// Whether everything that came in is delivered.

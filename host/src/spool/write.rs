@@ -38,16 +38,13 @@ impl Spool {
     /// # Errors
     /// When the disk does not take it, whole or not at all.
     pub fn append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
-        let source = batch.provenance().source().to_owned();
-        let lane = Lane { writer: writer.to_owned(), source, epoch: batch.provenance().epoch };
-        let mark = Mark::of(batch);
+        let (lane, mark) = (Lane::of(writer, batch), Mark::of(batch));
         if let Some(number) = self.mend.as_mut().and_then(|it| it.take_back(&lane, mark, batch)) {
             self.accepted.raise(&lane, mark);
             self.position.gaps.fill(&lane, mark);
             return Ok(Appended::Later(number));
         }
-        let is_missing = self.position.gaps.has(&lane, mark);
-        if self.accepted.has(&lane, mark) && !is_missing {
+        if self.is_known(&lane, mark) {
             self.pass(&lane, mark);
             return Ok(Appended::Known);
         }
@@ -66,7 +63,7 @@ impl Spool {
         self.last = number;
         self.accepted.raise(&head.lane, mark);
         self.pass(&head.lane, mark);
-        if is_missing && self.position.gaps.fill(&head.lane, mark) {
+        if self.position.gaps.fill(&head.lane, mark) {
             self.journal.outdate();
         }
         if is_kept {

@@ -100,7 +100,7 @@ fn several_workers_commit_in_any_order_and_nothing_committed_comes_again() {
     assert_eq!(spool.committed(), given[4]);
     spool.commit([given[5]].into_iter()).unwrap();
     assert_eq!(spool.committed(), given[7]);
-    assert!(spool.has_room(u64::MAX / 2), "nothing waits");
+    assert!(spool.is_idle());
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn segments_go_when_all_in_them_is_delivered() {
         let sequence = given.len() as u64 + 1;
         given.extend(add(&mut spool, sequence..=sequence));
     }
-    assert!(!spool.has_room(ROOM));
+    assert!(!spool.is_idle());
     let read = read_all(&mut spool);
     assert_eq!(numbers(&read), given);
     let used = spool.used;
@@ -181,11 +181,13 @@ fn segments_go_when_all_in_them_is_delivered() {
 fn a_batch_larger_than_the_spool_has_room_when_nothing_waits() {
     let folder = folder();
     let mut spool = Spool::open(folder.path(), 1_000).unwrap().0;
-    assert!(spool.has_room(1 << 20));
-    spool.append("clean", &batch("day", 1, 1_000), false).unwrap();
-    assert!(!spool.has_room(1));
+    let (large, next) = (batch("day", 1, 1_000), batch("day", 2, 1));
+    assert!(spool.has_room("clean", &large));
+    spool.append("clean", &large, false).unwrap();
+    assert!(!spool.has_room("clean", &next));
+    assert!(spool.has_room("clean", &large), "what is there needs no room");
     let read = numbers(&read_all(&mut spool));
-    assert!(!spool.has_room(1), "it is under way");
+    assert!(!spool.has_room("clean", &next), "it is under way");
     spool.commit(read.into_iter()).unwrap();
-    assert!(spool.has_room(1 << 20));
+    assert!(spool.has_room("clean", &next));
 }
