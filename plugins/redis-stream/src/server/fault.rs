@@ -75,22 +75,28 @@ impl Fault {
             Cause::Refused(code, text) => {
                 code == "NOGROUP"
                     || code == "UNBLOCKED"
-                    || code == "ERR" && text.contains("no such key")
+                    || self.is_no_key()
                     || code == "ERR" && text.contains("requires the key to exist")
             }
             _ => false,
         }
     }
 
+    /// The key is not there.
+    pub fn is_no_key(&self) -> bool {
+        matches!(&self.cause, Cause::Refused(code, text)
+            if code == "ERR" && text.contains("no such key"))
+    }
+
+    /// An id is not above the last one of its stream.
+    pub fn is_old_id(&self) -> bool {
+        matches!(&self.cause, Cause::Refused(code, text)
+            if code == "ERR" && text.contains("equal or smaller"))
+    }
+
     /// The group is there already.
     pub fn is_group_exists(&self) -> bool {
         matches!(&self.cause, Cause::Refused(code, _) if code == "BUSYGROUP")
-    }
-
-    /// An entry is too large for this server, however often it is sent.
-    pub fn is_too_large(&self) -> bool {
-        matches!(&self.cause, Cause::Refused(code, text)
-            if code == "ERR" && text.contains("invalid bulk length"))
     }
 
     /// Another node than the one that was asked has the key, or nobody has for the moment.

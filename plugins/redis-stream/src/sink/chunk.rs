@@ -10,8 +10,6 @@ use crate::{
 /// Entries that are sent as one transaction.
 const MOST_ENTRIES: usize = 100;
 const MOST_BYTES: usize = 256 << 10;
-/// Largest value that a server takes unless it was told otherwise.
-const LARGEST_ENTRY: usize = 512 << 20;
 /// Bits of an id's second part that count records within a batch; the microseconds of the number
 /// within its millisecond stand before them, and all of it is below 2^32.
 const PLACE_BITS: u32 = 22;
@@ -45,7 +43,7 @@ impl Origin {
 
 /// The same for the same record whenever its batch is offered, and growing in the order of records;
 /// halves of a batch count on where their part begins.
-fn id_of(batch: &Batch, record: usize) -> Result<EntryId, PluginError> {
+pub fn id_of(batch: &Batch, record: usize) -> Result<EntryId, PluginError> {
     let number = batch.delivery();
     let place = (batch.provenance().part & u64::from(u32::MAX)) + record as u64;
     if place >> PLACE_BITS > 0 {
@@ -89,16 +87,7 @@ impl Chunk {
     }
 
     /// Adds the entry that `fields` holds.
-    ///
-    /// # Errors
-    /// `BadData` when it is larger than any server takes.
-    pub fn add(&mut self, origin: Origin, fields: &Resp) -> Result<(), PluginError> {
-        if fields.bytes.len() > LARGEST_ENTRY {
-            return Err(PluginError::bad_data(format!(
-                "an entry of {} bytes is more than Redis takes; make smaller batches",
-                fields.bytes.len()
-            )));
-        }
+    pub fn add(&mut self, origin: Origin, fields: &Resp) {
         if self.origins.is_empty() {
             resp::command(&mut self.bytes, &[b"MULTI"]);
         }
@@ -116,7 +105,6 @@ impl Chunk {
         resp::bulk(&mut self.bytes, &self.id);
         self.bytes.extend_from_slice(&fields.bytes);
         self.origins.push(origin);
-        Ok(())
     }
 
     /// Whether nothing is in it.

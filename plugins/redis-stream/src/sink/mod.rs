@@ -1,9 +1,8 @@
 //! The sink: batches into entries of streams, each there once.
 //!
 //! An entry's id is made of the number under which the host offers the batch and the record's place
-//! in it. When something fails, the host offers the same batches again under the same numbers;
-//! Redis refuses an id that is not above the last one of the stream, and what is found to be there
-//! already counts as delivered.
+//! in it. When something fails, the host offers the same batches again under the same numbers, and
+//! what is there already counts as delivered.
 
 mod also;
 mod chunk;
@@ -68,11 +67,14 @@ impl Sink for RedisSink {
         let numbered: Vec<_> = batches.iter().map(|batch| self.numbered(batch)).collect();
         let mut servers = match self.servers.take() {
             Some(servers) => servers,
-            None => Servers::connect(&self.target)?,
+            None => {
+                self.ship.forget();
+                Servers::connect(&self.target)?
+            }
         };
         self.ship.deliver(&mut servers, &numbered, &self.context)?;
         self.others.deliver(&mut servers, &numbered)?;
-        // only now is no answer outstanding
+        // after a fault they are gone: an answer may be outstanding
         self.servers = Some(servers);
         Ok(Ack::Delivered)
     }

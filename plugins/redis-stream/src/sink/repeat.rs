@@ -1,83 +1,66 @@
-//! Entries that Redis refuses because their ids are not above the last one of the stream.
+//! Entries that may be there already.
 //!
-//! After a cut connection or a kill nobody knows what Redis took, so everything is sent again. An
-//! entry that is there already is what was wanted. One that is not there was overtaken by another
-//! writer, unless it was added, and trimmed or deleted since.
+//! After a cut connection or a kill nobody knows what Redis took, so everything is offered again,
+//! under the same ids. Redis takes no id that is not above the stream's last one; those are looked
+//! for before anything is sent. An entry that is there is what was wanted. One that is not was
+//! overtaken by another writer, unless it was added, and trimmed or deleted since.
 
 use plugin_api::{Batch, Context, PluginError, RecordKind, schemas::time::DatetimeText};
-use redis::{ServerError, Value, cmd};
+use redis::{Value, cmd};
 
 use super::chunk::Origin;
-use crate::server::{Entry, EntryId, Fault, Node, Servers, into_entries, map, text};
+use crate::server::{Entry, EntryId, Fault, Node, Servers, int, into_entries, map, text};
 
 /// Entries that are looked for at once.
 const AT_ONCE: usize = 500;
 
-/// What Redis said to the entries of one stream in one call.
-#[derive(Debug, Default)]
-pub struct Repeats {
-    refused: Vec<Origin>,
-    /// So many of the refused ones stand before one that was taken.
-    before_taken: usize,
-}
-
-impl Repeats {
-    /// The id of this entry is not new.
-    pub fn refused(&mut self, origin: Origin) {
-        self.refused.push(origin);
-    }
-
-    /// The entry behind those refused so far was added now.
-    pub fn taken(&mut self) {
-        self.before_taken = self.refused.len();
-    }
-
-    /// Starts the next call.
-    pub fn clear(&mut self) {
-        self.refused.clear();
-        self.before_taken = 0;
+/// The last id that a stream ever had; the least one when there is no such stream.
+pub fn last_id(servers: &mut Servers, stream: &str) -> Result<EntryId, PluginError> {
+    let node = servers.of(stream)?;
+    match State::of(node, stream) {
+        Ok(state) => Ok(state.last),
+        Err(fault) if fault.is_no_key() => Ok(EntryId::default()),
+        Err(fault) => Err(fault.about(stream).into()),
     }
 }
 
-/// Whether Redis says that an id is not above the last one.
-pub fn is_repeat(error: &ServerError) -> bool {
-    error.details().is_some_and(|text| text.contains("equal or smaller"))
-}
-
-/// Makes sure that every refused entry is there already.
+/// Makes sure that all these entries of a stream are there already.
 ///
 /// # Errors
 /// `Retry` when another writer has overtaken us: nothing is lost, but nothing gets on either.
 pub fn check(
     servers: &mut Servers,
     stream: &str,
-    repeats: &Repeats,
+    origins: &[Origin],
     batches: &[Batch],
     context: &Context,
 ) -> Result<(), PluginError> {
-    let Repeats { refused, before_taken } = repeats;
-    if refused.is_empty() {
-        return Ok(());
-    }
     let node = servers.of(stream)?;
-    let is_there = look_for(node, stream, refused, batches)?;
-    let last_there = is_there.iter().rposition(|is_there| *is_there).map_or(0, |last| last + 1);
-    let missing = is_there.iter().zip(refused).enumerate().filter(|(_, (is_there, _))| !**is_there);
-    let missing: Vec<_> = missing.map(|(place, (_, origin))| (place, origin)).collect();
-    if !missing.is_empty() {
-        let known = State::of(node, stream)?;
-        let last_added =
-            refused.iter().rposition(|origin| origin.id == Some(known.last)).map_or(0, |it| it + 1);
-        let added = last_there.max(last_added).max(*before_taken);
-        for (place, origin) in missing {
+    let is_there = look_for(node, stream, origins, batches)?;
+    if is_there.contains(&false) {
+        let state = State::of(node, stream).map_err(|fault| fault.about(stream))?;
+        // entries are added in order, so whatever stands before one of ours was added, too
+        let last_added = is_there
+            .iter()
+            .zip(origins)
+            .rposition(|(is_there, origin)| *is_there || origin.id == Some(state.last));
+        for (place, origin) in origins.iter().enumerate().filter(|(place, _)| !is_there[*place]) {
             let id = origin.id.unwrap_or_default();
-            if place >= added || !known.is_gone(id) {
-                return Err(overtaken(node, stream, id, known.last));
+            if last_added.is_none_or(|last| place > last) || !state.is_gone(id) {
+                return Err(overtaken(node.name(), stream, id));
             }
         }
     }
-    context.count("redis_repeated_total", refused.len() as u64);
+    context.count("redis_repeated_total", origins.len() as u64);
     Ok(())
+}
+
+/// Another writer's entry stands where ours should be.
+pub fn overtaken(server: &str, stream: &str, id: EntryId) -> PluginError {
+    PluginError::retry(format!(
+        "somebody else writes to {stream} at redis {server}: {id} is not there, and not above the \
+         stream's last id; give this sink a stream of its own, or set ids = \"auto\""
+    ))
 }
 
 /// Whether a sink could write to the stream, as far as that can be told without writing.
@@ -100,23 +83,31 @@ struct State {
     last: EntryId,
     /// The largest one that was deleted; servers before 7.0 do not tell.
     deleted: Option<EntryId>,
+    /// Whether any entry was ever trimmed or deleted, as far as is known.
+    lacks_some: bool,
 }
 
 impl State {
     fn of(node: &mut Node, stream: &str) -> Result<Self, Fault> {
-        let answer = node.ask(cmd("XINFO").arg("STREAM").arg(stream));
-        let mut info = map(answer.map_err(|fault| fault.about(stream))?).unwrap_or_default();
+        let answer = node.ask(cmd("XINFO").arg("STREAM").arg(stream))?;
+        let mut info = map(answer).unwrap_or_default();
         let id = |value: &Value| text(value)?.parse::<EntryId>().ok();
         let first = info.remove("first-entry").map(|first| Value::Array(vec![first]));
         let first = first.and_then(into_entries).and_then(|entries| Some(entries.first()?.id));
         let last = info.get("last-generated-id").and_then(id);
         let last = last.ok_or_else(|| Fault::strange(node.name(), "a stream without a last id"))?;
-        Ok(Self { first, last, deleted: info.get("max-deleted-entry-id").and_then(id) })
+        let deleted = info.get("max-deleted-entry-id").and_then(id);
+        let lacks_some = info
+            .get("entries-added")
+            .is_none_or(|added| int(added) > info.get("length").and_then(int));
+        Ok(Self { first, last, deleted, lacks_some })
     }
 
     /// Whether an entry that was added would not be there any more.
     fn is_gone(&self, id: EntryId) -> bool {
-        self.first.is_none_or(|first| id < first) || self.deleted.is_some_and(|last| id <= last)
+        let is_behind_first = self.first.is_none_or(|first| id < first);
+        let is_deleted = self.deleted.is_some_and(|last| id <= last);
+        self.lacks_some && (is_behind_first || is_deleted)
     }
 }
 
@@ -164,12 +155,4 @@ fn is_same(entry: &Entry, origin: &Origin, batches: &[Batch]) -> bool {
         entry.field("symbol") == Some(symbol.as_bytes())
             && entry.field("frame") == Some(DatetimeText::default().format(time_us))
     })
-}
-
-fn overtaken(node: &Node, stream: &str, id: EntryId, last: EntryId) -> PluginError {
-    PluginError::retry(format!(
-        "somebody else writes to {stream} at redis {}: entry {id} cannot be added behind {last}; \
-         give this sink a stream of its own, or set ids = \"auto\"",
-        node.name()
-    ))
 }

@@ -11,19 +11,24 @@ use std::{
 };
 
 use plugin_api::{Batch, Context, PluginError, RecordKind, Symbol};
-use redis::{Value, cmd};
+use redis::cmd;
 
 use super::{
-    chunk::{Chunk, Origin},
+    chunk::{Chunk, Origin, id_of},
     options::{Format, Ids, Options},
     parts::parts,
-    repeat::{self, Repeats},
+    repeat,
 };
 use crate::{
     record::{Resp, Writer},
-    server::{Fault, Node, Servers, array, int},
+    server::{EntryId, Fault, Node, Servers, array, int, map},
     shard,
 };
+
+/// No server can be told to take only smaller values than this.
+const ALWAYS_TAKEN: usize = 1 << 20;
+/// Largest value that a server takes unless it was told otherwise.
+const USUALLY_TAKEN: u64 = 512 << 20;
 
 /// Chunks of all streams.
 pub struct Ship {
@@ -35,10 +40,10 @@ pub struct Ship {
     timeout: Duration,
     /// By shard, quotes before bars.
     chunks: Vec<Chunk>,
+    /// Last id of each stream; unknown since the last fault.
+    last_ids: Vec<Option<EntryId>>,
     /// Chunks whose answers are outstanding, by address of the node, oldest first.
     under_way: HashMap<String, VecDeque<UnderWay>>,
-    /// Entries that Redis refused because their ids are not new.
-    repeats: Vec<Repeats>,
     fields: Resp,
     writer: Writer,
 }
@@ -52,27 +57,22 @@ impl Ship {
     /// Without anything on board.
     pub fn new(options: &Options) -> Self {
         let streams = [RecordKind::Spot, RecordKind::Bar].map(|kind| options.streams(kind));
-        let chunks: Vec<_> = streams
-            .into_iter()
-            .flatten()
-            .map(|stream| Chunk::new(stream, options.maxlen))
-            .collect();
+        let chunks = streams.into_iter().flatten();
         Self {
             format: options.format,
             shards: options.shards,
             has_ids: options.ids == Ids::Batch,
             wait: options.wait,
             timeout: *options.timeout,
-            repeats: chunks.iter().map(|_| Repeats::default()).collect(),
-            chunks,
+            chunks: chunks.map(|stream| Chunk::new(stream, options.maxlen)).collect(),
+            last_ids: Vec::new(),
             under_way: HashMap::new(),
             fields: Resp::default(),
             writer: Writer::default(),
         }
     }
 
-    /// Delivers all records of the batches, or fails; then it is as before, and some of them are
-    /// there.
+    /// Delivers all records of the batches, or fails; then some of them are there.
     pub fn deliver(
         &mut self,
         servers: &mut Servers,
@@ -81,7 +81,11 @@ impl Ship {
     ) -> Result<(), PluginError> {
         self.chunks.iter_mut().for_each(Chunk::clear);
         self.under_way.clear();
-        self.repeats.iter_mut().for_each(Repeats::clear);
+        // what the last call learned is of no use unless it went well
+        let known = std::mem::take(&mut self.last_ids);
+        if self.has_ids {
+            self.last_ids = self.find_repeats(servers, known, batches, context)?;
+        }
         for (place, batch) in batches.iter().enumerate() {
             match (self.format, batch.kind()) {
                 _ if batch.records() == 0 => {}
@@ -97,13 +101,81 @@ impl Ship {
         for address in &addresses {
             while self.receive(servers, address)? {}
         }
-        for (chunk, repeats) in self.chunks.iter().zip(&self.repeats) {
-            repeat::check(servers, chunk.stream(), repeats, batches, context)?;
-        }
         for address in addresses.iter().filter(|_| self.wait > 0) {
             await_replicas(servers.at(address)?, self.wait, self.timeout)?;
         }
         Ok(())
+    }
+
+    /// Forgets what is known of the streams, because a call failed.
+    pub fn forget(&mut self) {
+        self.last_ids.clear();
+    }
+
+    /// Looks for all entries that are not above the last ones of their streams. Gives the last ids,
+    /// now known of all streams of the kinds that are in the batches.
+    fn find_repeats(
+        &self,
+        servers: &mut Servers,
+        mut last_ids: Vec<Option<EntryId>>,
+        batches: &[Batch],
+        context: &Context,
+    ) -> Result<Vec<Option<EntryId>>, PluginError> {
+        last_ids.resize(self.chunks.len(), None);
+        let mut are_new = true;
+        for batch in batches.iter().filter(|batch| batch.records() > 0) {
+            let least = id_of(batch, 0)?;
+            for chunk in self.chunks_of(batch.kind()) {
+                let stream = self.chunks[chunk].stream();
+                let last = match last_ids[chunk] {
+                    Some(last) => last,
+                    None => *last_ids[chunk].insert(repeat::last_id(servers, stream)?),
+                };
+                are_new &= least > last;
+            }
+        }
+        if are_new {
+            return Ok(last_ids);
+        }
+        let mut repeats = vec![Vec::new(); self.chunks.len()];
+        for place in 0..batches.len() {
+            for (chunk, record) in self.entries_of(&batches[place])? {
+                let origin = Origin::of(batches, place, record, true)?;
+                if origin.id <= last_ids[chunk] {
+                    repeats[chunk].push(origin);
+                }
+            }
+        }
+        for (chunk, origins) in self.chunks.iter().zip(&repeats).filter(|it| !it.1.is_empty()) {
+            repeat::check(servers, chunk.stream(), origins, batches, context)?;
+        }
+        Ok(last_ids)
+    }
+
+    fn chunks_of(&self, kind: RecordKind) -> std::ops::Range<usize> {
+        let half = self.chunks.len() / 2;
+        if kind == RecordKind::Spot { 0..half } else { half..2 * half }
+    }
+
+    /// Chunk and first record of every entry that a batch becomes.
+    fn entries_of(&self, batch: &Batch) -> Result<Vec<(usize, usize)>, PluginError> {
+        let kind = batch.kind();
+        Ok(match (self.format, self.shards, kind) {
+            _ if batch.records() == 0 => Vec::new(),
+            (Format::Flatbuffers, 0, _) => vec![(self.chunk_at(kind, 0), 0)],
+            (Format::Flatbuffers, shards, _) => {
+                let parts = parts(batch, shards)?.into_iter();
+                parts.map(|(shard, part)| (self.chunk_at(kind, shard), part.first)).collect()
+            }
+            (Format::Fields, _, RecordKind::Spot) => {
+                let symbols = batch.spots().iter().map(|spot| spot.symbol()).enumerate();
+                symbols.map(|(record, symbol)| (self.chunk_of(kind, symbol), record)).collect()
+            }
+            (Format::Fields, _, RecordKind::Bar) => {
+                let symbols = batch.bars().map(|bar| bar.symbol).enumerate();
+                symbols.map(|(record, symbol)| (self.chunk_of(kind, symbol), record)).collect()
+            }
+        })
     }
 
     fn spots(
@@ -176,19 +248,48 @@ impl Ship {
     }
 
     fn chunk_at(&self, kind: RecordKind, shard: u32) -> usize {
-        let before = if kind == RecordKind::Spot { 0 } else { self.chunks.len() / 2 };
-        before + shard as usize
+        self.chunks_of(kind).start + shard as usize
     }
 
-    /// Adds the entry that `fields` holds.
+    /// Adds the entry that `fields` holds, unless it is there already.
     fn add(
         &mut self,
         servers: &mut Servers,
         chunk: usize,
         origin: Origin,
     ) -> Result<(), PluginError> {
-        self.chunks[chunk].add(origin, &self.fields)?;
+        if let (Some(id), Some(last)) = (origin.id, self.last_ids.get_mut(chunk)) {
+            if Some(id) <= *last {
+                return Ok(());
+            }
+            *last = Some(id);
+        }
+        if self.fields.bytes.len() > ALWAYS_TAKEN {
+            self.check_size(servers, chunk)?;
+        }
+        self.chunks[chunk].add(origin, &self.fields);
         if self.chunks[chunk].is_full() { self.send(servers, chunk) } else { Ok(()) }
+    }
+
+    /// A server cuts the connection when a value is too large for it.
+    fn check_size(&mut self, servers: &mut Servers, chunk: usize) -> Result<(), PluginError> {
+        let address = servers.address_of(self.chunks[chunk].stream())?;
+        while self.receive(servers, &address)? {}
+        let node = servers.at(&address)?;
+        // a user who may not ask is told the usual
+        let answer =
+            node.ask_all(&[cmd("CONFIG").arg("GET").arg("proto-max-bulk-len").to_owned()])?;
+        let told = answer.into_iter().next().and_then(map).unwrap_or_default();
+        let most = told.get("proto-max-bulk-len").and_then(int).unwrap_or(USUALLY_TAKEN);
+        let size = self.fields.bytes.len();
+        if size as u64 <= most {
+            return Ok(());
+        }
+        Err(PluginError::bad_data(format!(
+            "an entry of {size} bytes is more than redis at {} takes ({most}); make smaller batches \
+             or raise its proto-max-bulk-len",
+            node.name()
+        )))
     }
 
     fn send(&mut self, servers: &mut Servers, chunk: usize) -> Result<(), PluginError> {
@@ -223,46 +324,39 @@ impl Ship {
         }
         let results = node.receive()?;
         if let Some(fault) = fault {
-            return Err(refused(fault, stream));
+            return Err(fault.about(stream).into());
         }
-        let results = node.accepted(results).map_err(|fault| refused(fault, stream))?;
+        let results = node.accepted(results).map_err(|fault| fault.about(stream))?;
         let results = array(results).filter(|results| results.len() == origins.len());
         let results = results
             .ok_or_else(|| Fault::strange(address, "another number of results than of commands"))?;
         for (origin, result) in origins.into_iter().zip(results) {
-            match result {
-                Value::ServerError(error) if repeat::is_repeat(&error) => {
-                    self.repeats[chunk].refused(origin);
+            match node.accepted(result) {
+                Ok(_) => {}
+                Err(fault) if fault.is_old_id() => {
+                    let id = origin.id.unwrap_or_default();
+                    return Err(repeat::overtaken(address, stream, id));
                 }
-                result => {
-                    let node = servers.at(address)?;
-                    node.accepted(result).map_err(|fault| refused(fault, stream))?;
-                    self.repeats[chunk].taken();
-                }
+                Err(fault) => return Err(fault.about(stream).into()),
             }
         }
         Ok(true)
     }
 }
 
-/// An entry that is too large for this server is the records' fault; all else passes.
-fn refused(fault: Fault, stream: &str) -> PluginError {
-    let is_too_large = fault.is_too_large();
-    let error = PluginError::from(fault.about(stream));
-    if is_too_large { PluginError::bad_data(error.message) } else { error }
-}
-
 /// Waits until so many replicas of a node have all that was sent to it.
 fn await_replicas(node: &mut Node, replicas: u32, timeout: Duration) -> Result<(), PluginError> {
-    let limit_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    let answer = node.ask_patiently(cmd("WAIT").arg(replicas).arg(limit_ms), timeout)?;
+    // the answer has to come before the connection counts as dead
+    let limit = timeout / 2;
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX).max(1);
+    let answer = node.ask(cmd("WAIT").arg(replicas).arg(limit_ms))?;
     let have = int(&answer).unwrap_or_default();
     if have < u64::from(replicas) {
         return Err(PluginError::retry(format!(
             "only {have} of {replicas} replicas of redis at {} have the records after {}; \
                  start replicas or lower `wait`",
             node.name(),
-            plugin_api::Duration(timeout)
+            plugin_api::Duration(limit)
         )));
     }
     Ok(())

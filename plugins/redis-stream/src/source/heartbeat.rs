@@ -73,7 +73,8 @@ fn beat(
         Some(servers) => servers,
         None => Servers::connect(&settings.target)?,
     };
-    let behind_all = EntryId { ms: u64::MAX, number: u64::MAX }.to_string();
+    // the very last id means the same as `>`
+    let behind_all = EntryId { ms: u64::MAX, number: u64::MAX - 1 }.to_string();
     for stream in &settings.streams {
         let claimed = has_claimed.then_some(&settings.claimed);
         for name in [&settings.consumer].into_iter().chain(claimed) {
