@@ -117,13 +117,13 @@ impl SinkLoop {
 
     /// Opens the sink and runs it until its inputs have ended.
     pub fn run(mut self, started: Started) {
-        if let Ok(instance) = self.stage.open_first(OPEN, started) {
-            let result = self.take_all(instance).and_then(|instance| self.close(instance));
-            // what it leaves on disk waits there for the next start
-            let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
-            if result.is_ok() || (is_kept && self.stage.status.state() != State::Failed) {
-                self.stage.status.set_state(State::Ended);
-            }
+        let opened = self.stage.open_first(OPEN, started);
+        let taken = opened.and_then(|instance| self.take_all(instance));
+        let result = taken.and_then(|instance| self.close(instance));
+        // what it leaves on disk waits there for the next start
+        let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
+        if result.is_ok() || (is_kept && self.stage.status.state() != State::Failed) {
+            self.stage.status.set_state(State::Ended);
         }
     }
 

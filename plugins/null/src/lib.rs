@@ -14,6 +14,8 @@ struct Null;
 impl Sink for Null {
     type Options = Options;
 
+    const ORDERED: bool = false;
+
     fn open(_: Options, _: Context) -> Result<Self, PluginError> {
         Ok(Self)
     }
