@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod consumers;
 mod dead_letter;
 mod graph;
 mod output;
@@ -53,6 +54,11 @@ enum Command {
     Plugins(plugins::Plugins),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
+    /// List, mend and remove the consumers of the groups that sources read in.
+    ///
+    /// Asks the servers themselves, whether or not the host runs. Exit code 0 when they answered,
+    /// 1 when a server is away or refuses, 78 when the pipeline file cannot work.
+    Consumers(consumers::Consumers),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
     /// Print completions for a shell, e.g. `dataserver completions bash > /etc/bash_completion.d/dataserver`.
@@ -96,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Run(file) => run::run(&file),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
+        Command::Consumers(consumers) => consumers.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
         Command::Completions { shell } => {

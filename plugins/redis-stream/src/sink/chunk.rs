@@ -53,7 +53,7 @@ pub fn id_of(batch: &Batch, record: usize) -> Result<EntryId, PluginError> {
              smaller batches"
         )));
     }
-    Ok(EntryId { ms: number / 1_000, number: number % 1_000 << PLACE_BITS | place })
+    Ok(EntryId { ms: number / 1_000, number: ((number % 1_000) << PLACE_BITS) | place })
 }
 
 /// A transaction that adds entries to one stream.

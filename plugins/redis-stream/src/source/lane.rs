@@ -52,14 +52,8 @@ impl Lane {
         state: &mut State,
     ) -> Result<(), PluginError> {
         let known = state.epoch(&self.key);
-        match pending(
-            servers.of(&self.stream)?,
-            &self.stream,
-            settings,
-            &settings.consumer,
-            None,
-            1,
-        ) {
+        let (group, consumer) = (&settings.group, &settings.consumer);
+        match pending(servers.of(&self.stream)?, &self.stream, group, consumer, None, 1) {
             Ok(_) if self.epoch > 0 => Ok(()),
             Ok(_) => {
                 self.epoch = known.map_or_else(|| state.renew(&self.key), Ok)?;
@@ -96,13 +90,13 @@ impl Lane {
 pub fn pending(
     node: &mut Node,
     stream: &str,
-    settings: &Settings,
+    group: &str,
     consumer: &str,
     from: Option<EntryId>,
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
     let mut command = cmd("XPENDING");
-    command.arg(stream).arg(&settings.group);
+    command.arg(stream).arg(group);
     let from = from.map_or_else(|| "-".to_owned(), |id| id.to_string());
     command.arg(from).arg("+").arg(count).arg(consumer);
     let answer = node.ask(&command).map_err(|fault| fault.about(stream))?;
@@ -126,7 +120,7 @@ pub fn pending(
 pub fn claim(
     node: &mut Node,
     stream: &str,
-    settings: &Settings,
+    group: &str,
     consumer: &str,
     min_idle_ms: u64,
     entries: &[Pending],
@@ -139,7 +133,7 @@ pub fn claim(
     // one command for all entries that were given out equally often: it sets one count
     for count in counts {
         let mut command = cmd("XCLAIM");
-        command.arg(stream).arg(&settings.group).arg(consumer).arg(min_idle_ms);
+        command.arg(stream).arg(group).arg(consumer).arg(min_idle_ms);
         for pending in entries.iter().filter(|it| it.tries == count) {
             command.arg(pending.id.to_string());
         }

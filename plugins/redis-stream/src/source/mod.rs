@@ -31,7 +31,7 @@ use crate::{
 use batches::{Maker, Numbers, Ready};
 use heartbeat::Heartbeat;
 use lane::Lane;
-pub use lane::{Pending, claim, pending};
+pub use lane::{claim, pending};
 pub use options::{Options, Settings, claimed_name};
 use read::Appetite;
 use recovery::Recovery;

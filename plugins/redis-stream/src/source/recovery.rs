@@ -23,20 +23,27 @@ pub struct Recovery {
     /// First come those that were taken over from others, then the client's own.
     is_own: bool,
     from: Option<EntryId>,
+    /// Only what was taken over: by an operator, while this run was at work.
+    is_own_left_out: bool,
 }
 
 impl Recovery {
     /// From the beginning.
     pub fn new(in_hand: HashSet<(usize, EntryId)>) -> Self {
-        Self { in_hand, lane: 0, is_own: false, from: None }
+        Self { in_hand, lane: 0, is_own: false, from: None, is_own_left_out: false }
+    }
+
+    /// Only of what was taken over.
+    pub fn of_claimed(in_hand: HashSet<(usize, EntryId)>) -> Self {
+        Self { is_own_left_out: true, ..Self::new(in_hand) }
     }
 
     /// Goes on behind a page that ended there, or with the next name when there was none.
     fn advance(&mut self, page: &[Pending]) {
         self.from = page.last().map(|last| last.id.next());
         if page.is_empty() {
-            self.lane += usize::from(self.is_own);
-            self.is_own = !self.is_own;
+            self.lane += usize::from(self.is_own || self.is_own_left_out);
+            self.is_own = !self.is_own && !self.is_own_left_out;
         }
     }
 }
@@ -57,13 +64,13 @@ impl RedisSource {
             (&settings.claimed, Numbers::Host)
         };
         let node = servers.of(&stream)?;
-        let mut page = pending(node, &stream, settings, name, recovery.from, PAGE)?;
+        let mut page = pending(node, &stream, &settings.group, name, recovery.from, PAGE)?;
         if !recovery.is_own && !page.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
         }
         recovery.advance(&page);
         page.retain(|it| !recovery.in_hand.contains(&(place, it.id)));
-        let entries = claim(node, &stream, settings, name, 0, &page, self.is_another_try)?;
+        let entries = claim(node, &stream, &settings.group, name, 0, &page, self.is_another_try)?;
         if entries.len() < page.len() {
             let is_there = |id| entries.iter().any(|entry| entry.id == id);
             let gone: Vec<_> = page.iter().map(|it| it.id).filter(|id| !is_there(*id)).collect();

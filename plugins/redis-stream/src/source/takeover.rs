@@ -13,6 +13,8 @@ use super::{
     batches::Numbers,
     heartbeat::Heartbeat,
     lane::{claim, pending},
+    options::Settings,
+    recovery::Recovery,
 };
 use crate::server::{Fault, Node, Servers, array, int, map, text};
 
@@ -32,14 +34,31 @@ impl RedisSource {
         let mut is_complete = true;
         for place in 0..self.lanes.len() {
             let stream = self.lanes[place].stream.clone();
-            for client in dead_clients(servers.of(&stream)?, &stream, self, claim_after)? {
-                is_complete &= self.take_over_from(servers, place, &client, claim_after)?;
+            let clients = clients(servers.of(&stream)?, &stream, &self.settings.group)?;
+            // an operator may have given us something
+            if self.recovery.is_none()
+                && clients.iter().any(|it| it.name == self.settings.claimed && it.pending > 0)
+            {
+                self.recovery = Some(Recovery::of_claimed(self.in_hand()));
+            }
+            for client in clients {
+                if self.is_dead(&client, claim_after) {
+                    is_complete &=
+                        self.take_over_from(servers, place, &client.name, claim_after)?;
+                }
             }
         }
         if is_complete {
             self.next_takeover = Instant::now() + (claim_after / LOOKS).min(LONGEST_PAUSE);
         }
         Ok(())
+    }
+
+    /// Whether another client has entries and shows no sign of life.
+    fn is_dead(&self, client: &Client, claim_after: Duration) -> bool {
+        let Settings { consumer, claimed, .. } = &self.settings;
+        let is_other = client.name != *consumer && client.name != *claimed;
+        is_other && client.pending > 0 && u128::from(client.idle_ms) >= claim_after.as_millis()
     }
 
     /// Takes over what one client has on one stream; false when there is more.
@@ -54,10 +73,11 @@ impl RedisSource {
         let stream = self.lanes[place].stream.clone();
         let idle_ms = u64::try_from(claim_after.as_millis()).unwrap_or(u64::MAX);
         let node = servers.of(&stream)?;
-        let mut page = pending(node, &stream, settings, client, None, AT_ONCE)?;
+        let mut page = pending(node, &stream, &settings.group, client, None, AT_ONCE)?;
         let is_complete = page.len() < AT_ONCE;
         page.retain(|it| it.idle_ms >= idle_ms);
-        let entries = claim(node, &stream, settings, &settings.claimed, idle_ms, &page, true)?;
+        let entries =
+            claim(node, &stream, &settings.group, &settings.claimed, idle_ms, &page, true)?;
         if !entries.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
             self.context.count("redis_claimed_total", entries.len() as u64);
@@ -72,23 +92,27 @@ impl RedisSource {
     }
 }
 
-/// Clients of the group that have entries and asked for nothing for so long.
-fn dead_clients(
-    node: &mut Node,
-    stream: &str,
-    source: &RedisSource,
-    claim_after: Duration,
-) -> Result<Vec<String>, Fault> {
-    let settings = &source.settings;
-    let answer = node.ask(cmd("XINFO").arg("CONSUMERS").arg(stream).arg(&settings.group));
-    let clients = array(answer.map_err(|fault| fault.about(stream))?).unwrap_or_default();
-    let idle_ms = u64::try_from(claim_after.as_millis()).unwrap_or(u64::MAX);
-    let dead = clients.into_iter().filter_map(|client| {
-        let client = map(client)?;
-        let name = text(client.get("name")?)?;
-        let is_other = name != settings.consumer && name != settings.claimed;
-        let is_dead = int(client.get("pending")?)? > 0 && int(client.get("idle")?)? >= idle_ms;
-        (is_other && is_dead).then_some(name)
+/// A client of the group.
+struct Client {
+    name: String,
+    /// Entries that it did not acknowledge.
+    pending: u64,
+    /// How long it asked for nothing.
+    idle_ms: u64,
+}
+
+fn clients(node: &mut Node, stream: &str, group: &str) -> Result<Vec<Client>, Fault> {
+    let answer = node.ask(cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group));
+    let clients = array(answer.map_err(|fault| fault.about(stream))?).and_then(|clients| {
+        let clients = clients.into_iter().map(|client| {
+            let client = map(client)?;
+            Some(Client {
+                name: text(client.get("name")?)?,
+                pending: int(client.get("pending")?)?,
+                idle_ms: int(client.get("idle")?)?,
+            })
+        });
+        clients.collect::<Option<Vec<_>>>()
     });
-    Ok(dead.collect())
+    clients.ok_or_else(|| Fault::strange(node.name(), "no list of clients"))
 }

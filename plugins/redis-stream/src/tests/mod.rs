@@ -1,6 +1,7 @@
 //! Against a real Redis, without a host.
 
 mod codec;
+mod command;
 mod contract;
 mod server;
 mod sink;

@@ -51,8 +51,8 @@ fn halves_of_a_batch_have_places_of_their_own() {
     for format in ["fields", "flatbuffers"] {
         let options = json!({ "format": format, "stream": format });
         let mut sink = bench.sink(&server, &options);
-        sink.write(&[first.clone()]).unwrap();
-        sink.write(&[second.clone()]).unwrap();
+        sink.write(std::slice::from_ref(&first)).unwrap();
+        sink.write(std::slice::from_ref(&second)).unwrap();
         sink.write(&[first.clone(), second.clone()]).unwrap();
     }
     assert_eq!(stored(&server, "fields").1, [1, 2, 3, 4, 5]);
@@ -102,7 +102,7 @@ fn full_memory_leaves_no_hole_in_a_stream() {
     let (bench, server) = (Bench::new(), Server::start(&["--maxmemory", "4mb"]));
     let mut sink = bench.sink(&server, &json!({}));
     let batches: Vec<_> = (0..60).map(|at| batch(at * 1_000 + 1, 1_000, at + 1_000)).collect();
-    let written = batches.iter().find_map(|batch| sink.write(&[batch.clone()]).err());
+    let written = batches.iter().find_map(|batch| sink.write(std::slice::from_ref(batch)).err());
     let PluginError { kind, message } = written.expect("4 MB hold no 60000 records");
     assert_eq!(kind, ErrorKind::Retry);
     assert!(message.contains("OOM") && message.contains("raise its `maxmemory`"), "{message}");
@@ -165,7 +165,7 @@ fn an_entry_that_is_too_large_is_the_fault_of_its_records() {
     let (bench, server) = (Bench::new(), Server::start(&["--proto-max-bulk-len", "1mb"]));
     let mut sink = bench.sink(&server, &json!({ "format": "flatbuffers" }));
     let large = batch(1, 10_000, 1_000);
-    let error = sink.write(&[large.clone()]).unwrap_err();
+    let error = sink.write(std::slice::from_ref(&large)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadData, "{error}");
     // the host goes on with its halves
     let mut parts = vec![large];

@@ -267,7 +267,7 @@ fn clients_share_streams_as_their_mode_says() {
             .enumerate()
             .map(|(client, folder)| {
                 let own =
-                    if mode == "sharded" { &[&[0, 1][..], &[2], &[3]][client] } else { &[][..] };
+                    if mode == "sharded" { [&[0, 1][..], &[2], &[3]][client] } else { &[][..] };
                 let options = json!({
                     "stream": format, "group": mode, "consumer": format!("c{client}"),
                     "mode": mode, "shards": 4, "own": own, "batch_records": 50,

@@ -1,0 +1,292 @@
+//! `dataserver consumers`
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::{Args, Subcommand, ValueEnum};
+use comfy_table::{Table, presets};
+use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
+use serde_json::{Map, Value, json};
+
+use super::{EXIT_CONFIG, PipelineFile, output};
+use crate::{
+    config::{Component, Pipeline},
+    plugin::PluginCatalog,
+    topology,
+};
+
+/// What the plugin is asked.
+const COMMAND: &str = "consumers";
+/// How the answer of a plugin begins that does not know a command.
+const UNKNOWN_COMMAND: &str = "this plugin has no command";
+/// Columns that come first, in this order.
+const FIRST_COLUMNS: [&str; 7] =
+    ["component", "stream", "group", "consumer", "from", "to", "entry"];
+
+/// Arguments of `consumers`.
+#[derive(Debug, Args)]
+pub struct Consumers {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+struct Common {
+    #[command(flatten)]
+    file: PipelineFile,
+    /// The source whose streams are meant; needed when several sources read as consumers and
+    /// something is changed.
+    #[arg(long, value_name = "ID")]
+    component: Option<String>,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the clients of every group: what each has not acknowledged, and how long it is silent.
+    List(#[command(flatten)] Common),
+    /// Show how far each group is behind: entries that nobody was given yet, and unacknowledged
+    /// ones.
+    Lag(#[command(flatten)] Common),
+    /// List entries that were given to a client and are not acknowledged.
+    Pending {
+        /// Only those of this client.
+        #[arg(long, value_name = "NAME")]
+        consumer: Option<String>,
+        /// Another group than the source's own.
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// Only those that were given out so long ago, e.g. 5m.
+        #[arg(long, value_name = "DURATION")]
+        min_idle: Option<String>,
+        /// Most entries listed.
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Give what a client did not acknowledge to another one, which takes it within its
+    /// `claim_after`, or at its next start.
+    Claim {
+        /// The client whose entries are meant.
+        #[arg(long, value_name = "NAME")]
+        consumer: String,
+        /// The client that gets them; the source's own unless given.
+        #[arg(long, value_name = "NAME")]
+        to: Option<String>,
+        /// Another group than the source's own.
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// Only those that were given out so long ago; the source's `claim_after` unless given.
+        #[arg(long, value_name = "DURATION")]
+        min_idle: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Remove a client from its group, or with `--group` alone a whole group.
+    ///
+    /// Refused while there are entries that are not acknowledged: nobody would get them.
+    Remove {
+        /// The client.
+        #[arg(long, value_name = "NAME", required_unless_present = "group")]
+        consumer: Option<String>,
+        /// The client's group when it is not the source's own, or the group to remove.
+        #[arg(long, value_name = "NAME")]
+        group: Option<String>,
+        /// Give up what is not acknowledged.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+impl Verb {
+    fn request(&self) -> Value {
+        match self {
+            Self::List(_) => json!({ "action": "list" }),
+            Self::Lag(_) => json!({ "action": "lag" }),
+            Self::Pending { consumer, group, min_idle, limit, .. } => json!({
+                "action": "pending", "consumer": consumer, "group": group, "min_idle": min_idle,
+                "limit": limit,
+            }),
+            Self::Claim { consumer, to, group, min_idle, .. } => json!({
+                "action": "claim", "consumer": consumer, "to": to, "group": group,
+                "min_idle": min_idle,
+            }),
+            Self::Remove { consumer, group, force, .. } => json!({
+                "action": "remove", "consumer": consumer, "group": group, "force": force,
+            }),
+        }
+    }
+
+    fn common(&self) -> &Common {
+        match self {
+            Self::List(common)
+            | Self::Lag(common)
+            | Self::Pending { common, .. }
+            | Self::Claim { common, .. }
+            | Self::Remove { common, .. } => common,
+        }
+    }
+
+    fn changes_something(&self) -> bool {
+        matches!(self, Self::Claim { .. } | Self::Remove { .. })
+    }
+}
+
+impl Consumers {
+    /// Asks the sources that read as consumers, and prints what they answer.
+    pub fn run(self) -> ExitCode {
+        let draft = match self.verb.common().file.load() {
+            Ok(draft) => draft,
+            Err(faults) => return output::show_faults(&faults),
+        };
+        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        match draft.resolve(&catalog) {
+            Ok(pipeline) => self.ask(&pipeline, &catalog),
+            Err(faults) => output::show_faults(&faults),
+        }
+    }
+
+    fn ask(&self, pipeline: &Pipeline, catalog: &PluginCatalog) -> ExitCode {
+        let sources = match self.sources(pipeline, catalog) {
+            Ok(sources) => sources,
+            Err(error) => return output::complain(&error),
+        };
+        let mut request = self.verb.request();
+        request["command"] = COMMAND.into();
+        let (mut rows, mut code) = (Vec::new(), ExitCode::SUCCESS);
+        for source in &sources {
+            match put(source, pipeline, catalog, &request) {
+                Ok(Value::Array(answer)) => rows.extend(answer.into_iter().map(|mut row| {
+                    if sources.len() > 1 {
+                        row["component"] = source.id.as_str().into();
+                    }
+                    row
+                })),
+                Ok(other) => rows.push(json!({ "component": source.id, "answer": other })),
+                Err(error) => {
+                    code = output::complain(&format!("{}: {error}", source.id));
+                    if error.kind == ErrorKind::Config {
+                        code = ExitCode::from(EXIT_CONFIG);
+                    }
+                }
+            }
+        }
+        let printed = match self.verb.common().format {
+            Format::Json => output::print(&Value::Array(rows).to_string()),
+            Format::Table if code == ExitCode::SUCCESS || !rows.is_empty() => {
+                output::print(&table(&rows))
+            }
+            Format::Table => code,
+        };
+        if code == ExitCode::SUCCESS { printed } else { code }
+    }
+
+    /// The source that is named, or all that know the command.
+    fn sources<'a>(
+        &self,
+        pipeline: &'a Pipeline,
+        catalog: &PluginCatalog,
+    ) -> Result<Vec<&'a Component>, String> {
+        let all = || pipeline.components.iter().filter(|it| it.kind == RoleKind::Source);
+        let Common { file, component, .. } = self.verb.common();
+        if let Some(id) = component {
+            let named: Vec<_> = all().filter(|it| it.id == *id).collect();
+            let ids: Vec<_> = all().map(|it| it.id.as_str()).collect();
+            return match named.is_empty() {
+                true => Err(format!("no source \"{id}\"; there are {}", ids.join(", "))),
+                false => Ok(named),
+            };
+        }
+        let knows = |source: &&Component| {
+            // whatever else it answers, it knows the command
+            !matches!(put(source, pipeline, catalog, &json!({ "command": COMMAND })),
+                Err(error) if error.message.starts_with(UNKNOWN_COMMAND))
+        };
+        let knowing: Vec<_> = all().filter(knows).collect();
+        let file = file.config.display();
+        match knowing.as_slice() {
+            [] => Err(format!("no source of {file} reads as a consumer of a group")),
+            [_, _, ..] if self.verb.changes_something() => {
+                let ids: Vec<_> = knowing.iter().map(|it| it.id.as_str()).collect();
+                Err(format!("say which source is meant: --component {}", ids.join(" | ")))
+            }
+            _ => Ok(knowing),
+        }
+    }
+}
+
+/// Puts a request to the plugin of a component that need not run.
+fn put(
+    component: &Component,
+    pipeline: &Pipeline,
+    catalog: &PluginCatalog,
+    request: &Value,
+) -> Result<Value, PluginError> {
+    let plugin = catalog
+        .plugin(&component.plugin, component.kind, component.carrier)
+        .map_err(|missing| PluginError::config(missing.message))?;
+    let context = Context::new(
+        &component.id,
+        &pipeline.base_dir,
+        pipeline.host.data_dir.join("state").join(&component.id),
+        Arc::new(topology::Onlooker),
+    );
+    plugin.command(component.kind, &component.options_json(), context, request)
+}
+
+/// Rows with the same keys, a column each.
+fn table(rows: &[Value]) -> String {
+    let Some(Value::Object(first)) = rows.first() else { return "none".to_owned() };
+    let place = |name: &str| {
+        let known = FIRST_COLUMNS.iter().position(|it| *it == name);
+        (known.unwrap_or(FIRST_COLUMNS.len()), name.to_owned())
+    };
+    let mut names: Vec<&str> = first.keys().map(String::as_str).collect();
+    names.sort_by_key(|name| place(name));
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(names.iter().map(|name| name.replace('_', " ")));
+    for row in rows.iter().filter_map(Value::as_object) {
+        table.add_row(names.iter().map(|name| cell(row, name)));
+    }
+    table.to_string()
+}
+
+fn cell(row: &Map<String, Value>, name: &str) -> String {
+    match row.get(name) {
+        None | Some(Value::Null) => "–".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_shown_with_what_they_are_about_first() {
+        let rows = [
+            json!({ "pending": 3, "lag": null, "consumer": "a", "stream": "s", "group": "g" }),
+            json!({ "pending": 0, "lag": 7, "consumer": "b", "stream": "s", "group": "g" }),
+        ];
+        let lines: Vec<_> = table(&rows)
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .filter(|line| line.contains("g"))
+            .collect();
+        assert_eq!(lines, ["stream group consumer lag pending", "s g a – 3", "s g b 7 0"]);
+        assert_eq!(table(&[]), "none");
+    }
+}
