@@ -10,7 +10,7 @@ VENV    := target/venv
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test dist check lint docs bench schemas schemas-check venv packages packages-test clean
+.PHONY: help demo test soak dist check lint docs bench schemas schemas-check venv packages packages-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
@@ -44,6 +44,10 @@ lint: ## format and lint without changing anything
 
 docs: ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps
+
+soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; SOAK_RUNS, SOAK_FIRST_SEED
+	cargo build --workspace
+	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
 
 bench: packages-test venv ## measure, and write docs/BENCHMARKS.md
 	cargo build --release --workspace

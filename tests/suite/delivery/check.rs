@@ -1,0 +1,87 @@
+//! What an independent reader finds in the stores.
+
+use std::collections::BTreeMap;
+
+use harness::{python, repository};
+use serde_json::{Value, json};
+
+use super::{
+    pipeline,
+    world::{World, joined},
+};
+
+/// What is wrong with a store.
+#[derive(Debug, Clone, Default)]
+pub struct Store {
+    /// Records that it has.
+    pub records: u64,
+    /// Recorded ones that it has not.
+    pub lost: u64,
+    /// Recorded ones that it has too often.
+    pub doubled: u64,
+    /// Others than the recorded ones.
+    pub foreign: u64,
+    /// Those behind a later one of the same security.
+    pub disordered: u64,
+    /// Some of them, and files with overlapping numbers.
+    pub examples: Vec<String>,
+}
+
+/// All stores of a run, by name.
+#[derive(Debug)]
+pub struct Stores {
+    /// Records that each of them must have.
+    pub expected: u64,
+    /// What each of them has.
+    pub by_name: BTreeMap<String, Store>,
+}
+
+impl Stores {
+    /// Whether each has all that was recorded, once and in order.
+    pub fn are_right(&self) -> bool {
+        self.by_name.values().all(|it| {
+            it.records == self.expected
+                && [it.lost, it.doubled, it.foreign, it.disordered] == [0; 4]
+                && it.examples.is_empty()
+        })
+    }
+}
+
+/// Compares all stores with the recorded file.
+pub fn stores(world: &World) -> Stores {
+    let what = json!({
+        "input": joined(),
+        "parquet": { "lake": world.lake() },
+        "clickhouse": { "url": world.clickhouse.http_url(), "table": pipeline::TABLE },
+        "fields": { "port": world.redis.port(), "streams": pipeline::FIELDS },
+        "lists": {
+            "port": world.redis.port(),
+            "streams": pipeline::LISTS,
+            "schema": repository().join("schemas/spot.fbs"),
+        },
+    });
+    let printed = python("delivery_check.py", &[&what.to_string()]).finish();
+    let found: Value = serde_json::from_str(&printed).unwrap();
+    let stores = found["stores"].as_object().unwrap();
+    Stores {
+        expected: found["expected"].as_u64().unwrap(),
+        by_name: stores.iter().map(|(name, it)| (name.clone(), store(it))).collect(),
+    }
+}
+
+fn store(found: &Value) -> Store {
+    let number = |name: &str| found[name].as_u64().unwrap();
+    let texts = |name: &str| found[name].as_array().cloned().unwrap_or_default();
+    Store {
+        records: number("records"),
+        lost: number("lost"),
+        doubled: number("doubled"),
+        foreign: number("foreign"),
+        disordered: number("disordered"),
+        examples: [texts("examples"), texts("overlaps")]
+            .concat()
+            .iter()
+            .map(Value::to_string)
+            .collect(),
+    }
+}
