@@ -109,6 +109,16 @@ impl World {
         }
     }
 
+    /// Sends a signal to the host, which goes on.
+    pub fn signal_host(&self, signal: &str) {
+        self.host.iter().for_each(|host| host.signal(signal));
+    }
+
+    /// Has Redis do something.
+    pub fn tell_redis(&self, command: &[&str]) {
+        assert_eq!(self.redis.cli(command), "OK", "{command:?}");
+    }
+
     /// Starts a server again.
     pub fn restart(&mut self, server: Server) {
         match server {
