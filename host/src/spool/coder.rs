@@ -36,8 +36,10 @@ impl Coder {
         }
         put_short(&mut bytes, position.gaps.iter().len() as u64);
         for gap in position.gaps.iter() {
-            self.put_place(&mut bytes, &gap.lane, gap.after);
-            self.put_place(&mut bytes, &gap.lane, gap.before);
+            put_short(&mut bytes, gap.there.len() as u64);
+            for mark in [&gap.after, &gap.before].into_iter().chain(&gap.there) {
+                self.put_place(&mut bytes, &gap.lane, *mark);
+            }
         }
         let offered = position.offered.iter().take(if with_offered { usize::MAX } else { 0 });
         put_short(&mut bytes, offered.len() as u64);
@@ -59,7 +61,7 @@ impl Coder {
         let offered = |number: &u64| Some((*number, position.offered.get(number)?));
         let batches: Vec<_> = numbers.iter().filter_map(offered).collect();
         put_short(&mut bytes, batches.len() as u64);
-        let mut previous = 0;
+        let mut previous = position.committed;
         for (number, offered) in batches {
             put_short(&mut bytes, number.wrapping_sub(previous));
             previous = number;
@@ -73,9 +75,9 @@ impl Coder {
         let mut bytes = vec![COMMIT];
         put_short(&mut bytes, committed);
         put_short(&mut bytes, done.len() as u64);
-        let mut previous = 0;
+        let mut previous = committed;
         for number in done {
-            put_short(&mut bytes, number.wrapping_sub(previous));
+            put_distance(&mut bytes, previous, *number);
             previous = *number;
         }
         bytes
@@ -92,9 +94,13 @@ impl Coder {
             position.lanes.raise(&lane, mark);
         }
         for _ in 0..reader.short()? {
+            let there = reader.short()?;
             let (lane, after) = self.take_place(reader)?;
-            let (_, before) = self.take_place(reader)?;
-            position.gaps.open(Gap { lane, after, before });
+            let mut gap = Gap::new(lane, after, self.take_place(reader)?.1);
+            for _ in 0..there {
+                gap.there.insert(self.take_place(reader)?.1);
+            }
+            position.gaps.open(gap);
         }
         let mut number = position.committed;
         for _ in 0..reader.short()? {
@@ -111,7 +117,7 @@ impl Coder {
         let reader = &mut Reader::new(bytes);
         match reader.u8()? {
             OFFER => {
-                let (group, mut number) = (reader.short()?, 0u64);
+                let (group, mut number) = (reader.short()?, position.committed);
                 for _ in 0..reader.short()? {
                     number = number.wrapping_add(reader.short()?);
                     let (lane, mark) = self.take_place(reader)?;
@@ -120,9 +126,9 @@ impl Coder {
             }
             COMMIT => {
                 let (committed, count) = (reader.short()?, reader.short()?);
-                let (mut done, mut number) = (Vec::new(), 0u64);
+                let (mut done, mut number) = (Vec::new(), committed);
                 for _ in 0..count {
-                    number = number.wrapping_add(reader.short()?);
+                    number = take_distance(reader, number)?;
                     done.push(number);
                 }
                 position.commit(&done, committed);
@@ -149,10 +155,8 @@ impl Coder {
             }
         };
         let last = &mut self.lanes[place].1;
-        let distance = mark.sequence.wrapping_sub(*last).cast_signed();
+        put_distance(bytes, *last, mark.sequence);
         *last = mark.sequence;
-        // small in both directions
-        put_short(bytes, (distance << 1 ^ distance >> 63).cast_unsigned());
         put_short(bytes, mark.part);
     }
 
@@ -168,9 +172,18 @@ impl Coder {
             place => usize::try_from(place - 1).ok()?,
         };
         let (lane, last) = self.lanes.get_mut(place)?;
-        let word = reader.short()?;
-        let distance = (word >> 1) ^ (word & 1).wrapping_neg();
-        *last = last.wrapping_add(distance);
+        *last = take_distance(reader, *last)?;
         Some((lane.clone(), Mark { sequence: *last, part: reader.short()? }))
     }
+}
+
+/// Appends how far it is from one number to another, in few bytes if that is near, before or behind.
+fn put_distance(bytes: &mut Vec<u8>, from: u64, to: u64) {
+    let distance = to.wrapping_sub(from).cast_signed();
+    put_short(bytes, (distance << 1 ^ distance >> 63).cast_unsigned());
+}
+
+fn take_distance(reader: &mut Reader<'_>, from: u64) -> Option<u64> {
+    let word = reader.short()?;
+    Some(from.wrapping_add((word >> 1) ^ (word & 1).wrapping_neg()))
 }

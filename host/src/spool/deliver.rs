@@ -46,10 +46,17 @@ impl Spool {
         let committed = self.committed_by_now();
         self.position.commit(&[], committed);
         let noted = noted.and(self.journal.commit(&self.position, &numbers));
-        if noted.is_ok() {
-            self.drop_delivered();
+        match noted {
+            Ok(()) => {
+                self.drop_delivered();
+                Ok(())
+            }
+            // what is delivered makes room to say so
+            Err(error) if is_full(&error) && self.drop_written() => {
+                self.journal.write_whole(&self.position)
+            }
+            failed => failed,
         }
-        noted
     }
 
     /// The last number up to which everything is delivered.
@@ -62,12 +69,25 @@ impl Spool {
 
     /// Removes segments of which everything is delivered.
     pub(super) fn drop_delivered(&mut self) {
-        let committed = self.position.committed;
-        let mut count = self.segments.iter().take_while(|it| it.last <= committed).count();
         // the one that is written to stays until it is worth the removal
-        if count == self.segments.len() && !self.is_worth_dropping() {
-            count = count.saturating_sub(1);
-        }
+        let is_kept = !self.is_worth_dropping();
+        let most = self.segments.len().saturating_sub(usize::from(is_kept));
+        self.drop_segments(self.delivered_segments().min(most));
+    }
+
+    /// Removes the segment that is written to as well, if all in it is delivered.
+    pub(super) fn drop_written(&mut self) -> bool {
+        let before = self.used;
+        self.drop_segments(self.delivered_segments());
+        self.used < before
+    }
+
+    fn delivered_segments(&self) -> usize {
+        let committed = self.position.committed;
+        self.segments.iter().take_while(|it| it.last <= committed).count()
+    }
+
+    fn drop_segments(&mut self, count: usize) {
         // a position that a power cut could take back must not point before what is gone
         if count == 0 || self.journal.sync().is_err() {
             return;
@@ -93,4 +113,8 @@ impl Spool {
     fn is_worth_dropping(&self) -> bool {
         self.segments.back().is_some_and(|it| it.bytes >= self.largest_segment() / 4)
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -3,10 +3,14 @@
 //! A damaged place in the middle of a spool costs batches of which later ones are still there. When
 //! their source sends them again, they must not be taken for known.
 
+use std::collections::BTreeSet;
+
 use super::lanes::{Lane, Mark};
 
 /// Gaps that are remembered; the oldest is forgotten first.
 const MOST_GAPS: usize = 256;
+/// Marks in one gap that are remembered to be there.
+const MOST_THERE: usize = 1 << 14;
 
 /// Marks of one lane between two others, which are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,15 +18,16 @@ pub(super) struct Gap {
     pub lane: Lane,
     pub after: Mark,
     pub before: Mark,
+    /// Of these, what is there again. Every one is remembered: damage can take any of them away.
+    pub there: BTreeSet<Mark>,
 }
 
 impl Gap {
-    /// The gap that one missing batch leaves.
-    pub fn of_one(lane: Lane, mark: Mark) -> Self {
-        Self { lane, after: mark.previous(), before: mark.following() }
+    pub fn new(lane: Lane, after: Mark, before: Mark) -> Self {
+        Self { lane, after, before, there: BTreeSet::new() }
     }
 
-    fn has(&self, lane: &Lane, mark: Mark) -> bool {
+    fn is_around(&self, lane: &Lane, mark: Mark) -> bool {
         self.after < mark && mark < self.before && self.lane == *lane
     }
 }
@@ -36,13 +41,20 @@ impl Gaps {
         self.0.iter()
     }
 
-    /// Whether a batch with that mark is missing.
-    pub fn has(&self, lane: &Lane, mark: Mark) -> bool {
-        self.0.iter().any(|gap| gap.has(lane, mark))
+    /// Whether a batch with that mark was missing and is there again.
+    pub fn have_again(&self, lane: &Lane, mark: Mark) -> bool {
+        self.0.iter().any(|gap| gap.is_around(lane, mark) && gap.there.contains(&mark))
+    }
+
+    /// Whether a batch with that mark is missing, or was.
+    pub fn are_around(&self, lane: &Lane, mark: Mark) -> bool {
+        self.0.iter().any(|gap| gap.is_around(lane, mark))
     }
 
     pub fn open(&mut self, gap: Gap) {
-        if self.0.contains(&gap) {
+        let is_same =
+            |it: &Gap| (&it.lane, it.after, it.before) == (&gap.lane, gap.after, gap.before);
+        if self.0.iter().any(is_same) {
             return;
         }
         if self.0.len() >= MOST_GAPS {
@@ -51,25 +63,14 @@ impl Gaps {
         self.0.push(gap);
     }
 
-    /// Notes that the source has sent up to that mark again; false when it filled no gap.
-    pub fn fill(&mut self, lane: &Lane, mark: Mark) -> bool {
-        let mut has_filled = false;
-        for gap in self.0.iter_mut().filter(|gap| gap.has(lane, mark)) {
-            gap.after = mark;
-            has_filled = true;
+    /// Notes that this one is there.
+    pub fn fill(&mut self, lane: &Lane, mark: Mark) {
+        for gap in self.0.iter_mut().filter(|gap| gap.is_around(lane, mark)) {
+            if gap.there.len() >= MOST_THERE {
+                gap.there.pop_first();
+            }
+            gap.there.insert(mark);
         }
-        has_filled
-    }
-
-    /// Notes that this one of the missing is delivered.
-    pub fn except(&mut self, lane: &Lane, mark: Mark) {
-        let split = self.0.iter_mut().filter(|gap| gap.has(lane, mark)).map(|gap| {
-            let rest = Gap { lane: lane.clone(), after: mark, before: gap.before };
-            gap.before = mark;
-            rest
-        });
-        let rests: Vec<_> = split.collect();
-        rests.into_iter().for_each(|rest| self.open(rest));
     }
 }
 
@@ -86,37 +87,32 @@ mod tests {
     }
 
     fn missing(gaps: &Gaps) -> Vec<u64> {
-        (1..10).filter(|sequence| gaps.has(&lane(), mark(*sequence))).collect()
+        let is_missing = |sequence: &u64| {
+            let mark = mark(*sequence);
+            gaps.are_around(&lane(), mark) && !gaps.have_again(&lane(), mark)
+        };
+        (1..10).filter(is_missing).collect()
     }
 
     #[test]
-    fn a_gap_closes_from_its_beginning() {
+    fn what_is_there_again_is_not_missing() {
         let mut gaps = Gaps::default();
-        gaps.open(Gap { lane: lane(), after: mark(2), before: mark(6) });
-        assert_eq!(missing(&gaps), [3, 4, 5]);
-        assert!(gaps.fill(&lane(), mark(4)));
-        assert_eq!(missing(&gaps), [5]);
-        assert!(!gaps.fill(&lane(), mark(4)) && !gaps.fill(&Lane { epoch: 2, ..lane() }, mark(5)));
+        gaps.open(Gap::new(lane(), mark(2), mark(8)));
+        assert_eq!(missing(&gaps), [3, 4, 5, 6, 7]);
+        gaps.fill(&lane(), mark(6));
+        gaps.fill(&lane(), mark(4));
+        gaps.fill(&Lane { epoch: 2, ..lane() }, mark(7));
+        assert_eq!(missing(&gaps), [3, 5, 7]);
+        gaps.open(Gap::new(lane(), mark(2), mark(8)));
+        assert_eq!((gaps.iter().len(), missing(&gaps)), (1, vec![3, 5, 7]));
     }
 
     #[test]
-    fn what_is_delivered_is_not_missing() {
+    fn the_oldest_gaps_are_forgotten() {
         let mut gaps = Gaps::default();
-        gaps.open(Gap { lane: lane(), after: mark(2), before: mark(6) });
-        gaps.except(&lane(), mark(4));
-        assert_eq!(missing(&gaps), [3, 5]);
-    }
-
-    #[test]
-    fn one_missing_batch_is_a_gap_of_one() {
-        let mut gaps = Gaps::default();
-        gaps.open(Gap::of_one(lane(), mark(3)));
-        assert_eq!(missing(&gaps), [3]);
-        assert!(!gaps.has(&lane(), Mark { sequence: 3, part: 1 }));
-        assert!(!gaps.has(&lane(), Mark { sequence: 2, part: 9 }));
-        for _ in 0..2 * MOST_GAPS {
-            gaps.open(Gap::of_one(lane(), mark(3)));
+        for sequence in 1..=MOST_GAPS as u64 + 2 {
+            gaps.open(Gap::new(lane(), mark(sequence).previous(), mark(sequence).following()));
         }
-        assert_eq!(gaps.iter().len(), 1);
+        assert_eq!((gaps.iter().len(), missing(&gaps)), (MOST_GAPS, vec![3, 4, 5, 6, 7, 8, 9]));
     }
 }

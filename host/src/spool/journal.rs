@@ -97,25 +97,22 @@ impl Journal {
 
     /// Writes the whole position into the other file.
     ///
-    /// Where that has no room, at least what is delivered: how it was grouped is lost then if the
-    /// host crashes before the next attempt.
+    /// Where that has no room, at least what is delivered, so that room can be given back: how the
+    /// rest was offered is lost then if the host crashes before the next attempt.
     pub fn write_whole(&mut self, position: &Position) -> io::Result<()> {
         self.is_stale = true;
         // a power cut may spoil the other file now, so this one has to hold
         self.current().sync_data()?;
         let mut coder = Coder::default();
         let whole = coder.snapshot(position, true);
-        match self.begin(&whole) {
-            Ok(()) => {
-                (self.coder, self.is_stale) = (coder, false);
-                Ok(())
-            }
-            Err(error) if position.offered.is_empty() => Err(error),
-            Err(error) => {
-                let least = Coder::default().snapshot(position, false);
-                self.begin(&least).map_err(|_| error)
-            }
+        if let Err(error) = self.begin(&whole) {
+            let least = Coder::default().snapshot(position, false);
+            // the first fault is told, whatever became of this
+            let _ = self.begin(&least);
+            return Err(error);
         }
+        (self.coder, self.is_stale) = (coder, false);
+        Ok(())
     }
 
     fn begin(&mut self, snapshot: &[u8]) -> io::Result<()> {
@@ -134,6 +131,12 @@ impl Journal {
     /// Makes sure that what was written survives a power cut.
     pub fn sync(&self) -> io::Result<()> {
         self.current().sync_data()
+    }
+
+    /// Generation and bytes of the current file.
+    #[cfg(test)]
+    pub fn extent(&self) -> (u64, u64) {
+        (self.generation, self.end as u64)
     }
 
     fn current(&self) -> &File {

@@ -79,11 +79,6 @@ impl Lanes {
         mark.is_numbered() && self.last.get(lane).is_some_and(|(last, _)| mark <= *last)
     }
 
-    /// The last mark of a lane; the lowest there is when nothing came by it.
-    pub fn last(&self, lane: &Lane) -> Mark {
-        self.last.get(lane).map_or(Mark::default(), |(last, _)| *last)
-    }
-
     /// Notes a mark, unless the lane has come further already.
     pub fn raise(&mut self, lane: &Lane, mark: Mark) {
         if !mark.is_numbered() {

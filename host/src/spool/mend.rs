@@ -16,7 +16,7 @@ use super::{
     entry::Head,
     lanes::{Lane, Mark},
     position::Offered,
-    segment::Segment,
+    segment::{EMPTY, Segment},
 };
 
 /// Batches that had been offered, are gone, and are awaited.
@@ -76,6 +76,12 @@ impl Mend {
         }
     }
 
+    /// Shortens the wait.
+    #[cfg(test)]
+    pub fn wait_less(&mut self, less: std::time::Duration) {
+        self.until -= less;
+    }
+
     fn is_over(&self) -> bool {
         self.awaited.values().all(BTreeMap::is_empty) || Instant::now() >= self.until
     }
@@ -102,10 +108,11 @@ impl Spool {
             self.mend = Some(mend);
             return Err(error);
         }
-        for number in mend.numbers.iter().filter(|number| !mend.back.contains_key(number)) {
-            self.give_up(*number);
-            self.earlier_groups.iter_mut().for_each(|group| group.retain(|it| it != number));
-        }
+        let is_back = |number: &u64| mend.back.contains_key(number);
+        let given_up: Vec<_> = mend.numbers.iter().copied().filter(|it| !is_back(it)).collect();
+        self.give_up(&given_up);
+        let offered = &self.position.offered;
+        self.earlier_groups.iter_mut().for_each(|it| it.retain(|it| offered.contains_key(it)));
         self.journal.outdate();
         Ok(())
     }
@@ -120,6 +127,10 @@ impl Spool {
         }
         self.used += segment.bytes;
         self.segments.insert(mend.segment, segment);
+        if self.read.0 >= mend.segment {
+            // nothing but damage was passed there
+            self.read = (mend.segment, EMPTY);
+        }
         Ok(())
     }
 }

@@ -34,6 +34,7 @@ use std::{
 use plugin_api::Batch;
 
 use self::{
+    gaps::Gaps,
     journal::Journal,
     lanes::{Lane, Lanes, Mark},
     mend::Mend,
@@ -52,7 +53,7 @@ const SMALLEST_SEGMENT: u64 = 64 << 10;
 /// A spool has at least so many segments when it is full, so that room comes back bit by bit.
 const SEGMENTS: u64 = 16;
 /// How long batches that were offered and are gone are awaited from their sources.
-const MEND_WAIT: Duration = Duration::from_secs(10);
+const MEND_WAIT: Duration = Duration::from_secs(3);
 
 /// What was found when the spool was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,6 +88,8 @@ pub struct Spool {
     last: u64,
     /// How far each lane has come in.
     accepted: Lanes,
+    /// Of the gaps in the lanes, what has not come in again.
+    missing: Gaps,
     position: Position,
     journal: Journal,
     /// Read or kept, and not offered yet.
@@ -118,6 +121,7 @@ impl Spool {
             read_number: position.committed,
             last: position.committed.max(position.floor),
             accepted: position.lanes.clone(),
+            missing: position.gaps.clone(),
             position,
             journal,
             taken: BTreeMap::new(),
@@ -129,10 +133,9 @@ impl Spool {
             synced_at: Instant::now(),
         };
         let found = spool.recover()?;
-        // on a full disk the first delivery makes room and tries again
-        if spool.journal.write_whole(&spool.position).is_ok() {
-            spool.drop_delivered();
-        }
+        // a full disk does not stop the start: every delivery tries again
+        let _ = spool.journal.write_whole(&spool.position);
+        spool.drop_delivered();
         segment::sync_folder(folder);
         Ok((spool, found))
     }
@@ -161,7 +164,20 @@ impl Spool {
 
     /// Whether a batch is there, or was.
     fn is_known(&self, lane: &Lane, mark: Mark) -> bool {
-        self.accepted.has(lane, mark) && !self.position.gaps.has(lane, mark)
+        if self.missing.are_around(lane, mark) {
+            self.missing.have_again(lane, mark)
+        } else {
+            self.accepted.has(lane, mark)
+        }
+    }
+
+    /// Notes that a batch is there.
+    fn note_known(&mut self, lane: &Lane, mark: Mark) {
+        if self.missing.are_around(lane, mark) {
+            self.missing.fill(lane, mark);
+        } else {
+            self.accepted.raise(lane, mark);
+        }
     }
 
     /// Whether everything that came in is delivered.

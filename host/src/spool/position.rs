@@ -28,7 +28,7 @@ pub(super) struct Position {
     pub floor: u64,
     /// How far each lane is delivered.
     pub lanes: Lanes,
-    /// What is missing in the middle of lanes.
+    /// What is not delivered in the middle of lanes, because damage took it.
     pub gaps: Gaps,
     /// What is under way, by number.
     pub offered: BTreeMap<u64, Offered>,
@@ -52,7 +52,9 @@ impl Position {
         self.floor = self.floor.max(committed);
         while let Some(first) = self.offered.first_entry().filter(|it| *it.key() <= committed) {
             let offered = first.remove();
-            if offered.done {
+            if offered.done && self.gaps.are_around(&offered.lane, offered.mark) {
+                self.gaps.fill(&offered.lane, offered.mark);
+            } else if offered.done {
                 self.lanes.raise(&offered.lane, offered.mark);
             }
         }

@@ -1,7 +1,7 @@
 //! What an earlier host has left is checked and taken up.
 
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     io,
 };
 
@@ -20,9 +20,12 @@ struct Survey<'a> {
     position: &'a Position,
     found: Found,
     accepted: Lanes,
+    missing: Gaps,
     gaps: Gaps,
-    /// Lanes that have gone on behind the last damage.
-    since_damage: Option<HashSet<Lane>>,
+    /// Behind damage, how far each lane had come before it, until it goes on.
+    before_damage: Option<HashMap<Lane, Option<Mark>>>,
+    /// What came again, out of the order of its lane.
+    again: Vec<(Lane, Mark)>,
     /// What was offered and is there.
     there: HashSet<u64>,
     /// Up to that number everything that is there is delivered.
@@ -35,8 +38,10 @@ impl<'a> Survey<'a> {
             position,
             found: Found::default(),
             accepted: position.lanes.clone(),
+            missing: position.gaps.clone(),
             gaps: position.gaps.clone(),
-            since_damage: None,
+            before_damage: None,
+            again: Vec::new(),
             there: HashSet::new(),
             delivered: position.committed,
         }
@@ -44,28 +49,57 @@ impl<'a> Survey<'a> {
 
     fn see(&mut self, seen: Seen) {
         match seen {
-            Seen::Damage => self.since_damage = Some(HashSet::new()),
+            Seen::Damage => self.see_damage(),
             // what was damaged before it was delivered
             Seen::Entry(head, _) if head.number <= self.position.committed => {
-                self.since_damage = None;
+                self.before_damage = None;
             }
             Seen::Entry(head, bytes) => self.see_entry(&head, bytes),
         }
     }
 
-    fn see_entry(&mut self, head: &Head, bytes: u64) {
-        let Head { number, lane, mark, .. } = head;
-        self.gaps.fill(lane, *mark);
-        if let Some(lanes) = &mut self.since_damage
-            && !lanes.contains(lane)
-        {
-            lanes.insert(lane.clone());
-            let after = self.accepted.last(lane);
-            if after < *mark {
-                self.gaps.open(Gap { lane: lane.clone(), after, before: *mark });
+    fn see_damage(&mut self) {
+        let is_first = self.before_damage.is_none();
+        let before = self.before_damage.get_or_insert_default();
+        for (lane, mark) in self.accepted.by_use() {
+            match before.get_mut(lane) {
+                Some(gone_on @ None) => *gone_on = Some(mark),
+                None if is_first => {
+                    before.insert(lane.clone(), Some(mark));
+                }
+                // it has not gone on since the damage before
+                Some(Some(_)) | None => {}
             }
         }
-        self.accepted.raise(lane, *mark);
+    }
+
+    /// Finds what damage has cost a lane, once that goes on.
+    fn look_for_gap(&mut self, lane: &Lane, mark: Mark) {
+        let Some(before) = &mut self.before_damage else { return };
+        let after = match before.get(lane) {
+            Some(None) => return,
+            Some(Some(after)) => *after,
+            None => Mark::default(),
+        };
+        if after < mark {
+            before.insert(lane.clone(), None);
+            let gap = Gap::new(lane.clone(), after, mark);
+            self.missing.open(gap.clone());
+            self.gaps.open(gap);
+            self.again.iter().for_each(|(lane, mark)| self.missing.fill(lane, *mark));
+        }
+    }
+
+    fn see_entry(&mut self, head: &Head, bytes: u64) {
+        let Head { number, lane, mark, .. } = head;
+        if self.gaps.are_around(lane, *mark) {
+            // it says nothing about how far its lane has come
+            self.missing.fill(lane, *mark);
+            self.again.push((lane.clone(), *mark));
+        } else {
+            self.look_for_gap(lane, *mark);
+            self.accepted.raise(lane, *mark);
+        }
         let offered = self.position.offered.get(number);
         let offered = offered.filter(|it| (&it.lane, it.mark) == (lane, *mark));
         if offered.is_some() {
@@ -102,8 +136,8 @@ impl Spool {
             segment.close();
             self.segments.push_back(segment);
         }
-        let Survey { mut found, accepted, gaps, there, delivered, .. } = survey;
-        (self.accepted, self.position.gaps) = (accepted, gaps);
+        let Survey { mut found, accepted, missing, gaps, there, delivered, .. } = survey;
+        (self.accepted, self.missing, self.position.gaps) = (accepted, missing, gaps);
         found.awaited = self.take_up(&there);
         self.read_number = delivered;
         let committed = self.committed_by_now();
@@ -115,19 +149,17 @@ impl Spool {
     /// Sorts out what the host before had offered. Gives how many of it are awaited.
     fn take_up(&mut self, there: &HashSet<u64>) -> u64 {
         let mut groups: BTreeMap<u64, VecDeque<u64>> = BTreeMap::new();
-        let mut gone = Vec::new();
+        let (mut gone, mut done_and_gone) = (Vec::new(), Vec::new());
         for (number, offered) in &self.position.offered {
             self.next_group = self.next_group.max(offered.group + 1);
             match (offered.done, there.contains(number)) {
                 (true, true) => {}
-                (true, false) => {
-                    self.accepted.raise(&offered.lane, offered.mark);
-                    self.position.gaps.except(&offered.lane, offered.mark);
-                }
+                (true, false) => done_and_gone.push((offered.lane.clone(), offered.mark)),
                 (false, true) => groups.entry(offered.group).or_default().push_back(*number),
                 (false, false) => gone.push(*number),
             }
         }
+        done_and_gone.iter().for_each(|(lane, mark)| self.note_known(lane, *mark));
         let awaited = self.can_be_awaited(gone);
         for (number, offered) in &awaited {
             groups.entry(offered.group).or_default().push_back(*number);
@@ -144,7 +176,7 @@ impl Spool {
 
     /// Of what was offered and is gone, that which can come again to its old place.
     fn can_be_awaited(&mut self, gone: Vec<u64>) -> Vec<(u64, Offered)> {
-        let mut awaited = Vec::new();
+        let (mut awaited, mut given_up) = (Vec::new(), Vec::new());
         let mut hole = None;
         for number in gone {
             let place = self.segments.partition_point(|segment| segment.first < number);
@@ -156,28 +188,45 @@ impl Spool {
                 hole = Some(place);
                 awaited.push((number, offered.clone()));
             } else {
-                self.give_up(number);
+                given_up.push(number);
             }
         }
+        self.give_up(&given_up);
         awaited
     }
 
-    /// A batch that was offered and is gone: should it come again, it is taken for a new one.
-    pub(super) fn give_up(&mut self, number: u64) {
-        if let Some(offered) = self.position.offered.remove(&number)
-            && self.accepted.has(&offered.lane, offered.mark)
-        {
-            self.position.gaps.open(Gap::of_one(offered.lane, offered.mark));
+    /// Batches that were offered and are gone: should they come again, they are taken for new ones.
+    pub(super) fn give_up(&mut self, numbers: &[u64]) {
+        let mut ends_by_lane: HashMap<Lane, (Mark, Mark)> = HashMap::new();
+        for offered in numbers.iter().filter_map(|number| self.position.offered.remove(number)) {
+            let mark = offered.mark;
+            if mark.is_numbered() {
+                let ends = ends_by_lane.entry(offered.lane).or_insert((mark, mark));
+                *ends = (ends.0.min(mark), ends.1.max(mark));
+            }
+        }
+        for (lane, (first, last)) in ends_by_lane {
+            let gap = Gap::new(lane, first.previous(), last.following());
+            self.missing.open(gap.clone());
+            self.position.gaps.open(gap);
+        }
+        for offered in self.position.offered.values() {
+            self.missing.fill(&offered.lane, offered.mark);
         }
     }
 
     /// Finds out what damage behind the last entry that was read may have cost.
     pub(super) fn remember_gaps(&mut self) -> io::Result<()> {
         let mut survey = Survey::new(&self.position);
+        survey.missing = self.missing.clone();
         let under_way = self.position.offered.range(..=self.read_number);
         let under_way = under_way.map(|(_, offered)| (&offered.lane, offered.mark));
         let taken = self.taken.values().map(|(lane, mark): &(Lane, Mark)| (lane, *mark));
-        under_way.chain(taken).for_each(|(lane, mark)| survey.accepted.raise(lane, mark));
+        for (lane, mark) in under_way.chain(taken) {
+            if !survey.missing.are_around(lane, mark) {
+                survey.accepted.raise(lane, mark);
+            }
+        }
         survey.see(Seen::Damage);
         let (read, mut at) = self.read;
         for segment in self.segments.iter_mut().skip(read) {
@@ -194,7 +243,7 @@ impl Spool {
             }
             at = segment::EMPTY;
         }
-        self.position.gaps = survey.gaps;
+        (self.missing, self.position.gaps) = (survey.missing, survey.gaps);
         self.journal.outdate();
         Ok(())
     }

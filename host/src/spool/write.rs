@@ -38,10 +38,17 @@ impl Spool {
     /// # Errors
     /// When the disk does not take it, whole or not at all.
     pub fn append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
+        match self.try_append(writer, batch, keep) {
+            // on a full disk, what is delivered makes room for what is not
+            Err(_) if self.drop_written() => self.try_append(writer, batch, keep),
+            done => done,
+        }
+    }
+
+    fn try_append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
         let (lane, mark) = (Lane::of(writer, batch), Mark::of(batch));
         if let Some(number) = self.mend.as_mut().and_then(|it| it.take_back(&lane, mark, batch)) {
-            self.accepted.raise(&lane, mark);
-            self.position.gaps.fill(&lane, mark);
+            self.note_known(&lane, mark);
             return Ok(Appended::Later(number));
         }
         if self.is_known(&lane, mark) {
@@ -61,11 +68,8 @@ impl Spool {
         self.used += bytes;
         self.unsynced += bytes;
         self.last = number;
-        self.accepted.raise(&head.lane, mark);
+        self.note_known(&head.lane, mark);
         self.pass(&head.lane, mark);
-        if self.position.gaps.fill(&head.lane, mark) {
-            self.journal.outdate();
-        }
         if is_kept {
             let last = self.segments.len() - 1;
             if let Some(left) = self.segments.get_mut(self.read.0).filter(|_| self.read.0 < last) {

@@ -1,1 +1,264 @@
+//! Damage at every byte, one after the other.
 
+use std::fs;
+
+use super::*;
+use crate::spool::{Found, MEND_WAIT, inspect};
+
+/// A spool of one segment, with where each of its entries ends.
+fn sound() -> (TempDir, Vec<u64>) {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let ends = (1..=4).map(|sequence| {
+        add(&mut spool, sequence..=sequence);
+        spool.segments[0].bytes
+    });
+    let ends = ends.collect();
+    (folder, ends)
+}
+
+/// A copy of a spool.
+fn copy(from: &TempDir) -> TempDir {
+    let to = folder();
+    for entry in fs::read_dir(from.path()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.path().join(path.file_name().unwrap())).unwrap();
+    }
+    to
+}
+
+/// Opens a damaged spool, checks what is left, and has the source send everything again.
+fn check(damaged: &TempDir, whole: usize, cut: u64, about: &str) {
+    let seen = inspect(damaged.path()).unwrap();
+    let (mut spool, found) = Spool::open(damaged.path(), ROOM).unwrap();
+    assert_eq!((seen.entries, found.entries), (whole as u64, whole as u64), "{about}");
+    let found_cut: u64 = found.cut.iter().map(|(_, bytes)| bytes).sum();
+    let seen_cut: u64 =
+        seen.segments.iter().flat_map(|it| &it.scanned.damage).map(|it| it.bytes).sum();
+    assert_eq!((found_cut, seen_cut), (cut, cut), "{about}");
+    for sequence in 1..=4 {
+        let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
+        assert_eq!(again == Appended::Known, sequence <= whole as u64, "{about}, {sequence}");
+    }
+    let read = read_all(&mut spool);
+    assert_eq!(sequences(&read), [1, 2, 3, 4], "{about}");
+    assert!(read.is_sorted(), "{about}: {read:?}");
+    drop(spool);
+    let (_, found) = Spool::open(damaged.path(), ROOM).unwrap();
+    assert_eq!(found, Found { cut: vec![], ..found.clone() }, "{about}: it is cut once");
+}
+
+#[test]
+fn whatever_length_a_segment_is_cut_to_its_whole_entries_are_there() {
+    let (folder, ends) = sound();
+    let length = *ends.last().unwrap();
+    for left in 0..=length {
+        let damaged = copy(&folder);
+        truncate(&segments(damaged.path())[0], length - left);
+        let whole = ends.iter().filter(|end| **end <= left).count();
+        let sound = if whole == 0 { 8 } else { ends[whole - 1] };
+        check(&damaged, whole, left.saturating_sub(sound), &format!("cut to {left} bytes"));
+    }
+}
+
+#[test]
+fn whatever_byte_of_a_segment_is_spoilt_what_is_before_is_there() {
+    let (folder, ends) = sound();
+    let length = *ends.last().unwrap();
+    for at in 0..length {
+        let damaged = copy(&folder);
+        flip(&segments(damaged.path())[0], usize::try_from(at).unwrap());
+        let whole = ends.iter().filter(|end| **end <= at).count();
+        // the mark at the head is not needed
+        let (whole, cut) = match whole {
+            _ if at < 8 => (4, 0),
+            0 => (0, length - 8),
+            _ => (whole, length - ends[whole - 1]),
+        };
+        check(&damaged, whole, cut, &format!("byte {at}"));
+    }
+}
+
+#[test]
+fn whatever_byte_of_a_full_segment_is_spoilt_what_is_missing_is_taken_again() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let (mut last, mut begins) = (0, Vec::new());
+    while segments(folder.path()).len() < 3 {
+        last += 1;
+        begins.extend(spool.segments.front().map(|first| first.bytes));
+        spool.append("clean", &batch("day", last, 60), false).unwrap();
+    }
+    let end = spool.segments[0].bytes;
+    begins.retain(|begin| *begin < end);
+    begins.insert(0, 8);
+    drop(spool);
+    let edges = begins.iter().flat_map(|begin| *begin..*begin + 60);
+    for at in edges.chain((8..end).step_by(500)) {
+        let damaged = copy(&folder);
+        flip(&segments(damaged.path())[0], usize::try_from(at).unwrap());
+        let hit = begins.iter().rposition(|begin| *begin <= at).unwrap();
+        // an entry that does not know its length takes the rest of its segment along
+        let knows_length = at >= begins[hit] + 4;
+        let after = if knows_length { hit + 1 } else { begins.len() };
+        let missing: Vec<_> = (hit as u64 + 1..=after as u64).collect();
+        let (mut spool, found) = Spool::open(damaged.path(), ROOM).unwrap();
+        let whole = last - missing.len() as u64;
+        assert_eq!((found.entries, found.cut.len()), (whole, 1), "byte {at}");
+        let again = (1..=last).filter(|sequence| {
+            let batch = batch("day", *sequence, 60);
+            spool.append("clean", &batch, false).unwrap() != Appended::Known
+        });
+        assert_eq!(again.collect::<Vec<_>>(), missing, "byte {at}");
+        // behind the others, as it came later
+        let there = (1..=last).filter(|sequence| !missing.contains(sequence));
+        let wanted: Vec<_> = there.chain(missing.iter().copied()).collect();
+        assert_eq!(sequences(&read_all(&mut spool)), wanted, "byte {at}");
+    }
+}
+
+#[test]
+fn whatever_byte_of_the_position_is_spoilt_everything_that_waits_is_there() {
+    let (folder, _) = sound();
+    let mut spool = open(&folder);
+    let read = numbers(&read_all(&mut spool));
+    spool.offer(read[..3].iter().copied()).unwrap();
+    spool.commit(read[..1].iter().copied()).unwrap();
+    drop(spool);
+    for name in ["position.a", "position.b"] {
+        for at in 0..400 {
+            let damaged = copy(&folder);
+            flip(&damaged.path().join(name), at);
+            let read = read_all(&mut open(&damaged));
+            assert!(read.ends_with(&[2, 3, 4].map(|it| (read_number(&read, it), it))), "{read:?}");
+            assert!(read.is_sorted());
+        }
+        let damaged = copy(&folder);
+        fs::remove_file(damaged.path().join(name)).unwrap();
+        assert!(read_all(&mut open(&damaged)).len() >= 3);
+    }
+}
+
+fn read_number(read: &[(u64, u64)], sequence: u64) -> u64 {
+    read.iter().find(|(_, it)| *it == sequence).unwrap().0
+}
+
+#[test]
+fn a_position_without_its_segments_and_segments_without_their_position_are_usable() {
+    let (folder, _) = sound();
+    let mut spool = open(&folder);
+    let read = numbers(&read_all(&mut spool));
+    spool.offer(read.iter().copied()).unwrap();
+    spool.commit(read[..2].iter().copied()).unwrap();
+    drop(spool);
+    let without_segments = copy(&folder);
+    fs::remove_file(&segments(without_segments.path())[0]).unwrap();
+    let (mut spool, found) = Spool::open(without_segments.path(), ROOM).unwrap();
+    assert_eq!((found.entries, found.awaited), (0, 2));
+    assert_eq!(spool.append("clean", &batch("day", 2, 1), false).unwrap(), Appended::Known);
+    let again = spool.append("clean", &batch("day", 3, 1), false).unwrap();
+    assert_eq!(again, Appended::Later(read[2]));
+    for name in ["position.a", "position.b"] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    assert_eq!(numbers(&read_all(&mut open(&folder))), read);
+}
+
+#[test]
+fn offered_batches_that_are_gone_come_back_to_their_number_group_and_place() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let given = add(&mut spool, 1..=5);
+    read_all(&mut spool);
+    spool.offer(given[..1].iter().copied()).unwrap();
+    spool.offer(given[1..5].iter().copied()).unwrap();
+    spool.commit([given[4]].into_iter()).unwrap();
+    drop(spool);
+    // from the middle of the third on
+    let path = segments(folder.path()).remove(0);
+    truncate(&path, fs::metadata(&path).unwrap().len() / 2);
+    let (mut spool, found) = Spool::open(folder.path(), ROOM).unwrap();
+    assert_eq!((found.entries, found.awaited), (2, 2));
+    // the first group is whole, the second has to wait
+    assert_eq!(numbers(&read_all(&mut spool)), given[..1]);
+    assert!(spool.awaits());
+    let other = spool.append("clean", &batch("night", 1, 1), true).unwrap();
+    assert!(matches!(other, Appended::Later(number) if number > given[4]), "{other:?}");
+    for sequence in 1..=5 {
+        let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
+        let expected = match sequence {
+            3 | 4 => Appended::Later(given[usize::try_from(sequence).unwrap() - 1]),
+            _ => Appended::Known,
+        };
+        assert_eq!(again, expected, "{sequence}");
+    }
+    let read = read_all(&mut spool);
+    assert_eq!(sequences(&read), [2, 3, 4, 1]);
+    assert_eq!(numbers(&read)[..3], given[1..4]);
+    assert!(!spool.awaits());
+    assert_eq!(spool.group_of(given[1]), Some(3));
+    drop(spool);
+    assert_eq!(read_all(&mut open(&folder)).len(), 5, "they are on disk");
+}
+
+#[test]
+fn what_does_not_come_back_holds_the_rest_up_for_some_seconds_only() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let given = add(&mut spool, 1..=2);
+    read_all(&mut spool);
+    spool.offer(given.iter().copied()).unwrap();
+    drop(spool);
+    let path = segments(folder.path()).remove(0);
+    truncate(&path, 1);
+    for how in ["the source is past it", "nothing comes in any more", "time is up"] {
+        let folder = copy(&folder);
+        let mut spool = open(&folder);
+        assert_eq!(read_all(&mut spool), [], "{how}");
+        match how {
+            "the source is past it" => drop(add(&mut spool, 3..=3)),
+            "time is up" => spool.mend.as_mut().unwrap().wait_less(MEND_WAIT),
+            _ => spool.end_of_input(),
+        }
+        assert_eq!(numbers(&read_all(&mut spool))[0], given[0], "{how}");
+        assert_eq!(spool.group_of(given[0]), Some(1), "{how}");
+        // late, but not lost
+        let late = add(&mut spool, 2..=2);
+        assert!(late[0] > given[1], "{how}");
+        assert_eq!(read_all(&mut spool), [(late[0], 2)], "{how}");
+    }
+}
+
+#[test]
+fn damage_that_shows_while_the_host_runs_is_told_and_taken_again_at_the_next_start() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let given = add(&mut spool, 1..=5);
+    assert_eq!(spool.read_next().unwrap().unwrap().delivery(), given[0]);
+    let path = segments(folder.path()).remove(0);
+    let third = fs::metadata(&path).unwrap().len() / 2;
+    flip(&path, usize::try_from(third).unwrap());
+    assert_eq!(spool.read_next().unwrap().unwrap().delivery(), given[1]);
+    let error = spool.read_next().unwrap_err().to_string();
+    assert!(error.contains(path.to_str().unwrap()) && error.contains("damaged"), "{error}");
+    assert_eq!(sequences(&read_all(&mut spool)), [4, 5]);
+    spool.commit(given.iter().copied()).unwrap();
+    spool = open(&folder);
+    for sequence in 1..=5 {
+        let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
+        assert_eq!(again == Appended::Known, sequence != 3, "{sequence}: {again:?}");
+    }
+    assert_eq!(sequences(&read_all(&mut spool)), [3]);
+}
+
+#[test]
+fn foreign_files_in_the_folder_are_left_alone() {
+    let (folder, _) = sound();
+    for name in ["notes.txt", "lost.seg", "00000000000000000001.seg2"] {
+        fs::write(folder.path().join(name), "mine").unwrap();
+    }
+    assert_eq!(read_all(&mut open(&folder)).len(), 4);
+    for name in ["notes.txt", "lost.seg", "00000000000000000001.seg2"] {
+        assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "mine");
+    }
+}

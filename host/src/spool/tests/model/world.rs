@@ -40,6 +40,8 @@ struct Source {
     sent: u64,
     most_sent: u64,
     checkpoint: u64,
+    /// There was no room for what it wanted to send.
+    is_blocked: bool,
     delivered: BTreeSet<u64>,
 }
 
@@ -78,6 +80,7 @@ impl World {
             sent: 0,
             most_sent: 0,
             checkpoint: 0,
+            is_blocked: false,
             delivered: BTreeSet::new(),
         };
         Self {
@@ -162,7 +165,11 @@ impl World {
                 ((index, run, sequence), "clean", self.batch("live", run, sequence, index))
             }
         };
-        if !self.spool.has_room(writer, &batch) {
+        let has_room = self.spool.has_room(writer, &batch);
+        if let Some(source) = self.sources.get_mut(index) {
+            source.is_blocked = !has_room;
+        }
+        if !has_room {
             return;
         }
         let keep = self.is_read_up && self.random.random_bool(0.6);
@@ -300,6 +307,7 @@ impl World {
             let confirmed = (1..).take_while(|it| source.delivered.contains(it)).count() as u64;
             source.checkpoint = self.random.random_range(source.checkpoint..=confirmed);
             source.sent = source.checkpoint;
+            source.is_blocked = false;
         }
         self.memory.clear();
         self.is_read_up = false;
@@ -348,27 +356,14 @@ impl World {
 
     /// What is awaited of the source that cannot send again does not come.
     fn stop_waiting_in_vain(&mut self) {
-        if self.sources.iter().all(|source| source.sent >= source.most_sent) {
+        // one that has no room is past all that was offered
+        let is_past = |source: &Source| source.is_blocked || source.sent >= source.most_sent;
+        if self.sources.iter().all(is_past) {
             self.spool.end_of_input();
         }
     }
 
     fn check_end(&mut self) {
-        if self.sources.iter().any(|s| s.delivered.len() != 120) {
-            eprintln!(
-                "read {:?} rn {} last {} committed {} used {} taken {:?} offered {:?} mend {:?} segs {:?} sent {:?}",
-                self.spool.read,
-                self.spool.read_number,
-                self.spool.last,
-                self.spool.position.committed,
-                self.spool.used,
-                self.spool.taken,
-                self.spool.position.offered,
-                self.spool.mend,
-                self.spool.segments,
-                self.sources.iter().map(|s| (s.sent, s.checkpoint)).collect::<Vec<_>>()
-            );
-        }
         assert!(self.memory.is_empty() && self.under_way.is_empty());
         assert!(self.spool.is_idle());
         for (index, source) in self.sources.iter().enumerate() {
