@@ -13,30 +13,39 @@ const CHECKSUM_LEN: usize = 16;
 const HEAD_LEN: usize = 9;
 const LZ4: u8 = 0x82;
 
-/// Compresses one text after the other into the same memory.
+/// Frames that follow each other; their memory is kept for the next ones.
 pub struct Frames {
     table: CompressTable,
     buffer: Vec<u8>,
+    len: usize,
 }
 
 impl Default for Frames {
     fn default() -> Self {
-        Self { table: CompressTable::large(), buffer: Vec::new() }
+        Self { table: CompressTable::large(), buffer: Vec::new(), len: 0 }
     }
 }
 
 impl Frames {
-    /// The bytes as frames.
-    pub fn compress(&mut self, plain: &[u8]) -> &[u8] {
-        let mut end = 0;
+    /// Adds frames of those bytes.
+    pub fn push(&mut self, plain: &[u8]) {
         for chunk in plain.chunks(PLAIN_BYTES) {
-            end += self.push(end, chunk);
+            self.len += self.push_frame(self.len, chunk);
         }
-        &self.buffer[..end]
+    }
+
+    /// All frames since the last [`clear`](Self::clear).
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    /// Starts anew.
+    pub fn clear(&mut self) {
+        self.len = 0;
     }
 
     /// Writes a frame at that place and returns its length.
-    fn push(&mut self, at: usize, chunk: &[u8]) -> usize {
+    fn push_frame(&mut self, at: usize, chunk: &[u8]) -> usize {
         let room = at + CHECKSUM_LEN + HEAD_LEN + get_maximum_output_size(chunk.len());
         if self.buffer.len() < room {
             self.buffer.resize(room, 0);
@@ -94,7 +103,10 @@ mod tests {
         .collect();
         for bytes in [&b""[..], b"x", &[0; 3 * PLAIN_BYTES], &noise, &noise[..PLAIN_BYTES], b"end"]
         {
-            assert!(plain(frames.compress(bytes)) == bytes, "{} bytes", bytes.len());
+            frames.push(bytes);
+            frames.push(b"more");
+            assert!(plain(frames.bytes()) == [bytes, b"more"].concat(), "{} bytes", bytes.len());
+            frames.clear();
         }
     }
 
@@ -106,6 +118,8 @@ mod tests {
             0x27, 0x1d, 0x82, 0x15, 0, 0, 0, 0x0b, 0, 0, 0, 0xb0, 0x0a, b'd', b'a', b't', b'a',
             b's', b'e', b'r', b'v', b'e', b'r',
         ];
-        assert_eq!(Frames::default().compress(b"\x0adataserver"), made);
+        let mut frames = Frames::default();
+        frames.push(b"\x0adataserver");
+        assert_eq!(frames.bytes(), made);
     }
 }

@@ -1,12 +1,13 @@
 //! Sink that inserts records into ClickHouse over HTTP.
 //!
 //! Follow one batch: [`sink`] hands it to its [`table`], whose [`schema`] fills one column after
-//! the other as the server keeps them ([`native`]); the block is compressed into [`frame`]s and sent
-//! by [`http`] under a token that tells it from all others ([`token`]); [`answer`] reads what comes
-//! back. What the server is, whether its tables fit and what is missing is found out by [`prepare`]
+//! the other as the server keeps them ([`native`]); full blocks go into the [`body`], compressed into
+//! [`frame`]s, which [`http`] sends under a token that tells them from all others ([`token`]);
+//! [`answer`] reads what comes back. What the server is, whether its tables fit and what is missing is found out by [`prepare`]
 //! with the statements of [`ddl`]; what went wrong is told by [`fault`].
 
 mod answer;
+mod body;
 mod ddl;
 mod fault;
 mod frame;

@@ -9,8 +9,8 @@ use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
 use std::time::Duration;
 
 use crate::{
+    body::Body,
     fault::{Class, Fault},
-    frame::Frames,
     http::Server,
     known,
     options::Options,
@@ -24,8 +24,7 @@ pub struct ClickHouse {
     context: Context,
     server: Server,
     tables: Tables,
-    frames: Frames,
-    block: Vec<u8>,
+    body: Body,
 }
 
 struct Tables {
@@ -61,7 +60,7 @@ impl Sink for ClickHouse {
             ready.spots.table, ready.bars.table, ready.features.version, settings.url
         ));
         let tables = Tables::new(&ready);
-        Ok(Self { context, server, tables, frames: Frames::default(), block: Vec::new() })
+        Ok(Self { context, server, tables, body: Body::new(settings.compress) })
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
@@ -92,15 +91,17 @@ impl ClickHouse {
 
     fn insert(&mut self, kind: RecordKind, batches: &[&Batch]) -> Result<(), Fault> {
         let Tables { spots, bars, has_tokens, has_async_inserts } = &mut self.tables;
+        let body = &mut self.body;
+        body.clear();
         let (name, sql) = match kind {
             RecordKind::Spot => {
-                batches.iter().for_each(|batch| spots.push(batch));
-                spots.take_block(&mut self.block);
+                batches.iter().for_each(|batch| spots.push(batch, body));
+                spots.finish(body);
                 (&spots.name, &spots.insert)
             }
             RecordKind::Bar => {
-                batches.iter().for_each(|batch| bars.push(batch));
-                bars.take_block(&mut self.block);
+                batches.iter().for_each(|batch| bars.push(batch, body));
+                bars.finish(body);
                 (&bars.name, &bars.insert)
             }
         };
@@ -113,12 +114,10 @@ impl ClickHouse {
             // it would answer before the rows are safe, and not know their token
             settings.push(("async_insert", "0"));
         }
-        let mut body = self.block.as_slice();
         if self.server.settings().compress {
             settings.push(("decompress", "1"));
-            body = self.frames.compress(body);
         }
-        let inserted = self.server.insert(sql, &settings, body);
+        let inserted = self.server.insert(sql, &settings, self.body.bytes());
         inserted.map_err(|failure| Fault::of(&self.server, failure))
     }
 }

@@ -1,12 +1,16 @@
-//! A table and the block of records that it is given next.
+//! A table and the block of records that is being filled for it.
 
 use plugin_api::Batch;
 
 use crate::{
+    body::Body,
     ddl::Plan,
-    native::{Column, write_block},
+    native::Column,
     schema::{Bar, BarFill, Field, Spot, SpotFill, bar_fields, spot_fields},
 };
+
+/// Rows of a block, which bounds the memory that it takes; the server joins blocks again.
+const BLOCK_ROWS: u64 = 32_768;
 
 /// A table with a block that is being filled; memory is kept from block to block.
 pub struct Table<F> {
@@ -30,14 +34,14 @@ impl SpotTable {
         Self::new(plan, spot_fields(plan.precision))
     }
 
-    /// Adds the quotes of a batch.
-    pub fn push(&mut self, batch: &Batch) {
+    /// Adds the quotes of a batch; full blocks go into the body.
+    pub fn push(&mut self, batch: &Batch, body: &mut Body) {
         for (index, view) in batch.spots().iter().enumerate() {
             let spot = Spot::new(view, batch, index);
             for (fill, column) in self.fills.iter().zip(&mut self.columns) {
                 fill(column, &spot);
             }
-            self.rows += 1;
+            self.count_row(body);
         }
     }
 }
@@ -48,15 +52,15 @@ impl BarTable {
         Self::new(plan, bar_fields(plan.precision))
     }
 
-    /// Adds the bars of a batch.
-    pub fn push(&mut self, batch: &Batch) {
+    /// Adds the bars of a batch; full blocks go into the body.
+    pub fn push(&mut self, batch: &Batch, body: &mut Body) {
         let version = u64::try_from(batch.provenance().received_at_us).unwrap_or_default();
         for record in batch.bars() {
             let bar = Bar { record, version };
             for (fill, column) in self.fills.iter().zip(&mut self.columns) {
                 fill(column, &bar);
             }
-            self.rows += 1;
+            self.count_row(body);
         }
     }
 }
@@ -72,10 +76,19 @@ impl<F: Copy> Table<F> {
         }
     }
 
-    /// Puts the block into `out` and starts anew.
-    pub fn take_block(&mut self, out: &mut Vec<u8>) {
-        out.clear();
-        write_block(&mut self.columns, self.rows, out);
-        self.rows = 0;
+    #[inline]
+    fn count_row(&mut self, body: &mut Body) {
+        self.rows += 1;
+        if self.rows == BLOCK_ROWS {
+            self.finish(body);
+        }
+    }
+
+    /// Puts what is left into the body.
+    pub fn finish(&mut self, body: &mut Body) {
+        if self.rows > 0 {
+            body.push(&mut self.columns, self.rows);
+            self.rows = 0;
+        }
     }
 }

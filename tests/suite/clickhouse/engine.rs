@@ -43,6 +43,17 @@ impl Engine {
     }
 }
 
+/// One record of each of so many months.
+fn months(count: i64) -> Batch {
+    const MONTH_US: i64 = 31 * 86_400 * 1_000_000;
+    let mut encoder = SpotListEncoder::new(0);
+    for month in 0..count {
+        let spot = SpotRecord { market: "SH", code: "600000", ..SpotRecord::default() };
+        encoder.push(&SpotRecord { time_us: month * MONTH_US, ..spot }).unwrap();
+    }
+    Batch::from_spots(&mut encoder, Round::MIDDLE)
+}
+
 #[test]
 fn every_record_of_every_day_is_in_the_table_of_a_current_engine() {
     let engine = Engine::start();
@@ -84,6 +95,20 @@ fn an_insert_that_is_repeated_is_recognised_before_rows_are_merged() {
     assert_eq!(engine.query("SELECT count() FROM market.spots"), "6\n");
     assert_eq!(engine.query("SELECT count() FROM market.minute_bars"), "2\n");
     assert_eq!(engine.query("SELECT count() FROM market.spots FINAL"), "3\n");
+}
+
+/// More records than a block takes, of several months: parts of their own.
+#[test]
+fn a_large_insert_that_is_repeated_is_recognised_in_all_its_parts() {
+    let engine = Engine::start();
+    let mut sink = Desk::new(&engine.url).open(json!({})).unwrap();
+    engine.query("SYSTEM STOP MERGES");
+    let large = spot_batch(40_000, Round::MIDDLE).numbered(1, 1, 0).with_delivery(1);
+    let months = months(3).numbered(1, 2, 0).with_delivery(2);
+    for _ in 0..2 {
+        write(&mut sink, &[large.clone(), months.clone()]);
+    }
+    assert_eq!(engine.query("SELECT count() FROM market.spots"), "40003\n");
 }
 
 #[test]
@@ -139,19 +164,12 @@ fn a_table_of_an_older_server_is_gone_on_with_after_an_upgrade() {
     assert_eq!(found, "1638321301\t1638321301000000\n");
 }
 
-/// One record a month over more months than an insert may touch.
+/// An insert may touch a hundred partitions.
 #[test]
 fn records_of_too_many_months_are_taken_in_parts() {
-    const MONTH_US: i64 = 31 * 86_400 * 1_000_000;
     let engine = Engine::start();
-    let desk = Desk::new(&engine.url);
-    let mut sink = desk.open(json!({})).unwrap();
-    let mut encoder = SpotListEncoder::new(0);
-    for month in 0..150 {
-        let spot = SpotRecord { market: "SH", code: "600000", ..SpotRecord::default() };
-        encoder.push(&SpotRecord { time_us: month * MONTH_US, ..spot }).unwrap();
-    }
-    let batch = Batch::from_spots(&mut encoder, Round::MIDDLE);
+    let mut sink = Desk::new(&engine.url).open(json!({})).unwrap();
+    let batch = months(150);
     let error = sink.write(std::slice::from_ref(&batch)).unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadData, "the host takes it apart: {error}");
     let (first, second) = batch.halves().unwrap().unwrap();

@@ -1,6 +1,12 @@
 //! Servers that go away, stop, and refuse: nothing is lost.
 
-use harness::{Bench, ClickHouse, free_port};
+use harness::{Bench, ClickHouse, Host, free_port};
+use std::{
+    io::{Read, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
 use plugin_api::{ErrorKind, Round, testing::spot_batch};
 use serde_json::json;
 
@@ -9,7 +15,7 @@ use super::Desk;
 /// A steady feed in which every record has a code of its own.
 fn pipeline(batches: u64, http: u16, url: &str, more: &str) -> String {
     format!(
-        "[host]\nhttp = \"127.0.0.1:{http}\"\n\
+        "[host]\nhttp = \"127.0.0.1:{http}\"\ndrain_timeout = \"100ms\"\n\
          [sources.day]\nplugin = \"faulty\"\nbatches = {batches}\nrecords = 10\n\
          symbols = 1000000000\npace = \"2ms\"\n\
          [sinks.store]\nplugin = \"clickhouse\"\ninputs = [\"day\"]\nurl = \"{url}\"\n\
@@ -20,6 +26,17 @@ fn pipeline(batches: u64, http: u16, url: &str, more: &str) -> String {
 }
 
 const COUNT: &str = "SELECT count(), uniqExact(code) FROM market.spots FINAL";
+
+/// Waits until a component has passed on so many records.
+fn delivered(host: &Host, http: u16, component: &str, records: f64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let label = format!("component=\"{component}\"");
+    let done = || host.metric(http, "dataserver_records_out_total", &label);
+    while done() < records {
+        assert!(Instant::now() < deadline, "{} of {records} are delivered", done());
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
 
 #[test]
 fn a_server_that_is_away_at_the_start_is_waited_for() {
@@ -45,10 +62,7 @@ fn a_server_that_is_killed_under_way_loses_nothing() {
     let host = bench.start();
     host.wait_for("the pipeline runs");
     for records in [1_000.0, 4_000.0] {
-        let done = || host.metric(http, "dataserver_records_out_total", "component=\"store\"");
-        while done() < records {
-            std::thread::park_timeout(std::time::Duration::from_millis(5));
-        }
+        delivered(&host, http, "store", records);
         server.signal("KILL");
         server.restart();
     }
@@ -60,10 +74,44 @@ fn a_server_that_is_killed_under_way_loses_nothing() {
 }
 
 #[test]
+fn records_wait_on_disk_while_the_server_lets_nobody_in() {
+    let server = ClickHouse::start();
+    let bench = Bench::new(&["faulty", "clickhouse"]);
+    let http = free_port();
+    let start = |batches, password: &str| {
+        let user = format!("user = \"writer\"\npassword = \"{password}\"");
+        bench.pipeline(&pipeline(batches, http, &server.http_url(), &user));
+        bench.start()
+    };
+    // what never worked is a slip of the pen
+    let told = "store: clickhouse at";
+    start(1, "mistyped").wait().assert(78, &[told, "Wrong password for user writer (code 193)"]);
+    bench.run(&["check"]).assert(78, &["store could not start", "Wrong password"]);
+    start(1, "secret").wait().assert(0, &[]);
+    // what worked before was changed at the server, and will be healed
+    let host = start(20, "changed");
+    host.wait_for("Wrong password for user writer (code 193)");
+    host.wait_for("the pipeline runs");
+    delivered(&host, http, "day", 200.0);
+    host.signal("TERM");
+    assert!(!host.wait().stderr.contains("changed"));
+    start(1, "secret").wait().assert(0, &[]);
+    assert_eq!(server.query(COUNT), "200\t200\n");
+}
+
+#[test]
 fn a_server_that_does_not_answer_is_asked_again() {
     let mut server = ClickHouse::start();
     let desk = Desk::new(&server.http_url());
-    let mut sink = desk.open(json!({ "timeout": "1s" })).unwrap();
+    desk.open(json!({})).unwrap();
+    // a slow machine may need more than a second for anything
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut sink = loop {
+        match desk.open(json!({ "timeout": "1s" })) {
+            Ok(sink) => break sink,
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
     let batch = [spot_batch(3, Round::MIDDLE)];
     server.signal("STOP");
     let error = sink.write(&batch).unwrap_err();
@@ -71,18 +119,17 @@ fn a_server_that_does_not_answer_is_asked_again() {
     assert!(error.message.contains("no answer within 1s"), "{error}");
     server.signal("CONT");
     while let Err(error) = sink.write(&batch) {
-        // a slow machine may need more than a second
         assert!(error.message.contains("no answer within 1s"), "{error}");
+        assert!(Instant::now() < deadline, "{error}");
     }
     assert_eq!(server.query(COUNT), "3\t3\n");
 }
 
 #[test]
 fn a_stranger_at_the_address_is_told_apart() {
-    use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let desk = Desk::new(&format!("http://{}", listener.local_addr().unwrap()));
-    let stranger = std::thread::spawn(move || {
+    let stranger = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let _ = stream.read(&mut [0; 4096]);
         let page = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n<html></html>";

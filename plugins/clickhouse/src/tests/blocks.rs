@@ -8,6 +8,7 @@ use plugin_api::{
 
 use super::settings;
 use crate::{
+    body::Body,
     ddl::Plan,
     schema::Precision,
     table::{BarTable, SpotTable},
@@ -89,18 +90,22 @@ impl<'a> Reader<'a> {
 /// The columns of a block; nothing may be left of it.
 fn read(block: &[u8]) -> Vec<Read> {
     let mut reader = Reader(block);
-    let (columns, rows) = (reader.varint(), reader.varint());
-    let read = (0..columns).map(|_| reader.column(rows)).collect();
+    let read = read_block(&mut reader);
     assert_eq!(reader.0.len(), 0, "bytes are left");
     read
 }
 
+fn read_block(reader: &mut Reader<'_>) -> Vec<Read> {
+    let (columns, rows) = (reader.varint(), reader.varint());
+    (0..columns).map(|_| reader.column(rows)).collect()
+}
+
 fn spots_of(precision: Precision, batches: &[Batch]) -> Vec<Read> {
     let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), precision));
-    batches.iter().for_each(|batch| table.push(batch));
-    let mut block = Vec::new();
-    table.take_block(&mut block);
-    read(&block)
+    let mut body = Body::new(false);
+    batches.iter().for_each(|batch| table.push(batch, &mut body));
+    table.finish(&mut body);
+    read(body.bytes())
 }
 
 fn values<'a>(columns: &'a [Read], name: &str) -> Vec<&'a str> {
@@ -199,16 +204,35 @@ fn quotes_without_a_number_get_the_same_one_again_in_halves_too() {
 #[test]
 fn several_batches_make_one_block_and_the_next_starts_anew() {
     let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), Precision::Micros));
-    let mut block = Vec::new();
+    let mut body = Body::new(false);
     for _ in 0..2 {
-        table.push(&spot_batch(3, Round::MIDDLE));
-        table.push(&bar_batch());
-        table.push(&spot_batch(2, Round::MIDDLE));
-        table.take_block(&mut block);
-        let columns = read(&block);
+        body.clear();
+        table.push(&spot_batch(3, Round::MIDDLE), &mut body);
+        table.push(&bar_batch(), &mut body);
+        table.push(&spot_batch(2, Round::MIDDLE), &mut body);
+        table.finish(&mut body);
+        let columns = read(body.bytes());
         assert_eq!(values(&columns, "sequence"), ["1", "2", "3", "1", "2"]);
         assert_eq!(values(&columns, "bid")[4], "10.01 10");
     }
+}
+
+#[test]
+fn many_records_make_several_blocks_without_losing_one() {
+    let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), Precision::Micros));
+    let mut body = Body::new(false);
+    for _ in 0..2 {
+        table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);
+    }
+    table.finish(&mut body);
+    let mut reader = Reader(body.bytes());
+    let mut sequences = Vec::new();
+    while !reader.0.is_empty() {
+        let columns = read_block(&mut reader);
+        sequences.extend(values(&columns, "sequence").into_iter().map(str::to_owned));
+    }
+    let expected = (1..=10_000).chain(1..=10_000).map(|number| number.to_string());
+    assert!(sequences.into_iter().eq(expected));
 }
 
 #[test]
@@ -216,10 +240,10 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
     let mut table = BarTable::of_bars(&Plan::bars(&settings(json!({})), Precision::Micros));
     let mut provenance = plugin_api::Provenance::of_source("bars");
     provenance.received_at_us = MOMENT_US;
-    table.push(&bar_batch().with_provenance(provenance));
-    let mut block = Vec::new();
-    table.take_block(&mut block);
-    let columns = read(&block);
+    let mut body = Body::new(false);
+    table.push(&bar_batch().with_provenance(provenance), &mut body);
+    table.finish(&mut body);
+    let columns = read(body.bytes());
     let row: Vec<_> = columns.iter().map(|(name, _, values)| (&name[..], &values[0][..])).collect();
     assert_eq!(
         row,
