@@ -144,7 +144,7 @@ impl Journal {
     }
 
     fn file(&self, generation: u64) -> &File {
-        &self.files[usize::from(generation % 2 == 0)]
+        &self.files[usize::from(generation.is_multiple_of(2))]
     }
 }
 
