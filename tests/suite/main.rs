@@ -16,6 +16,7 @@ mod delivery;
 mod faults;
 mod files;
 mod readers;
+mod redis;
 mod reference;
 mod replay;
 mod servers;

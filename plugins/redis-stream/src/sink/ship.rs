@@ -260,6 +260,9 @@ impl Ship {
     ) -> Result<(), PluginError> {
         if let (Some(id), Some(last)) = (origin.id, self.last_ids.get_mut(chunk)) {
             if Some(id) <= *last {
+                // it is there, but its replicas may still have to be waited for
+                let address = servers.address_of(self.chunks[chunk].stream())?;
+                self.under_way.entry(address).or_default();
                 return Ok(());
             }
             *last = Some(id);
