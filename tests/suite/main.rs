@@ -21,4 +21,5 @@ mod reference;
 mod replay;
 mod servers;
 mod shutdown;
+mod spool;
 mod spooled;

@@ -8,6 +8,7 @@ mod graph;
 mod output;
 mod plugins;
 mod run;
+mod spool;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -52,6 +53,8 @@ enum Command {
     Check(check::Check),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
+    /// Look into what waits on disk for the sinks.
+    Spool(spool::Spool),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
     /// List, mend and remove the consumers of the groups that sources read in.
@@ -103,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
         Command::Consumers(consumers) => consumers.run(),
+        Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
         Command::Completions { shell } => {

@@ -5,6 +5,8 @@ use std::{
     process::ExitCode,
 };
 
+use jiff::Timestamp;
+
 use super::EXIT_CONFIG;
 use crate::config::Faults;
 
@@ -29,6 +31,20 @@ pub fn complain(text: &str) -> ExitCode {
 pub fn show_faults(faults: &Faults) -> ExitCode {
     let _ = write!(io::stderr(), "{}", rendered(faults, io::stderr().is_terminal()));
     ExitCode::from(EXIT_CONFIG)
+}
+
+/// `2021-12-01 01:15:01Z`
+pub fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// `700 B`, `12 KiB`, `34 MiB`
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..0x400 => format!("{bytes} B"),
+        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
+        _ => format!("{} MiB", bytes >> 20),
+    }
 }
 
 /// What is wrong with a pipeline file, for people.

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use super::{output, text_of};
+use super::output;
 use crate::{cli::Format, dead_letter::Summary};
 
 const HEADER: [&str; 8] =
@@ -30,7 +30,7 @@ fn table(all: &[Summary]) -> String {
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
     let mut damaged = String::new();
     for summary in all {
-        let time = |time: Option<_>| time.map(text_of).unwrap_or_default();
+        let time = |time: Option<_>| time.map(output::time).unwrap_or_default();
         let reason: String =
             summary.reason.iter().flat_map(|it| it.chars()).take(LONGEST_REASON).collect();
         table.add_row([
@@ -40,7 +40,7 @@ fn table(all: &[Summary]) -> String {
             summary.records.to_string(),
             time(summary.oldest),
             time(summary.newest),
-            text_of_size(summary.bytes),
+            output::size(summary.bytes),
             reason.replace('\n', " "),
         ]);
         if summary.damaged > 0 {
@@ -66,12 +66,4 @@ fn to_json(all: &[Summary]) -> Value {
         })
     };
     all.iter().map(describe).collect()
-}
-
-fn text_of_size(bytes: u64) -> String {
-    match bytes {
-        0..0x400 => format!("{bytes} B"),
-        0x400..0x10_0000 => format!("{} KiB", bytes >> 10),
-        _ => format!("{} MiB", bytes >> 20),
-    }
 }

@@ -7,7 +7,6 @@ mod show;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use super::{Format, PipelineFile, output};
 use crate::dead_letter;
@@ -69,9 +68,4 @@ fn with_folder(file: &PipelineFile, run: impl FnOnce(PathBuf) -> ExitCode) -> Ex
         Ok(draft) => run(dead_letter::folder(&draft.host().data_dir)),
         Err(faults) => output::show_faults(&faults),
     }
-}
-
-/// `2021-12-01 01:15:01Z`
-fn text_of(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }

@@ -1,0 +1,126 @@
+//! `dataserver spool ls`
+
+use std::{path::Path, process::ExitCode};
+
+use comfy_table::{Table, presets};
+use jiff::Timestamp;
+use plugin_api::RoleKind;
+use serde_json::{Value, json};
+
+use super::{folders, inspect};
+use crate::{
+    cli::{Format, output},
+    config::{BufferKind, Component, Draft},
+    plugin::PluginCatalog,
+    spool::Inspection,
+    topology::spool_folder,
+};
+
+const HEADER: [&str; 7] =
+    ["component", "batches", "records", "bytes", "files", "on disk", "oldest"];
+
+/// What waits for one component.
+struct Waiting {
+    component: String,
+    found: Inspection,
+    /// Why nobody will deliver it.
+    orphaned: Option<String>,
+}
+
+/// Prints what waits for the sinks of a pipeline, and for others.
+pub fn run(draft: Draft, format: Format) -> ExitCode {
+    let folder = spool_folder(&draft.host().data_dir);
+    let waiting = match all(draft, &folder) {
+        Ok(waiting) => waiting,
+        Err(error) => return output::complain(&error),
+    };
+    match format {
+        Format::Json => output::print(&waiting.iter().map(to_json).collect::<Value>().to_string()),
+        Format::Text if waiting.is_empty() => {
+            output::print(&format!("nothing waits on disk in {}", folder.display()))
+        }
+        Format::Text => output::print(&to_text(&waiting, &folder)),
+    }
+}
+
+fn all(draft: Draft, folder: &Path) -> Result<Vec<Waiting>, String> {
+    let folders = folders(folder)?;
+    let components = components(draft);
+    let look = |(component, path): (String, _)| {
+        let found = inspect(&component, path)?;
+        // nothing waits in an empty one: it may stay or go
+        let orphaned = why_orphaned(&component, &components).filter(|_| found.entries > 0);
+        Ok(Waiting { component, found, orphaned })
+    };
+    folders.iter().map(|(component, path)| look((component.clone(), path))).collect()
+}
+
+/// The components with their buffers, as far as their plugins are there to say.
+fn components(draft: Draft) -> Vec<(Component, bool)> {
+    let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+    let unresolved: Vec<_> = draft.components().cloned().collect();
+    match draft.resolve(&catalog) {
+        Ok(pipeline) => pipeline.components.into_iter().map(|it| (it, true)).collect(),
+        Err(_) => unresolved.into_iter().map(|it| (it, false)).collect(),
+    }
+}
+
+fn why_orphaned(id: &str, components: &[(Component, bool)]) -> Option<String> {
+    let sink = components.iter().find(|(it, _)| it.id == id && it.kind == RoleKind::Sink);
+    match sink {
+        None => Some("no sink of this pipeline has that name".to_owned()),
+        Some((sink, true)) if sink.buffer.kind == BufferKind::Memory => {
+            Some("this sink has its buffer in memory now".to_owned())
+        }
+        Some(_) => None,
+    }
+}
+
+fn to_text(all: &[Waiting], folder: &Path) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+    let mut remedies = String::new();
+    for Waiting { component, found, orphaned } in all {
+        table.add_row([
+            component.clone(),
+            found.entries.to_string(),
+            found.records.to_string(),
+            output::size(found.bytes),
+            found.segments.len().to_string(),
+            output::size(found.file_bytes),
+            oldest(found).map(output::time).unwrap_or_default(),
+        ]);
+        if let Some(why) = orphaned {
+            remedies += &format!(
+                "\n{component}: {why}, so nobody delivers what waits; bring back [sinks.{component}] \
+                 with a buffer on disk, or remove {}",
+                folder.join(component).display()
+            );
+        }
+        if found.segments.iter().any(|segment| !segment.scanned.damage.is_empty()) {
+            remedies += &format!(
+                "\n{component}: not all of it can be read; `dataserver spool verify {component}` \
+                 says where"
+            );
+        }
+    }
+    format!("{table}{remedies}")
+}
+
+fn to_json(waiting: &Waiting) -> Value {
+    let Waiting { component, found, orphaned } = waiting;
+    json!({
+        "component": component,
+        "batches": found.entries,
+        "records": found.records,
+        "bytes": found.bytes,
+        "files": found.segments.len(),
+        "file_bytes": found.file_bytes,
+        "oldest": oldest(found).map(|time| time.to_string()),
+        "orphaned": orphaned,
+    })
+}
+
+fn oldest(found: &Inspection) -> Option<Timestamp> {
+    Timestamp::from_microsecond(found.oldest_us?).ok()
+}

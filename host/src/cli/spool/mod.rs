@@ -1,0 +1,113 @@
+//! `dataserver spool`
+
+mod ls;
+mod verify;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{Format, PipelineFile, output};
+use crate::{
+    config::Draft,
+    spool::{Inspection, inspect_each},
+    topology::spool_folder,
+};
+
+/// Arguments of `spool`.
+#[derive(Debug, Args)]
+pub struct Spool {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List what waits on disk for each sink, and folders that no sink of the pipeline reads.
+    ///
+    /// Reads everything that waits, also while a host runs.
+    Ls {
+        #[command(flatten)]
+        file: PipelineFile,
+        /// How the list is printed.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Check every byte that waits on disk, and say where damage is.
+    ///
+    /// Changes nothing: the next start of the host cuts off or passes over what is damaged, and
+    /// sources that can will send it again. What a running host is just writing is no damage. Exit
+    /// code 0 when all is sound, 1 when something is damaged or cannot be read, 78 when the
+    /// pipeline file cannot work.
+    Verify {
+        /// Only the buffer of this sink.
+        component: Option<String>,
+        #[command(flatten)]
+        file: PipelineFile,
+        /// How the files are printed.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+impl Spool {
+    /// Does what was asked for.
+    pub fn run(self) -> ExitCode {
+        match self.verb {
+            Verb::Ls { file, format } => with_draft(&file, |draft| ls::run(draft, format)),
+            Verb::Verify { component, file, format } => with_draft(&file, |draft| {
+                let folder = spool_folder(&draft.host().data_dir);
+                verify::run(&folder, component.as_deref(), format)
+            }),
+        }
+    }
+}
+
+/// Plugins need not be there to look into what waits.
+fn with_draft(file: &PipelineFile, run: impl FnOnce(Draft) -> ExitCode) -> ExitCode {
+    match file.load() {
+        Ok(draft) => run(draft),
+        Err(faults) => output::show_faults(&faults),
+    }
+}
+
+/// The folders of all components, by their ids; none where nothing ever waited.
+fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+    let named = |error: io::Error| format!("{}: {error}", folder.display());
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(named)?,
+    };
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(named)?.path();
+        if let Some(name) = path.file_name().filter(|_| path.is_dir()) {
+            folders.push((name.to_string_lossy().into_owned(), path));
+        }
+    }
+    folders.sort_unstable();
+    Ok(folders)
+}
+
+/// Reads all of a spool, and shows a waiting person how far that is.
+fn inspect(component: &str, folder: &Path) -> Result<Inspection, String> {
+    let (mut stderr, is_shown) = (io::stderr(), io::stderr().is_terminal());
+    let (mut files, mut bytes) = (0, 0);
+    let inspected = inspect_each(folder, &mut |segment| {
+        files += 1;
+        bytes += segment.scanned.bytes;
+        if is_shown {
+            let read = output::size(bytes);
+            // nobody is left to see it when that fails
+            let _ = write!(stderr, "\r{component}: {files} files, {read} read\x1b[K");
+        }
+    });
+    if is_shown {
+        let _ = write!(stderr, "\r\x1b[K");
+    }
+    inspected.map_err(|error| format!("{}: {error}", folder.display()))
+}
