@@ -123,6 +123,8 @@ pub struct Batch {
     round: Round,
     records: u32,
     delivery: u64,
+    /// The number outlives the host.
+    lasting: bool,
     provenance: Provenance,
     payload: Payload,
 }
@@ -158,7 +160,7 @@ impl Batch {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
         let payload = Payload(Shared::new(Bytes::from(payload)));
         let provenance = Provenance::of_source("");
-        Self { kind, round, records, delivery: 0, provenance, payload }
+        Self { kind, round, records, delivery: 0, lasting: false, provenance, payload }
     }
 
     /// The same records, numbered by their source.
@@ -175,7 +177,13 @@ impl Batch {
 
     /// The same records as a sink is offered them; see [`delivery`](Self::delivery).
     pub fn with_delivery(self, delivery: u64) -> Self {
-        Self { delivery, ..self }
+        Self { delivery, lasting: true, ..self }
+    }
+
+    /// The same records as a sink is offered them by a host that does not remember the number when
+    /// it ends.
+    pub fn with_passing_delivery(self, delivery: u64) -> Self {
+        Self { delivery, lasting: false, ..self }
     }
 
     /// The same records with another provenance; a transform gives its output that of its input.
@@ -205,12 +213,18 @@ impl Batch {
 
     /// Number under which one sink is offered the batch; 0 before it comes to a sink.
     ///
-    /// It grows from batch to batch, by one or more, also over restarts of the host, and is about
-    /// the time in microseconds since 1970 UTC. A batch that is offered again, by the same host or
-    /// by the next one, has the same number again, so that a sink can tell what it has already.
-    /// Halves of a batch share its number and differ in the provenance's `part`.
+    /// It grows from batch to batch, by one or more, and is about the time in microseconds since
+    /// 1970 UTC. A batch that is offered again has the same number again, so that a sink can tell
+    /// what it has already. Halves of a batch share its number and differ in the provenance's
+    /// `part`. What comes from a buffer on disk keeps its number over restarts of the host; a
+    /// buffer in memory begins anew, and if the clock was put back, below what it had given.
     pub fn delivery(&self) -> u64 {
         self.delivery
+    }
+
+    /// The number if it grows over restarts, 0 otherwise: for sinks that remember it that long.
+    pub fn lasting_delivery(&self) -> u64 {
+        if self.lasting { self.delivery } else { 0 }
     }
 
     /// Where the batch comes from.
@@ -285,7 +299,8 @@ impl Batch {
         first.round.last = false;
         second.round.first = false;
         second.provenance.part += middle as u64;
-        Ok(Some((first.with_delivery(self.delivery), second.with_delivery(self.delivery))))
+        let of_whole = |half: Self| Self { delivery: self.delivery, lasting: self.lasting, ..half };
+        Ok(Some((of_whole(first), of_whole(second))))
     }
 
     fn of_spots(&self, spots: Vec<SpotView<'_>>) -> Result<Self, PluginError> {
@@ -341,7 +356,7 @@ mod tests {
             (vec!["600000".to_owned()], vec!["600001".to_owned(), "600002".to_owned()],)
         );
         assert_eq!((first.provenance().part, second.provenance().part), (10, 11));
-        assert_eq!((first.delivery(), second.delivery()), (5, 5));
+        assert_eq!((first.delivery(), second.lasting_delivery()), (5, 5));
         assert_eq!(
             (first.round().last, second.round()),
             (false, Round { first: false, last: true })

@@ -116,13 +116,18 @@ impl Waiting {
         let Some(disk) = &mut self.disk else {
             let received_at_us = delivery.batch.provenance().received_at_us;
             self.last = (self.last + 1).max(u64::try_from(received_at_us).unwrap_or(0));
-            self.push_back(delivery, self.last);
+            let Delivery { batch, receipt } = delivery;
+            let batch = batch.with_passing_delivery(self.last);
+            self.push_back(Delivery { batch, receipt });
             return Ok(Added::Waits);
         };
         let keep = disk.behind == Fill::default()
             && (self.fill.bytes == 0 || self.fill.bytes + delivery.bytes() <= WINDOW_BYTES);
         match disk.spool.append(writer, &delivery.batch, keep) {
-            Ok(Appended::New(number)) if keep => self.push_back(delivery, number),
+            Ok(Appended::New(number)) if keep => {
+                let Delivery { batch, receipt } = delivery;
+                self.push_back(Delivery { batch: batch.with_delivery(number), receipt });
+            }
             Ok(Appended::New(number)) => {
                 disk.behind = disk.behind + delivery.fill();
                 share(&mut disk.behind_receipts, number, delivery.receipt);
@@ -142,9 +147,7 @@ impl Waiting {
         Ok(Added::Waits)
     }
 
-    fn push_back(&mut self, delivery: Delivery, number: u64) {
-        let Delivery { batch, receipt } = delivery;
-        let delivery = Delivery { batch: batch.with_delivery(number), receipt };
+    fn push_back(&mut self, delivery: Delivery) {
         self.fill = self.fill + delivery.fill();
         self.batches.push_back(delivery);
     }

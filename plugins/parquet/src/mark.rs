@@ -18,7 +18,7 @@ impl Mark {
     /// How many of a batch's records, from the first on, are taken; none of one without a number.
     pub fn taken_of(self, batch: &Batch) -> u64 {
         let records = u64::from(batch.records());
-        match batch.delivery() {
+        match batch.lasting_delivery() {
             0 => 0,
             delivery if delivery < self.delivery => records,
             delivery if delivery > self.delivery => 0,
@@ -28,9 +28,9 @@ impl Mark {
 
     /// Moves behind a batch; one without a number leaves it where it is.
     pub fn pass(&mut self, batch: &Batch) {
-        if batch.delivery() > 0 {
+        if batch.lasting_delivery() > 0 {
             let next = batch.provenance().part + u64::from(batch.records());
-            *self = (*self).max(Self { delivery: batch.delivery(), next });
+            *self = (*self).max(Self { delivery: batch.lasting_delivery(), next });
         }
     }
 }
