@@ -5,7 +5,7 @@ SHELL := /bin/bash -o pipefail
 
 DIST    := dist/current
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-PLUGINS := clickhouse console filter nng-pub null parquet replay
+PLUGINS := clickhouse console filter nng-pub null parquet redis-stream replay
 VENV    := target/venv
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never

@@ -4,7 +4,8 @@ use harness::{Bench, repository};
 
 /// A copy of the shipped tree with all plugins.
 fn shipped() -> Bench {
-    let bench = Bench::new(&["console", "filter", "nng-pub", "null", "parquet", "replay"]);
+    let bench =
+        Bench::new(&["console", "filter", "nng-pub", "null", "parquet", "redis-stream", "replay"]);
     let copied = std::process::Command::new("cp")
         .arg("-r")
         .arg(repository().join("config"))

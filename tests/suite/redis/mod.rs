@@ -2,6 +2,7 @@
 
 mod cluster;
 mod command;
+mod docs;
 mod faults;
 mod groups;
 mod round_trip;
