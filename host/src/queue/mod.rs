@@ -104,8 +104,14 @@ impl Sub for Fill {
     }
 }
 
-/// Learns that the disk behind a queue fails, or works again (`None`).
-pub type OnFault = Box<dyn Fn(Option<&str>) + Send + Sync>;
+/// What a queue on disk tells and asks those around it.
+pub trait Surroundings: Send + Sync {
+    /// The disk fails, or works again (`None`).
+    fn note_disk(&self, fault: Option<&str>);
+
+    /// Whether writers end because the host does, and not because they have nothing more.
+    fn is_stopping(&self) -> bool;
+}
 
 /// A queue with any number of writers, and one reader or several that share the work.
 pub struct Queue {
@@ -115,7 +121,8 @@ pub struct Queue {
     readable: Condvar,
     /// A writer waits: something was let go.
     writable: Condvar,
-    on_fault: OnFault,
+    /// None for a queue in memory.
+    surroundings: Option<Box<dyn Surroundings>>,
 }
 
 #[derive(Debug, Default)]
@@ -135,7 +142,7 @@ struct State {
 impl Queue {
     /// A queue in memory without writers; it counts as closed until the first is added.
     pub fn in_memory(settings: Buffer) -> Self {
-        Self::new(settings, Waiting::default(), Box::new(|_| ()))
+        Self::new(settings, Waiting::default(), None)
     }
 
     /// A queue in that folder, with what waits there from earlier runs.
@@ -145,20 +152,25 @@ impl Queue {
     pub fn on_disk(
         settings: Buffer,
         folder: &Path,
-        on_fault: OnFault,
+        surroundings: Box<dyn Surroundings>,
     ) -> io::Result<(Self, Found)> {
         let (spool, found) = Spool::open(folder, settings.max_bytes)?;
         let behind = Fill { records: found.records, bytes: found.bytes };
-        Ok((Self::new(settings, Waiting::on_disk(spool, behind), on_fault), found))
+        let waiting = Waiting::on_disk(spool, behind);
+        Ok((Self::new(settings, waiting, Some(surroundings)), found))
     }
 
-    fn new(settings: Buffer, waiting: Waiting, on_fault: OnFault) -> Self {
+    fn new(
+        settings: Buffer,
+        waiting: Waiting,
+        surroundings: Option<Box<dyn Surroundings>>,
+    ) -> Self {
         Self {
             settings,
             state: Mutex::new(State { waiting, ..State::default() }),
             readable: Condvar::new(),
             writable: Condvar::new(),
-            on_fault,
+            surroundings,
         }
     }
 
@@ -206,7 +218,9 @@ impl Queue {
         let mut state = self.lock();
         state.writers = state.writers.saturating_sub(1);
         if state.writers == 0 {
-            state.waiting.end_of_input();
+            if !self.is_stopping() {
+                state.waiting.end_of_input();
+            }
             self.readable.notify_all();
         }
     }
@@ -381,6 +395,9 @@ impl Queue {
             }
             if state.waiting.batches.is_empty() {
                 // the disk fails, or what comes next has yet to be sent again
+                if state.writers == 0 && self.is_stopping() {
+                    return Taken::Closed;
+                }
                 let _pause = self.readable.wait_timeout(state, DISK_PAUSE);
                 return Taken::Nothing;
             }
@@ -455,13 +472,21 @@ impl Queue {
 
     fn fault(&self, state: &mut State, error: &io::Error) {
         state.faulty = true;
-        (self.on_fault)(Some(&error.to_string()));
+        if let Some(surroundings) = &self.surroundings {
+            surroundings.note_disk(Some(&error.to_string()));
+        }
     }
 
     fn works_again(&self, state: &mut State) {
-        if std::mem::take(&mut state.faulty) {
-            (self.on_fault)(None);
+        if std::mem::take(&mut state.faulty)
+            && let Some(surroundings) = &self.surroundings
+        {
+            surroundings.note_disk(None);
         }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.surroundings.as_ref().is_some_and(|it| it.is_stopping())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

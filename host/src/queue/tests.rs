@@ -209,11 +209,24 @@ mod on_disk {
     use super::*;
     use crate::config::BufferAsWritten;
 
+    /// A disk that must not fail, of a host that is not told to stop.
+    struct Sound;
+
+    impl Surroundings for Sound {
+        fn note_disk(&self, fault: Option<&str>) {
+            panic!("{fault:?}");
+        }
+
+        fn is_stopping(&self) -> bool {
+            false
+        }
+    }
+
     fn disk(folder: &Path, max_bytes: u64) -> Queue {
         let kind = Some(BufferKind::Disk);
         let buffer = Buffer::of(None, BufferAsWritten { kind, ..BufferAsWritten::default() });
-        let on_fault = Box::new(|fault: Option<&str>| panic!("{fault:?}"));
-        let (queue, _) = Queue::on_disk(Buffer { max_bytes, ..buffer }, folder, on_fault).unwrap();
+        let (queue, _) =
+            Queue::on_disk(Buffer { max_bytes, ..buffer }, folder, Box::new(Sound)).unwrap();
         queue.add_writer();
         queue
     }

@@ -10,25 +10,42 @@ use plugin_api::RoleKind;
 use super::StartError;
 use crate::{
     config::{BufferKind, Component, Pipeline},
-    queue::Queue,
+    queue::{Queue, Surroundings},
+    shutdown::Shutdown,
     spool,
     telemetry::ComponentStatus,
 };
+
+/// What is around a queue on disk: its reader, and the host.
+struct Around {
+    reader: Arc<ComponentStatus>,
+    shutdown: Arc<Shutdown>,
+}
+
+impl Surroundings for Around {
+    fn note_disk(&self, fault: Option<&str>) {
+        self.reader.note_disk(fault);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.shutdown.is_stopping()
+    }
+}
 
 /// The queue before a component, with what an earlier run left in it.
 pub(super) fn make_queue(
     component: &Component,
     pipeline: &Pipeline,
     status: &Arc<ComponentStatus>,
+    shutdown: &Arc<Shutdown>,
 ) -> Result<Queue, StartError> {
     if component.buffer.kind == BufferKind::Memory {
         return Ok(Queue::in_memory(component.buffer));
     }
     let id = component.id.as_str();
     let folder = spool_folder(&pipeline.host.data_dir).join(id);
-    let reader = Arc::clone(status);
-    let on_fault = Box::new(move |fault: Option<&str>| reader.note_disk(fault));
-    let (queue, found) = Queue::on_disk(component.buffer, &folder, on_fault)
+    let around = Around { reader: Arc::clone(status), shutdown: Arc::clone(shutdown) };
+    let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(around))
         .map_err(|error| StartError::Spool { component: id.to_owned(), folder, error })?;
     for (path, bytes) in &found.cut {
         let file = path.display().to_string();

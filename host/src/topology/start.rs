@@ -123,7 +123,7 @@ fn start_with<T>(
     before: impl FnOnce(&Wiring) -> T,
 ) -> Result<(Topology, T), StartError> {
     let metrics = Arc::new(Metrics::default());
-    let wiring = Wiring::new(&pipeline, catalog, &metrics, clock)?;
+    let wiring = Wiring::new(&pipeline, catalog, &metrics, clock, &shutdown)?;
     let made = before(&wiring);
     let started_us = clock.now_us();
     let components: Vec<_> =
@@ -208,6 +208,7 @@ impl Wiring {
         catalog: &PluginCatalog,
         metrics: &Arc<Metrics>,
         clock: &Arc<dyn Clock>,
+        shutdown: &Arc<Shutdown>,
     ) -> Result<Self, StartError> {
         let letters_folder = dead_letter::folder(&pipeline.host.data_dir);
         let mut wiring = Self {
@@ -223,7 +224,7 @@ impl Wiring {
                 .map_err(|missing| StartError::Plugin(id.clone(), missing.message))?;
             let status = ComponentStatus::new(id, *kind, name, metrics.component(id, *kind, name));
             if *kind != RoleKind::Source {
-                let queue = make_queue(component, pipeline, &status)?;
+                let queue = make_queue(component, pipeline, &status, shutdown)?;
                 wiring.queues.insert(id.clone(), Arc::new(queue));
             }
             let letters = DeadLetters::new(id, letters_folder.join(id), Arc::clone(clock));
