@@ -70,6 +70,8 @@ pub struct Role {
     pub delivery: Option<Delivery>,
     /// Whether only one instance may work at a time, so that the order is kept.
     pub ordered: bool,
+    /// Up to how many records a sink's batches are joined by default.
+    pub max_records: u32,
     /// How long a sink's first batch waits for others by default.
     pub max_wait: Duration,
 }

@@ -43,6 +43,9 @@ pub trait Sink: Sized {
     /// may be overtaken by later ones.
     const ORDERED: bool = true;
 
+    /// Batches are joined up to so many records, unless the pipeline says otherwise.
+    const MAX_RECORDS: u32 = 10_000;
+
     /// How long a first batch waits for others to join it, unless the pipeline says otherwise.
     const MAX_WAIT: time::Duration = time::Duration::ZERO;
 

@@ -25,8 +25,10 @@ pub(super) struct Unresolved {
     pub inputs: Vec<Input>,
     /// `buffer`, as far as it is given.
     pub buffer: BufferAsWritten,
-    /// Whether `batch.max_wait` is given.
-    pub has_max_wait: bool,
+    /// `batch.max_records`, when given.
+    pub max_records: Option<u64>,
+    /// `batch.max_wait`, when given.
+    pub max_wait: Option<Duration>,
     /// Where `workers` asks for more than one.
     pub workers_span: Option<Range<usize>>,
     /// Whether `carrier` is as meant.
@@ -87,7 +89,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
     let (carrier, carrier_known) = reading.carrier();
     reading.sandbox(carrier);
     let buffer = reading.buffer();
-    let (batch, has_max_wait) = reading.batch();
+    let (max_records, max_wait) = reading.batch();
     let component = Component {
         id: entry.key.clone(),
         kind,
@@ -96,7 +98,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         inputs: inputs.iter().map(|input| input.id.clone()).collect(),
         workers,
         buffer: Buffer::of(None, buffer),
-        batch,
+        batch: BatchSettings::default(),
         retry: reading.retry(),
         on_failure: reading.on_failure(),
         options: serde_json::Map::new(),
@@ -110,7 +112,8 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         plugin,
         inputs,
         buffer,
-        has_max_wait,
+        max_records,
+        max_wait,
         workers_span,
         carrier_known,
         options,
@@ -288,20 +291,14 @@ impl<'a> Reading<'a> {
         kind
     }
 
-    /// Also tells whether `max_wait` is given.
-    fn batch(&mut self) -> (BatchSettings, bool) {
-        let mut batch = BatchSettings::default();
-        let Some(table) = self.sub_table("batch", Place::Batch) else { return (batch, false) };
+    /// Records and pause, as far as they are given.
+    fn batch(&mut self) -> (Option<u64>, Option<Duration>) {
+        let Some(table) = self.sub_table("batch", Place::Batch) else { return (None, None) };
         let records = table.get("max_records");
-        if let Some(records) =
-            records.and_then(|entry| read::integer(self.report, entry, &(1..=u32::MAX)))
-        {
-            batch.max_records = u64::from(records);
-        }
+        let records = records.and_then(|entry| read::integer(self.report, entry, &(1..=u32::MAX)));
         let wait = table.get("max_wait");
         let wait = wait.and_then(|entry| read::duration(self.report, entry, Duration::ZERO));
-        batch.max_wait = wait.unwrap_or(batch.max_wait);
-        (batch, wait.is_some())
+        (records.map(u64::from), wait)
     }
 
     fn retry(&mut self) -> Retry {

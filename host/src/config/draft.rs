@@ -8,8 +8,8 @@ use std::{
 use plugin_api::Role;
 
 use super::{
-    Buffer, Catalog, Component, Faults, HostSettings, Pipeline, components::Unresolved,
-    fault::Report, host::Host, options,
+    BatchSettings, Buffer, Catalog, Component, Faults, HostSettings, Pipeline,
+    components::Unresolved, fault::Report, host::Host, options,
 };
 
 /// A pipeline whose plugins are not known yet.
@@ -103,9 +103,10 @@ fn find_role(report: &mut Report, unresolved: &Unresolved, catalog: &dyn Catalog
 
 fn resolve_component(report: &mut Report, unresolved: &mut Unresolved, role: &Role) {
     unresolved.component.buffer = Buffer::of(role.delivery, unresolved.buffer);
-    if !unresolved.has_max_wait {
-        unresolved.component.batch.max_wait = role.max_wait;
-    }
+    unresolved.component.batch = BatchSettings {
+        max_records: unresolved.max_records.unwrap_or(u64::from(role.max_records)),
+        max_wait: unresolved.max_wait.unwrap_or(role.max_wait),
+    };
     if let Some(span) = unresolved.workers_span.as_ref().filter(|_| role.ordered) {
         let name = &unresolved.component.plugin;
         report

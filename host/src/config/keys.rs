@@ -105,12 +105,12 @@ pub(super) static KEYS: &[Key] = &[
     key(Buffer, "max_bytes", "size", "", FED, "Bound of the queue: bytes of payload in memory, of files on disk. `64MiB` in memory, `4GiB` on disk, unless given; a whole market every 3 s fills 2.4 GiB an hour."),
     key(Buffer, "when_full", "`block`, `drop_oldest`, `drop_newest`, `latest`", "", FED, "What a full queue does: its writer waits, the oldest or the newest batches go, or only the newest quote of each security stays. `latest` for sinks that publish a live feed, `block` for all others, unless given; a queue on disk takes `block` and `drop_newest`."),
 
-    key(Batch, "max_records", "integer", "10000", SINK, "Batches that wait are joined up to so many records."),
+    key(Batch, "max_records", "integer", "", SINK, "Batches that wait are joined up to so many records. `100000` for `clickhouse`, `10000` for all others, unless given."),
     key(Batch, "max_wait", "duration", "", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there. `200ms` for `clickhouse`, `0s` for all others, unless given."),
 
     key(Retry, "max_attempts", "integer", "0", ALL, "Attempts before the records are given up; 0 = for ever."),
     key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),
-    key(Retry, "dead_letter", "boolean", "true", ALL, "Whether records that are given up are kept in `data_dir/dead-letter/ID/`."),
+    key(Retry, "dead_letter", "boolean", "true", ALL, "Whether records that are given up are kept in `data_dir/dead-letter/ID/`, up to 1 GiB a component; then the component waits for room."),
 
     key(Limits, "memory", "size", "", ALL, "Memory of one instance."),
     key(Limits, "deadline", "duration", "", ALL, "Longest time of one call."),

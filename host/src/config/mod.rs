@@ -205,7 +205,7 @@ pub enum WhenFull {
 /// `[sinks.ID.batch]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchSettings {
-    /// A sink gets batches together up to so many records. Default 10000.
+    /// A sink gets batches together up to so many records. Default: what the plugin asks for.
     pub max_records: u64,
     /// A first batch waits at most so long for more to join it. Default: what the plugin asks for.
     pub max_wait: Duration,

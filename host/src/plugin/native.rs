@@ -126,8 +126,9 @@ fn read_manifest(manifest: AbiManifest, api: ApiVersion) -> Result<Manifest, Pro
             AbiDelivery::Service => Delivery::Service,
             AbiDelivery::Store => Delivery::Store,
         });
-        let (ordered, max_wait) = (role.ordered, Duration::from_micros(role.max_wait_us));
-        Ok(Role { kind, options_schema, delivery, ordered, max_wait })
+        let max_wait = Duration::from_micros(role.max_wait_us);
+        let (ordered, max_records) = (role.ordered, role.max_records);
+        Ok(Role { kind, options_schema, delivery, ordered, max_records, max_wait })
     });
     Ok(Manifest {
         roles: roles.collect::<Result<_, Problem>>()?,

@@ -306,12 +306,12 @@ mod on_disk {
 
     #[test]
     fn a_backlog_beyond_memory_comes_back_in_order_with_its_receipts() {
-        const BATCHES: u64 = 3_000;
+        const BATCHES: u64 = 1_000;
         let dir = tempfile::tempdir().unwrap();
         let (queue, ledger) = (disk(dir.path(), 1 << 30), Arc::new(Ledger::default()));
         let mut bytes = 0;
         for n in 1..=BATCHES {
-            let delivery = numbered(n, 100, ledger.issue());
+            let delivery = numbered(n, 500, ledger.issue());
             bytes += delivery.bytes();
             push(&queue, delivery);
         }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Bytes of payload that a queue on disk also keeps in memory.
-pub(super) const WINDOW_BYTES: u64 = 32 << 20;
+pub(super) const WINDOW_BYTES: u64 = 64 << 20;
 /// Batches on disk that share a receipt, so that a long backlog needs little memory.
 const RECEIPT_SHARERS: u64 = 256;
 

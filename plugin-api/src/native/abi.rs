@@ -105,6 +105,7 @@ pub struct AbiRole {
     pub options_schema: RString,
     pub delivery: ROption<AbiDelivery>,
     pub ordered: bool,
+    pub max_records: u32,
     pub max_wait_us: u64,
 }
 

@@ -210,6 +210,7 @@ fn roles<P: Exports>() -> Vec<AbiRole> {
         };
         let mut sink = role::<<P::Sink as Sink>::Options>(AbiRoleKind::Sink, Some(delivery));
         sink.ordered = P::Sink::ORDERED;
+        sink.max_records = P::Sink::MAX_RECORDS;
         sink.max_wait_us = u64::try_from(P::Sink::MAX_WAIT.as_micros()).unwrap_or(u64::MAX);
         roles.push(sink);
     }
@@ -219,7 +220,7 @@ fn roles<P: Exports>() -> Vec<AbiRole> {
 fn role<Options: JsonSchema>(kind: AbiRoleKind, delivery: Option<AbiDelivery>) -> AbiRole {
     let options_schema = RString::from(options_schema::<Options>().to_string());
     let delivery = ROption::from(delivery);
-    AbiRole { kind, options_schema, delivery, ordered: true, max_wait_us: 0 }
+    AbiRole { kind, options_schema, delivery, ordered: true, max_records: 0, max_wait_us: 0 }
 }
 
 extern "C" fn open_source<S: Source + 'static>(

@@ -40,6 +40,7 @@ impl Sink for ClickHouse {
     const DELIVERY: Delivery = Delivery::Store;
     const ORDERED: bool = false;
     /// A few rows cost the server as much as thousands.
+    const MAX_RECORDS: u32 = 100_000;
     const MAX_WAIT: Duration = Duration::from_millis(200);
 
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {

@@ -117,6 +117,7 @@ impl Plugins {
             options_schema,
             delivery,
             ordered: true,
+            max_records: 10_000,
             max_wait: std::time::Duration::ZERO,
         };
         let any = || json!({ "type": "object" });
