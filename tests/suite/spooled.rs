@@ -15,6 +15,8 @@ fn pipeline(host: &str, source: &str, sink: &str) -> String {
 
 /// What is left is delivered by a run whose source has nothing new.
 const NOTHING_NEW: &str = "batches = 0";
+/// It takes batch by batch and comes nowhere.
+const SLOW: &str = "delay = \"10ms\"\n[sinks.out.batch]\nmax_records = 10";
 const IS_AWAY: &str = "call = \"write\"\nhow = \"retry\"";
 
 #[test]
@@ -54,7 +56,7 @@ fn a_server_that_is_away_at_the_start_does_not_hold_up_the_end() {
 fn kill_9_loses_nothing_of_what_was_taken() {
     let (bench, port) = (Bench::new(&["faulty"]), free_port());
     let http = format!("http = \"127.0.0.1:{port}\"");
-    bench.pipeline(&pipeline(&http, "batches = 1000000\npace = \"1ms\"", "delay = \"10ms\""));
+    bench.pipeline(&pipeline(&http, "batches = 1000000\npace = \"1ms\"", SLOW));
     let host = bench.start();
     host.wait_for("the pipeline runs");
     while host.metric(port, "dataserver_buffer_records", "component=\"out\"") < 1_000.0 {
@@ -82,8 +84,7 @@ fn a_full_disk_is_told_and_waited_for() {
     };
     disk.fill(400_000);
     let http = format!("http = \"127.0.0.1:{port}\"");
-    let slow = "delay = \"20ms\"\n[sinks.out.batch]\nmax_records = 10";
-    bench.pipeline(&pipeline(&http, "batches = 500", slow));
+    bench.pipeline(&pipeline(&http, "batches = 500", SLOW));
     let host = bench.start();
     let health = host.wait_for_answer(port, "/health", "\"degraded\"");
     assert!(health.contains("No space left") && health.contains("buffer on disk"), "{health}");
