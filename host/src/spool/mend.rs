@@ -32,7 +32,8 @@ pub(super) struct Mend {
     numbers: BTreeSet<u64>,
     /// What has come.
     back: BTreeMap<u64, (Lane, Batch)>,
-    until: Instant,
+    /// Set when the first reader waits, and put off while their sources are at it.
+    until: Option<Instant>,
 }
 
 impl Mend {
@@ -52,8 +53,7 @@ impl Mend {
         for (number, Offered { lane, mark, .. }) in batches {
             awaited.entry(lane).or_default().insert(mark, number);
         }
-        let until = Instant::now() + MEND_WAIT;
-        Some(Self { segment, hold, awaited, numbers, back: BTreeMap::new(), until })
+        Some(Self { segment, hold, awaited, numbers, back: BTreeMap::new(), until: None })
     }
 
     /// Whether that batch has not come yet.
@@ -73,17 +73,24 @@ impl Mend {
     pub fn pass(&mut self, lane: &Lane, mark: Mark) {
         if let Some(marks) = self.awaited.get_mut(lane) {
             *marks = marks.split_off(&mark);
+            self.until = self.until.map(|_| Instant::now() + MEND_WAIT);
         }
     }
 
-    /// Shortens the wait.
+    /// When what has not come is given up, as far as that is known.
     #[cfg(test)]
-    pub fn wait_less(&mut self, less: std::time::Duration) {
-        self.until -= less;
+    pub fn until(&self) -> Option<Instant> {
+        self.until
     }
 
-    fn is_over(&self) -> bool {
-        self.awaited.values().all(BTreeMap::is_empty) || Instant::now() >= self.until
+    /// Waits no longer.
+    pub fn stop_waiting(&mut self) {
+        self.until = Some(Instant::now());
+    }
+
+    fn is_over(&mut self) -> bool {
+        let until = *self.until.get_or_insert_with(|| Instant::now() + MEND_WAIT);
+        self.awaited.values().all(BTreeMap::is_empty) || Instant::now() >= until
     }
 }
 
@@ -97,13 +104,13 @@ impl Spool {
     /// Says that nothing comes in any more, so that nothing is awaited either.
     pub fn end_of_input(&mut self) {
         if let Some(mend) = &mut self.mend {
-            mend.until = Instant::now();
+            mend.stop_waiting();
         }
     }
 
     /// Puts what came back into its place, once nothing more is awaited.
     pub(super) fn finish_mend(&mut self) -> io::Result<()> {
-        let Some(mend) = self.mend.take_if(|mend| mend.is_over()) else { return Ok(()) };
+        let Some(mend) = self.mend.take_if(Mend::is_over) else { return Ok(()) };
         if let Err(error) = self.put_back(&mend) {
             self.mend = Some(mend);
             return Err(error);

@@ -52,7 +52,7 @@ const LARGEST_SEGMENT: u64 = 64 << 20;
 const SMALLEST_SEGMENT: u64 = 64 << 10;
 /// A spool has at least so many segments when it is full, so that room comes back bit by bit.
 const SEGMENTS: u64 = 16;
-/// How long batches that were offered and are gone are awaited from their sources.
+/// How long batches that were offered and are gone are awaited from sources that send nothing.
 const MEND_WAIT: Duration = Duration::from_secs(3);
 
 /// What was found when the spool was opened.

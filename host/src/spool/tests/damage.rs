@@ -1,9 +1,12 @@
 //! Damage at every byte, one after the other.
 
-use std::fs;
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use super::*;
-use crate::spool::{Found, MEND_WAIT, inspect};
+use crate::spool::{Found, inspect};
 
 /// A spool of one segment, with where each of its entries ends.
 fn sound() -> (TempDir, Vec<u64>) {
@@ -211,13 +214,12 @@ fn what_does_not_come_back_holds_the_rest_up_for_some_seconds_only() {
     drop(spool);
     let path = segments(folder.path()).remove(0);
     truncate(&path, 1);
-    for how in ["the source is past it", "nothing comes in any more", "time is up"] {
+    for how in ["the source is past it", "nothing comes in any more"] {
         let folder = copy(&folder);
         let mut spool = open(&folder);
         assert_eq!(read_all(&mut spool), [], "{how}");
         match how {
             "the source is past it" => drop(add(&mut spool, 3..=3)),
-            "time is up" => spool.mend.as_mut().unwrap().wait_less(MEND_WAIT),
             _ => spool.end_of_input(),
         }
         assert_eq!(numbers(&read_all(&mut spool))[0], given[0], "{how}");
@@ -226,6 +228,32 @@ fn what_does_not_come_back_holds_the_rest_up_for_some_seconds_only() {
         let late = add(&mut spool, 2..=2);
         assert!(late[0] > given[1], "{how}");
         assert_eq!(read_all(&mut spool), [(late[0], 2)], "{how}");
+    }
+}
+
+#[test]
+fn a_source_that_is_at_it_is_awaited_longer_than_a_silent_one() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let given = add(&mut spool, 1..=3);
+    read_all(&mut spool);
+    spool.offer(given.iter().copied()).unwrap();
+    drop(spool);
+    truncate(&segments(folder.path()).remove(0), 1);
+    let mut spool = open(&folder);
+    assert_eq!(read_all(&mut spool), []);
+    let until = |spool: &Spool| spool.mend.as_ref().and_then(|mend| mend.until());
+    let first = until(&spool).unwrap();
+    assert_eq!(spool.append("clean", &batch("day", 1, 1), false).unwrap(), Appended::Known);
+    let second = until(&spool).unwrap();
+    assert!(second > first);
+    spool.append("clean", &batch("night", 1, 1), false).unwrap();
+    assert_eq!(until(&spool), Some(second), "others say nothing about it");
+    let deadline = first + Duration::from_secs(60);
+    while spool.awaits() {
+        assert!(Instant::now() < deadline, "it is awaited for ever");
+        std::thread::park_timeout(Duration::from_millis(5));
+        read_all(&mut spool);
     }
 }
 
