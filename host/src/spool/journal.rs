@@ -195,3 +195,95 @@ fn next_record<'a>(reader: &mut Reader<'a>, generation: u64) -> Option<&'a [u8]>
     let record = reader.take(usize::try_from(length).ok()?)?;
     (checksum(generation, record) == crc).then_some(record)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            gaps::Gap,
+            lanes::{Lane, Mark},
+            position::Offered,
+        },
+        *,
+    };
+
+    /// Offers and commits that journal as a spool does, each of so many batches.
+    struct Writer {
+        journal: Journal,
+        position: Position,
+        next: u64,
+    }
+
+    impl Writer {
+        fn new(folder: &Path) -> Self {
+            let (journal, mut position) = Journal::open(folder).unwrap();
+            let gap = Gap::new(lane(0), mark(3), mark(9));
+            position.gaps.open(gap);
+            Self { journal, position, next: 1_000_000 }
+        }
+
+        fn offer_and_commit(&mut self, count: u64) {
+            let numbers: Vec<_> = (self.next..self.next + count).map(|it| it * 3).collect();
+            for number in &numbers {
+                // one lane is filling the gap of the other
+                let (lane, mark) = (lane(number % 2), mark(*number % 7 * 1_000));
+                self.position.offer(*number, Offered { group: 1, lane, mark, done: false });
+            }
+            self.journal.offer(&self.position, 1, &numbers).unwrap();
+            let done: Vec<_> = numbers.iter().copied().filter(|it| it % 5 != 0).collect();
+            self.position.commit(&done, numbers[0]);
+            self.journal.commit(&self.position, &done).unwrap();
+            self.next += count;
+        }
+    }
+
+    fn lane(epoch: u64) -> Lane {
+        Lane { writer: "clean".to_owned(), source: "day".to_owned(), epoch }
+    }
+
+    fn mark(sequence: u64) -> Mark {
+        Mark { sequence, part: 2 }
+    }
+
+    #[track_caller]
+    fn assert_same(found: &Position, wanted: &Position) {
+        assert_eq!((found.committed, found.floor), (wanted.committed, wanted.floor));
+        assert_eq!(found.lanes.by_use(), wanted.lanes.by_use());
+        assert_eq!((&found.gaps, &found.offered), (&wanted.gaps, &wanted.offered));
+    }
+
+    #[test]
+    fn every_change_is_read_again_also_when_the_files_take_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::new(dir.path());
+        for count in (1..=200).chain([4_000, 1, 2, 9_000, 1]) {
+            writer.offer_and_commit(count);
+            assert_same(&Journal::look(dir.path()), &writer.position);
+        }
+        assert!(writer.journal.generation > 3, "{}", writer.journal.generation);
+        let (_, reopened) = Journal::open(dir.path()).unwrap();
+        assert_same(&reopened, &writer.position);
+    }
+
+    #[test]
+    fn wherever_a_write_breaks_off_the_position_before_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::new(dir.path());
+        let mut ends = Vec::new();
+        for count in 1..=5 {
+            writer.offer_and_commit(count);
+            ends.push((writer.journal.end, writer.position.clone()));
+        }
+        let path = dir.path().join(NAMES[0]);
+        let whole = std::fs::read(&path).unwrap();
+        let (first, last) = (ends[0].0, ends[4].0);
+        for at in first..last {
+            let mut torn = whole.clone();
+            torn[at..].fill(0);
+            std::fs::write(&path, torn).unwrap();
+            let found = Journal::look(dir.path());
+            let known = ends.iter().rev().find(|(end, _)| *end <= at).unwrap();
+            assert!(found.committed == known.1.committed, "cut at {at}");
+        }
+    }
+}

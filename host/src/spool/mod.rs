@@ -22,6 +22,7 @@ mod position;
 mod read;
 mod recover;
 mod segment;
+mod survey;
 mod write;
 
 use std::{

@@ -7,115 +7,13 @@ use std::{
 
 use super::{
     Found, Spool,
-    entry::Head,
-    gaps::{Gap, Gaps},
-    lanes::{Lane, Lanes, Mark},
+    gaps::Gap,
+    lanes::{Lane, Mark},
     mend::Mend,
-    position::{Offered, Position},
+    position::Offered,
     segment::{self, Seen, Segment},
+    survey::Survey,
 };
-
-/// What the segments have, beyond what the position knows.
-struct Survey<'a> {
-    position: &'a Position,
-    found: Found,
-    accepted: Lanes,
-    missing: Gaps,
-    gaps: Gaps,
-    /// Behind damage, how far each lane had come before it, until it goes on.
-    before_damage: Option<HashMap<Lane, Option<Mark>>>,
-    /// What came again, out of the order of its lane.
-    again: Vec<(Lane, Mark)>,
-    /// What was offered and is there.
-    there: HashSet<u64>,
-    /// Up to that number everything that is there is delivered.
-    delivered: u64,
-}
-
-impl<'a> Survey<'a> {
-    fn new(position: &'a Position) -> Self {
-        Self {
-            position,
-            found: Found::default(),
-            accepted: position.lanes.clone(),
-            missing: position.gaps.clone(),
-            gaps: position.gaps.clone(),
-            before_damage: None,
-            again: Vec::new(),
-            there: HashSet::new(),
-            delivered: position.committed,
-        }
-    }
-
-    fn see(&mut self, seen: Seen) {
-        match seen {
-            Seen::Damage => self.see_damage(),
-            // what was damaged before it was delivered
-            Seen::Entry(head, _) if head.number <= self.position.committed => {
-                self.before_damage = None;
-            }
-            Seen::Entry(head, bytes) => self.see_entry(&head, bytes),
-        }
-    }
-
-    fn see_damage(&mut self) {
-        let is_first = self.before_damage.is_none();
-        let before = self.before_damage.get_or_insert_default();
-        for (lane, mark) in self.accepted.by_use() {
-            match before.get_mut(lane) {
-                Some(gone_on @ None) => *gone_on = Some(mark),
-                None if is_first => {
-                    before.insert(lane.clone(), Some(mark));
-                }
-                // it has not gone on since the damage before
-                Some(Some(_)) | None => {}
-            }
-        }
-    }
-
-    /// Finds what damage has cost a lane, once that goes on.
-    fn look_for_gap(&mut self, lane: &Lane, mark: Mark) {
-        let Some(before) = &mut self.before_damage else { return };
-        let after = match before.get(lane) {
-            Some(None) => return,
-            Some(Some(after)) => *after,
-            None => Mark::default(),
-        };
-        if after < mark {
-            before.insert(lane.clone(), None);
-            let gap = Gap::new(lane.clone(), after, mark);
-            self.missing.open(gap.clone());
-            self.gaps.open(gap);
-            self.again.iter().for_each(|(lane, mark)| self.missing.fill(lane, *mark));
-        }
-    }
-
-    fn see_entry(&mut self, head: &Head, bytes: u64) {
-        let Head { number, lane, mark, .. } = head;
-        if self.gaps.are_around(lane, *mark) {
-            // it says nothing about how far its lane has come
-            self.missing.fill(lane, *mark);
-            self.again.push((lane.clone(), *mark));
-        } else {
-            self.look_for_gap(lane, *mark);
-            self.accepted.raise(lane, *mark);
-        }
-        let offered = self.position.offered.get(number);
-        let offered = offered.filter(|it| (&it.lane, it.mark) == (lane, *mark));
-        if offered.is_some() {
-            self.there.insert(*number);
-        }
-        if offered.is_some_and(|it| it.done) {
-            if self.found.entries == 0 {
-                self.delivered = *number;
-            }
-        } else {
-            self.found.entries += 1;
-            self.found.records += u64::from(head.records);
-            self.found.bytes += bytes;
-        }
-    }
-}
 
 impl Spool {
     /// Checks all segments and goes on with what the host before had offered.
