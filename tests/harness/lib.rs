@@ -143,6 +143,11 @@ impl Bench {
         Host::start(self.folder.path(), arguments)
     }
 
+    /// Starts `dataserver run` in a folder of the folder.
+    pub fn start_in(&self, name: &str) -> Host {
+        Host::start(&self.path(name), &["run"])
+    }
+
     /// Starts `dataserver run` in the folder.
     pub fn start(&self) -> Host {
         Host::start(self.folder.path(), &["run"])

@@ -2,9 +2,10 @@
 
 usage: delivery_check.py WHAT
 
-WHAT is JSON: `input` is the joined file; `parquet`, `clickhouse`, `fields` and `lists` say where a
-store's records are, as the arguments of its reader in delivery_stores.py. What is not named is not
-compared. Nothing but the input file and the stores is read; the host is not asked.
+WHAT is JSON: `input` is the joined file; `stores` has for each store's name the `reader`, a function
+of delivery_stores.py, its arguments, and for a lake `is_counted`: one counting numbers all its
+batches, so that no two files can have the same numbers. Nothing but the input file and the stores is
+read; the host is not asked.
 """
 
 import json
@@ -13,13 +14,6 @@ from collections import Counter, defaultdict
 import delivery_record
 import delivery_stores
 import script
-
-READERS = {
-    "parquet": delivery_stores.parquet,
-    "clickhouse": delivery_stores.clickhouse,
-    "fields": delivery_stores.redis_fields,
-    "lists": delivery_stores.redis_lists,
-}
 
 
 def compare(expected: list, found: list) -> dict:
@@ -59,13 +53,13 @@ def disordered(expected: list, found: list) -> int:
 def main(what: str) -> None:
     what = json.loads(what)
     expected = list(delivery_record.read(what["input"]))
-    result = {
-        store: compare(expected, list(reader(**what[store])))
-        for store, reader in READERS.items()
-        if store in what
-    }
-    if "parquet" in what:
-        result["parquet"]["overlaps"] = delivery_stores.overlaps(**what["parquet"])
+    result = {}
+    for name, arguments in what["stores"].items():
+        reader, is_counted = arguments.pop("reader"), arguments.pop("is_counted", False)
+        found = getattr(delivery_stores, reader)(**arguments)
+        result[name] = compare(expected, list(found))
+        if is_counted:
+            result[name]["overlaps"] = delivery_stores.overlaps(**arguments)
     print(json.dumps({"expected": len(expected), "stores": result}))
 
 

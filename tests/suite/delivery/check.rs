@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use harness::{python, repository};
 use serde_json::{Value, json};
 
-use super::{
-    pipeline,
-    world::{World, joined},
-};
+use super::{fault::Which, input::joined, pipeline, world::World};
 
 /// What is wrong with a store.
 #[derive(Debug, Clone, Default)]
@@ -49,17 +46,23 @@ impl Stores {
 
 /// Compares all stores with the recorded file.
 pub fn stores(world: &World) -> Stores {
-    let what = json!({
-        "input": joined(),
-        "parquet": { "lake": world.lake() },
-        "clickhouse": { "url": world.clickhouse.http_url(), "table": pipeline::TABLE },
-        "fields": { "port": world.redis.port(), "streams": pipeline::FIELDS },
-        "lists": {
-            "port": world.redis.port(),
-            "streams": pipeline::LISTS,
-            "schema": repository().join("schemas/spot.fbs"),
-        },
+    let redis = |reader: &str, streams: &[&str]| json!({ "reader": reader, "port": world.redis.port(), "streams": streams });
+    let mut stores = json!({
+        "streams of records": redis("redis_fields", &pipeline::FIELDS),
+        "stream of batches": redis("redis_lists", &pipeline::LISTS),
     });
+    stores["stream of batches"]["schema"] = json!(repository().join("schemas/spot.fbs"));
+    for which in [Which::First, Which::Second].into_iter().filter(|which| world.has(*which)) {
+        let copy = if which == Which::First { "" } else { " of the second host" };
+        // each stream that the second host reads has a counting of its own
+        let is_counted = which == Which::First;
+        stores[format!("lake{copy}")] =
+            json!({ "reader": "parquet", "lake": world.lake(which), "is_counted": is_counted });
+        let (url, table) = (world.clickhouse.http_url(), pipeline::table(which));
+        stores[format!("table{copy}")] =
+            json!({ "reader": "clickhouse", "url": url, "table": table });
+    }
+    let what = json!({ "input": joined(), "stores": stores });
     let printed = python("delivery_check.py", &[&what.to_string()]).finish();
     let found: Value = serde_json::from_str(&printed).unwrap();
     let stores = found["stores"].as_object().unwrap();

@@ -15,6 +15,15 @@ pub enum Server {
     Redis,
 }
 
+/// One of the hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Which {
+    /// The one that plays the recorded days.
+    First,
+    /// The one that reads from Redis what the first one wrote there.
+    Second,
+}
+
 /// Something that goes wrong for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -35,13 +44,13 @@ pub enum Fault {
     /// The server gets what is sent, and its answers are lost; then the connections are closed.
     LoseAnswers(Server),
     /// The host is killed with SIGKILL, and started again later.
-    KillHost,
+    KillHost(Which),
     /// So it is, and every spool's last segment loses a random number of bytes at its end.
-    TearSpools,
+    TearSpools(Which),
     /// The host is stopped with SIGSTOP, and goes on later.
-    FreezeHost,
+    FreezeHost(Which),
     /// The host is asked to end with SIGTERM, and started again.
-    RestartHost,
+    RestartHost(Which),
     /// The disk with spools, checkpoints and lake has no room.
     FillDisk,
 }
@@ -51,19 +60,17 @@ pub enum Fault {
 pub enum Place {
     Server(Server),
     Network(Server),
-    Host,
+    Host(Which),
     Disk,
 }
 
 impl Fault {
-    /// All of them; those of the host more than once, because they are what the rest is for.
-    pub const ALL: [Self; 21] = [
+    /// All of them; those of the hosts more than once, because they are what the rest is for.
+    pub const ALL: [Self; 27] = [
         Self::Kill(Server::ClickHouse),
         Self::Kill(Server::Redis),
         Self::Freeze(Server::ClickHouse),
         Self::Freeze(Server::Redis),
-        Self::FillMemory,
-        Self::Demote,
         Self::Cut(Server::ClickHouse),
         Self::Cut(Server::Redis),
         Self::Stall(Server::ClickHouse),
@@ -72,12 +79,20 @@ impl Fault {
         Self::Refuse(Server::Redis),
         Self::LoseAnswers(Server::ClickHouse),
         Self::LoseAnswers(Server::Redis),
-        Self::KillHost,
-        Self::KillHost,
-        Self::TearSpools,
-        Self::TearSpools,
-        Self::RestartHost,
-        Self::FreezeHost,
+        Self::FillMemory,
+        Self::Demote,
+        Self::KillHost(Which::First),
+        Self::KillHost(Which::Second),
+        Self::KillHost(Which::First),
+        Self::KillHost(Which::Second),
+        Self::TearSpools(Which::First),
+        Self::TearSpools(Which::Second),
+        Self::TearSpools(Which::First),
+        Self::TearSpools(Which::Second),
+        Self::FreezeHost(Which::First),
+        Self::FreezeHost(Which::Second),
+        Self::RestartHost(Which::First),
+        Self::RestartHost(Which::Second),
         Self::FillDisk,
     ];
 
@@ -90,21 +105,28 @@ impl Fault {
             | Self::Stall(server)
             | Self::Refuse(server)
             | Self::LoseAnswers(server) => Place::Network(server),
-            Self::KillHost | Self::TearSpools | Self::FreezeHost | Self::RestartHost => Place::Host,
+            Self::KillHost(which)
+            | Self::TearSpools(which)
+            | Self::FreezeHost(which)
+            | Self::RestartHost(which) => Place::Host(which),
             Self::FillDisk => Place::Disk,
         }
     }
 
-    /// Whether it can be made here: a small disk can only be mounted by root.
+    /// Whether it can be made: a small disk can only be mounted by root.
     pub fn is_possible(self, world: &World) -> bool {
-        self != Self::FillDisk || world.disk.is_some()
+        match self.place() {
+            Place::Host(which) => world.has(which),
+            Place::Disk => world.disk.is_some(),
+            Place::Server(_) | Place::Network(_) => true,
+        }
     }
 
     /// How long it lasts.
     pub fn length(self, random: &mut Random) -> Duration {
-        let most = match self {
-            Self::Cut(_) => 0,
-            Self::KillHost | Self::TearSpools | Self::FreezeHost | Self::RestartHost => 500,
+        let most = match self.place() {
+            _ if matches!(self, Self::Cut(_)) => 0,
+            Place::Host(_) => 500,
             _ => 2_000,
         };
         Duration::from_millis(random.between(0, most))
@@ -123,12 +145,12 @@ impl Fault {
             Self::Stall(server) => world.network(server).stall(),
             Self::Refuse(server) => world.network(server).refuse(),
             Self::LoseAnswers(server) => world.network(server).lose_answers(),
-            Self::KillHost => world.stop_host("KILL"),
-            Self::FreezeHost => world.signal_host("STOP"),
-            Self::RestartHost => world.stop_host("TERM"),
-            Self::TearSpools => {
-                world.stop_host("KILL");
-                world.tear_spools(random);
+            Self::KillHost(which) => world.stop_host(which, "KILL"),
+            Self::FreezeHost(which) => world.signal_host(which, "STOP"),
+            Self::RestartHost(which) => world.stop_host(which, "TERM"),
+            Self::TearSpools(which) => {
+                world.stop_host(which, "KILL");
+                world.tear_spools(which, random);
             }
             Self::FillDisk => world.fill_disk(random.between(0, 100_000)),
         }
@@ -147,8 +169,10 @@ impl Fault {
                 world.network(server).cut();
                 world.network(server).forward();
             }
-            Self::FreezeHost => world.signal_host("CONT"),
-            Self::KillHost | Self::RestartHost | Self::TearSpools => world.start_host(),
+            Self::FreezeHost(which) => world.signal_host(which, "CONT"),
+            Self::KillHost(which) | Self::RestartHost(which) | Self::TearSpools(which) => {
+                world.start_host(which);
+            }
             Self::FillDisk => world.free_disk(),
         }
         world.note(&format!("{self} is over"));
@@ -158,6 +182,15 @@ impl Fault {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "first",
+            Self::Second => "second",
+        })
     }
 }
 
@@ -172,10 +205,12 @@ impl fmt::Display for Fault {
             Self::Stall(server) => write!(f, "connections to {server} stalled"),
             Self::Refuse(server) => write!(f, "connections to {server} refused"),
             Self::LoseAnswers(server) => write!(f, "answers of {server} lost"),
-            Self::KillHost => write!(f, "host killed with SIGKILL, started again"),
-            Self::TearSpools => write!(f, "host killed and ends of spools torn off"),
-            Self::FreezeHost => write!(f, "host frozen with SIGSTOP"),
-            Self::RestartHost => write!(f, "host ended with SIGTERM, started again"),
+            Self::KillHost(which) => {
+                write!(f, "{which} host killed with SIGKILL, started again")
+            }
+            Self::TearSpools(which) => write!(f, "{which} host killed, ends of its spools lost"),
+            Self::FreezeHost(which) => write!(f, "{which} host frozen with SIGSTOP"),
+            Self::RestartHost(which) => write!(f, "{which} host ended with SIGTERM, started again"),
             Self::FillDisk => write!(f, "disk full"),
         }
     }

@@ -6,7 +6,9 @@
 
 mod check;
 mod fault;
+mod input;
 mod pipeline;
+mod site;
 mod soak;
 mod tampered;
 mod world;
@@ -25,6 +27,9 @@ use world::World;
 /// How long a moment between two looks at what is due lasts.
 const MOMENT: Duration = Duration::from_millis(5);
 
+/// One of so many runs has a second host, which reads what the first one writes to Redis.
+const WITH_SECOND: u64 = 4;
+
 /// What one run showed.
 struct Outcome {
     faults: Vec<Fault>,
@@ -35,10 +40,9 @@ struct Outcome {
 fn run(seed: u64) -> Outcome {
     eprintln!("delivery with seed {seed}");
     let mut random = Random::new(seed);
-    let mut world = World::start(&mut random);
+    let mut world = World::start(&mut random, seed.is_multiple_of(WITH_SECOND));
     let faults = disturb(&mut world, &mut random);
     world.finish();
-    world.note("the host has ended");
     let stores = check::stores(&world);
     world.note("the stores are compared");
     if !stores.are_right() {
@@ -76,6 +80,7 @@ fn disturb(world: &mut World, random: &mut Random) -> Vec<Fault> {
     made
 }
 
+/// How long it takes until the next fault.
 fn pause(random: &mut Random) -> Duration {
     Duration::from_millis(random.between(50, 900))
 }

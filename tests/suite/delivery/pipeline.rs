@@ -1,42 +1,93 @@
-//! The pipeline of a run.
+//! The pipelines of a run.
 
 use harness::Random;
+
+use super::fault::Which;
 
 /// Streams with an entry a record, shared out by security.
 pub const FIELDS: [&str; 3] = ["spots:{0}", "spots:{1}", "spots:{2}"];
 /// Stream with an entry a batch.
 pub const LISTS: [&str; 1] = ["lists"];
-/// Table in ClickHouse.
-pub const TABLE: &str = "market.spots";
+/// What the second host reads.
+pub const SECOND_READS: [&str; 3] = FIELDS;
 
-/// From `INPUT` to every store; sizes and pauses, which change nothing about the result, are random.
-pub fn text(clickhouse: u16, redis: u16, random: &mut Random) -> String {
+/// A host's table in ClickHouse.
+pub fn table(which: Which) -> &'static str {
+    match which {
+        Which::First => "market.spots",
+        Which::Second => "copy.spots",
+    }
+}
+
+/// A host's lake, within the disk.
+pub fn lake(which: Which) -> &'static str {
+    match which {
+        Which::First => "lake",
+        Which::Second => "copy",
+    }
+}
+
+/// From `INPUT` to every kind of store; sizes and pauses, which change nothing about the result, are
+/// random.
+pub fn first((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
     let speed = random.between(700, 2_000);
-    let workers = random.between(1, 3);
-    let mut sink = |id: &str, plugin: &str| {
-        let max_records = random.pick(&[500, 2_000, 10_000]);
-        let max_bytes = random.pick(&["256KiB", "2MiB", "32MiB"]);
-        format!(
-            "[sinks.{id}]\nplugin = \"{plugin}\"\ninputs = [\"day\"]\n\
-             buffer = {{ max_bytes = \"{max_bytes}\" }}\n\
-             batch = {{ max_records = {max_records}, max_wait = \"50ms\" }}\n\
-             retry = {{ backoff = \"10ms..200ms\" }}\n"
-        )
+    let (lake, table) = stores(Which::First, clickhouse, random);
+    let mut streams = |id: &str, more: &str| {
+        let sink = sink(id, "redis-stream", random);
+        format!("{sink}url = \"redis://127.0.0.1:{redis}\"\n{more}")
     };
-    let (lake, table) = (sink("lake", "parquet"), sink("table", "clickhouse"));
-    let (fields, lists) = (sink("fields", "redis-stream"), sink("lists", "redis-stream"));
+    let fields = streams("fields", "stream = \"spots\"\nformat = \"fields\"\nshards = 3\n");
+    let lists = streams("lists", "stream = \"lists\"\nformat = \"flatbuffers\"\n");
     format!(
-        "[host]\ndata_dir = \"disk/data\"\ndrain_timeout = \"2s\"\n\
+        "{HOST}data_dir = \"../disk/first\"\n\
          [sources.day]\nplugin = \"replay\"\npath = \"INPUT\"\nresume = true\n\
          speed = {speed}.0\nmax_gap = \"1s\"\n\
-         [sources.day.columns]\n{COLUMNS}\n\
-         {lake}path = \"disk/lake\"\nrow_group_records = 1000\nroll_records = 3000\n\
-         flush_interval = \"200ms\"\n\
-         {table}url = \"http://127.0.0.1:{clickhouse}\"\ndatabase = \"market\"\nworkers = {workers}\n\
-         {fields}url = \"redis://127.0.0.1:{redis}\"\nstream = \"spots\"\nformat = \"fields\"\nshards = 3\n\
-         {lists}url = \"redis://127.0.0.1:{redis}\"\nstream = \"lists\"\nformat = \"flatbuffers\"\n"
+         [sources.day.columns]\n{COLUMNS}\n{lake}{table}{fields}{lists}"
     )
 }
+
+/// From what the first host writes to Redis to a lake and a table of its own.
+pub fn second((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
+    let (lake, table) = stores(Which::Second, clickhouse, random);
+    format!(
+        "{HOST}data_dir = \"../disk/second\"\n\
+         [sources.day]\nplugin = \"redis-stream\"\nurl = \"redis://127.0.0.1:{redis}\"\n\
+         stream = \"spots\"\nshards = 3\ngroup = \"{GROUP}\"\nconsumer = \"second\"\n{lake}{table}"
+    )
+}
+
+fn stores(which: Which, clickhouse: u16, random: &mut Random) -> (String, String) {
+    let workers = random.between(1, 3);
+    let database = table(which).split('.').next().unwrap_or_default();
+    (
+        format!(
+            "{}path = \"../disk/{}\"\nrow_group_records = 1000\nroll_records = 3000\n\
+             flush_interval = \"200ms\"\n",
+            sink("lake", "parquet", random),
+            lake(which)
+        ),
+        format!(
+            "{}url = \"http://127.0.0.1:{clickhouse}\"\ndatabase = \"{database}\"\n\
+             workers = {workers}\n",
+            sink("table", "clickhouse", random)
+        ),
+    )
+}
+
+fn sink(id: &str, plugin: &str, random: &mut Random) -> String {
+    let max_records = random.pick(&[500, 2_000, 10_000]);
+    let max_bytes = random.pick(&["256KiB", "2MiB", "32MiB"]);
+    format!(
+        "[sinks.{id}]\nplugin = \"{plugin}\"\ninputs = [\"day\"]\n\
+         buffer = {{ max_bytes = \"{max_bytes}\" }}\n\
+         batch = {{ max_records = {max_records}, max_wait = \"50ms\" }}\n\
+         retry = {{ backoff = \"10ms..200ms\" }}\n"
+    )
+}
+
+const HOST: &str = "[host]\nplugins = [\"../plugins\"]\ndrain_timeout = \"2s\"\n";
+/// The second host's group.
+const GROUP: &str = "copies";
 
 /// Columns of the joined file.
 const COLUMNS: &str = r#"code = "symbol"

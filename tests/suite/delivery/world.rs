@@ -1,104 +1,133 @@
-//! A host with servers, networks and a disk of its own.
+//! Hosts with servers, networks and a disk of their own.
 
 use std::{
     fmt::Write,
-    fs,
-    path::{Path, PathBuf},
-    sync::OnceLock,
-    time::Instant,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
 };
 
-use harness::{Bench, ClickHouse, DAYS, Host, Proxy, Random, Redis, SmallDisk, python, sample};
+use harness::{Bench, ClickHouse, Proxy, Random, Redis, SmallDisk};
 
-use super::{fault::Server, pipeline};
+use super::{
+    MOMENT,
+    fault::{Server, Which},
+    pipeline,
+    site::{Site, entries},
+};
 
-/// Everything that a run needs; the host goes first and the disk before its folder.
+/// Longest wait for the second host to have all that the first one wrote.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Everything that a run needs; the hosts go first and the disk before its folder.
 pub struct World {
-    host: Option<Host>,
+    /// The first host, and where there is one, the second.
+    sites: Vec<Site>,
     to_clickhouse: Proxy,
     to_redis: Proxy,
     /// The server.
     pub clickhouse: ClickHouse,
     /// The server.
     pub redis: Redis,
-    /// The disk with spools, checkpoints and lake, where one can be mounted.
+    /// The disk with spools, checkpoints and lakes, where one can be mounted.
     pub disk: Option<SmallDisk>,
     bench: Bench,
-    pipeline: String,
     started: Instant,
     journal: String,
 }
 
 impl World {
-    /// Starts servers and host; options that change nothing about the result are random.
-    pub fn start(random: &mut Random) -> Self {
+    /// Starts servers and a host, and maybe another that reads what the first one writes to Redis.
+    ///
+    /// Options that change nothing about the result are random.
+    pub fn start(random: &mut Random, with_second: bool) -> Self {
         let bench = Bench::with_links(&["clickhouse", "parquet", "redis-stream", "replay"]);
         let disk = SmallDisk::mount(bench.path("disk"), "128m");
         let (clickhouse, redis) = (ClickHouse::start(), Redis::start(&[]));
         let to_clickhouse = Proxy::start(clickhouse.http_port());
         let to_redis = Proxy::start(redis.port());
-        let pipeline = pipeline::text(to_clickhouse.port(), to_redis.port(), random);
-        let mut world = Self {
-            host: None,
-            to_clickhouse,
-            to_redis,
-            clickhouse,
-            redis,
-            disk,
-            bench,
-            pipeline,
-            started: Instant::now(),
-            journal: String::new(),
-        };
-        world.start_host();
-        world
+        let ports = (to_clickhouse.port(), to_redis.port());
+        let mut sites = vec![Site::new(Which::First, pipeline::first(ports, random))];
+        if with_second {
+            sites.push(Site::new(Which::Second, pipeline::second(ports, random)));
+        }
+        sites.iter_mut().for_each(|site| site.start(&bench));
+        let (started, journal) = (Instant::now(), String::new());
+        Self { sites, to_clickhouse, to_redis, clickhouse, redis, disk, bench, started, journal }
     }
 
-    /// Folder of the lake.
-    pub fn lake(&self) -> PathBuf {
-        self.bench.path("disk/lake")
+    /// Whether there is that host.
+    pub fn has(&self, which: Which) -> bool {
+        self.sites.len() > which as usize
     }
 
-    /// The file of the lake that was written first.
+    /// Folder of a host's lake.
+    pub fn lake(&self, which: Which) -> PathBuf {
+        self.bench.path("disk").join(pipeline::lake(which))
+    }
+
+    /// The file of the first host's lake that was written first.
     pub fn first_file_of_lake(&self) -> PathBuf {
-        let days = entries(&self.lake().join("kind=spot"));
+        let days = entries(&self.lake(Which::First).join("kind=spot"));
         let files = entries(&days[0]);
         files.into_iter().find(|it| it.extension().is_some_and(|it| it == "parquet")).unwrap()
     }
 
-    /// Whether the host ended by itself.
+    /// Whether the first host ended by itself.
     pub fn has_ended(&mut self) -> bool {
-        self.host.as_mut().is_some_and(Host::has_ended)
+        self.sites[0].has_ended()
     }
 
-    /// Starts the host. A replay that had ended would begin again, so it gets nothing to play then.
-    pub fn start_host(&mut self) {
-        let position = self.bench.read("disk/data/state/day/position.json");
-        let finished = position.contains("\"finished\":true");
-        if finished {
-            self.note("all was confirmed before the host went");
-        }
-        let input = if finished { self.nothing() } else { joined().to_owned() };
-        self.bench.pipeline(&self.pipeline.replace("INPUT", &input.display().to_string()));
-        self.host = Some(self.bench.start());
+    /// Starts a host.
+    pub fn start_host(&mut self, which: Which) {
+        self.sites[which as usize].start(&self.bench);
     }
 
-    /// Ends the host with that signal.
-    pub fn stop_host(&mut self, signal: &str) {
-        if let Some(host) = self.host.take() {
-            host.signal(signal);
-            let run = host.wait();
-            let _ = writeln!(self.journal, "{}", run.stderr);
-            assert!(!run.stderr.contains("thread '"), "it panicked:\n{}", self.journal);
-        }
+    /// Ends a host with that signal.
+    pub fn stop_host(&mut self, which: Which, signal: &str) {
+        let code = self.sites[which as usize].stop(signal);
+        self.note(&format!("the {which} host ended with {code}"));
     }
 
-    /// Waits until the host has delivered all and ends by itself.
+    /// Sends a signal to a host, which goes on.
+    pub fn signal_host(&self, which: Which, signal: &str) {
+        self.sites[which as usize].signal(signal);
+    }
+
+    /// Damages the spools of a host that is down.
+    pub fn tear_spools(&mut self, which: Which, random: &mut Random) {
+        let told = self.sites[which as usize].tear_spools(&self.bench, random);
+        self.note(&format!("torn:{told}"));
+    }
+
+    /// Waits until the first host has delivered all and ended by itself, and the second one has
+    /// acknowledged all that it wrote to Redis.
     pub fn finish(&mut self) {
         self.note("waiting for the end");
-        let run = self.host.take().unwrap().wait();
-        let _ = writeln!(self.journal, "{}", run.stderr);
-        assert_eq!(run.code, 0, "{}", self.journal);
+        let code = self.sites[0].wait();
+        assert_eq!(code, 0, "{}", self.journal());
+        self.note("the first host has ended");
+        if self.has(Which::Second) {
+            let deadline = Instant::now() + DEADLINE;
+            while !pipeline::SECOND_READS.iter().all(|stream| self.is_acknowledged(stream)) {
+                if Instant::now() > deadline {
+                    self.sites[1].stop("TERM");
+                    panic!("the second host does not get all:\n{}", self.journal());
+                }
+                thread::park_timeout(MOMENT * 10);
+            }
+            let code = self.sites[1].stop("TERM");
+            assert_eq!(code, 0, "{}", self.journal());
+            self.note("the second host has ended");
+        }
+    }
+
+    /// Whether the second host's group has acknowledged every entry of a stream.
+    fn is_acknowledged(&self, stream: &str) -> bool {
+        let printed = self.redis.cli(&["xinfo", "groups", stream]);
+        let lines: Vec<&str> = printed.lines().collect();
+        let is_zero = |name: &str| lines.windows(2).any(|pair| pair == [name, "0"]);
+        is_zero("pending") && is_zero("lag")
     }
 
     /// Sends a signal to a server.
@@ -109,16 +138,6 @@ impl World {
         }
     }
 
-    /// Sends a signal to the host, which goes on.
-    pub fn signal_host(&self, signal: &str) {
-        self.host.iter().for_each(|host| host.signal(signal));
-    }
-
-    /// Has Redis do something.
-    pub fn tell_redis(&self, command: &[&str]) {
-        assert_eq!(self.redis.cli(command), "OK", "{command:?}");
-    }
-
     /// Starts a server again.
     pub fn restart(&mut self, server: Server) {
         match server {
@@ -127,7 +146,12 @@ impl World {
         }
     }
 
-    /// What lies between the host and a server.
+    /// Has Redis do something.
+    pub fn tell_redis(&self, command: &[&str]) {
+        assert_eq!(self.redis.cli(command), "OK", "{command:?}");
+    }
+
+    /// What lies between the hosts and a server.
     pub fn network(&self, server: Server) -> &Proxy {
         match server {
             Server::ClickHouse => &self.to_clickhouse,
@@ -145,77 +169,16 @@ impl World {
         self.disk.iter().for_each(SmallDisk::free);
     }
 
-    /// Takes a random number of bytes off the end of every spool's newest segment, while the host is
-    /// down.
-    pub fn tear_spools(&mut self, random: &mut Random) {
-        for spool in entries(&self.bench.path("disk/data/spool")) {
-            let segments = entries(&spool);
-            let segments =
-                segments.iter().filter(|it| it.extension().is_some_and(|it| it == "seg"));
-            let Some(newest) = segments.max() else { continue };
-            let length = fs::metadata(newest).unwrap().len();
-            // often within the last batches, sometimes anywhere
-            let most = random.pick(&[200, 5_000, u64::MAX]).min(length);
-            let cut = random.between(0, most);
-            let file = fs::OpenOptions::new().write(true).open(newest).unwrap();
-            file.set_len(length - cut).unwrap();
-            // a power cut may leave the length and take what was written there
-            let zeroes = random.between(0, 2) == 0;
-            if zeroes {
-                file.set_len(length).unwrap();
-            }
-            let left = if zeroes { "zeroed in" } else { "cut off" };
-            self.note(&format!("{cut} of {length} bytes {left} {}", newest.display()));
-        }
-    }
-
     /// Notes what happens, for whoever looks for the cause of a failure.
     pub fn note(&mut self, text: &str) {
-        let now = self.started.elapsed().as_millis();
-        let line = format!("--- {now} ms: {text}");
+        let line = format!("--- {} ms: {text}", self.started.elapsed().as_millis());
         eprintln!("{line}");
         let _ = writeln!(self.journal, "{line}");
     }
 
     /// What happened, and what the hosts logged.
-    pub fn journal(&self) -> &str {
-        &self.journal
+    pub fn journal(&self) -> String {
+        let logs: String = self.sites.iter().map(|site| site.log.as_str()).collect();
+        format!("{}{logs}", self.journal)
     }
-
-    /// A file without a quote.
-    fn nothing(&self) -> PathBuf {
-        let text = fs::read_to_string(joined()).unwrap();
-        self.bench.write("nothing.csv", text.lines().next().unwrap())
-    }
-}
-
-/// What is in a folder, sorted by name.
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let found = fs::read_dir(folder).into_iter().flatten();
-    let mut paths: Vec<_> = found.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    paths
-}
-
-/// Of every so many moments of the recorded days one is played.
-const EVERY: &str = "3";
-
-/// All recorded days in one file; made once, because every start of a host compares its date.
-pub fn joined() -> &'static Path {
-    static JOINED: OnceLock<PathBuf> = OnceLock::new();
-    JOINED.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        fs::create_dir_all(folder).unwrap();
-        let joined = folder.join(format!("joined-{EVERY}.csv"));
-        if !joined.exists() {
-            // under another name first, for tests of another process
-            let new = folder.join(format!("joined-{}", std::process::id()));
-            let days = DAYS.map(|day| sample(day.file).display().to_string());
-            let mut arguments = vec![new.to_str().unwrap(), EVERY];
-            arguments.extend(days.iter().map(String::as_str));
-            python("delivery_input.py", &arguments).finish();
-            fs::rename(&new, &joined).unwrap();
-        }
-        joined
-    })
 }
