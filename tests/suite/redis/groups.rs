@@ -4,21 +4,17 @@ use harness::{Bench, Redis, python};
 
 use super::{LOG, Running, from_redis, numbers, to_redis, wait_until};
 
-/// Records of the stream; `make soak` asks for more.
-fn records() -> u64 {
-    std::env::var("REDIS_RECORDS").map_or(200_000, |text| text.parse().unwrap())
-}
-
+/// Records of the stream.
+const RECORDS: u64 = 1_000_000;
 const IN_A_BATCH: u64 = 2_000;
 const HOSTS: usize = 5;
 
 /// Fills streams with records numbered from 1, an entry a batch.
-fn fill(server: &Redis, more: &str) -> u64 {
-    let (bench, records) = (Bench::new(&["faulty", "redis-stream"]), records());
+fn fill(server: &Redis, more: &str) {
+    let bench = Bench::new(&["faulty", "redis-stream"]);
     let sink = to_redis("numbers", &server.url(), &format!("format = \"flatbuffers\"\n{more}"));
-    let pipeline = numbers(records / IN_A_BATCH, IN_A_BATCH) + &sink;
+    let pipeline = numbers(RECORDS / IN_A_BATCH, IN_A_BATCH) + &sink;
     bench.pipeline(&pipeline).run(&["run"]).assert(0, &[]);
-    records
 }
 
 /// A host that reads as that client.
@@ -41,23 +37,24 @@ fn logged<'a>(benches: impl IntoIterator<Item = &'a Bench>) -> Vec<u64> {
 #[test]
 fn in_broadcast_mode_each_client_has_every_record_once() {
     let server = Redis::start(&[]);
-    let (all, benches) = (fill(&server, ""), benches());
+    fill(&server, "");
+    let benches = benches();
     let hosts: Vec<_> = benches
         .iter()
         .enumerate()
         .map(|(client, bench)| reader(bench, &server, client, "mode = \"broadcast\""))
         .collect();
-    wait_until("all records in each", || hosts.iter().all(|host| host.delivered("log") >= all));
+    wait_until("all records in each", || hosts.iter().all(|host| host.delivered("log") >= RECORDS));
     hosts.into_iter().for_each(Running::end);
     for bench in &benches {
-        assert!(logged([bench]).into_iter().eq(1..=all));
+        assert!(logged([bench]).into_iter().eq(1..=RECORDS));
     }
 }
 
 #[test]
 fn in_shared_and_sharded_mode_each_record_is_given_to_one_client() {
     let server = Redis::start(&[]);
-    let all = fill(&server, "shards = 10");
+    fill(&server, "shards = 10");
     for (mode, batch) in [("shared", 5), ("sharded", 1)] {
         let benches = benches();
         let hosts: Vec<_> = benches
@@ -75,10 +72,10 @@ fn in_shared_and_sharded_mode_each_record_is_given_to_one_client() {
             })
             .collect();
         wait_until("all records in one of them", || {
-            hosts.iter().map(|host| host.delivered("log")).sum::<u64>() >= all
+            hosts.iter().map(|host| host.delivered("log")).sum::<u64>() >= RECORDS
         });
         hosts.into_iter().for_each(Running::end);
-        assert!(logged(&benches).into_iter().eq(1..=all), "{mode}");
+        assert!(logged(&benches).into_iter().eq(1..=RECORDS), "{mode}");
         if mode == "sharded" {
             assert!(benches.iter().all(|bench| !logged([bench]).is_empty()));
         }
@@ -88,7 +85,8 @@ fn in_shared_and_sharded_mode_each_record_is_given_to_one_client() {
 #[test]
 fn what_a_killed_client_had_is_taken_over_by_the_others() {
     let server = Redis::start(&[]);
-    let (all, benches) = (fill(&server, ""), benches());
+    fill(&server, "");
+    let benches = benches();
     let mut hosts: Vec<_> = benches
         .iter()
         .enumerate()
@@ -110,13 +108,13 @@ fn what_a_killed_client_had_is_taken_over_by_the_others() {
     killed.host.wait();
     let before = logged(&benches[..1]).len() as u64;
     wait_until("all that is left in the others", || {
-        hosts.iter().map(|host| host.delivered("log")).sum::<u64>() + before >= all
+        hosts.iter().map(|host| host.delivered("log")).sum::<u64>() + before >= RECORDS
     });
     hosts.into_iter().for_each(Running::end);
     let mut logged = logged(&benches);
     // what the killed one had delivered and not acknowledged may be there twice
     logged.dedup();
-    assert!(logged.into_iter().eq(1..=all));
+    assert!(logged.into_iter().eq(1..=RECORDS));
     let pending = server.cli(&["xpending", "spot_stream", "minute_bar_consumers"]);
     assert_eq!(pending.lines().next(), Some("0"), "{pending}");
 }
@@ -124,7 +122,7 @@ fn what_a_killed_client_had_is_taken_over_by_the_others() {
 #[test]
 fn a_killed_owner_of_shards_goes_on_where_its_lake_is() {
     let server = Redis::start(&[]);
-    let all = fill(&server, "shards = 4");
+    fill(&server, "shards = 4");
     let bench = Bench::new(&["redis-stream", "parquet"]);
     let more = "shards = 4\nmode = \"sharded\"\nconsumer = \"a\"\nbatch_records = 2";
     let pipeline = from_redis(&server.url(), more)
@@ -132,7 +130,9 @@ fn a_killed_owner_of_shards_goes_on_where_its_lake_is() {
            row_group_records = 5000\nflush_interval = \"100ms\"\n";
     for _ in 0..3 {
         let running = Running::start(&bench, &pipeline);
-        wait_until("some more", || running.delivered("lake") >= all / 5 || is_drained(&server, 4));
+        wait_until("some more", || {
+            running.delivered("lake") >= RECORDS / 5 || is_drained(&server, 4)
+        });
         running.host.signal("KILL");
         running.host.wait();
     }
@@ -140,8 +140,8 @@ fn a_killed_owner_of_shards_goes_on_where_its_lake_is() {
     wait_until("all is acknowledged", || is_drained(&server, 4));
     running.end();
     let lake = bench.path("lake").display().to_string();
-    let printed = python("redis_lake.py", &[&lake, &all.to_string()]).finish();
-    assert_eq!(printed.trim(), format!("{all} records"));
+    let printed = python("redis_lake.py", &[&lake, &RECORDS.to_string()]).finish();
+    assert_eq!(printed.trim(), format!("{RECORDS} records"));
 }
 
 /// Whether nothing is left to give out or to acknowledge in the shards.

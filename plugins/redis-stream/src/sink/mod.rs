@@ -6,6 +6,7 @@
 
 mod also;
 mod chunk;
+mod entries;
 mod options;
 mod parts;
 mod repeat;
@@ -15,6 +16,7 @@ use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
 
 use crate::server::{Servers, Target};
 use also::Others;
+use entries::Entries;
 use options::Ids;
 pub use options::Options;
 use ship::Ship;
@@ -26,6 +28,7 @@ pub struct RedisSink {
     target: Target,
     /// Connections; none after a fault.
     servers: Option<Servers>,
+    entries: Entries,
     ship: Ship,
     others: Others,
     /// Last number that was made here, for batches that come without one.
@@ -53,6 +56,7 @@ impl Sink for RedisSink {
         // at once, so that the log of the start tells of a server that is away
         let servers = Servers::connect(&target)?;
         Ok(Self {
+            entries: Entries::new(&options),
             ship: Ship::new(&options),
             others: Others::new(&options),
             options,
@@ -72,7 +76,7 @@ impl Sink for RedisSink {
                 Servers::connect(&self.target)?
             }
         };
-        self.ship.deliver(&mut servers, &numbered, &self.context)?;
+        self.ship.deliver(&mut servers, &mut self.entries, &numbered, &self.context)?;
         self.others.deliver(&mut servers, &numbered)?;
         // after a fault they are gone: an answer may be outstanding
         self.servers = Some(servers);

@@ -10,19 +10,18 @@ use std::{
     time::Duration,
 };
 
-use plugin_api::{Batch, Context, PluginError, RecordKind, Symbol};
+use plugin_api::{Batch, Context, PluginError, RecordKind};
 use redis::cmd;
 
 use super::{
     chunk::{Chunk, Origin, id_of},
-    options::{Format, Ids, Options},
-    parts::parts,
+    entries::Entries,
+    options::{Ids, Options},
     repeat,
 };
 use crate::{
-    record::{Resp, Writer},
+    record::Resp,
     server::{EntryId, Fault, Node, Servers, array, int, map},
-    shard,
 };
 
 /// No server can be told to take only smaller values than this.
@@ -32,8 +31,6 @@ const USUALLY_TAKEN: u64 = 512 << 20;
 
 /// Chunks of all streams.
 pub struct Ship {
-    format: Format,
-    shards: u32,
     has_ids: bool,
     /// Replicas that must have everything, and how long that may take.
     wait: u32,
@@ -44,8 +41,6 @@ pub struct Ship {
     last_ids: Vec<Option<EntryId>>,
     /// Chunks whose answers are outstanding, by address of the node, oldest first.
     under_way: HashMap<String, VecDeque<UnderWay>>,
-    fields: Resp,
-    writer: Writer,
 }
 
 struct UnderWay {
@@ -59,16 +54,12 @@ impl Ship {
         let streams = [RecordKind::Spot, RecordKind::Bar].map(|kind| options.streams(kind));
         let chunks = streams.into_iter().flatten();
         Self {
-            format: options.format,
-            shards: options.shards,
             has_ids: options.ids == Ids::Batch,
             wait: options.wait,
             timeout: *options.timeout,
             chunks: chunks.map(|stream| Chunk::new(stream, options.maxlen)).collect(),
             last_ids: Vec::new(),
             under_way: HashMap::new(),
-            fields: Resp::default(),
-            writer: Writer::default(),
         }
     }
 
@@ -76,6 +67,7 @@ impl Ship {
     pub fn deliver(
         &mut self,
         servers: &mut Servers,
+        entries: &mut Entries,
         batches: &[Batch],
         context: &Context,
     ) -> Result<(), PluginError> {
@@ -84,15 +76,14 @@ impl Ship {
         // what the last call learned is of no use unless it went well
         let known = std::mem::take(&mut self.last_ids);
         if self.has_ids {
-            self.last_ids = self.find_repeats(servers, known, batches, context)?;
+            self.last_ids = self.find_repeats(servers, known, entries, batches, context)?;
         }
         for (place, batch) in batches.iter().enumerate() {
-            match (self.format, batch.kind()) {
-                _ if batch.records() == 0 => {}
-                (Format::Flatbuffers, _) => self.whole(servers, batches, place)?,
-                (Format::Fields, RecordKind::Spot) => self.spots(servers, batches, place)?,
-                (Format::Fields, RecordKind::Bar) => self.bars(servers, batches, place)?,
-            }
+            let first = self.chunks_of(batch.kind()).start;
+            entries.each(batch, |shard, record, fields| {
+                let origin = Origin::of(batches, place, record, self.has_ids)?;
+                self.add(servers, first + shard as usize, origin, fields)
+            })?;
         }
         for chunk in 0..self.chunks.len() {
             self.send(servers, chunk)?;
@@ -118,6 +109,7 @@ impl Ship {
         &self,
         servers: &mut Servers,
         mut last_ids: Vec<Option<EntryId>>,
+        entries: &Entries,
         batches: &[Batch],
         context: &Context,
     ) -> Result<Vec<Option<EntryId>>, PluginError> {
@@ -138,8 +130,10 @@ impl Ship {
             return Ok(last_ids);
         }
         let mut repeats = vec![Vec::new(); self.chunks.len()];
-        for place in 0..batches.len() {
-            for (chunk, record) in self.entries_of(&batches[place])? {
+        for (place, batch) in batches.iter().enumerate() {
+            let first = self.chunks_of(batch.kind()).start;
+            for (shard, record) in entries.places(batch)? {
+                let chunk = first + shard as usize;
                 let origin = Origin::of(batches, place, record, true)?;
                 if origin.id <= last_ids[chunk] {
                     repeats[chunk].push(origin);
@@ -157,106 +151,13 @@ impl Ship {
         if kind == RecordKind::Spot { 0..half } else { half..2 * half }
     }
 
-    /// Chunk and first record of every entry that a batch becomes.
-    fn entries_of(&self, batch: &Batch) -> Result<Vec<(usize, usize)>, PluginError> {
-        let kind = batch.kind();
-        Ok(match (self.format, self.shards, kind) {
-            _ if batch.records() == 0 => Vec::new(),
-            (Format::Flatbuffers, 0, _) => vec![(self.chunk_at(kind, 0), 0)],
-            (Format::Flatbuffers, shards, _) => {
-                let parts = parts(batch, shards)?.into_iter();
-                parts.map(|(shard, part)| (self.chunk_at(kind, shard), part.first)).collect()
-            }
-            (Format::Fields, _, RecordKind::Spot) => {
-                let symbols = batch.spots().iter().map(|spot| spot.symbol()).enumerate();
-                symbols.map(|(record, symbol)| (self.chunk_of(kind, symbol), record)).collect()
-            }
-            (Format::Fields, _, RecordKind::Bar) => {
-                let symbols = batch.bars().map(|bar| bar.symbol).enumerate();
-                symbols.map(|(record, symbol)| (self.chunk_of(kind, symbol), record)).collect()
-            }
-        })
-    }
-
-    fn spots(
-        &mut self,
-        servers: &mut Servers,
-        batches: &[Batch],
-        place: usize,
-    ) -> Result<(), PluginError> {
-        let batch = &batches[place];
-        for (record, spot) in batch.spots().iter().enumerate() {
-            let chunk = self.chunk_of(RecordKind::Spot, spot.symbol());
-            self.fields.clear();
-            self.writer.spot(&spot, batch.provenance(), &mut self.fields);
-            self.add(servers, chunk, Origin::of(batches, place, record, self.has_ids)?)?;
-        }
-        Ok(())
-    }
-
-    fn bars(
-        &mut self,
-        servers: &mut Servers,
-        batches: &[Batch],
-        place: usize,
-    ) -> Result<(), PluginError> {
-        let batch = &batches[place];
-        for (record, bar) in batch.bars().enumerate() {
-            let chunk = self.chunk_of(RecordKind::Bar, bar.symbol);
-            self.fields.clear();
-            self.writer.bar(&bar, batch.provenance(), &mut self.fields);
-            self.add(servers, chunk, Origin::of(batches, place, record, self.has_ids)?)?;
-        }
-        Ok(())
-    }
-
-    /// One entry for the batch, or one for each shard that has records in it.
-    fn whole(
-        &mut self,
-        servers: &mut Servers,
-        batches: &[Batch],
-        place: usize,
-    ) -> Result<(), PluginError> {
-        let batch = &batches[place];
-        let kind = batch.kind();
-        if self.shards == 0 {
-            self.payload(batch, batch.records() as usize, batch.payload());
-            let origin = Origin::of(batches, place, 0, self.has_ids)?;
-            return self.add(servers, self.chunk_at(kind, 0), origin);
-        }
-        for (shard, part) in parts(batch, self.shards)? {
-            self.payload(batch, part.records, &part.payload);
-            let origin = Origin::of(batches, place, part.first, self.has_ids)?;
-            self.add(servers, self.chunk_at(kind, shard), origin)?;
-        }
-        Ok(())
-    }
-
-    fn payload(&mut self, batch: &Batch, records: usize, payload: &[u8]) {
-        let from = batch.provenance();
-        self.fields.clear();
-        self.fields.bytes("kind", batch.kind().as_str().as_bytes());
-        self.fields.bytes("n", records.to_string().as_bytes());
-        self.fields.bytes("payload", payload);
-        self.fields.bytes("source", from.source().as_bytes());
-        self.fields.bytes("seq", from.sequence.to_string().as_bytes());
-    }
-
-    fn chunk_of(&self, kind: RecordKind, symbol: Symbol<'_>) -> usize {
-        let shard = if self.shards == 0 { 0 } else { shard::of(symbol, self.shards) };
-        self.chunk_at(kind, shard)
-    }
-
-    fn chunk_at(&self, kind: RecordKind, shard: u32) -> usize {
-        self.chunks_of(kind).start + shard as usize
-    }
-
-    /// Adds the entry that `fields` holds, unless it is there already.
+    /// Adds an entry, unless it is there already.
     fn add(
         &mut self,
         servers: &mut Servers,
         chunk: usize,
         origin: Origin,
+        fields: &Resp,
     ) -> Result<(), PluginError> {
         if let (Some(id), Some(last)) = (origin.id, self.last_ids.get_mut(chunk)) {
             if Some(id) <= *last {
@@ -267,15 +168,20 @@ impl Ship {
             }
             *last = Some(id);
         }
-        if self.fields.bytes.len() > ALWAYS_TAKEN {
-            self.check_size(servers, chunk)?;
+        if fields.bytes.len() > ALWAYS_TAKEN {
+            self.check_size(servers, chunk, fields.bytes.len())?;
         }
-        self.chunks[chunk].add(origin, &self.fields);
+        self.chunks[chunk].add(origin, fields);
         if self.chunks[chunk].is_full() { self.send(servers, chunk) } else { Ok(()) }
     }
 
     /// A server cuts the connection when a value is too large for it.
-    fn check_size(&mut self, servers: &mut Servers, chunk: usize) -> Result<(), PluginError> {
+    fn check_size(
+        &mut self,
+        servers: &mut Servers,
+        chunk: usize,
+        size: usize,
+    ) -> Result<(), PluginError> {
         let address = servers.address_of(self.chunks[chunk].stream())?;
         while self.receive(servers, &address)? {}
         let node = servers.at(&address)?;
@@ -284,7 +190,6 @@ impl Ship {
             node.ask_all(&[cmd("CONFIG").arg("GET").arg("proto-max-bulk-len").to_owned()])?;
         let told = answer.into_iter().next().and_then(map).unwrap_or_default();
         let most = told.get("proto-max-bulk-len").and_then(int).unwrap_or(USUALLY_TAKEN);
-        let size = self.fields.bytes.len();
         if size as u64 <= most {
             return Ok(());
         }

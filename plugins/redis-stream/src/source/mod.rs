@@ -99,6 +99,8 @@ impl Source for RedisSource {
             settings,
         };
         source.servers = Some(source.connect()?);
+        // not before: a server that is away at the start is no crash
+        source.state.begin()?;
         source.heartbeat = Heartbeat::start(&source.settings);
         Ok(source)
     }

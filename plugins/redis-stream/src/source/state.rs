@@ -33,7 +33,7 @@ pub struct State {
 }
 
 impl State {
-    /// Reads what the last run left, and notes that another one began.
+    /// Reads what the last run left.
     ///
     /// # Errors
     /// `Retry` when the component's folder cannot be used.
@@ -57,10 +57,16 @@ impl State {
             Err(error) => return Err(unusable(&path, &error)),
         };
         let was_closed = kept.closed;
-        let mut state = Self { path, kept, was_closed };
-        state.kept.closed = false;
-        state.write()?;
-        Ok(state)
+        Ok(Self { path, kept, was_closed })
+    }
+
+    /// Notes that another run has begun.
+    ///
+    /// # Errors
+    /// `Retry` when it cannot be kept.
+    pub fn begin(&mut self) -> Result<(), PluginError> {
+        self.kept.closed = false;
+        self.write()
     }
 
     /// The epoch of a stream, if it was read before.
