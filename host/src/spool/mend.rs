@@ -117,7 +117,7 @@ impl Spool {
         }
         let is_back = |number: &u64| mend.back.contains_key(number);
         let given_up: Vec<_> = mend.numbers.iter().copied().filter(|it| !is_back(it)).collect();
-        self.give_up(&given_up);
+        self.give_up(&given_up, &given_up);
         let offered = &self.position.offered;
         self.earlier_groups.iter_mut().for_each(|it| it.retain(|it| offered.contains_key(it)));
         self.journal.outdate();

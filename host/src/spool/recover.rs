@@ -58,7 +58,7 @@ impl Spool {
             }
         }
         done_and_gone.iter().for_each(|(lane, mark)| self.note_known(lane, *mark));
-        let awaited = self.can_be_awaited(gone);
+        let awaited = self.can_be_awaited(&gone);
         for (number, offered) in &awaited {
             groups.entry(offered.group).or_default().push_back(*number);
         }
@@ -73,10 +73,10 @@ impl Spool {
     }
 
     /// Of what was offered and is gone, that which can come again to its old place.
-    fn can_be_awaited(&mut self, gone: Vec<u64>) -> Vec<(u64, Offered)> {
+    fn can_be_awaited(&mut self, gone: &[u64]) -> Vec<(u64, Offered)> {
         let (mut awaited, mut given_up) = (Vec::new(), Vec::new());
         let mut hole = None;
-        for number in gone {
+        for &number in gone {
             let place = self.segments.partition_point(|segment| segment.first < number);
             let next = self.segments.get(place).map_or(u64::MAX, |segment| segment.first);
             let before = place.checked_sub(1).map_or(0, |before| self.segments[before].last);
@@ -89,12 +89,13 @@ impl Spool {
                 given_up.push(number);
             }
         }
-        self.give_up(&given_up);
+        self.give_up(&given_up, gone);
         awaited
     }
 
     /// Batches that were offered and are gone: should they come again, they are taken for new ones.
-    pub(super) fn give_up(&mut self, numbers: &[u64]) {
+    /// In order, all that is gone.
+    pub(super) fn give_up(&mut self, numbers: &[u64], gone: &[u64]) {
         let mut ends_by_lane: HashMap<Lane, (Mark, Mark)> = HashMap::new();
         for offered in numbers.iter().filter_map(|number| self.position.offered.remove(number)) {
             let mark = offered.mark;
@@ -108,8 +109,10 @@ impl Spool {
             self.missing.open(gap.clone());
             self.position.gaps.open(gap);
         }
-        for offered in self.position.offered.values() {
-            self.missing.fill(&offered.lane, offered.mark);
+        for (number, offered) in &self.position.offered {
+            if gone.binary_search(number).is_err() {
+                self.missing.fill(&offered.lane, offered.mark);
+            }
         }
     }
 

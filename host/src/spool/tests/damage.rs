@@ -232,6 +232,36 @@ fn what_does_not_come_back_holds_the_rest_up_for_some_seconds_only() {
 }
 
 #[test]
+fn what_was_awaited_in_vain_is_taken_when_it_comes_after_all() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let mut given = Vec::new();
+    while segments(folder.path()).len() < 2 {
+        let batch = batch("day", given.len() as u64 + 1, 60);
+        match spool.append("clean", &batch, false).unwrap() {
+            Appended::New(number) => given.push(number),
+            other => panic!("{other:?}"),
+        }
+    }
+    read_all(&mut spool);
+    // the last one of a segment, which more segments follow
+    let lost = given.len() - 2;
+    spool.offer([given[lost]].into_iter()).unwrap();
+    drop(spool);
+    let first = segments(folder.path()).remove(0);
+    flip(&first, usize::try_from(fs::metadata(&first).unwrap().len()).unwrap() - 1);
+    let (mut spool, found) = Spool::open(folder.path(), ROOM).unwrap();
+    assert_eq!(found.awaited, 1);
+    read_all(&mut spool);
+    spool.end_of_input();
+    assert_eq!(numbers(&read_all(&mut spool)), given[lost + 1..]);
+    for sequence in 1..=given.len() {
+        let again = spool.append("clean", &batch("day", sequence as u64, 60), false).unwrap();
+        assert_eq!(again == Appended::Known, sequence != lost + 1, "{sequence}: {again:?}");
+    }
+}
+
+#[test]
 fn a_source_that_is_at_it_is_awaited_longer_than_a_silent_one() {
     let folder = folder();
     let mut spool = open(&folder);
