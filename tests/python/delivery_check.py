@@ -19,23 +19,25 @@ import script
 def compare(expected: list, found: list) -> dict:
     wanted, there = Counter(expected), Counter(found)
     lost, more = wanted - there, there - wanted
+    behind = disordered(expected, found)
     examples = [("lost", it) for it in list(lost)[:3]] + [("more", it) for it in list(more)[:3]]
+    examples += [(f"behind {place}", it) for place, it in behind[:3]]
     return {
         "records": len(found),
         "lost": lost.total(),
         "doubled": sum(count for it, count in more.items() if it in wanted),
         "foreign": sum(count for it, count in more.items() if it not in wanted),
-        "disordered": disordered(expected, found),
+        "disordered": len(behind),
         "examples": [f"{what}: {it}" for what, it in examples],
     }
 
 
-def disordered(expected: list, found: list) -> int:
-    """How often a security's record comes behind one that was recorded after it."""
+def disordered(expected: list, found: list) -> list:
+    """Records of a security that come behind one that was recorded after it, with that one's place."""
     places = defaultdict(list)
     for place, it in enumerate(expected):
         places[it].append(place)
-    count = 0
+    behind = []
     last = {}
     times = Counter()
     for it in found:
@@ -45,9 +47,10 @@ def disordered(expected: list, found: list) -> int:
             continue
         place = known[min(times[it], len(known) - 1)]
         times[it] += 1
-        count += place < last.get(it.symbol, -1)
+        if place < last.get(it.symbol, -1):
+            behind.append((last[it.symbol], it))
         last[it.symbol] = place
-    return count
+    return behind
 
 
 def main(what: str) -> None:

@@ -113,8 +113,14 @@ impl Fault {
         }
     }
 
-    /// Whether it can be made: a small disk can only be mounted by root.
+    /// Whether it can be made: a small disk can only be mounted by root, and what a spool has lost
+    /// is only recognised in the batches that it was lost in.
     pub fn is_possible(self, world: &World) -> bool {
+        if let Self::TearSpools(which) = self
+            && !world.repeats_batches(which)
+        {
+            return false;
+        }
         match self.place() {
             Place::Host(which) => world.has(which),
             Place::Disk => world.disk.is_some(),

@@ -8,8 +8,6 @@ use super::fault::Which;
 pub const FIELDS: [&str; 3] = ["spots:{0}", "spots:{1}", "spots:{2}"];
 /// Stream with an entry a batch.
 pub const LISTS: [&str; 1] = ["lists"];
-/// What the second host reads.
-pub const SECOND_READS: [&str; 3] = FIELDS;
 
 /// A host's table in ClickHouse.
 pub fn table(which: Which) -> &'static str {
@@ -46,13 +44,13 @@ pub fn first((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
     )
 }
 
-/// From what the first host writes to Redis to a lake and a table of its own.
-pub fn second((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
+/// From streams that the first host writes to a lake and a table of its own.
+pub fn second((clickhouse, redis): (u16, u16), reads: &[&str], random: &mut Random) -> String {
     let (lake, table) = stores(Which::Second, clickhouse, random);
     format!(
         "{HOST}data_dir = \"../disk/second\"\n\
          [sources.day]\nplugin = \"redis-stream\"\nurl = \"redis://127.0.0.1:{redis}\"\n\
-         stream = \"spots\"\nshards = 3\ngroup = \"{GROUP}\"\nconsumer = \"second\"\n{lake}{table}"
+         stream = {reads:?}\ngroup = \"{GROUP}\"\nconsumer = \"second\"\n{lake}{table}"
     )
 }
 

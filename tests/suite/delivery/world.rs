@@ -23,6 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 pub struct World {
     /// The first host, and where there is one, the second.
     sites: Vec<Site>,
+    /// Streams that the second host reads.
+    reads: &'static [&'static str],
     to_clickhouse: Proxy,
     to_redis: Proxy,
     /// The server.
@@ -48,17 +50,35 @@ impl World {
         let to_redis = Proxy::start(redis.port());
         let ports = (to_clickhouse.port(), to_redis.port());
         let mut sites = vec![Site::new(Which::First, pipeline::first(ports, random))];
+        let reads = random.pick(&[&pipeline::FIELDS[..], &pipeline::LISTS]);
         if with_second {
-            sites.push(Site::new(Which::Second, pipeline::second(ports, random)));
+            sites.push(Site::new(Which::Second, pipeline::second(ports, reads, random)));
         }
         sites.iter_mut().for_each(|site| site.start(&bench));
         let (started, journal) = (Instant::now(), String::new());
-        Self { sites, to_clickhouse, to_redis, clickhouse, redis, disk, bench, started, journal }
+        Self {
+            sites,
+            reads,
+            to_clickhouse,
+            to_redis,
+            clickhouse,
+            redis,
+            disk,
+            bench,
+            started,
+            journal,
+        }
     }
 
     /// Whether there is that host.
     pub fn has(&self, which: Which) -> bool {
         self.sites.len() > which as usize
+    }
+
+    /// Whether a host's source makes the same batches again after a restart. Entries of one record
+    /// each are joined as they come, and come one by one again.
+    pub fn repeats_batches(&self, which: Which) -> bool {
+        which == Which::First || self.reads == pipeline::LISTS
     }
 
     /// Folder of a host's lake.
@@ -109,7 +129,7 @@ impl World {
         self.note("the first host has ended");
         if self.has(Which::Second) {
             let deadline = Instant::now() + DEADLINE;
-            while !pipeline::SECOND_READS.iter().all(|stream| self.is_acknowledged(stream)) {
+            while !self.reads.iter().all(|stream| self.is_acknowledged(stream)) {
                 if Instant::now() > deadline {
                     self.sites[1].stop("TERM");
                     panic!("the second host does not get all:\n{}", self.journal());
