@@ -142,7 +142,11 @@ impl Maker {
             made.empty.extend(entries);
             return Ok(());
         }
-        let batch = if numbers == Numbers::Host { batch } else { numbered(batch, lane, last) };
+        let batch = if numbers == Numbers::Host {
+            batch
+        } else {
+            numbered(batch, lane, last, entries.len() > 1)
+        };
         made.ready.push(Ready { batch, lane: place, entries });
         Ok(())
     }
@@ -150,11 +154,15 @@ impl Maker {
 
 /// The batch under the number of its last entry. Numbers begin at 1 and leave room for parts; an id
 /// that has no such number, which only another writer can make, leaves it to the host.
-fn numbered(batch: Batch, lane: &mut Lane, last: EntryId) -> Batch {
+///
+/// A batch of several entries comes behind its last entry alone: read again one by one, they are all
+/// known when the batch is, and none is taken for it when it is lost.
+fn numbered(batch: Batch, lane: &mut Lane, last: EntryId, is_joined: bool) -> Batch {
     lane.last = lane.last.max(last);
     match (last.ms.checked_add(1), u32::try_from(last.number)) {
         (Some(sequence), Ok(number)) => {
-            batch.numbered(lane.epoch, sequence, u64::from(number) << 32)
+            let part = (u64::from(number) << 32) | u64::from(is_joined);
+            batch.numbered(lane.epoch, sequence, part)
         }
         _ => batch,
     }

@@ -100,10 +100,11 @@ fn a_restart_gives_what_was_not_confirmed_again_under_growing_numbers() {
     assert_eq!(sequences(&again), (confirmed as u64 + 1..=35).collect::<Vec<_>>());
     let marks_again = marks(&again);
     assert!(marks_again.is_sorted(), "{marks_again:?}");
-    // each entry that may have been handed on alone, and the last of a batch with its number
+    // each entry that may have been handed on alone, the last of a batch just before the batch
     assert!(again[..30 - confirmed].iter().all(|batch| batch.records() == 1));
-    assert_eq!(marks(&before[1..]).last(), Some(&marks_again[29 - confirmed]));
-    let id_of_last = (1_700_000_000_001, u64::from((2_u32 << 22) + 4) << 32);
+    let (whole, alone) = (*marks(&before[1..]).last().unwrap(), marks_again[29 - confirmed]);
+    assert_eq!((whole.0, whole.1, whole.2), (alone.0, alone.1, alone.2 + 1));
+    let id_of_last = (1_700_000_000_001, (u64::from((2_u32 << 22) + 4) << 32) | 1);
     assert_eq!((marks_again.last().unwrap().1, marks_again.last().unwrap().2), id_of_last);
 }
 
