@@ -4,6 +4,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// Severity of a log line.
@@ -35,6 +36,8 @@ pub trait HostServices: Send + Sync {
     fn now_us(&self) -> i64;
     /// Whether the host wants this component to end; long work should stop then.
     fn is_stopping(&self) -> bool;
+    /// Says how long this source may be silent from now on; `None` when silence is normal.
+    fn expect_records(&self, within: Option<Duration>);
     /// Sets data aside that cannot be used, with the reason, in the component's dead letters.
     fn dead_letter(&self, reason: &str, payload: &[u8]);
 }
@@ -141,6 +144,14 @@ impl Context {
     /// Whether the host wants this component to end; long work should stop then.
     pub fn is_stopping(&self) -> bool {
         self.host.is_stopping()
+    }
+
+    /// Says how long this source may give no record from now on before it counts as silent, which
+    /// the host's health then shows; `None` when silence is normal, such as outside of sessions.
+    ///
+    /// What is said holds until something else is said; before, silence is normal.
+    pub fn expect_records(&self, within: Option<Duration>) {
+        self.host.expect_records(within);
     }
 
     /// Sets data aside that cannot be used, with the reason.

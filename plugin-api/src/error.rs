@@ -63,6 +63,11 @@ impl PluginError {
     }
 }
 
+/// What a plugin says that has nothing to go on with.
+pub(crate) fn takes_no_state() -> PluginError {
+    PluginError::config("the plugin cannot go on with the state of an earlier instance")
+}
+
 impl fmt::Display for PluginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Batch, Context, PluginError, source::unknown_command};
+use crate::{Batch, Context, PluginError, error::takes_no_state, source::unknown_command};
 
 /// A sink's verdict on what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +90,28 @@ pub trait Sink: Sized {
     /// As [`write`](Self::write).
     fn flush(&mut self) -> Result<(), PluginError> {
         Ok(())
+    }
+
+    /// Gives what a successor needs to go on where this instance is; `None` when it offers nothing.
+    ///
+    /// Called between two other calls when the plugin's file or its options change while the host
+    /// runs. The bytes are the plugin's own: an instance of the same plugin, maybe of another
+    /// version, gets them in [`import_state`](Self::import_state). It was
+    /// flushed before; then it is closed.
+    ///
+    /// # Errors
+    /// When the state cannot be given; the change is refused and this instance goes on.
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(None)
+    }
+
+    /// Goes on where the instance before it was. Called once, right after it was opened.
+    ///
+    /// # Errors
+    /// When the state is of no use; the change is refused and the instance before it goes on.
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        let _ = state;
+        Err(takes_no_state())
     }
 
     /// Ends the sink after a last [`flush`](Self::flush). No call follows.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Batch, Context, PluginError};
+use crate::{Batch, Context, PluginError, error::takes_no_state};
 
 /// What a source has when it is asked.
 #[derive(Debug, Clone)]
@@ -61,6 +61,27 @@ pub trait Source: Sized {
     fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
         let _ = batches;
         Ok(())
+    }
+
+    /// Gives what a successor needs to go on where this instance is; `None` when it offers nothing.
+    ///
+    /// Called between two other calls when the plugin's file or its options change while the host
+    /// runs. The bytes are the plugin's own: an instance of the same plugin, maybe of another
+    /// version, gets them in [`import_state`](Self::import_state). Then this one is closed.
+    ///
+    /// # Errors
+    /// When the state cannot be given; the change is refused and this instance goes on.
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(None)
+    }
+
+    /// Goes on where the instance before it was. Called once, right after it was opened.
+    ///
+    /// # Errors
+    /// When the state is of no use; the change is refused and the instance before it goes on.
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        let _ = state;
+        Err(takes_no_state())
     }
 
     /// Ends the source: closes what it holds open. No call follows.

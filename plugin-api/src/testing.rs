@@ -51,6 +51,8 @@ pub struct Told {
     pub counts: Vec<(String, u64)>,
     /// Gauges with their values.
     pub gauges: Vec<(String, f64)>,
+    /// How long the source may be silent, each time it said so.
+    pub expectations: Vec<Option<Duration>>,
     /// Dead letters: reason and payload.
     pub dead_letters: Vec<(String, Vec<u8>)>,
 }
@@ -104,6 +106,10 @@ impl HostServices for TestHost {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    fn expect_records(&self, within: Option<Duration>) {
+        self.lock().expectations.push(within);
     }
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {

@@ -70,6 +70,8 @@ pub trait Plugin: Send + Sync {
 pub trait SourceInstance {
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError>;
     fn confirm(&mut self, batches: u64) -> Result<(), PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<(), PluginError>;
 }
 
@@ -78,6 +80,8 @@ pub trait SourceInstance {
 pub trait TransformInstance {
     fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError>;
     fn tick(&mut self) -> Result<Vec<Batch>, PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<Vec<Batch>, PluginError>;
 }
 
@@ -87,5 +91,7 @@ pub trait SinkInstance {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError>;
     fn tick(&mut self) -> Result<Ack, PluginError>;
     fn flush(&mut self) -> Result<(), PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<(), PluginError>;
 }

@@ -10,7 +10,7 @@ use std::{io::Write, path::Path, sync::Arc, time::Duration};
 use abi_stable::{
     library::{AbiHeaderRef, LibHeader, LibraryError},
     sabi_trait::TD_Opaque,
-    std_types::{RArc, RSlice, RStr, RVec},
+    std_types::{RArc, ROption, RSlice, RStr, RVec},
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use plugin_api::{
@@ -217,6 +217,14 @@ impl SourceInstance for NativeSource {
         Ok(self.0.confirm(batches).into_result()?)
     }
 
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+    }
+
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(self.0.close().into_result()?)
     }
@@ -231,6 +239,14 @@ impl TransformInstance for NativeTransform {
 
     fn tick(&mut self) -> Result<Vec<Batch>, PluginError> {
         Ok(self.0.tick().map(RVec::into_vec).into_result()?)
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
     }
 
     fn close(&mut self) -> Result<Vec<Batch>, PluginError> {
@@ -251,6 +267,14 @@ impl SinkInstance for NativeSink {
 
     fn flush(&mut self) -> Result<(), PluginError> {
         Ok(self.0.flush().into_result()?)
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
     }
 
     fn close(&mut self) -> Result<(), PluginError> {
@@ -300,6 +324,10 @@ impl AbiHost for Lent {
 
     fn is_stopping(&self) -> bool {
         self.0.is_stopping()
+    }
+
+    fn expect_records(&self, within_us: ROption<u64>) {
+        self.0.expect_records(within_us.into_option().map(Duration::from_micros));
     }
 
     fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>) {

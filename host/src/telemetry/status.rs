@@ -105,6 +105,8 @@ struct Inner {
     /// What is wrong with the disk of its queue.
     disk_fault: Option<String>,
     last_error: Option<String>,
+    /// How long a source may be silent, and since when that holds.
+    expected: Option<(Duration, Instant)>,
     latency_us: Histogram<u64>,
     log: Throttle,
 }
@@ -125,6 +127,7 @@ impl ComponentStatus {
                 workers: vec![Worker::default()],
                 disk_fault: None,
                 last_error: None,
+                expected: None,
                 latency_us,
                 log: Throttle::default(),
             }),
@@ -165,6 +168,11 @@ impl ComponentStatus {
             None if was.is_some() => tracing::info!(component, "the buffer on disk works again"),
             None => {}
         }
+    }
+
+    /// Notes how long a source may be silent from now on; `None` when silence is normal.
+    pub fn expect_records(&self, within: Option<Duration>) {
+        self.lock().expected = within.map(|within| (within, Instant::now()));
     }
 
     /// The last error, if there was one.

@@ -1,6 +1,6 @@
 //! What the host lends to one component.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use plugin_api::{HostServices, Level};
 
@@ -59,6 +59,10 @@ impl HostServices for Services {
         self.shutdown.is_stopping()
     }
 
+    fn expect_records(&self, within: Option<Duration>) {
+        self.status.expect_records(within);
+    }
+
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
         if let Err(error) = self.dead_letters.write(reason, payload) {
             self.status.note_dropped("dead_letter_failed", 1);
@@ -101,6 +105,8 @@ impl HostServices for Onlooker {
     fn is_stopping(&self) -> bool {
         false
     }
+
+    fn expect_records(&self, _: Option<Duration>) {}
 
     fn dead_letter(&self, _: &str, _: &[u8]) {}
 }

@@ -128,6 +128,7 @@ pub trait AbiHost: Send + Sync {
     fn gauge(&self, metric: RStr<'_>, value: f64);
     fn now_us(&self) -> i64;
     fn is_stopping(&self) -> bool;
+    fn expect_records(&self, within_us: ROption<u64>);
     #[sabi(last_prefix_field)]
     fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>);
 }
@@ -148,6 +149,8 @@ pub struct AbiContext {
 pub trait AbiSource {
     fn next(&mut self, wait_us: u64) -> RResult<AbiPolled, AbiError>;
     fn confirm(&mut self, batches: u64) -> RResult<(), AbiError>;
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError>;
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<(), AbiError>;
 }
@@ -156,6 +159,8 @@ pub trait AbiSource {
 pub trait AbiTransform {
     fn apply(&mut self, batch: &Batch) -> RResult<RVec<Batch>, AbiError>;
     fn tick(&mut self) -> RResult<RVec<Batch>, AbiError>;
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError>;
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError>;
 }
@@ -165,6 +170,8 @@ pub trait AbiSink {
     fn write(&mut self, batches: RSlice<'_, Batch>) -> RResult<AbiAck, AbiError>;
     fn tick(&mut self) -> RResult<AbiAck, AbiError>;
     fn flush(&mut self) -> RResult<(), AbiError>;
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError>;
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<(), AbiError>;
 }

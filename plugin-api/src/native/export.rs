@@ -343,6 +343,14 @@ impl<S: Source> AbiSource for Instance<S> {
         to_abi(self.call(|source| source.confirm(batches)))
     }
 
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
+        to_abi(self.call(Source::export_state).map(abi_state))
+    }
+
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
+        to_abi(self.call(|source| source.import_state(state.as_slice())))
+    }
+
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Source::close))
     }
@@ -370,6 +378,14 @@ impl<T: Transform> AbiTransform for Instance<T> {
         self.collect(Transform::tick)
     }
 
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
+        to_abi(self.call(Transform::export_state).map(abi_state))
+    }
+
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
+        to_abi(self.call(|transform| transform.import_state(state.as_slice())))
+    }
+
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError> {
         self.collect(Transform::close)
     }
@@ -388,6 +404,14 @@ impl<S: Sink> AbiSink for Instance<S> {
         to_abi(self.call(Sink::flush))
     }
 
+    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
+        to_abi(self.call(Sink::export_state).map(abi_state))
+    }
+
+    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
+        to_abi(self.call(|sink| sink.import_state(state.as_slice())))
+    }
+
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Sink::close))
     }
@@ -398,6 +422,10 @@ fn abi_ack(ack: Ack) -> AbiAck {
         Ack::Delivered => AbiAck::Delivered,
         Ack::Held => AbiAck::Held,
     }
+}
+
+fn abi_state(state: Option<Vec<u8>>) -> ROption<RVec<u8>> {
+    state.map(RVec::from).into()
 }
 
 /// The lent host behind the author's [`Context`].
@@ -426,6 +454,11 @@ impl HostServices for LentHost {
 
     fn is_stopping(&self) -> bool {
         self.0.is_stopping()
+    }
+
+    fn expect_records(&self, within: Option<Duration>) {
+        let micros = |it: Duration| u64::try_from(it.as_micros()).unwrap_or(u64::MAX);
+        self.0.expect_records(within.map(micros).into());
     }
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {

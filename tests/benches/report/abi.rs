@@ -42,6 +42,14 @@ impl SinkInstance for Direct {
         Ok(())
     }
 
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(None)
+    }
+
+    fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
+        Ok(())
+    }
+
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(())
     }
