@@ -86,7 +86,7 @@ pub enum Carrier {
 }
 
 /// One component of the pipeline.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Component {
     /// Its id, unique over all kinds.
     pub id: String,

@@ -61,6 +61,8 @@ impl State {
 /// One of the threads of a component.
 #[derive(Debug)]
 struct Worker {
+    /// A thread of the component keeps it.
+    in_use: bool,
     state: State,
     /// What it was doing when the call that is stuck began.
     before_stuck: State,
@@ -69,7 +71,7 @@ struct Worker {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { state: State::Starting, before_stuck: State::Starting, call: None }
+        Self { in_use: true, state: State::Starting, before_stuck: State::Starting, call: None }
     }
 }
 
@@ -124,7 +126,7 @@ impl ComponentStatus {
             dropped: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                workers: vec![Worker::default()],
+                workers: Vec::new(),
                 disk_fault: None,
                 last_error: None,
                 expected: None,
@@ -134,11 +136,17 @@ impl ComponentStatus {
         })
     }
 
-    /// The status as that one of the component's threads keeps it, counted from 0.
-    pub fn worker(self: &Arc<Self>, worker: usize) -> WorkerStatus {
+    /// The status as a further thread of the component keeps it, until it [retires].
+    ///
+    /// [retires]: WorkerStatus::retire
+    pub fn join(self: &Arc<Self>) -> WorkerStatus {
         let mut inner = self.lock();
-        let workers = inner.workers.len().max(worker + 1);
-        inner.workers.resize_with(workers, Worker::default);
+        let free = inner.workers.iter().position(|worker| !worker.in_use);
+        let worker = free.unwrap_or(inner.workers.len());
+        match inner.workers.get_mut(worker) {
+            Some(slot) => *slot = Worker::default(),
+            None => inner.workers.push(Worker::default()),
+        }
         WorkerStatus { component: Arc::clone(self), worker }
     }
 
@@ -256,6 +264,16 @@ impl ComponentStatus {
 }
 
 impl WorkerStatus {
+    /// The thread ends; a component that failed still shows that.
+    pub fn retire(&self) {
+        self.with(|worker| {
+            worker.in_use = false;
+            if worker.state != State::Failed {
+                worker.state = State::Ended;
+            }
+        });
+    }
+
     /// Moves to another state.
     pub fn set_state(&self, state: State) {
         self.with(|worker| worker.state = state);
