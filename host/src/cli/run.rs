@@ -25,7 +25,7 @@ pub fn run(file: &PipelineFile) -> ExitCode {
         Ok(draft) => draft,
         Err(faults) => return output::show_faults(&faults),
     };
-    let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+    let catalog = PluginCatalog::of(draft.host());
     let warnings = draft.warnings();
     if !warnings.is_empty() {
         output::show_faults(&warnings);

@@ -221,7 +221,8 @@ impl Wiring {
             let Component { id, kind, plugin: name, carrier, .. } = component;
             let plugin = catalog
                 .plugin(name, *kind, *carrier)
-                .map_err(|missing| StartError::Plugin(id.clone(), missing.message))?;
+                .map_err(|missing| StartError::Plugin(id.clone(), missing.message))?
+                .plugin;
             let status = ComponentStatus::new(id, *kind, name, metrics.component(id, *kind, name));
             if *kind != RoleKind::Source {
                 let queue = make_queue(component, pipeline, &status, shutdown)?;

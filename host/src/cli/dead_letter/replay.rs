@@ -53,7 +53,7 @@ impl Replay {
             Ok(draft) => draft,
             Err(faults) => return output::show_faults(&faults),
         };
-        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        let catalog = PluginCatalog::of(draft.host());
         let pipeline = match draft.resolve(&catalog) {
             Ok(pipeline) => pipeline,
             Err(faults) => return output::show_faults(&faults),
