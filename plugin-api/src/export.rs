@@ -201,6 +201,5 @@ pub(crate) fn command<P: Exports>(
 }
 
 pub(crate) fn parse<Options: DeserializeOwned>(options: &str) -> Result<Options, PluginError> {
-    serde_json::from_str(options)
-        .map_err(|error| PluginError::config(format!("options: {error}")))
+    serde_json::from_str(options).map_err(|error| PluginError::config(format!("options: {error}")))
 }

@@ -7,12 +7,12 @@ mod abi;
 mod export;
 mod guard;
 
+pub use crate::descriptor::Descriptor;
 pub use abi::{
     AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled,
     AbiRole, AbiRoleKind, AbiSink_TO, AbiSource_TO, AbiTransform_TO, HostObject, PluginModule,
     PluginModuleRef, SinkObject, SourceObject, TransformObject,
 };
-pub use crate::descriptor::Descriptor;
 #[doc(hidden)]
 pub use export::root_module;
 

@@ -20,11 +20,9 @@ pub fn put<Role: 'static>(role: Role) {
 pub fn call<Role: 'static, T>(
     call: impl FnOnce(&mut Role) -> Result<T, PluginError>,
 ) -> Result<T, PluginError> {
-    OPEN.with_borrow_mut(|open| {
-        match open.as_mut().and_then(|role| role.downcast_mut::<Role>()) {
-            Some(role) => call(role),
-            None => Err(PluginError::fatal("the instance is not open; call `open` first")),
-        }
+    OPEN.with_borrow_mut(|open| match open.as_mut().and_then(|role| role.downcast_mut::<Role>()) {
+        Some(role) => call(role),
+        None => Err(PluginError::fatal("the instance is not open; call `open` first")),
     })
 }
 
