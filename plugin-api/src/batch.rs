@@ -105,6 +105,24 @@ impl std::ops::Deref for Payload {
     }
 }
 
+#[cfg(target_family = "wasm")]
+impl Payload {
+    /// Bytes that the host verified, or made from such.
+    pub(crate) fn verified(bytes: Vec<u8>) -> Self {
+        Self(Shared::new(bytes))
+    }
+
+    /// Whether both are the same memory.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Shared::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The bytes; copied when somebody else still holds them.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        Shared::unwrap_or_clone(self.0)
+    }
+}
+
 impl std::fmt::Debug for Payload {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Payload({} bytes)", self.len())
@@ -161,6 +179,24 @@ impl Batch {
         let payload = Payload(Shared::new(Bytes::from(payload)));
         let provenance = Provenance::of_source("");
         Self { kind, round, records, delivery: 0, lasting: false, provenance, payload }
+    }
+
+    /// A batch that the host lends to a sandboxed instance, with what the host says of it.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn lent(
+        kind: RecordKind,
+        round: Round,
+        records: u32,
+        provenance: Provenance,
+        payload: Payload,
+    ) -> Self {
+        Self { kind, round, records, delivery: 0, lasting: false, provenance, payload }
+    }
+
+    /// Its payload, given away.
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn into_payload(self) -> Payload {
+        self.payload
     }
 
     /// The same records, numbered by their source.

@@ -430,7 +430,7 @@ fn find_plugins(
         let plugin = catalog.plugin(&component.plugin, component.kind, component.carrier);
         let id = component.id.clone();
         match plugin {
-            Ok(plugin) => Ok((id, plugin)),
+            Ok(installed) => Ok((id, installed.plugin)),
             Err(missing) => Err(ChangeError::Plugin(id, missing.message)),
         }
     };

@@ -149,6 +149,8 @@ fn differences(before: &Component, after: &Component) -> Vec<String> {
     let same = [
         ("plugin", before.plugin == after.plugin),
         ("carrier", before.carrier == after.carrier),
+        ("limits", before.limits == after.limits),
+        ("grants", before.grants == after.grants),
         ("workers", before.workers == after.workers),
         ("buffer", before.buffer == after.buffer),
         ("batch", before.batch == after.batch),
@@ -177,15 +179,16 @@ mod tests {
             _: &str,
             kind: RoleKind,
             _: Option<Carrier>,
-        ) -> Result<plugin_api::Role, NotFound> {
-            Ok(plugin_api::Role {
+        ) -> Result<(plugin_api::Role, Carrier), NotFound> {
+            let role = plugin_api::Role {
                 kind,
                 options_schema: serde_json::json!({ "type": "object" }),
                 delivery: None,
                 ordered: true,
                 max_records: 1,
                 max_wait: std::time::Duration::ZERO,
-            })
+            };
+            Ok((role, Carrier::Native))
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// Instances that one group of batches may break by a panic before it is taken apart.
 const MOST_PANICS: u32 = 3;
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_sink(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_sink(opening);
 
 type Instance = Box<dyn SinkInstance>;
 

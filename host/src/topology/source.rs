@@ -25,7 +25,7 @@ const MOST_BAD_IN_A_ROW: u32 = 100;
 const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
 /// A source that was quiet for so long after a fault has recovered, also without a record.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_source(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_source(opening);
 
 type Instance = Box<dyn SourceInstance>;
 

@@ -8,7 +8,7 @@ use super::handover::{Cue, Left};
 use crate::{
     config::{BufferKind, Component, OnFailure},
     dead_letter::DeadLetters,
-    plugin::Plugin,
+    plugin::{Opening, Plugin},
     queue::Queue,
     retry::Backoff,
     shutdown::{Phase, Shutdown},
@@ -64,7 +64,7 @@ pub enum Fate {
 }
 
 /// How an instance is opened.
-pub type Open<Instance> = fn(&dyn Plugin, &str, Context) -> Result<Instance, PluginError>;
+pub type Open<Instance> = fn(&dyn Plugin, Opening) -> Result<Instance, PluginError>;
 
 impl Stage {
     /// A component that is to be opened.
@@ -282,9 +282,9 @@ impl Stage {
     }
 
     fn try_open<I>(&mut self, open: Open<I>) -> Result<I, PluginError> {
-        let options = self.component.options_json();
+        let opening = Opening::of(&self.component, self.context.clone());
         let call = self.status.enter("open");
-        let opened = open(self.plugin.as_ref(), &options, self.context.clone());
+        let opened = open(self.plugin.as_ref(), opening);
         drop(call);
         if opened.is_ok() {
             self.opened_at = Some(std::time::Instant::now());

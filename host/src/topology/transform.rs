@@ -21,7 +21,7 @@ const APPETITE: Appetite =
     Appetite { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
 /// Instances that one batch may break before it is set aside.
 const MOST_PANICS: u32 = 3;
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_transform(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
 
 type Instance = Box<dyn TransformInstance>;
 

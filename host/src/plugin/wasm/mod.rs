@@ -1,0 +1,5 @@
+//! Plugins in WebAssembly components.
+
+mod inspect;
+
+pub use inspect::inspect;
