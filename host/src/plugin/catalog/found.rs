@@ -148,7 +148,7 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::plugin) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -11,7 +11,7 @@ use plugin_api::native::Descriptor;
 use super::{Found, Problem};
 use crate::{
     config::Carrier,
-    plugin::{Plugin, native::NativePlugin},
+    plugin::{Plugin, native::NativePlugin, wasm::WasmPlugin},
 };
 
 /// What was loaded, by content: the same file is never loaded twice, however often the folders are
@@ -19,12 +19,18 @@ use crate::{
 pub(super) struct Loader {
     /// Long reports on unusable libraries.
     report_dir: PathBuf,
+    /// Where compiled components are kept; `None` keeps them nowhere.
+    cache_dir: Option<PathBuf>,
     loaded_by_sha256: Mutex<HashMap<String, Arc<dyn Plugin>>>,
 }
 
 impl Loader {
-    pub(super) fn new(report_dir: &Path) -> Self {
-        Self { report_dir: report_dir.to_owned(), loaded_by_sha256: Mutex::default() }
+    pub(super) fn new(report_dir: &Path, cache_dir: Option<&Path>) -> Self {
+        Self {
+            report_dir: report_dir.to_owned(),
+            cache_dir: cache_dir.map(Path::to_owned),
+            loaded_by_sha256: Mutex::default(),
+        }
     }
 
     /// The plugin of a file, loaded now if it was not yet.
@@ -48,12 +54,12 @@ impl Loader {
         let bytes = found.read_again()?;
         let plugin: Arc<dyn Plugin> = match found.carrier {
             Carrier::Native => Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir)?),
-            Carrier::Wasm => {
-                return Err(Problem::new(
-                    "is a WebAssembly component, which this version does not run",
-                    "use the native library of the plugin",
-                ));
-            }
+            Carrier::Wasm => Arc::new(WasmPlugin::load(
+                &bytes,
+                &found.sha256,
+                descriptor,
+                self.cache_dir.as_deref(),
+            )?),
         };
         if plugin.manifest().name != descriptor.name() {
             return Err(Problem::new(

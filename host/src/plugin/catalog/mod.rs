@@ -14,11 +14,11 @@ use std::{
 
 use plugin_api::{Manifest, Role, RoleKind};
 
-pub(super) use found::check_descriptor;
 pub use found::{Found, Problem};
+pub(super) use found::{check_descriptor, hex};
 
 use self::loader::Loader;
-use super::Plugin;
+use super::{Plugin, wasm};
 use crate::config::{Carrier, Catalog, HostSettings, NotFound, Pins, closest};
 
 /// A plugin that can be used, and the file it came from.
@@ -46,13 +46,15 @@ pub struct PluginCatalog {
 impl PluginCatalog {
     /// Looks into the folders of a pipeline, and keeps compiled components in its data folder.
     pub fn of(host: &HostSettings) -> Self {
-        Self::new(&host.plugins, &host.pins, Loader::new(&host.data_dir))
+        let cache = wasm::cache_folder(&host.data_dir);
+        Self::new(&host.plugins, &host.pins, Loader::new(&host.data_dir, Some(&cache)))
     }
 
     /// Looks into folders, in their order. Long reports on unusable files go to `report_dir`,
     /// compiled components into the user's cache.
     pub fn scan(folders: &[PathBuf], report_dir: &Path) -> Self {
-        Self::new(folders, &Pins::default(), Loader::new(report_dir))
+        let cache = wasm::user_cache_folder();
+        Self::new(folders, &Pins::default(), Loader::new(report_dir, cache.as_deref()))
     }
 
     /// Looks again, at folders and pins that may have changed. What was loaded stays loaded.
@@ -220,6 +222,3 @@ fn roles(manifest: &Manifest) -> String {
 fn first_role(manifest: &Manifest) -> &'static str {
     manifest.roles.first().map_or("sink", |role| role.kind.as_str())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,10 @@
 //! Reads a component's file before any of it is compiled.
 
-use plugin_api::{ApiVersion, native::Descriptor};
+use plugin_api::{ApiVersion, DESCRIPTOR_SECTION, Descriptor};
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::plugin::catalog::{Problem, check_descriptor};
 
-/// Custom section with the plugin's descriptor, in one of the component's core modules.
-const DESCRIPTOR_SECTION: &str = "dataserver-plugin";
 /// What the names of all interfaces of the contract begin with.
 const CONTRACT: &str = "dataserver:plugin/";
 /// The version of the contract that this host offers; schemas/wit/v1.
