@@ -75,6 +75,7 @@ pub struct Metrics {
     blocked_seconds: Family<WithBlocker, Seconds>,
     latency_seconds: Family<Component, Histogram, fn() -> Histogram>,
     source_last_record: Family<Component, Level>,
+    source_silent: Family<Component, Level>,
     /// Metrics that plugins made up, by name.
     of_plugins: Mutex<HashMap<String, PluginMetric>>,
 }
@@ -86,7 +87,7 @@ enum PluginMetric {
 }
 
 /// Names that belong to the host, without `dataserver_`.
-const HOST_METRICS: [&str; 12] = [
+const HOST_METRICS: [&str; 13] = [
     "records_in",
     "records_out",
     "bytes_out",
@@ -99,6 +100,7 @@ const HOST_METRICS: [&str; 12] = [
     "blocked_seconds",
     "latency_seconds",
     "source_last_record_timestamp_seconds",
+    "source_silent",
 ];
 
 impl Default for Metrics {
@@ -117,6 +119,7 @@ impl Default for Metrics {
             blocked_seconds: Family::default(),
             latency_seconds: Family::new_with_constructor(latency_histogram as fn() -> Histogram),
             source_last_record: Family::default(),
+            source_silent: Family::default(),
             of_plugins: Mutex::default(),
         };
         metrics.register();
@@ -173,6 +176,11 @@ impl Metrics {
             "source_last_record_timestamp_seconds",
             "when the source gave its last record",
             self.source_last_record.clone(),
+        );
+        registry.register(
+            "source_silent",
+            "1 while a source gives no records although it should",
+            self.source_silent.clone(),
         );
     }
 
@@ -236,8 +244,9 @@ impl ComponentMetrics {
             counters.remove(&self.labels);
         }
         let Metrics { buffer_records, buffer_bytes, buffer_fill_ratio, .. } = self.all.as_ref();
+        let Metrics { source_last_record, source_silent, .. } = self.all.as_ref();
         for levels in
-            [buffer_records, buffer_bytes, buffer_fill_ratio, &self.all.source_last_record]
+            [buffer_records, buffer_bytes, buffer_fill_ratio, source_last_record, source_silent]
         {
             levels.remove(&self.labels);
         }
@@ -286,6 +295,12 @@ impl ComponentMetrics {
     #[allow(clippy::cast_precision_loss)]
     pub fn last_record(&self, now_us: i64) {
         self.source_last_record.set(now_us as f64 / 1e6);
+    }
+
+    /// Shows whether a source is silent although it should not be.
+    pub fn silent(&self, is_silent: bool) {
+        let silent = self.all.source_silent.get_or_create(&self.labels);
+        silent.set(f64::from(u8::from(is_silent)));
     }
 
     /// Shows how full the component's queue is.

@@ -27,6 +27,8 @@ pub enum State {
     Running,
     /// It works, but the disk of its queue does not: writers wait.
     Degraded,
+    /// It gives no records although it should.
+    Silent,
     /// It waits before it tries a failed call again.
     Retrying,
     /// Its instance failed; a new one is opened after a pause.
@@ -44,6 +46,7 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Degraded => "degraded",
+            Self::Silent => "silent",
             Self::Retrying => "retrying",
             Self::Restarting => "restarting",
             Self::Stuck => "stuck",
@@ -109,6 +112,8 @@ struct Inner {
     last_error: Option<String>,
     /// How long a source may be silent, and since when that holds.
     expected: Option<(Duration, Instant)>,
+    last_record: Option<Instant>,
+    is_silent: bool,
     latency_us: Histogram<u64>,
     log: Throttle,
 }
@@ -130,6 +135,8 @@ impl ComponentStatus {
                 disk_fault: None,
                 last_error: None,
                 expected: None,
+                last_record: None,
+                is_silent: false,
                 latency_us,
                 log: Throttle::default(),
             }),
@@ -155,8 +162,12 @@ impl ComponentStatus {
         let inner = self.lock();
         let state = inner.workers.iter().map(|worker| worker.state).max();
         let state = state.unwrap_or(State::Starting);
-        let is_degraded = inner.disk_fault.is_some() && state != State::Ended;
-        if is_degraded { state.max(State::Degraded) } else { state }
+        if state == State::Ended {
+            return state;
+        }
+        let degraded = inner.disk_fault.as_ref().map(|_| State::Degraded);
+        let silent = inner.is_silent.then_some(State::Silent);
+        degraded.into_iter().chain(silent).fold(state, State::max)
     }
 
     /// Notes what is wrong with the disk of the component's queue, or that it works again.
@@ -180,7 +191,31 @@ impl ComponentStatus {
 
     /// Notes how long a source may be silent from now on; `None` when silence is normal.
     pub fn expect_records(&self, within: Option<Duration>) {
-        self.lock().expected = within.map(|within| (within, Instant::now()));
+        let mut inner = self.lock();
+        let since = inner.expected.map_or_else(Instant::now, |(_, since)| since);
+        inner.expected = within.map(|within| (within, since));
+    }
+
+    /// Notes that a source gave a record.
+    pub fn note_record(&self, received_at_us: i64) {
+        self.metrics.last_record(received_at_us);
+        self.lock().last_record = Some(Instant::now());
+    }
+
+    /// Looks whether a source is silent although it should not be; when that has changed, for how
+    /// long it has been silent, or that it is no more.
+    pub fn check_silence(&self) -> Option<Option<Duration>> {
+        let mut inner = self.lock();
+        let silent = inner.expected.and_then(|(within, since)| {
+            let silent = inner.last_record.map_or(since, |last| last.max(since)).elapsed();
+            (silent > within).then_some(silent)
+        });
+        if std::mem::replace(&mut inner.is_silent, silent.is_some()) == silent.is_some() {
+            return None;
+        }
+        drop(inner);
+        self.metrics.silent(silent.is_some());
+        Some(silent)
     }
 
     /// The last error, if there was one.
@@ -319,6 +354,28 @@ impl Drop for CallGuard {
 mod tests {
     use super::*;
     use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_source_is_silent_when_records_that_it_promised_do_not_come() {
+        let metrics = Arc::new(Metrics::default());
+        let of_component = metrics.component("day", RoleKind::Source, "qq");
+        let status = ComponentStatus::new("day", RoleKind::Source, "qq", of_component);
+        status.join().set_state(State::Running);
+        assert_eq!(status.check_silence(), None, "it has promised nothing");
+        status.expect_records(Some(Duration::from_secs(3600)));
+        assert_eq!((status.check_silence(), status.state()), (None, State::Running));
+        status.expect_records(Some(Duration::ZERO));
+        assert!(matches!(status.check_silence(), Some(Some(_))));
+        assert_eq!((status.check_silence(), status.state()), (None, State::Silent), "told once");
+        assert!(metrics.encode().contains(
+            "dataserver_source_silent{component=\"day\",kind=\"source\",plugin=\"qq\"} 1"
+        ));
+        status.expect_records(None);
+        assert_eq!((status.check_silence(), status.state()), (Some(None), State::Running));
+        status.expect_records(Some(Duration::from_secs(3600)));
+        status.note_record(1);
+        assert_eq!(status.check_silence(), None);
+    }
 
     #[test]
     fn latencies_keep_their_size_from_microseconds_to_a_day() {

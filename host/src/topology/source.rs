@@ -172,7 +172,9 @@ impl SourceLoop {
         provenance.received_at_us = self.clock.now_us();
         let metrics = &self.stage.status.metrics;
         metrics.records_in.inc_by(u64::from(batch.records()));
-        metrics.last_record(provenance.received_at_us);
+        if batch.records() > 0 {
+            self.stage.status.note_record(provenance.received_at_us);
+        }
         let delivery =
             Delivery { batch: batch.with_provenance(provenance), receipt: ledger.issue() };
         self.fanout.send(&self.stage.status, delivery);

@@ -1,4 +1,4 @@
-//! Reports calls into plugins that do not come back.
+//! Reports calls into plugins that do not come back, and sources that fall silent.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -36,13 +36,25 @@ pub fn watch(wired: Weak<Mutex<Wired>>, shutdown: Arc<Shutdown>) -> std::io::Res
 }
 
 fn check(status: &ComponentStatus, stuck_after: Duration) {
+    let (component, plugin) = (status.id.as_str(), status.plugin.as_str());
     if let Some((call, running)) = status.find_stuck(stuck_after) {
         tracing::error!(
-            component = status.id,
-            plugin = status.plugin,
+            component,
+            plugin,
             call,
             seconds = running.as_secs(),
             "stuck: the plugin does not return from a call; the other components go on"
         );
+    }
+    match status.check_silence() {
+        Some(Some(silent)) => tracing::error!(
+            component,
+            plugin,
+            seconds = silent.as_secs(),
+            "silent: the source gives no records in the middle of a session; look at its last \
+             errors, and whether what it reads still delivers"
+        ),
+        Some(None) => tracing::info!(component, plugin, "the source is no longer silent"),
+        None => {}
     }
 }
