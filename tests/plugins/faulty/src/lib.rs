@@ -33,6 +33,8 @@ options! {
         pub symbols: u64,
         /// Pause of a source before each batch.
         pub pace: Duration,
+        /// A source promises a record at least so often. 0: nothing.
+        pub promise: Duration,
         /// A sink appends the sequence numbers of the records that it takes to this file.
         pub log: Option<PathBuf>,
         /// A sink answers that it holds what it took until it is flushed.
@@ -145,6 +147,8 @@ impl Source for Faulty {
     type Options = Options;
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let promise = (!options.promise.is_zero()).then_some(*options.promise);
+        context.expect_records(promise);
         Self::start(options, context)
     }
 
