@@ -71,10 +71,12 @@ impl Board {
 
     /// How far a price may be from the close of the day before, as a share of it; 0 when nothing
     /// holds it.
-    fn reach(self, name: &str, bands: &Bands) -> f64 {
+    fn reach(self, name: &str, day: i64, bands: &Bands) -> f64 {
         let percent = match self {
             _ if is_unlimited(name) => 0.0,
-            Self::Main | Self::ShanghaiB | Self::ShenzhenB if name.contains("ST") => bands.st,
+            Self::Main | Self::ShanghaiB | Self::ShenzhenB if name.contains("ST") => {
+                bands.st_on(day)
+            }
             Self::Main | Self::ShanghaiB | Self::ShenzhenB => bands.main,
             Self::Growth => bands.growth,
             Self::Beijing => bands.beijing,
@@ -97,19 +99,32 @@ pub struct Band {
 }
 
 impl Band {
-    /// The band of a security; `None` when nothing limits its price. Limits are rounded to the
-    /// step, and at least one step away from the close of the day before.
-    pub fn of(board: Board, name: &str, pre_close: f64, bands: &Bands) -> Option<Self> {
-        let reach = board.reach(name, bands);
+    /// The band of a security on a day, counted from 1970; `None` when nothing limits its price.
+    ///
+    /// Limits are rounded to the step, in Beijing towards the close of the day before, and are at
+    /// least one step away from that.
+    pub fn of(
+        board: Board,
+        name: &str,
+        day: i64,
+        pre_close: f64,
+        bands: &Bands,
+    ) -> Option<Self> {
+        let reach = board.reach(name, day, bands);
         if reach <= 0.0 || pre_close <= 0.0 {
             return None;
         }
         let tick = board.tick();
-        // halves go up; a product such as 10.45 × 1.1 may come out a little below its half
-        let rounded = |price: f64| (price / tick + 0.5 + 1e-6).floor() * tick;
+        // in steps; a product such as 10.45 × 1.1 may come out a little beside what it is
+        let (low, high) = (pre_close * (1.0 - reach) / tick, pre_close * (1.0 + reach) / tick);
+        let (low, high) = if board == Board::Beijing {
+            ((low - 1e-6).ceil(), (high + 1e-6).floor())
+        } else {
+            ((low + 0.5 + 1e-6).floor(), (high + 0.5 + 1e-6).floor())
+        };
         Some(Self {
-            low: rounded(pre_close * (1.0 - reach)).min(pre_close - tick).max(tick),
-            high: rounded(pre_close * (1.0 + reach)).max(pre_close + tick),
+            low: (low * tick).min(pre_close - tick).max(tick),
+            high: (high * tick).max(pre_close + tick),
             tick,
         })
     }

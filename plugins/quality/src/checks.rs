@@ -81,7 +81,8 @@ impl Measures {
         if given.clone().all(|price| (price - quote.pre_close).abs() <= reach) {
             return Rules::NONE; // within the narrowest band of all, whatever the security is
         }
-        let band = Band::of(quote.board(), quote.name(), quote.pre_close, &self.bands);
+        let (name, day) = (quote.name(), quote.time.day);
+        let band = Band::of(quote.board(), name, day, quote.pre_close, &self.bands);
         let Some(band) = band else { return Rules::NONE };
         let (mut above, mut below) = (0, 0);
         for price in given {
@@ -92,7 +93,7 @@ impl Measures {
         let agree = quote.low > 0.0 && quote.high <= quote.low * width + PRICE_NOISE;
         match above.max(below) {
             0 => Rules::NONE,
-            4 if agree && is_ex_right(quote.name()) => Rules::NONE,
+            4 if agree && is_ex_right(name) => Rules::NONE,
             4 if agree => Rules::of(&[Rule::PreClose]),
             _ => Rules::of(&[Rule::PriceLimit]),
         }

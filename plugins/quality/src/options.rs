@@ -23,8 +23,9 @@ options! {
     pub struct Bands {
         /// Main boards of Shanghai and Shenzhen, B shares, 0 to 99. Default 10.
         pub main: f64,
-        /// Of those, securities with `ST` in their name, 0 to 99. Default 5.
-        pub st: f64,
+        /// Of those, securities with `ST` in their name, 0 to 99. Default: 5 in quotes of 2025 and
+        /// earlier, as `main` from 2026 on, the year in which the exchanges raised it.
+        pub st: Option<f64>,
         /// STAR and ChiNext, 0 to 99. Default 20.
         pub growth: f64,
         /// Beijing, 0 to 99. Default 30.
@@ -36,11 +37,22 @@ options! {
 
 impl Default for Bands {
     fn default() -> Self {
-        Self { main: 10.0, st: 5.0, growth: 20.0, beijing: 30.0, fund: 20.0 }
+        Self { main: 10.0, st: None, growth: 20.0, beijing: 30.0, fund: 20.0 }
     }
 }
 
+/// Of main-board securities with `ST` in their name, until the exchanges raised it in 2026.
+const ST_PERCENT: f64 = 5.0;
+/// 2026-01-01. Lines of November 2022 show 5 percent, lines of September 2026 show 10.
+const ST_RAISED_DAY: i64 = 20_454;
+
 impl Bands {
+    /// The limit of main-board securities with `ST` in their name, in percent; the day counts from
+    /// 1970.
+    pub fn st_on(&self, day: i64) -> f64 {
+        self.st.unwrap_or(if day < ST_RAISED_DAY { ST_PERCENT } else { self.main })
+    }
+
     /// The narrowest limit there is, as a share of the close of the day before.
     pub fn narrowest(&self) -> f64 {
         let limits = self.all().into_iter().map(|(_, percent)| percent);
@@ -50,7 +62,7 @@ impl Bands {
     fn all(&self) -> [(&'static str, f64); 5] {
         [
             ("main", self.main),
-            ("st", self.st),
+            ("st", self.st.unwrap_or(ST_PERCENT)),
             ("growth", self.growth),
             ("beijing", self.beijing),
             ("fund", self.fund),

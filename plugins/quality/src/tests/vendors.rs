@@ -7,7 +7,7 @@ use plugin_api::schemas::{qq, time::parse_exchange_time};
 use super::{boards::tencent_lines, *};
 
 #[test]
-fn no_recorded_tencent_line_is_dropped_and_few_are_marked() {
+fn no_recorded_tencent_line_is_dropped_or_marked() {
     let Some(lines) = tencent_lines() else { return };
     let mut bench = Bench::open(json!({}));
     let (mut quotes, mut marked) = (0, Vec::new());
