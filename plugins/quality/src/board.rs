@@ -103,13 +103,7 @@ impl Band {
     ///
     /// Limits are rounded to the step, in Beijing towards the close of the day before, and are at
     /// least one step away from that.
-    pub fn of(
-        board: Board,
-        name: &str,
-        day: i64,
-        pre_close: f64,
-        bands: &Bands,
-    ) -> Option<Self> {
+    pub fn of(board: Board, name: &str, day: i64, pre_close: f64, bands: &Bands) -> Option<Self> {
         let reach = board.reach(name, day, bands);
         if reach <= 0.0 || pre_close <= 0.0 {
             return None;

@@ -49,8 +49,8 @@ impl Measures {
         let mut broken = Rules::NONE;
         let prices = [quote.pre_close, quote.open, quote.high, quote.low, quote.close];
         let sides = [&quote.bid, &quote.ask];
-        let has_price = prices.iter().any(|price| *price > 0.0)
-            || sides.iter().any(|side| !side.is_empty());
+        let has_price =
+            prices.iter().any(|price| *price > 0.0) || sides.iter().any(|side| !side.is_empty());
         broken.add_if(quote.time_us == 0 || !has_price, Rule::Fields);
         let is_sane = prices.into_iter().all(is_price)
             && sides.iter().all(|side| side.prices.iter().all(is_price));
@@ -138,9 +138,8 @@ pub fn high_low([open, high, low, close]: [f64; 4]) -> Rules {
     }
     let is_reversed = high > 0.0 && high < low - PRICE_NOISE;
     broken.add_if(is_reversed, Rule::HighLow);
-    let is_outside = |price: f64| {
-        price > 0.0 && !(low - PRICE_NOISE..=high + PRICE_NOISE).contains(&price)
-    };
+    let is_outside =
+        |price: f64| price > 0.0 && !(low - PRICE_NOISE..=high + PRICE_NOISE).contains(&price);
     let is_half = high <= 0.0 || low <= 0.0;
     broken.add_if(!is_reversed && (is_half || is_outside(open) || is_outside(close)), Rule::Range);
     broken

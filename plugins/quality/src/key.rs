@@ -17,11 +17,13 @@ impl Key {
     /// left empty may stand in the code.
     pub fn of(market: &str, code: &str) -> Option<Self> {
         if market.is_empty() {
-            let symbol = Symbol::parse(code, None).filter(|symbol| !symbol.market.is_empty())?;
+            let symbol = Symbol::parse(code, None)?;
             return Self::of(symbol.market, symbol.code);
         }
         let fits = |text: &str, len: usize| {
-            !text.is_empty() && text.len() <= len && text.bytes().all(|byte| byte.is_ascii_graphic())
+            !text.is_empty()
+                && text.len() <= len
+                && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
         let mut bytes = [0; size_of::<u128>()];
         if !fits(market, MARKET_LEN) || !fits(code, bytes.len() - MARKET_LEN) {

@@ -6,15 +6,8 @@ use crate::{
 };
 
 /// The rules that bars can break.
-const OF_BARS: [Rule; 7] = [
-    Rule::Fields,
-    Rule::Price,
-    Rule::Volume,
-    Rule::HighLow,
-    Rule::Range,
-    Rule::Zero,
-    Rule::Amount,
-];
+const OF_BARS: [Rule; 7] =
+    [Rule::Fields, Rule::Price, Rule::Volume, Rule::HighLow, Rule::Range, Rule::Zero, Rule::Amount];
 
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +57,6 @@ impl Plan {
     pub fn asked(&self, broken: Rules) -> Rules {
         broken.and(self.asked)
     }
-
 
     /// What becomes of a record that breaks those of the rules asked for.
     pub fn fate(&self, found: Rules) -> Fate {

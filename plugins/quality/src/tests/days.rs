@@ -83,7 +83,8 @@ fn damage_to_real_quotes_is_found_by_the_rule_for_it() {
     let mut random = Seeded(u64::from(seed));
     for day in &DAYS {
         let rows = day.rows();
-        let fit: Vec<_> = (rows.len() / 5..rows.len()).filter(|at| is_in_session(&rows[*at])).collect();
+        let fit: Vec<_> =
+            (rows.len() / 5..rows.len()).filter(|at| is_in_session(&rows[*at])).collect();
         assert!(fit.len() > 500, "{}", day.file);
         for (what, damage, rule) in DAMAGES {
             let at = fit[random.below(fit.len())];

@@ -7,14 +7,16 @@ use crate::options::Options;
 fn each_rule_drops_marks_or_passes_as_told() {
     let broken = SpotRecord { close: 10.4, ..good() };
     let records = batch(&[good(), broken, good()]);
-    let score = |batch: &Batch| {
-        batch.spots().iter().map(|spot| spot.quality_score()).collect::<Vec<_>>()
-    };
+    let score =
+        |batch: &Batch| batch.spots().iter().map(|spot| spot.quality_score()).collect::<Vec<_>>();
 
     let mut bench = Bench::open(json!({ "range": "drop" }));
     let judged = bench.apply(&records).unwrap();
     assert_eq!(score(&judged), [None, None]);
-    assert_eq!((bench.dropped(), bench.findings()), (vec![("range".to_owned(), 1)], vec![("range", 1)]));
+    assert_eq!(
+        (bench.dropped(), bench.findings()),
+        (vec![("range".to_owned(), 1)], vec![("range", 1)])
+    );
     assert_eq!(bench.host.counted("quality_marked_total"), 0);
 
     let mut bench = Bench::open(json!({}));
@@ -106,7 +108,10 @@ fn values_out_of_range_are_all_named() {
     let cases: [(Value, &[&str]); 4] = [
         // options, what the error names
         (json!({ "bands": { "main": -1.0 } }), &["bands.main is -1", "0 to 99"]),
-        (json!({ "bands": { "st": 99.5, "fund": 100 } }), &["bands.st is 99.5", "bands.fund is 100"]),
+        (
+            json!({ "bands": { "st": 99.5, "fund": 100 } }),
+            &["bands.st is 99.5", "bands.fund is 100"],
+        ),
         (json!({ "stale_after": "10ms" }), &["10ms", "1s or more"]),
         (json!({ "price": "delete" }), &["delete", "drop", "mark", "pass"]),
     ];

@@ -14,7 +14,8 @@ fn number() -> impl Strategy<Value = f64> {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    let known = ["SH", "SZ", "bj", "600000", "688001", "000001", "SH600000", "", "2021-12-01 10:00:00"];
+    let known =
+        ["SH", "SZ", "bj", "600000", "688001", "000001", "SH600000", "", "2021-12-01 10:00:00"];
     prop_oneof![
         4 => prop::sample::select(known.map(str::to_owned).to_vec()),
         1 => any::<String>(),

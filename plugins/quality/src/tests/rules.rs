@@ -136,11 +136,7 @@ fn prices_lie_within_the_limits_of_the_day() {
         ("index", |it| (it.code, it.high) = ("000001", 30.0), &[]),
         ("bond", |it| (it.code, it.high) = ("110059", 30.0), &[]),
         ("no previous close", |it| it.pre_close = 0.0, &[]),
-        (
-            "all prices agree beyond the limits",
-            |it| it.pre_close = 20.0,
-            &["pre_close"],
-        ),
+        ("all prices agree beyond the limits", |it| it.pre_close = 20.0, &["pre_close"]),
         ("ex-dividend by name", |it| (it.name, it.pre_close) = ("XD浦发银", 20.0), &[]),
         (
             "beyond the limits and wider than they are",
@@ -170,16 +166,8 @@ fn the_time_fits_the_receipt() {
             &["stale"],
         ),
         ("after the close", |it| it.recv_time_us = at(15, 0, 0), &[]),
-        (
-            "of the day before, just after the open",
-            |it| it.recv_time_us = at(24 + 9, 34, 0),
-            &[],
-        ),
-        (
-            "of the day before, later",
-            |it| it.recv_time_us = at(24 + 9, 36, 0),
-            &["stale"],
-        ),
+        ("of the day before, just after the open", |it| it.recv_time_us = at(24 + 9, 34, 0), &[]),
+        ("of the day before, later", |it| it.recv_time_us = at(24 + 9, 36, 0), &["stale"]),
     ]);
 }
 
@@ -224,7 +212,11 @@ fn the_amount_is_that_of_the_volume() {
         ("volume in lots", |it| it.volume_shares /= 100, &["amount"]),
         ("volume a hundred times too much", |it| it.volume_shares *= 100, &["amount"]),
         ("no amount given", |it| it.amount_cny = 0.0, &[]),
-        ("a few shares, cut off to no lot", |it| (it.volume_shares, it.amount_cny) = (0, 990.0), &[]),
+        (
+            "a few shares, cut off to no lot",
+            |it| (it.volume_shares, it.amount_cny) = (0, 990.0),
+            &[],
+        ),
         ("an index", |it| (it.code, it.amount_cny) = ("000001", 4e11), &[]),
     ]);
 }
