@@ -149,25 +149,25 @@ def against_earlier(frame: pandas.DataFrame, found: pandas.DataFrame) -> None:
     for row in frame.itertuples():
         if is_garbage[row.Index]:
             continue
-        amount_counts = has_amount[row.Index]
+        turnover = (row.volume, row.amount) if has_amount[row.Index] else (0, 0.0)
         last = measures.get(row.symbol)
         if last is None:
-            amount = row.amount if amount_counts else 0.0
-            measures[row.symbol] = dict(time=row.time, volume=row.volume, amount=amount)
+            measures[row.symbol] = dict(time=row.time, volume=turnover[0], amount=turnover[1])
             continue
         if row.time < last["time"]:
             found.at[row.Index, "time_back"] = True
             continue
         last["time"] = row.time
+        if not has_amount[row.Index]:
+            continue
         volume_fell = last["volume"] - row.volume >= 100
-        amount_fell = amount_counts and last["amount"] - row.amount >= 1
+        amount_fell = last["amount"] - row.amount >= 1
         if (volume_fell or amount_fell) and row.time[11:] >= "15:05:00":
             found.at[row.Index, "reset"] = True
             continue
         found.at[row.Index, "falling"] = volume_fell or amount_fell
         last["volume"] = row.volume if volume_fell else max(row.volume, last["volume"])
-        if amount_counts:
-            last["amount"] = row.amount if amount_fell else max(row.amount, last["amount"])
+        last["amount"] = row.amount if amount_fell else max(row.amount, last["amount"])
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ pub struct Last {
 }
 
 impl Last {
-    fn of(quote: &Quote<'_>) -> Self {
-        Self { time_us: quote.time_us, volume: quote.volume, amount: quote.amount, older: 0 }
+    fn of(quote: &Quote<'_>, has_turnover: bool) -> Self {
+        let (volume, amount) = if has_turnover { (quote.volume, quote.amount) } else { (0, 0.0) };
+        Self { time_us: quote.time_us, volume, amount, older: 0 }
     }
 
     fn day(&self) -> i64 {
@@ -55,55 +56,51 @@ impl History {
     /// The rules that the quote breaks against those before it, which then count it among them.
     ///
     /// `alone` are those that it breaks by itself: a quote whose time is wrong is no measure for
-    /// others, nor is its amount when that is wrong.
+    /// others, nor are its volume and amount when they do not fit each other.
     pub fn see(&mut self, key: Key, quote: &Quote<'_>, alone: Rules) -> Rules {
         if alone.has(Rule::Future) {
             return Rules::NONE;
         }
-        let has_amount = !alone.has(Rule::Amount);
+        let has_turnover = !alone.has(Rule::Amount);
+        let now = Last::of(quote, has_turnover);
         let Some(last) = self.last_by_key.get_mut(&key) else {
-            self.insert(key, quote, has_amount);
+            self.insert(key, now, quote.time.day);
             return Rules::NONE;
-        };
-        let restart = |last: &mut Last| {
-            *last = Last::of(quote);
-            last.amount = if has_amount { quote.amount } else { 0.0 };
         };
         let day = last.day();
         if day != quote.time.day {
-            restart(last);
+            *last = now;
             return if day > quote.time.day { Rules::of(&[Rule::TimeBack]) } else { Rules::NONE };
         }
         if quote.time_us < last.time_us {
             last.older += 1;
             if last.older >= OLDER_IN_A_ROW {
-                restart(last);
+                *last = now;
             }
             return Rules::of(&[Rule::TimeBack]);
         }
         (last.time_us, last.older) = (quote.time_us, 0);
+        if !has_turnover {
+            return Rules::NONE;
+        }
         let volume_fell = last.volume.saturating_sub(quote.volume) >= LOT;
-        let amount_fell = has_amount && last.amount - quote.amount >= AMOUNT_NOISE;
+        let amount_fell = last.amount - quote.amount >= AMOUNT_NOISE;
         let fell = volume_fell || amount_fell;
         if fell && session::is_after_hours(quote.time) {
             return Rules::of(&[Rule::Reset]); // what the day had stays the measure
         }
         last.volume = if volume_fell { quote.volume } else { last.volume.max(quote.volume) };
-        if has_amount {
-            last.amount = if amount_fell { quote.amount } else { last.amount.max(quote.amount) };
-        }
+        last.amount = if amount_fell { quote.amount } else { last.amount.max(quote.amount) };
         if fell { Rules::of(&[Rule::Falling]) } else { Rules::NONE }
     }
 
-    fn insert(&mut self, key: Key, quote: &Quote<'_>, has_amount: bool) {
-        let day = quote.time.day;
+    fn insert(&mut self, key: Key, now: Last, day: i64) {
         if self.last_by_key.len() >= MAX_SYMBOLS && self.swept_day != Some(day) {
             self.swept_day = Some(day);
             self.last_by_key.retain(|_, last| last.day() >= day);
         }
         if self.last_by_key.len() < MAX_SYMBOLS {
-            let amount = if has_amount { quote.amount } else { 0.0 };
-            self.last_by_key.insert(key, Last { amount, ..Last::of(quote) });
+            self.last_by_key.insert(key, now);
         }
     }
 

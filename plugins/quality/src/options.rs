@@ -7,9 +7,9 @@ use crate::rule::Rule;
 options! {
     /// What happens to a record that breaks a rule.
     pub enum Action {
-        /// It goes no further and is counted under `records_dropped_total` with the rule's name.
+        /// It is left out and counted.
         Drop,
-        /// It goes on with a `quality_score` below 1.
+        /// Its score is below 1.
         Mark,
         /// The rule is not looked at.
         Pass,
@@ -25,6 +25,7 @@ options! {
         pub main: f64,
         /// Of those, securities with `ST` in their name, 0 to 99. Default: 5 in quotes of 2025 and
         /// earlier, as `main` from 2026 on, the year in which the exchanges raised it.
+        #[serde(skip_serializing_if = "Option::is_none")]
         pub st: Option<f64>,
         /// STAR and ChiNext, 0 to 99. Default 20.
         pub growth: f64,
@@ -97,7 +98,8 @@ options! {
         /// lie beyond the limits together: an ex-right day whose source did not adjust it, or a
         /// first day. Names with XD, XR or DR are taken for explained. Default `mark`.
         pub pre_close: Action,
-        /// Volume and amount never fall within a day, by a lot or 1 CNY and more. Default `mark`.
+        /// Volume and amount never fall within a day, by a lot or 1 CNY and more. Not looked at
+        /// where they do not fit each other. Default `mark`.
         pub falling: Action,
         /// The time of a security never goes back. Default `mark`.
         pub time_back: Action,

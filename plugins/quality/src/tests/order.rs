@@ -38,12 +38,22 @@ fn volume_and_amount_never_fall_within_a_day() {
 }
 
 #[test]
-fn an_amount_that_is_off_is_no_measure_for_the_next() {
+fn an_amount_that_is_off_is_no_measure_for_the_next_one() {
     let mut bench = Bench::open(all("mark"));
     assert!(bench.found(&then(at(10, 0, 0), 1_000)).is_empty());
     let off = SpotRecord { amount_cny: 101_500_000.0, ..then(at(10, 0, 3), 1_000) };
     assert_eq!(bench.found(&off), ["amount"]);
     assert!(bench.found(&then(at(10, 0, 6), 1_001)).is_empty());
+}
+
+#[test]
+fn a_volume_that_is_off_before_the_close_costs_no_quote_after_it() {
+    let mut bench = Bench::open(json!({}));
+    let off = SpotRecord { volume_shares: 10_000_000, ..then(at(15, 4, 0), 1_000) };
+    assert_eq!(bench.found(&off), ["amount"]);
+    assert!(bench.found(&then(at(15, 6, 0), 1_000)).is_empty());
+    assert_eq!(bench.found(&off), ["time_back", "amount"]);
+    assert_eq!(bench.dropped(), []);
 }
 
 #[test]

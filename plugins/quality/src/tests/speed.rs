@@ -7,7 +7,9 @@ use std::time::Instant;
 use super::*;
 
 const SYMBOLS: usize = 5_500;
-const ROUNDS: i64 = if cfg!(debug_assertions) { 5 } else { 400 };
+/// So few that the processor's cache holds most of them, as it does what was just received.
+const ROUNDS: i64 = 4;
+const PASSES: usize = if cfg!(debug_assertions) { 2 } else { 100 };
 
 #[test]
 fn a_clean_market_passes_unchanged_and_the_speed_is_told() {
@@ -20,15 +22,24 @@ fn a_clean_market_passes_unchanged_and_the_speed_is_told() {
             batch(&records)
         })
         .collect();
-    let mut bench = Bench::open(json!({}));
-    let started = Instant::now();
-    for round in &rounds {
-        let judged = bench.apply(round).unwrap();
-        assert_eq!(judged.payload().as_ptr(), round.payload().as_ptr());
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss)]
-    let spots = (rounds.len() * SYMBOLS) as f64;
-    eprintln!("{:.2} million spots/s, {:.0} ns each", spots / seconds / 1e6, seconds / spots * 1e9);
-    assert_eq!(bench.findings(), []);
+    let mut nanos: Vec<_> = (0..PASSES)
+        .map(|_| {
+            let mut bench = Bench::open(json!({}));
+            bench.apply(&rounds[0]);
+            let started = Instant::now();
+            for round in &rounds[1..] {
+                let judged = bench.apply(round).unwrap();
+                assert_eq!(judged.payload().as_ptr(), round.payload().as_ptr());
+            }
+            assert_eq!(bench.findings(), []);
+            started.elapsed().as_nanos() / ((rounds.len() - 1) * SYMBOLS) as u128
+        })
+        .collect();
+    nanos.sort_unstable();
+    let (best, middle) = (nanos[0].max(1), nanos[nanos.len() / 2].max(1));
+    // others may use the processor too: the best pass is what the code costs
+    eprintln!(
+        "{best} ns a quote at best ({} a second), {middle} in the middle",
+        1_000_000_000 / best
+    );
 }
