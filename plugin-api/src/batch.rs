@@ -366,7 +366,7 @@ mod tests {
         let original = batch(&["600000", "600001", "600002"]).numbered(7, 3, 1);
         let mapped = original
             .map_spots(|spot| {
-                (spot.code != "600001").then(|| WireSpot { quality_score: Some(0.5), ..spot })
+                (spot.code != "600001").then_some(WireSpot { quality_score: Some(0.5), ..spot })
             })
             .unwrap();
         let read: Vec<_> =
