@@ -1,0 +1,3 @@
+//! Tests of the source without a host.
+
+mod payloads;
