@@ -90,8 +90,10 @@ INNER_HEAD = struct.Struct("<I4BIII")
 FLAG_SNAPSHOT, FLAG_PACKED = 1, 2
 MOST_LEVELS = 10
 NAN = float("nan")
+NUMBERS = frozenset((int, float))
 # a value with one of these is a tick, not ticks by time
 TICK_KEYS = frozenset(SCALARS + SIDES + ("timetag", "stime", "close"))
+DIGITS = frozenset("0123456789")
 
 
 def is_tick(value):
@@ -100,13 +102,23 @@ def is_tick(value):
 
 def count_ticks(value):
     """How many records the host finds under one code, in whatever shape."""
-    if is_tick(value):
-        return 1
     if isinstance(value, dict):
-        return max(1, sum(count_ticks(inner) for inner in value.values()))
+        nested = [inner for key, inner in value.items() if str(key)[:1] in DIGITS]
+        own = 1 if len(nested) < len(value) or not value else 0
+        return own + sum(map(count_ticks, nested))
     if isinstance(value, (list, tuple)):
-        return sum(count_ticks(inner) for inner in value)
+        return sum(map(count_ticks, value))
     return 1
+
+
+def count_payload(value):
+    """The same of a whole payload, or of one within an envelope."""
+    if isinstance(value, dict):
+        return sum(count_payload(inner) if key == "data" else count_ticks(inner)
+                   for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return sum(map(count_payload, value))
+    return 0
 
 
 def flatten(data):
@@ -130,8 +142,8 @@ def columns_of(ticks):
     scalars = [name for name in SCALARS if name in first]
     sides = [name for name in SIDES if name in first]
     names = scalars + sides
-    if len(names) < 2:
-        raise ValueError("no columns")
+    if "lastPrice" not in first or len(names) < 2:
+        raise ValueError("no tick")
     values = dict(zip(names, zip(*map(itemgetter(*names), ticks))))
     expected = len(names)
     if len(first) != expected:
@@ -144,6 +156,8 @@ def columns_of(ticks):
     out, levels = [], []
     for name in SCALARS:
         column = values.get(name)
+        if column and not NUMBERS.issuperset(map(type, column)):
+            raise TypeError(name)  # a truth value would pass for a number
         out.append(array("d", column) if column else array("d", [NAN]) * len(ticks))
     for name in SIDES:
         column = values.get(name)
@@ -154,6 +168,8 @@ def columns_of(ticks):
         if depth > MOST_LEVELS or any(len(side) != depth for side in column):
             raise ValueError(name)
         levels.append(depth)
+        if not NUMBERS.issuperset(map(type, chain.from_iterable(column))):
+            raise TypeError(name)
         flat = array("d", chain.from_iterable(column))
         if len(flat) != depth * len(ticks):
             raise ValueError(name)
@@ -173,6 +189,8 @@ def columns_of(ticks):
 
 def is_plain(tick):
     """Whether a tick fits into columns: numbers, lists of numbers, texts for times."""
+    if "lastPrice" not in tick:
+        return False
     for name in SCALARS:
         value = tick.get(name, 0)
         if type(value) not in (int, float) or (type(value) is int and abs(value) > 2 ** 53):
@@ -199,9 +217,7 @@ def jsonable(value):
 
 def pack(pairs, odd, compress=True):
     """The inner body and the number of records in it."""
-    rows = shuffled = b""
-    levels, times, codes = (0, 0, 0, 0), "", ""
-    count = len(pairs)
+    rows, shuffled, levels, times = [], b"", (0, 0, 0, 0), ""
     if pairs:
         try:
             shuffled, levels, times = columns_of([tick for _, tick in pairs])
@@ -209,17 +225,13 @@ def pack(pairs, odd, compress=True):
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
             # columns take what most ticks look like; codes with any other tick go as JSON
             rows, rest = separate(pairs)
-            odd = dict(odd)
-            for code, ticks in rest.items():
-                odd[code] = ticks
+            odd = dict(odd, **rest)
             if rows:
                 shuffled, levels, times = columns_of([tick for _, tick in rows])
-        codes = "\n".join(code for code, _ in rows)
+    count = len(rows) + count_payload(odd)
+    codes = "\n".join(code for code, _ in rows).encode("utf-8", "replace")
+    times = times.encode("utf-8", "replace")
     text = json.dumps(odd, default=jsonable, separators=(",", ":")).encode() if odd else b""
-    # what came in as pairs is counted already
-    codes_in_pairs = {code for code, _ in pairs}
-    count += sum(count_ticks(value) for code, value in odd.items() if code not in codes_in_pairs)
-    codes, times = codes.encode("utf-8", "replace"), times.encode("utf-8", "replace")
     inner = INNER_HEAD.pack(len(rows), *levels, len(codes), len(times), len(text))
     inner = b"".join((inner, codes, times, shuffled, text))
     return (zlib.compress(inner, 1) if compress else inner), len(inner), count
@@ -227,10 +239,7 @@ def pack(pairs, odd, compress=True):
 
 def separate(pairs):
     shapes = collections.Counter(shape_of(tick) for _, tick in pairs if is_plain(tick))
-    if not shapes:
-        usual = None
-    else:
-        usual = shapes.most_common(1)[0][0]
+    usual = shapes.most_common(1)[0][0] if shapes else None
     odd_codes = {
         code for code, tick in pairs
         if usual is None or not is_plain(tick) or shape_of(tick) != usual
@@ -787,13 +796,14 @@ def prove(token, *parts):
 class Link(threading.Thread):
     """Connects, sends what is not confirmed, hears what is; for ever."""
 
-    def __init__(self, host, port, token, spool, on_connect, status, max_backoff=30.0):
+    def __init__(self, host, port, token, spool, on_connect, status, news, max_backoff=30.0):
         super().__init__(name="link", daemon=True)
         self.address = (host, port)
         self.token = token
         self.spool = spool
         self.on_connect = on_connect
         self.status = status  # gives a dict for the host now and then
+        self.news = news  # what the host should know at once
         self.max_backoff = max_backoff
         self.stopping = False
         self.connected = False
@@ -911,7 +921,7 @@ class Link(threading.Thread):
                 if len(unsent) < MOST_UNSENT // 4:
                     data, position = self.spool.after(position)
                     unsent += data
-                if now - status_at >= heartbeat or self.stopping:
+                if now - status_at >= heartbeat or self.news or self.stopping:
                     status_at = now
                     status = self.status()
                     if status:
@@ -1278,9 +1288,9 @@ class Bridge:
         self.feed = Feed(options.queue_max_ticks)
         self.quotes = Quotes(options, self.feed, self.on_change)
         self.writer = Writer(self.feed, self.spool, self.quotes.snapshot, lambda: self.link.wake())
-        self.link = Link(options.host, options.port, options.token, self.spool, self.on_connect,
-                         self.status, options.max_backoff)
         self.news = collections.deque(maxlen=20)
+        self.link = Link(options.host, options.port, options.token, self.spool, self.on_connect,
+                         self.status, self.news, options.max_backoff)
         self.last_change = None
         self.reported = {"bridge_queue_full": 0, "bridge_spool_full": 0}
         self.stop_event = threading.Event()

@@ -305,6 +305,7 @@ fn time_us(tick: &Tick<'_>) -> Result<i64, Refusal> {
     if tick.time.is_nan() {
         let text = tick.time_text.trim();
         return parse_exchange_time(text)
+            .filter(|_| is_whole_time(text))
             .filter(|us| TIMES_MS.contains(&(*us as f64 / 1_000.0)))
             .ok_or(Refusal::NoTime);
     }
@@ -313,6 +314,24 @@ fn time_us(tick: &Tick<'_>) -> Result<i64, Refusal> {
     }
     #[allow(clippy::cast_possible_truncation)] // in range
     Ok((tick.time * 1_000.0).round() as i64)
+}
+
+/// Whether a text is date and time to the second, as `20231106 15:00:04`, `20250929 10:13:41.153` or
+/// `20231107110321.000`; other spellings, such as a date alone, were never seen.
+fn is_whole_time(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let pattern: &[u8] = match whole.len() {
+        14 => b"00000000000000",
+        17 => b"00000000 00:00:00",
+        _ => return false,
+    };
+    let fits = |(byte, like): (u8, &u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        like => byte == *like,
+    };
+    whole.bytes().zip(pattern).all(fits)
+        && !fraction.is_empty()
+        && fraction.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A price without the noise of binary sums; `None` when absent.

@@ -268,7 +268,9 @@ impl Connection {
         }
         let before = ticks.len();
         let kept: Vec<_> = ticks.into_iter().filter(|coded| self.is_newest(coded)).collect();
-        context.dropped("superseded", (before - kept.len()) as u64);
+        if kept.len() < before {
+            context.dropped("superseded", (before - kept.len()) as u64);
+        }
         kept
     }
 
