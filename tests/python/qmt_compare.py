@@ -12,7 +12,8 @@ import pyarrow.parquet as parquet
 import qmt_reader
 import script
 
-FIELDS = ("pre_close", "open", "high", "low", "close", "bid", "ask", "bid_volume", "ask_volume")
+PRICES = ("pre_close", "open", "high", "low", "close")
+BOOK = ("bid", "ask", "bid_volume", "ask_volume")
 
 
 def key(quote: dict) -> tuple:
@@ -22,7 +23,9 @@ def key(quote: dict) -> tuple:
 def from_lake(row: dict) -> dict:
     moment = row["time"].astimezone(datetime.timezone.utc)
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-    quote = {name: row[name] for name in FIELDS}
+    # the lake has five levels for everybody
+    book = {name: [value for value in row[name] if value is not None] for name in BOOK}
+    quote = dict({name: row[name] for name in PRICES}, **book)
     quote["symbol"] = row["symbol"]
     quote["time_us"] = (moment - epoch) // datetime.timedelta(microseconds=1)
     quote["amount_cny"], quote["volume_shares"] = row["amount"], row["volume"]

@@ -592,6 +592,8 @@ CHUNK_TICKS = 8192
 # callbacks with fewer ticks wait so long, in seconds, for others to join them
 SMALL_TICKS = 256
 LINGER = 0.005
+# seconds after a failed snapshot
+SNAPSHOT_PAUSE = 5.0
 
 
 class Feed:
@@ -646,6 +648,7 @@ class Writer(threading.Thread):
         self.snapshot = snapshot  # gives {code: tick} of everything
         self.on_append = on_append
         self.wanted = None
+        self.not_before = 0.0
         self.stopping = False
         self.latest = {}
         self.snapshot_ms = {}
@@ -664,8 +667,8 @@ class Writer(threading.Thread):
 
     def run(self):
         while True:
-            reason, self.wanted = self.wanted, None
-            if reason and not self.stopping:
+            if self.wanted and not self.stopping and time.monotonic() >= self.not_before:
+                reason, self.wanted = self.wanted, None
                 self.take_snapshot(reason)
             items = self.gather()
             self.spool.tick()
@@ -742,7 +745,9 @@ class Writer(threading.Thread):
         try:
             data = self.snapshot()
         except Exception as error:
-            log.warning("no snapshot (%s): get_full_tick failed: %s", reason, error)
+            log.warning("no snapshot (%s): get_full_tick failed: %s; it is tried again", reason, error)
+            self.wanted = self.wanted or reason
+            self.not_before = time.monotonic() + SNAPSHOT_PAUSE
             return
         now_us = time.time_ns() // 1000
         # what came in meanwhile is older or the same
@@ -997,6 +1002,7 @@ class Quotes(threading.Thread):
         self.on_change = on_change
         self.xtdata = None
         self.mode = None
+        self.last_text = None
         self.stopping = threading.Event()
         self.codes = []
         self.subscriptions = []
@@ -1031,10 +1037,12 @@ class Quotes(threading.Thread):
                 backoff = min(30.0, backoff * 2)
 
     def change(self, mode, level, text):
-        if (mode, text) != (self.mode, getattr(self, "last_text", None)):
+        is_news = (mode, text) != (self.mode, self.last_text)
+        # first, because a snapshot is asked for as soon as others hear of it
+        self.mode, self.last_text = mode, text
+        if is_news:
             getattr(log, level)("%s", text)
             self.on_change(level, text)
-        self.mode, self.last_text = mode, text
 
     def connect(self):
         if self.xtdata is None:

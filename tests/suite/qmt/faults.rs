@@ -142,7 +142,7 @@ fn twenty_thousand_securities_in_one_callback_arrive() {
 fn a_full_spool_drops_the_oldest_counts_it_and_tells_the_host() {
     let (symbols, rounds) = (500_u64, 200);
     let site = Site::new(&plan(500, rounds, 1));
-    let bridge = site.bridge_to(site.port, &["--spool-max-bytes", "2097152"]);
+    let bridge = site.bridge_to(site.port, &["--spool-max-bytes", "1048576"]);
     bridge.wait_for_records(symbols * rounds);
     bridge.wait_for("the spool is full");
     let host = site.host();

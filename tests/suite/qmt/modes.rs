@@ -22,7 +22,8 @@ fn assert_in_order(site: &Site, symbols: usize, rounds: u64, every: bool) {
 #[test]
 fn a_subscription_that_is_refused_falls_back_to_one_for_each_stock_and_polls_the_rest() {
     for how in ["refuse", "raise"] {
-        let more = json!({ "whole_quote": how, "refuse": ["600003.SH", "600007.SH"], "full_tick": "ok" });
+        let more =
+            json!({ "whole_quote": how, "refuse": ["600003.SH", "600007.SH"], "full_tick": "ok" });
         let site = Site::new(&with(plan(10, 40, 20), &more));
         let (host, bridge) = (site.host(), site.bridge());
         host.wait_for("mode per_stock: 8 subscriptions; 2 securities were refused and are polled");

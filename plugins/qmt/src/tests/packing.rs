@@ -91,3 +91,8 @@ fn odd_ticks_among_usual_ones_keep_their_values_and_their_order() {
     assert_eq!(by_symbol(&found), by_symbol(&expected));
     assert_eq!(head.records as usize, expected.as_array().unwrap().len(), "each has a number");
 }
+
+#[test]
+fn the_bridge_passes_its_own_tests() {
+    python("qmt_bridge_test.py", &[&repository().join("plugins/qmt/bridge/qmt_bridge.py")]);
+}

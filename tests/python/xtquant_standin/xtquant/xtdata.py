@@ -134,6 +134,10 @@ def _tick(index, number):
     tick["volume"] = number
     tick["pvolume"] = number * 100 + index % 50
     tick["amount"] = round(tick["pvolume"] * 11.39, 2)
+    for place, name in enumerate(("askVol", "bidVol")):
+        # looks random, so that it does not pack better than real sizes
+        tick[name] = [(index * 7919 + number * 104729 + level * 15485863 + place * 32452843) * 2654435761
+                      % 2 ** 32 % 20000 for level in range(5)]
     every = PLAN.get("odd", 0)
     if every and (index + number) % every == 0:
         kind = (index + number) // every % 4
