@@ -1003,6 +1003,8 @@ class Quotes(threading.Thread):
         self.xtdata = None
         self.mode = None
         self.last_text = None
+        # xtquant does not say whether two threads may ask it at once
+        self.asking = threading.Lock()
         self.stopping = threading.Event()
         self.codes = []
         self.subscriptions = []
@@ -1093,7 +1095,8 @@ class Quotes(threading.Thread):
 
     def subscribe_whole(self, callback):
         try:
-            number = self.xtdata.subscribe_whole_quote(self.codes, callback=callback)
+            with self.asking:
+                number = self.xtdata.subscribe_whole_quote(self.codes, callback=callback)
         except Exception as error:
             log.warning("subscribe_whole_quote failed: %s", error)
             return False
@@ -1109,7 +1112,9 @@ class Quotes(threading.Thread):
             if self.stopping.is_set():
                 break
             try:
-                number = self.xtdata.subscribe_quote(code, period="tick", count=0, callback=callback)
+                with self.asking:
+                    number = self.xtdata.subscribe_quote(code, period="tick", count=0,
+                                                         callback=callback)
             except Exception as error:
                 number = error
             if isinstance(number, int) and number > 0:
@@ -1126,7 +1131,8 @@ class Quotes(threading.Thread):
         self.generation += 1
         for number in self.subscriptions:
             try:
-                self.xtdata.unsubscribe_quote(number)
+                with self.asking:
+                    self.xtdata.unsubscribe_quote(number)
             except Exception:
                 pass  # the terminal is gone, and its subscriptions with it
         self.subscriptions = []
@@ -1161,30 +1167,31 @@ class Quotes(threading.Thread):
     def is_deaf(self):
         """Whether quotes move though the callback is silent."""
         sample = self.codes[:: max(1, len(self.codes) // 50)][:50]
-        before = self.xtdata.get_full_tick(sample)
+        before = self.full_tick(sample)
         if self.stopping.wait(min(6.0, self.options.silence)):
             return False
-        after = self.xtdata.get_full_tick(sample)
+        after = self.full_tick(sample)
         return time.monotonic() - self.heard_at > self.options.silence and before != after
 
+    def full_tick(self, codes):
+        out = {}
+        for start in range(0, len(codes), 1000):
+            with self.asking:
+                out.update(self.xtdata.get_full_tick(codes[start:start + 1000]) or {})
+        return out
+
     def poll(self):
-        for start in range(0, len(self.polled), 1000):
-            some = self.xtdata.get_full_tick(self.polled[start:start + 1000]) or {}
-            changed = {}
-            for code, tick in some.items():
-                if tick and self.last_polled.get(code) != tick:
-                    self.last_polled[code] = changed[code] = tick
-            self.feed.offer(changed)
+        changed = {}
+        for code, tick in self.full_tick(self.polled).items():
+            if tick and self.last_polled.get(code) != tick:
+                self.last_polled[code] = changed[code] = tick
+        self.feed.offer(changed)
         self.heard_at = time.monotonic()
 
     def snapshot(self):
-        xtdata = self.xtdata
-        if xtdata is None or self.mode is None:
+        if self.xtdata is None or self.mode is None:
             raise RuntimeError("QMT is not there yet")
-        out = {}
-        for start in range(0, len(self.codes), 1000):
-            out.update(xtdata.get_full_tick(self.codes[start:start + 1000]) or {})
-        return out
+        return self.full_tick(self.codes)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -1322,6 +1329,7 @@ class Bridge:
         status = {"spooled": self.spool.waiting()[0]}
         if self.news:
             status["level"], status["text"] = self.news.popleft()
+        # what a cut connection swallows is in the log of this side alone
         dropped = {"bridge_queue_full": self.feed.dropped + self.writer.failed,
                    "bridge_spool_full": self.spool.dropped_records}
         news = {name: total - self.reported[name] for name, total in dropped.items()

@@ -121,7 +121,7 @@ pub fn ticks(body: &[u8]) -> Result<Vec<Coded<'_>>, String> {
     let times = text(cursor.take(times)?)?;
     let numbers = SCALARS + levels.iter().map(|levels| usize::from(*levels)).sum::<usize>();
     let length = rows.checked_mul(numbers * 8).ok_or("a batch has too many rows")?;
-    let columns = Columns { bytes: cursor.take(length)?, count: rows * numbers };
+    let columns = unshuffled(cursor.take(length)?);
     let json = cursor.take(json)?;
     if !cursor.0.is_empty() {
         return Err(format!("a batch has {} bytes too many", cursor.0.len()));
@@ -138,19 +138,19 @@ fn rows_of<'a>(
     levels: &[u8; 4],
     codes: &'a str,
     times: &'a str,
-    columns: &Columns<'_>,
+    columns: &[f64],
 ) -> Result<Vec<Coded<'a>>, String> {
     let mut codes = codes.split('\n');
     let mut times_left = (!times.is_empty()).then(|| times.split('\n'));
     let mut ticks = Vec::with_capacity(rows);
     for row in 0..rows {
-        let number = |column: usize| columns.get(column * rows + row);
+        let number = |column: usize| columns[column * rows + row];
         let mut start = SCALARS * rows;
         let mut book = [Side::default(); 4];
         for (side, &levels) in book.iter_mut().zip(levels) {
             let levels = usize::from(levels);
             for level in 0..levels {
-                side.push(columns.get(start + row * levels + level));
+                side.push(columns[start + row * levels + level]);
             }
             start += rows * levels;
         }
@@ -183,20 +183,17 @@ fn rows_of<'a>(
     Ok(ticks)
 }
 
-/// Shuffled doubles.
-struct Columns<'a> {
-    bytes: &'a [u8],
-    count: usize,
-}
-
-impl Columns<'_> {
-    fn get(&self, index: usize) -> f64 {
-        let mut bytes = [0; 8];
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = self.bytes[place * self.count + index];
-        }
-        f64::from_le_bytes(bytes)
-    }
+/// Doubles of which all lowest bytes come first, then all next ones.
+fn unshuffled(bytes: &[u8]) -> Vec<f64> {
+    let count = bytes.len() / 8;
+    let plane = |place: usize| &bytes[place * count..][..count];
+    let [b0, b1, b2, b3] = [plane(0), plane(1), plane(2), plane(3)];
+    let [b4, b5, b6, b7] = [plane(4), plane(5), plane(6), plane(7)];
+    (0..count)
+        .map(|at| {
+            f64::from_le_bytes([b0[at], b1[at], b2[at], b3[at], b4[at], b5[at], b6[at], b7[at]])
+        })
+        .collect()
 }
 
 fn text(bytes: &[u8]) -> Result<&str, String> {

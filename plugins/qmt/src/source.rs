@@ -51,25 +51,30 @@ impl Source for Qmt {
         let settings = options.check(&context)?;
         let Settings { sessions, stale_after, .. } = settings.clone();
         let feed = match &settings.origin {
-            Origin::Bridge { address, token } => {
-                let progress = Arc::new(Mutex::new(Progress::open(&context)?));
-                let server = Server::start(
-                    address,
-                    token,
-                    settings.heartbeat,
-                    &context,
-                    Arc::clone(&progress),
-                )?;
-                Feed::Bridge(Bridge { server, progress, handed_on: VecDeque::new(), confirmed: 0 })
-            }
+            Origin::Bridge { address, token } => Feed::Bridge(Bridge {
+                address: address.clone(),
+                token: token.clone(),
+                heartbeat: settings.heartbeat,
+                server: None,
+                progress: Arc::new(Mutex::new(Progress::open(&context)?)),
+                handed_on: VecDeque::new(),
+                confirmed: 0,
+            }),
             Origin::Server { .. } => Feed::Client(Box::new(Client::new(&settings, &context)?)),
         };
-        Ok(Self {
+        let mut source = Self {
             silence: Silence::new(sessions, stale_after, &context),
             maker: Maker::new(context.instance()),
             feed,
             context,
-        })
+        };
+        if let Feed::Bridge(bridge) = &mut source.feed
+            && let Err(error) = bridge.listen(&source.context)
+        {
+            // the instance before this one may still hold the address; each `next` tries again
+            source.context.warn(&error.message);
+        }
+        Ok(source)
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
@@ -92,8 +97,8 @@ impl Source for Qmt {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
         match &mut self.feed {
             Feed::Bridge(bridge) => {
-                // what came from now on would be lost with this instance
-                bridge.server.close();
+                // frees the address; what comes from now on is sent again to whoever listens next
+                bridge.server = None;
                 Ok(Some(lock(&bridge.progress).export()))
             }
             Feed::Client(_) => Ok(None),
@@ -109,7 +114,7 @@ impl Source for Qmt {
 
     fn close(&mut self) -> Result<(), PluginError> {
         match &mut self.feed {
-            Feed::Bridge(bridge) => bridge.server.close(),
+            Feed::Bridge(bridge) => bridge.server = None,
             Feed::Client(client) => client.close(),
         }
         Ok(())
@@ -118,7 +123,11 @@ impl Source for Qmt {
 
 /// Frames in, batches out, confirmations back.
 struct Bridge {
-    server: Server,
+    address: String,
+    token: String,
+    heartbeat: Duration,
+    /// None while the address cannot be had, and after the state was given away.
+    server: Option<Server>,
     progress: Arc<Mutex<Progress>>,
     /// Spool and number of frames that were given on and not confirmed, oldest first.
     handed_on: VecDeque<(u64, u64)>,
@@ -126,19 +135,31 @@ struct Bridge {
 }
 
 impl Bridge {
+    /// Listens, unless it does.
+    fn listen(&mut self, context: &Context) -> Result<(), PluginError> {
+        if self.server.is_none() {
+            let progress = Arc::clone(&self.progress);
+            let started =
+                Server::start(&self.address, &self.token, self.heartbeat, context, progress)?;
+            self.server = Some(started);
+        }
+        Ok(())
+    }
+
     fn next(
         &mut self,
         deadline: Instant,
         maker: &mut Maker,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
-        while let Some(arrival) = self.server.next(deadline) {
+        self.listen(context)?;
+        while let Some(arrival) = self.server.as_ref().and_then(|server| server.next(deadline)) {
             let Arrival { spool, sequence, .. } = arrival;
             let place = lock(&self.progress).of(spool);
             if sequence <= place.taken {
                 // sent again by a bridge that had not heard of it
                 if sequence <= place.confirmed {
-                    self.server.acknowledge(spool, place.confirmed);
+                    self.acknowledge(spool, place.confirmed);
                 }
                 continue;
             }
@@ -234,8 +255,14 @@ impl Bridge {
     /// Keeps it first, so that the bridge never forgets what the host does not remember.
     fn tell(&self, spool: u64, sequence: u64) -> Result<(), PluginError> {
         let kept = lock(&self.progress).confirm(spool, sequence);
-        self.server.acknowledge(spool, sequence);
+        self.acknowledge(spool, sequence);
         kept
+    }
+
+    fn acknowledge(&self, spool: u64, sequence: u64) {
+        if let Some(server) = &self.server {
+            server.acknowledge(spool, sequence);
+        }
     }
 }
 
@@ -248,7 +275,7 @@ impl Qmt {
     /// Where the source listens.
     pub fn address(&self) -> std::net::SocketAddr {
         match &self.feed {
-            Feed::Bridge(bridge) => bridge.server.address(),
+            Feed::Bridge(bridge) => bridge.server.as_ref().unwrap().address(),
             Feed::Client(_) => panic!("it does not listen"),
         }
     }

@@ -84,9 +84,16 @@ fn a_terminal_that_is_away_is_told_and_subscribed_again_when_it_is_back() {
     host.wait_for("mode whole_quote");
     site.wait_for_round(30);
     site.set("connected", 0);
-    bridge.wait_for("the connection of xtquant is gone");
-    site.set("connected", 1);
+    let gone = "the connection of xtquant is gone";
+    bridge.wait_for(gone);
     site.limit(60);
+    site.set("connected", 1);
+    // what was played before the new subscription is in the snapshot behind it
+    site.wait_for_round(60);
+    wait_until("a snapshot", || {
+        let log = bridge.log();
+        log.split_once(gone).unwrap().1.contains("full snapshot of 20 securities (subscribed)")
+    });
     site.wait_for_all(60, &bridge);
     site.end(bridge, host);
     assert_in_order(&site, 20, 60, false);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use plugin_api::{
-    ErrorKind, Source,
+    ErrorKind, Polled, Source,
     serde_json::{Value, json},
     testing::{check_options, check_source, options},
 };
@@ -73,10 +73,13 @@ fn an_address_that_is_taken_is_named_with_the_remedy() {
     let source = bench.listener();
     let address = source.address();
     let given = json!({ "listen": format!("tcp://{address}"), "token": TOKEN });
-    let error = Qmt::open(options(given).unwrap(), bench.context()).err().unwrap();
+    let mut second = Qmt::open(options(given).unwrap(), bench.context()).unwrap();
+    let error = second.next(Duration::ZERO).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Retry);
     assert!(error.message.contains(&format!("{address} is in use")), "{error}");
     assert!(error.message.contains("ss -ltnp"), "{error}");
+    drop(source);
+    assert!(matches!(second.next(Duration::ZERO), Ok(Polled::Idle)), "it is free now");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::TcpStream, time::Duration};
 
-use plugin_api::{Batch, PluginError, Source};
+use plugin_api::{Batch, PluginError, Source, serde_json::json};
 
 use super::{
     Bench, TOKEN,
@@ -95,17 +95,37 @@ fn a_successor_goes_on_where_the_instance_before_it_was() {
         next(&mut source);
     }
     source.confirm(1).unwrap();
+    // it is opened while the other one still holds the address
+    let given = json!({ "listen": format!("tcp://{}", source.address()), "token": TOKEN });
+    let mut successor = bench.source(&given);
     let state = source.export_state().unwrap().unwrap();
+    assert!(successor.import_state(b"other").is_err());
+    successor.import_state(&state).unwrap();
     source.close().unwrap();
-
-    let mut source = bench.listener();
-    source.import_state(&state).unwrap();
-    assert!(source.import_state(b"other").is_err());
+    let mut source = successor;
+    nothing(&mut source);
     let mut bridge = Bridge::connect(source.address());
     assert_eq!(bridge.told, (1, 3));
     bridge.send(3);
     bridge.send(4);
     assert_eq!(place(&next(&mut source)).1, 4);
+}
+
+#[test]
+fn an_instance_whose_state_nobody_took_goes_on() {
+    let bench = Bench::new();
+    let mut source = bench.listener();
+    let mut bridge = Bridge::connect(source.address());
+    bridge.send(1);
+    next(&mut source);
+    assert!(source.export_state().unwrap().is_some());
+    nothing(&mut source);
+    let mut bridge = Bridge::connect(source.address());
+    assert_eq!(bridge.told, (0, 1));
+    bridge.send(2);
+    assert_eq!(place(&next(&mut source)).1, 2);
+    source.confirm(2).unwrap();
+    bridge.wait_for_ack(2);
 }
 
 #[test]

@@ -107,7 +107,8 @@ def get_full_tick(code_list):
         _start()  # nobody else makes the quotes move
     with _lock:
         wanted = set(code_list)
-        return {code: dict(tick) for code, tick in _latest.items() if code in wanted}
+        return {code: dict(tick) for code, tick in _latest.items()
+                if code in wanted or code[-2:] in wanted}
 
 
 def _subscribe(code, callback):
