@@ -35,25 +35,20 @@ impl Site {
     /// A site whose stand-in plays by that plan.
     fn new(plan: &Value) -> Self {
         let site = Self {
-            bench: Bench::with_links(&["qmt", "parquet", "faulty"]),
+            bench: Bench::with_links(&["qmt", "parquet"]),
             port: free_port(),
             http: free_port(),
         };
         site.bench.write("xtquant/plan.json", plan.to_string());
-        site.pipeline("");
-        site
-    }
-
-    /// Writes the pipeline, with more sinks.
-    fn pipeline(&self, more: &str) {
-        let Self { port, http, .. } = self;
-        self.bench.pipeline(&format!(
+        let Self { port, http, .. } = &site;
+        site.bench.pipeline(&format!(
             "[host]\nhttp = \"127.0.0.1:{http}\"\n\
              [sources.quotes]\nplugin = \"qmt\"\nlisten = \"tcp://127.0.0.1:{port}\"\n\
              token = \"{TOKEN}\"\nheartbeat = \"1s\"\nphases = []\n\
              [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"quotes\"]\npath = \"lake\"\n\
-             row_group_records = 5000\nflush_interval = \"100ms\"\n{more}"
+             row_group_records = 5000\nflush_interval = \"100ms\"\n"
         ));
+        site
     }
 
     /// Starts the host and waits until it listens.
