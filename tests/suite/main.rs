@@ -16,6 +16,7 @@ mod delivery;
 mod faults;
 mod files;
 mod quality;
+mod qmt;
 mod readers;
 mod redis;
 mod reference;
