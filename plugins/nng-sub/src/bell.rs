@@ -19,11 +19,11 @@ pub struct Bell(OwnedFd);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
     /// The socket can be read or written, or has failed.
-    BySocket,
+    Socket,
     /// Somebody rang.
-    ByBell,
+    Bell,
     /// The time is over.
-    ByTime,
+    Time,
 }
 
 impl Bell {
@@ -64,10 +64,10 @@ impl Bell {
             let mut fds = vec![PollFd::from_borrowed_fd(bell, PollFlags::IN)];
             fds.extend(socket.map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
             match poll(&mut fds, timeout.as_ref()) {
-                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Woken::ByTime),
+                Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Woken::Time),
                 Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::ByBell),
-                Ok(_) => return Ok(Woken::BySocket),
+                Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::Bell),
+                Ok(_) => return Ok(Woken::Socket),
                 Err(error) => return Err(error.into()),
             }
         }
@@ -86,12 +86,12 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let socket = Some((ours.as_fd(), PollFlags::IN));
         let soon = Instant::now() + Duration::from_millis(5);
-        assert_eq!(bell.wait(socket, Some(soon)).unwrap(), Woken::ByTime);
+        assert_eq!(bell.wait(socket, Some(soon)).unwrap(), Woken::Time);
         bell.ring();
-        assert_eq!(bell.wait(socket, None).unwrap(), Woken::ByBell);
-        assert_eq!(bell.wait(None, None).unwrap(), Woken::ByBell, "it goes on ringing");
+        assert_eq!(bell.wait(socket, None).unwrap(), Woken::Bell);
+        assert_eq!(bell.wait(None, None).unwrap(), Woken::Bell, "it goes on ringing");
         bell.silence();
         drop(theirs);
-        assert_eq!(bell.wait(socket, None).unwrap(), Woken::BySocket);
+        assert_eq!(bell.wait(socket, None).unwrap(), Woken::Socket);
     }
 }

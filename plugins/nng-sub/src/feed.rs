@@ -99,8 +99,8 @@ impl Feed {
     /// Reads what is there; `None` when the connection has ended.
     fn read(&mut self, mut connection: Connection) -> Option<Connection> {
         let received = match connection.link.wait(&self.inbox.bell, None) {
-            Ok(Woken::BySocket) => connection.link.receive(&mut self.buffer),
-            Ok(Woken::ByBell | Woken::ByTime) => Received::Nothing,
+            Ok(Woken::Socket) => connection.link.receive(&mut self.buffer),
+            Ok(Woken::Bell | Woken::Time) => Received::Nothing,
             Err(error) => Received::End(error.to_string()),
         };
         let end = match received {
@@ -118,9 +118,9 @@ impl Feed {
                 }
             }
         };
+        lay_in(Item::Cut, &self.inbox, &self.context);
         self.context.gauge("connected", 0.0);
         self.context.warn(&format!("lost {}: {end}; dialling again", connection.link.peer()));
-        self.inbox.put(Item::Cut);
         self.rest();
         None
     }
@@ -156,6 +156,11 @@ fn accept(frame: Frame, topic: &[u8], inbox: &Inbox, context: &Context) {
         message.drain(..topic.len());
         Item::List(message)
     };
+    lay_in(item, inbox, context);
+}
+
+/// Puts an item into the inbox and counts what was lost to make room for it.
+fn lay_in(item: Item, inbox: &Inbox, context: &Context) {
     let lost = inbox.put(item);
     if lost.is_empty() {
         return;

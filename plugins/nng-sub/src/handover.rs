@@ -131,8 +131,10 @@ impl Handover {
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let (len, bytes) = bytes.split_first_chunk::<8>()?;
-        let (head, mut bytes) = bytes.split_at_checked(u64::from_le_bytes(*len).try_into().ok()?)?;
-        let head: Head = serde_json::from_slice(head).ok().filter(|head: &Head| head.form == FORM)?;
+        let (head, mut bytes) =
+            bytes.split_at_checked(u64::from_le_bytes(*len).try_into().ok()?)?;
+        let head: Head =
+            serde_json::from_slice(head).ok().filter(|head: &Head| head.form == FORM)?;
         let mut take = |len: usize| {
             let (taken, rest) = bytes.split_at_checked(len)?;
             bytes = rest;

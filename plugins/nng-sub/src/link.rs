@@ -191,9 +191,9 @@ fn await_socket(
     late: &str,
 ) -> Result<(), NoLink> {
     match bell.wait(Some((socket.as_fd(), flags)), Some(until)) {
-        Ok(Woken::BySocket) => Ok(()),
-        Ok(Woken::ByBell) => Err(NoLink::Interrupted),
-        Ok(Woken::ByTime) => Err(NoLink::Fault(format!("it {late} in time"))),
+        Ok(Woken::Socket) => Ok(()),
+        Ok(Woken::Bell) => Err(NoLink::Interrupted),
+        Ok(Woken::Time) => Err(NoLink::Fault(format!("it {late} in time"))),
         Err(error) => Err(NoLink::Fault(error.to_string())),
     }
 }
@@ -257,6 +257,7 @@ mod tests {
     use std::{
         io::{Read, Write},
         net::TcpListener,
+        path::Path,
         thread,
     };
 
@@ -279,7 +280,7 @@ mod tests {
                 let _ = is_done.recv();
             }
         });
-        let address = Address::parse(&format!("tcp://127.0.0.1:{port}"), Into::into).unwrap();
+        let address = Address::parse(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
         let link = Link::dial(&[address], &Bell::new().unwrap(), within);
         drop(done);
         peer.join().unwrap();
@@ -320,7 +321,7 @@ mod tests {
         bell.ring();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // never accepts
         let text = format!("tcp://{}", listener.local_addr().unwrap());
-        let address = Address::parse(&text, Into::into).unwrap();
+        let address = Address::parse(&text, Path::to_owned).unwrap();
         let dialled = Link::dial(&[address], &bell, PATIENCE);
         assert_eq!(dialled.err(), Some(NoLink::Interrupted));
     }
@@ -328,9 +329,10 @@ mod tests {
     #[test]
     fn every_address_is_named_when_none_answers() {
         let folder = tempfile::tempdir().unwrap();
-        let texts = ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
+        let texts =
+            ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
         let addresses: Vec<_> =
-            texts.iter().map(|text| Address::parse(text, Into::into).unwrap()).collect();
+            texts.iter().map(|text| Address::parse(text, Path::to_owned).unwrap()).collect();
         let dialled = Link::dial(&addresses, &Bell::new().unwrap(), PATIENCE);
         let Err(NoLink::Fault(fault)) = dialled else { panic!("somebody answered") };
         for text in texts {

@@ -129,12 +129,7 @@ impl Lists {
         Ok(Read { batch, refused, example })
     }
 
-    fn encode(
-        &mut self,
-        fit: &[Fit<'_>],
-        round: Round,
-        now_us: i64,
-    ) -> Result<Batch, PluginError> {
+    fn encode(&mut self, fit: &[Fit<'_>], round: Round, now_us: i64) -> Result<Batch, PluginError> {
         for spot in fit {
             let mut wire = WireSpot {
                 market: &spot.market,

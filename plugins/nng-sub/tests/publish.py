@@ -3,12 +3,11 @@
     publish.py FOLDER ADDRESS ROUNDS
 
 Sends every file of FOLDER, in the order of their numbers, in each of ROUNDS rounds, as soon as
-somebody has dialled.
+somebody has dialled; then stays until its stdin is closed.
 """
 
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pynng
@@ -20,11 +19,9 @@ def main(folder, address, rounds):
     files = sorted(Path(folder).iterdir(), key=lambda file: int(file.stem))
     messages = [file.read_bytes() for file in files]
     dialled = threading.Event()
-    left = threading.Event()
     # NNG keeps so many messages for a subscriber and drops the next
     with pynng.Pub0(send_buffer_size=8192) as socket:
         socket.add_post_pipe_connect_cb(lambda pipe: dialled.set())
-        socket.add_post_pipe_remove_cb(lambda pipe: left.set())
         socket.listen(address)
         assert dialled.wait(60), "nobody dials"
         for _ in range(int(rounds)):
@@ -32,8 +29,8 @@ def main(folder, address, rounds):
             for message in messages:
                 socket.send(message)
             socket.send(TOPIC + b"[end spot]")
-        # closing loses what is queued, and nothing tells when it has left; a collector runs on
-        time.sleep(1)
+        # closing loses what is queued, and nothing tells when it has left
+        sys.stdin.read()
 
 
 if __name__ == "__main__":

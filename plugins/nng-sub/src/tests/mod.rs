@@ -110,7 +110,8 @@ fn list(numbers: std::ops::Range<usize>) -> Vec<u8> {
     for number in numbers {
         let code = format!("{number:06}");
         let wire = plugin_api::WireSpot {
-            market: "SH",
+            market: "SZ", // SH 000xxx would be indices
+
             code: &code,
             datetime: b"2025-11-24 10:00:03",
             close: 10.5,

@@ -121,10 +121,11 @@ fn a_collector_on_pynng_is_read_to_the_last_quote() {
     let mut publisher = Command::new(python())
         .args([&script, &messages])
         .args([&address, &ROUNDS.to_string()])
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .spawn()
         .unwrap();
     let batches = bench.records(u32::try_from(ROUNDS * LISTS * 60).unwrap());
+    drop(publisher.stdin.take());
     bench.idle_until("its end", |host| {
         host.told().logs.iter().any(|(_, line)| line.contains("lost ipc://"))
     });

@@ -57,7 +57,8 @@ impl RawPublisher {
     /// Whether the subscriber has hung up.
     pub fn is_left(&mut self) -> bool {
         let read = self.stream.as_mut().unwrap().read(&mut [0]);
-        matches!(read, Ok(0)) || read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+        matches!(read, Ok(0))
+            || read.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
     }
 
     pub fn stream(&self) -> TcpStream {

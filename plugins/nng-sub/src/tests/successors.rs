@@ -31,8 +31,14 @@ impl Stream {
         Self { sender, stop }
     }
 
-    fn end(self) -> usize {
+    /// Reads on until the publisher, who may wait for its reader, has stopped.
+    fn end(self, bench: &mut Bench, batches: &mut Vec<Batch>) -> usize {
         self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        while !self.sender.is_finished() {
+            if let Polled::Batch(batch) = bench.source.next(Duration::from_millis(5)).unwrap() {
+                batches.push(batch);
+            }
+        }
         self.sender.join().unwrap()
     }
 }
@@ -40,7 +46,10 @@ impl Stream {
 #[test]
 fn a_chain_of_successors_loses_no_message_and_doubles_none() {
     let mut publisher = RawPublisher::new();
-    let options = json!({ "dial": publisher.address(), "slow_pipeline": "wait" });
+    let options = json!({
+        "dial": publisher.address(), "slow_pipeline": "wait",
+        "receive_buffer": "64KiB", "max_message": "64KiB",
+    });
     let mut bench = Bench::with(options.clone());
     bench.source.next(Duration::ZERO).unwrap();
     publisher.accept();
@@ -60,7 +69,7 @@ fn a_chain_of_successors_loses_no_message_and_doubles_none() {
         }
         std::mem::replace(&mut bench.source, next).close().unwrap();
     }
-    let sent = stream.end();
+    let sent = stream.end(&mut bench, &mut batches);
     let left = sent - numbers(&batches).len();
     batches.extend(bench.records(u32::try_from(left).unwrap()));
     assert!(numbers(&batches).into_iter().eq(0..sent), "lost, doubled or out of order");
@@ -112,6 +121,7 @@ fn a_socket_that_is_not_there_any_more_is_not_taken() {
     let mut bench = Bench::new(&publisher.address());
     bench.source.next(Duration::ZERO).unwrap();
     publisher.accept();
+    bench.idle_until("the connection", |host| host.counted("connects_total") == 1);
     let state = bench.source.export_state().unwrap().unwrap();
     let (socket, rest) = Handover::from_bytes(&state).unwrap().socket.unwrap();
     assert!(socket.adopt(&rest, 100).is_some());
