@@ -3,8 +3,8 @@
 //! A list that is no FlatBuffer is refused whole. Of one that is, each quote is judged alone: what
 //! has no exchange, code or readable time, holds a number that is none, or says one thing in two
 //! ways that do not agree is left out and counted; the others go on. They get what Hikyuu's
-//! publishers do not send: exchange in upper case, the time in one form and as a number, the time of
-//! receipt, a source and a number. A list that has all of that, as one of `nng-pub` does, goes on
+//! publishers do not send: exchange in upper case, the time in one form and as a number, a source, a
+//! number, and the time of receipt. A list that has all of that, as one of `nng-pub` does, goes on
 //! byte for byte.
 
 use std::borrow::Cow;
@@ -138,11 +138,10 @@ impl Lists {
                 time_us: spot.time_us,
                 ..spot.wire
             };
-            if wire.recv_time_us == 0 {
-                wire.recv_time_us = now_us;
-            }
             if wire.source.is_empty() {
+                // this source is where it enters; another one would have said when it did
                 wire.source = &self.instance;
+                wire.recv_time_us = now_us;
             }
             if wire.sequence == 0 {
                 wire.sequence = self.next_number;
@@ -163,7 +162,6 @@ fn judge<'a>(spot: &SpotView<'a>, datetime: &mut DatetimeText) -> Result<Fit<'a>
     let is_same = matches!((&market, &code), (Cow::Borrowed(_), Cow::Borrowed(_)))
         && market.len() == wire.market.len()
         && wire.time_us != 0
-        && wire.recv_time_us != 0
         && wire.sequence != 0
         && !wire.source.is_empty()
         && datetime.format(time_us) == text.as_bytes();
