@@ -7,6 +7,7 @@ mod abi;
 mod architecture;
 mod backpressure;
 mod bad_input;
+mod bars;
 mod clickhouse;
 mod commands;
 mod control;

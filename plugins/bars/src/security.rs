@@ -164,9 +164,9 @@ impl Security {
             }
             Some(bar) if quote.slot.time_us == bar.slot.time_us => bar.merge(period, quote),
             last => {
-                // hours that were changed may leave one open
-                if let Some(bar) = last.take_if(|bar| !bar.is_closed) {
-                    effects.closed.push((place, Bar { is_closed: true, ..bar }));
+                // a late quote changed it since it was closed, or changed hours left it open
+                if let Some(bar) = last.take_if(|bar| !bar.is_closed || bar.is_dirty) {
+                    effects.closed.push((place, Bar { is_closed: true, is_dirty: false, ..bar }));
                 }
                 *last = Some(Bar::begin(quote, base));
             }

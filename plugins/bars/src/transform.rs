@@ -96,6 +96,7 @@ impl Transform for Bars {
     /// not is shown as it is. A live one goes on after a restart.
     fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
         let updates = self.book.settings.updates;
+        self.close_by_time(self.context.now_us());
         let is_recorded = self.is_live == Some(false);
         if is_recorded {
             self.book.close_ended();

@@ -112,7 +112,7 @@ fn a_checkpoint_that_cannot_be_written_is_told_once_and_bars_go_on() {
 
 proptest! {
     #![proptest_config(proptest::test_runner::Config {
-        cases: 300, failure_persistence: None, ..proptest::test_runner::Config::default()
+        cases: 100, failure_persistence: None, ..proptest::test_runner::Config::default()
     })]
 
     #[test]

@@ -1,6 +1,7 @@
 //! The source against real publishers, all on loopback and in temporary folders.
 
 mod damage;
+mod leaks;
 mod life;
 mod lists;
 mod peers;
