@@ -43,7 +43,8 @@ options! {
         pub max_message: ByteSize,
         /// Bound of what was received and not taken by the pipeline. At least 64KiB. Default 64MiB.
         pub receive_buffer: ByteSize,
-        /// What happens when that is full. Default `drop`.
+        /// What happens when that is full. Default `drop`; `wait` suits a replay by `nng-pub` with
+        /// `slow_subscriber = "wait"`.
         pub slow_pipeline: SlowPipeline,
         /// How long each address has to answer, 10ms to 60s. Default 5s.
         pub connect_timeout: Duration,
@@ -68,11 +69,9 @@ options! {
 options! {
     /// What happens when more comes than the pipeline takes.
     pub enum SlowPipeline {
-        /// The oldest quotes are dropped and counted. A publisher that is not read would drop them
-        /// as well, but unseen.
+        /// The oldest quotes are dropped and counted; NNG's own publishers would drop unseen.
         Drop,
-        /// Reading stops until there is room, so that the publisher has to wait. Loses nothing only
-        /// where the publisher waits, as `nng-pub` does with `slow_subscriber = "wait"`.
+        /// Reading stops until there is room, so that the publisher waits, or drops in its turn.
         Wait,
     }
 }
