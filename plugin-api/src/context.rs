@@ -72,12 +72,12 @@ impl Context {
         &self.instance
     }
 
-    /// Folder of pipeline.toml.
+    /// Folder of pipeline.toml; empty in a sandbox, where relative paths are those that were granted.
     pub fn base_dir(&self) -> &Path {
         &self.base_dir
     }
 
-    /// Where [`state_dir`](Self::state_dir) is made.
+    /// Where [`state_dir`](Self::state_dir) is made; empty when there is none.
     pub fn state_path(&self) -> &Path {
         &self.state_dir
     }
@@ -95,8 +95,14 @@ impl Context {
     /// A folder for this component alone that outlives restarts; made when first used.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// When the folder cannot be made, or in a sandbox when it is not granted.
     pub fn state_dir(&self) -> std::io::Result<&Path> {
+        if self.state_dir.as_os_str().is_empty() {
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                "the component has no folder for its state; set `grants.state = true` on it",
+            ));
+        }
         std::fs::create_dir_all(&self.state_dir)?;
         Ok(&self.state_dir)
     }

@@ -45,12 +45,17 @@
 //! ```
 //!
 //! Nothing in the traits assumes shared memory or threads, so the same source serves a native
-//! library and a sandboxed component.
+//! library (`cargo build --release`) and a sandboxed component
+//! (`cargo build --release --target wasm32-wasip2`). In a sandbox a panic ends the instance, what
+//! an instance holds is dropped without running `Drop` unless it was closed, and files, network
+//! and environment are there as far as the pipeline grants them.
 
 mod batch;
 mod context;
+mod descriptor;
 mod error;
-mod guard;
+#[doc(hidden)]
+pub mod export;
 mod manifest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
@@ -59,9 +64,12 @@ mod sink;
 mod source;
 pub mod testing;
 mod transform;
+#[cfg(target_family = "wasm")]
+pub mod wasm;
 
 pub use batch::{Batch, Payload, Provenance, RecordKind, Round};
 pub use context::{Context, HostServices, Level};
+pub use descriptor::{DESCRIPTOR_SECTION, Descriptor};
 pub use error::{ErrorKind, PluginError};
 pub use manifest::{ApiVersion, Manifest, Role, RoleKind};
 pub use options::{ByteSize, Duration, options_schema, parse_byte_size, parse_duration};

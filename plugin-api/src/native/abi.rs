@@ -20,7 +20,7 @@ use abi_stable::{
     std_types::{RArc, RBox, ROption, RResult, RSlice, RStr, RString, RVec},
 };
 
-use crate::{Batch, ErrorKind, Level, PluginError};
+use crate::{Batch, Delivery, ErrorKind, Level, PluginError, Role, RoleKind};
 
 /// A [`PluginError`] on its way to the host.
 #[repr(C)]
@@ -89,6 +89,16 @@ pub enum AbiRoleKind {
     Sink,
 }
 
+impl From<AbiRoleKind> for RoleKind {
+    fn from(kind: AbiRoleKind) -> Self {
+        match kind {
+            AbiRoleKind::Source => Self::Source,
+            AbiRoleKind::Transform => Self::Transform,
+            AbiRoleKind::Sink => Self::Sink,
+        }
+    }
+}
+
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub enum AbiDelivery {
@@ -107,6 +117,29 @@ pub struct AbiRole {
     pub ordered: bool,
     pub max_records: u32,
     pub max_wait_us: u64,
+}
+
+impl From<Role> for AbiRole {
+    fn from(role: Role) -> Self {
+        let kind = match role.kind {
+            RoleKind::Source => AbiRoleKind::Source,
+            RoleKind::Transform => AbiRoleKind::Transform,
+            RoleKind::Sink => AbiRoleKind::Sink,
+        };
+        let delivery = role.delivery.map(|delivery| match delivery {
+            Delivery::Publisher => AbiDelivery::Publisher,
+            Delivery::Service => AbiDelivery::Service,
+            Delivery::Store => AbiDelivery::Store,
+        });
+        Self {
+            kind,
+            options_schema: role.options_schema.to_string().into(),
+            delivery: delivery.into(),
+            ordered: role.ordered,
+            max_records: role.max_records,
+            max_wait_us: u64::try_from(role.max_wait.as_micros()).unwrap_or(u64::MAX),
+        }
+    }
 }
 
 #[repr(C)]

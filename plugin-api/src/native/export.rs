@@ -1,172 +1,57 @@
-//! Glue between the author traits and the ABI, compiled into every plugin.
+//! Glue between the author traits and the ABI, compiled into every native plugin.
 
 // what abi_stable's macros expand to
 #![allow(missing_docs)]
 
-use std::{marker::PhantomData, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use abi_stable::{
     prefix_type::PrefixTypeTrait,
     sabi_trait::TD_Opaque,
     std_types::{ROption, RResult, RSlice, RStr, RString, RVec},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::abi::{
-    AbiAck, AbiContext, AbiDelivery, AbiError, AbiManifest, AbiPolled, AbiRole, AbiRoleKind,
-    AbiSink, AbiSink_TO, AbiSource, AbiSource_TO, AbiTransform, AbiTransform_TO, HostObject,
-    PluginModule, PluginModuleRef, SinkObject, SourceObject, TransformObject,
+use super::{
+    abi::{
+        AbiAck, AbiContext, AbiError, AbiManifest, AbiPolled, AbiRole, AbiRoleKind, AbiSink,
+        AbiSink_TO, AbiSource, AbiSource_TO, AbiTransform, AbiTransform_TO, HostObject,
+        PluginModule, PluginModuleRef, SinkObject, SourceObject, TransformObject,
+    },
+    guard::{guard, install_panic_hook},
 };
 use crate::{
-    Ack, Batch, Context, Delivery, HostServices, Level, Output, PluginError, Polled, Sink, Source,
-    Transform,
-    guard::{guard, install_panic_hook},
-    options_schema,
+    Ack, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source, Transform,
+    export::{self, Exports, parse},
 };
 
-/// Names what a library can be. Exactly one call in a plugin's crate, which is a `cdylib`.
-///
-/// `version` is the crate's own unless it is given.
+/// What [`export_plugin!`](crate::export_plugin) makes of a plugin in a native library.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! export_plugin {
-    (
-        name: $name:literal,
-        $(version: $version:expr,)?
-        description: $description:literal,
-        author: $author:literal,
-        $(source: $source:ty,)?
-        $(transform: $transform:ty,)?
-        $(sink: $sink:ty $(,)?)?
-    ) => {
-        const _: () = {
-            struct Plugin;
+macro_rules! __export_carrier {
+    ($plugin:ident, $($role:tt)*) => {
+        // SAFETY: the name is this project's own, and a library exports it once.
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        static DATASERVER_PLUGIN: $crate::Descriptor = $crate::export::descriptor::<$plugin>();
 
-            impl $crate::native::Exports for Plugin {
-                const NAME: &'static str = $name;
-                const VERSION: &'static str = $crate::first_of!($($version,)? env!("CARGO_PKG_VERSION"));
-                const DESCRIPTION: &'static str = $description;
-                const AUTHOR: &'static str = $author;
-                type Source = $crate::first_type_of!($($source,)? $crate::native::NoSource);
-                type Transform = $crate::first_type_of!($($transform,)? $crate::native::NoTransform);
-                type Sink = $crate::first_type_of!($($sink,)? $crate::native::NoSink);
-            }
+        extern "C" fn module() -> $crate::native::library::RootModuleResult {
+            $crate::native::library::__call_root_module_loader(
+                $crate::native::root_module::<$plugin>,
+            )
+        }
 
-            // SAFETY: the name is this project's own, and a library exports it once.
-            #[allow(unsafe_code)]
-            #[unsafe(no_mangle)]
-            static DATASERVER_PLUGIN: $crate::native::Descriptor = $crate::native::Descriptor::new(
-                $name,
-                <Plugin as $crate::native::Exports>::VERSION,
-            );
-
-            extern "C" fn module() -> $crate::native::library::RootModuleResult {
-                $crate::native::library::__call_root_module_loader(
-                    $crate::native::root_module::<Plugin>,
-                )
-            }
-
-            // SAFETY: this is the symbol that abi_stable looks for, and `module` returns the root
-            // module of the very type that it is declared for.
-            #[allow(unsafe_code)]
-            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
-            static ROOT_MODULE: $crate::native::library::LibHeader = unsafe {
-                $crate::native::library::LibHeader::from_constructor::<$crate::native::PluginModuleRef>(
-                    module,
-                    $crate::native::library::CheckTypeLayout::Yes,
-                )
-            };
+        // SAFETY: this is the symbol that abi_stable looks for, and `module` returns the root
+        // module of the very type that it is declared for.
+        #[allow(unsafe_code)]
+        #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+        static ROOT_MODULE: $crate::native::library::LibHeader = unsafe {
+            $crate::native::library::LibHeader::from_constructor::<$crate::native::PluginModuleRef>(
+                module,
+                $crate::native::library::CheckTypeLayout::Yes,
+            )
         };
     };
-}
-
-/// The first of one or two expressions.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! first_of {
-    ($first:expr $(, $second:expr)?) => {
-        $first
-    };
-}
-
-/// The first of one or two types.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! first_type_of {
-    ($first:ty $(, $second:ty)?) => {
-        $first
-    };
-}
-
-/// What [`export_plugin!`] gathers.
-pub trait Exports: 'static {
-    const NAME: &'static str;
-    const VERSION: &'static str;
-    const DESCRIPTION: &'static str;
-    const AUTHOR: &'static str;
-    type Source: Source + 'static;
-    type Transform: Transform + 'static;
-    type Sink: Sink + 'static;
-}
-
-/// Stands for a role that the library does not have.
-#[derive(Deserialize, JsonSchema)]
-pub struct NoOptions {}
-
-macro_rules! absent_role {
-    ($name:ident) => {
-        pub struct $name;
-
-        impl $name {
-            fn refuse<T>() -> Result<T, PluginError> {
-                Err(PluginError::config("this plugin has no such role"))
-            }
-        }
-    };
-}
-
-absent_role!(NoSource);
-absent_role!(NoTransform);
-absent_role!(NoSink);
-
-impl Source for NoSource {
-    type Options = NoOptions;
-
-    fn open(_: NoOptions, _: Context) -> Result<Self, PluginError> {
-        Self::refuse()
-    }
-
-    fn next(&mut self, _: Duration) -> Result<Polled, PluginError> {
-        Self::refuse()
-    }
-}
-
-impl Transform for NoTransform {
-    type Options = NoOptions;
-
-    fn open(_: NoOptions, _: Context) -> Result<Self, PluginError> {
-        Self::refuse()
-    }
-
-    fn apply(&mut self, _: &Batch, _: &mut Output) -> Result<(), PluginError> {
-        Self::refuse()
-    }
-}
-
-impl Sink for NoSink {
-    type Options = NoOptions;
-
-    fn open(_: NoOptions, _: Context) -> Result<Self, PluginError> {
-        Self::refuse()
-    }
-
-    fn write(&mut self, _: &[Batch]) -> Result<Ack, PluginError> {
-        Self::refuse()
-    }
-}
-
-fn is<Role: 'static, Absent: 'static>() -> bool {
-    std::any::TypeId::of::<Role>() == std::any::TypeId::of::<Absent>()
 }
 
 /// The root module of a library.
@@ -184,43 +69,14 @@ pub fn root_module<P: Exports>() -> PluginModuleRef {
 }
 
 extern "C" fn manifest<P: Exports>() -> AbiManifest {
-    let roles = guard(|| Ok(roles::<P>())).unwrap_or_default();
+    let roles = guard(|| Ok(export::roles::<P>())).unwrap_or_default();
     AbiManifest {
         name: P::NAME.into(),
         version: P::VERSION.into(),
         description: P::DESCRIPTION.into(),
         author: P::AUTHOR.into(),
-        roles: roles.into(),
+        roles: roles.into_iter().map(AbiRole::from).collect(),
     }
-}
-
-fn roles<P: Exports>() -> Vec<AbiRole> {
-    let mut roles = Vec::new();
-    if !is::<P::Source, NoSource>() {
-        roles.push(role::<<P::Source as Source>::Options>(AbiRoleKind::Source, None));
-    }
-    if !is::<P::Transform, NoTransform>() {
-        roles.push(role::<<P::Transform as Transform>::Options>(AbiRoleKind::Transform, None));
-    }
-    if !is::<P::Sink, NoSink>() {
-        let delivery = match P::Sink::DELIVERY {
-            Delivery::Publisher => AbiDelivery::Publisher,
-            Delivery::Service => AbiDelivery::Service,
-            Delivery::Store => AbiDelivery::Store,
-        };
-        let mut sink = role::<<P::Sink as Sink>::Options>(AbiRoleKind::Sink, Some(delivery));
-        sink.ordered = P::Sink::ORDERED;
-        sink.max_records = P::Sink::MAX_RECORDS;
-        sink.max_wait_us = u64::try_from(P::Sink::MAX_WAIT.as_micros()).unwrap_or(u64::MAX);
-        roles.push(sink);
-    }
-    roles
-}
-
-fn role<Options: JsonSchema>(kind: AbiRoleKind, delivery: Option<AbiDelivery>) -> AbiRole {
-    let options_schema = RString::from(options_schema::<Options>().to_string());
-    let delivery = ROption::from(delivery);
-    AbiRole { kind, options_schema, delivery, ordered: true, max_records: 0, max_wait_us: 0 }
 }
 
 extern "C" fn open_source<S: Source + 'static>(
@@ -249,14 +105,7 @@ extern "C" fn check<P: Exports>(
     options: RStr<'_>,
     context: AbiContext,
 ) -> RResult<(), AbiError> {
-    to_abi(guard(|| {
-        let context = Context::from(context);
-        match role {
-            AbiRoleKind::Source => P::Source::check(&parse(options)?, &context),
-            AbiRoleKind::Transform => P::Transform::check(&parse(options)?, &context),
-            AbiRoleKind::Sink => P::Sink::check(&parse(options)?, &context),
-        }
-    }))
+    to_abi(guard(|| export::check::<P>(role.into(), options.as_str(), &context.into())))
 }
 
 extern "C" fn command<P: Exports>(
@@ -266,22 +115,9 @@ extern "C" fn command<P: Exports>(
     request: RStr<'_>,
 ) -> RResult<RString, AbiError> {
     to_abi(guard(|| {
-        let context = Context::from(context);
-        let request = parse(request)?;
-        let answer = match role {
-            AbiRoleKind::Source => P::Source::command(&parse(options)?, &context, &request)?,
-            AbiRoleKind::Sink => P::Sink::command(&parse(options)?, &context, &request)?,
-            AbiRoleKind::Transform => {
-                return Err(PluginError::config("transforms have no commands"));
-            }
-        };
-        Ok(RString::from(answer.to_string()))
+        let (options, request) = (options.as_str(), request.as_str());
+        export::command::<P>(role.into(), options, &context.into(), request).map(RString::from)
     }))
-}
-
-fn parse<Options: DeserializeOwned>(options: RStr<'_>) -> Result<Options, PluginError> {
-    serde_json::from_str(options.as_str())
-        .map_err(|error| PluginError::config(format!("options: {error}")))
 }
 
 fn open<Options: DeserializeOwned, Role, Object>(
@@ -291,15 +127,14 @@ fn open<Options: DeserializeOwned, Role, Object>(
     object: impl FnOnce(Instance<Role>) -> Object,
 ) -> RResult<Object, AbiError> {
     to_abi(guard(|| {
-        let role = open(parse(options)?, context.into())?;
-        Ok(object(Instance { role: Some(role), of: PhantomData }))
+        let role = open(parse(options.as_str())?, context.into())?;
+        Ok(object(Instance { role: Some(role) }))
     }))
 }
 
 /// One open plugin. Emptied only when it is dropped.
 struct Instance<Role> {
     role: Option<Role>,
-    of: PhantomData<Role>,
 }
 
 impl<Role> Instance<Role> {

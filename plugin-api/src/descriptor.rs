@@ -1,17 +1,17 @@
-//! What the host reads from a library's file before it loads it.
+//! What the host reads from a plugin's file before any code of it runs.
 
 use crate::ApiVersion;
 
-/// Name of the descriptor's symbol.
-pub const DESCRIPTOR_SYMBOL: &str = "DATASERVER_PLUGIN";
-/// Name of the symbol under which abi_stable looks for the root module.
-pub const ROOT_MODULE_SYMBOL: &str = abi_stable::library::ROOT_MODULE_LOADER_NAME;
+/// Name of the custom section that holds the descriptor of a component.
+///
+/// It lies in the core module within the component, or in the component itself.
+pub const DESCRIPTOR_SECTION: &str = "dataserver-plugin";
 
 const MAGIC: [u8; 8] = *b"DSPLUGIN";
 const NAME_LEN: usize = 64;
 const VERSION_LEN: usize = 32;
 
-/// Identity of a library, in plain bytes without pointers, so that it can be read off the file.
+/// Identity of a plugin, in plain bytes without pointers, so that it can be read off the file.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptor {
@@ -108,10 +108,5 @@ mod tests {
         assert_eq!(Descriptor::read(&bytes[..100]), None);
         bytes[0] = 0;
         assert_eq!(Descriptor::read(&bytes), None);
-    }
-
-    #[test]
-    fn the_export_macro_uses_the_symbol_that_abi_stable_looks_for() {
-        assert_eq!(ROOT_MODULE_SYMBOL, "_1as_0lib_1header_0root_bmodule_bloader");
     }
 }

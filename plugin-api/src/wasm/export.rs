@@ -1,0 +1,201 @@
+//! Glue between the author traits and the contract, compiled into every component.
+
+#![allow(missing_docs)]
+
+use std::{marker::PhantomData, time::Duration};
+
+use super::{
+    bindings::{
+        host,
+        plugin::exports::dataserver::plugin::plugin,
+        sink::exports::dataserver::plugin::sink_role,
+        source::exports::dataserver::plugin::source_role,
+        transform::exports::dataserver::plugin::transform_role,
+        types::{self, Error, Instance},
+    },
+    convert::made,
+    slot,
+};
+use crate::{
+    Ack, Batch, Output, PluginError, Polled, Sink, Source, Transform,
+    export::{self, Exports, parse},
+};
+
+/// What [`export_plugin!`](crate::export_plugin) makes of a plugin in a component.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_carrier {
+    (
+        $plugin:ident,
+        $(source $source:ty,)? $(transform $transform:ty,)? $(sink $sink:ty,)?
+    ) => {
+        type Component = $crate::wasm::Component<$plugin>;
+
+        // SAFETY: the section is this project's own, and bytes without pointers may lie in one.
+        #[allow(unsafe_code)]
+        #[used]
+        #[unsafe(link_section = "dataserver-plugin")]
+        static DESCRIPTOR: $crate::Descriptor = $crate::export::descriptor::<$plugin>();
+
+        $crate::__export_world!(plugin);
+        $($crate::__export_world!(source $source);)?
+        $($crate::__export_world!(transform $transform);)?
+        $($crate::__export_world!(sink $sink);)?
+    };
+}
+
+/// Exports one interface; a role only where `export_plugin!` names it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_world {
+    ($world:ident $($role:ty)?) => {
+        #[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
+        const _: () = {
+            $crate::wasm::bindings::$world::export!(
+                Component with_types_in $crate::wasm::bindings::$world
+            );
+        };
+    };
+}
+
+/// Exports a plugin; never made.
+pub struct Component<P>(PhantomData<P>);
+
+impl<P: Exports> plugin::Guest for Component<P> {
+    fn describe() -> types::Manifest {
+        types::Manifest {
+            name: P::NAME.to_owned(),
+            version: P::VERSION.to_owned(),
+            description: P::DESCRIPTION.to_owned(),
+            author: P::AUTHOR.to_owned(),
+            roles: export::roles::<P>().into_iter().map(Into::into).collect(),
+        }
+    }
+
+    fn check(role: types::RoleKind, options: String, instance: Instance) -> Result<(), Error> {
+        Ok(export::check::<P>(role.into(), &options, &instance.into())?)
+    }
+
+    fn command(
+        role: types::RoleKind,
+        options: String,
+        instance: Instance,
+        request: String,
+    ) -> Result<String, Error> {
+        Ok(export::command::<P>(role.into(), &options, &instance.into(), &request)?)
+    }
+}
+
+impl<P: Exports> source_role::Guest for Component<P> {
+    fn open(options: String, instance: Instance) -> Result<(), Error> {
+        slot::put(P::Source::open(parse(&options)?, instance.into())?);
+        Ok(())
+    }
+
+    fn next(wait_us: u64) -> Result<source_role::Polled, Error> {
+        let wait = Duration::from_micros(wait_us);
+        Ok(match slot::call(|source: &mut P::Source| source.next(wait))? {
+            Polled::Batch(batch) => source_role::Polled::Batch(made(batch, None)),
+            Polled::Idle => source_role::Polled::Idle,
+            Polled::End => source_role::Polled::End,
+        })
+    }
+
+    fn confirm(batches: u64) -> Result<(), Error> {
+        Ok(slot::call(|source: &mut P::Source| source.confirm(batches))?)
+    }
+
+    fn export_state() -> Result<Option<Vec<u8>>, Error> {
+        Ok(slot::call(P::Source::export_state)?)
+    }
+
+    fn import_state(state: Vec<u8>) -> Result<(), Error> {
+        Ok(slot::call(|source: &mut P::Source| source.import_state(&state))?)
+    }
+
+    fn close() -> Result<(), Error> {
+        Ok(slot::call_last(P::Source::close)?)
+    }
+}
+
+impl<P: Exports> transform_role::Guest for Component<P> {
+    fn open(options: String, instance: Instance) -> Result<(), Error> {
+        slot::put(P::Transform::open(parse(&options)?, instance.into())?);
+        Ok(())
+    }
+
+    fn apply(batch: types::Batch) -> Result<(), Error> {
+        let input = Batch::from(batch);
+        let mut output = Output::default();
+        slot::call(|transform: &mut P::Transform| transform.apply(&input, &mut output))?;
+        push(output, Some(&input));
+        Ok(())
+    }
+
+    fn tick() -> Result<(), Error> {
+        let mut output = Output::default();
+        slot::call(|transform: &mut P::Transform| transform.tick(&mut output))?;
+        push(output, None);
+        Ok(())
+    }
+
+    fn export_state() -> Result<Option<Vec<u8>>, Error> {
+        Ok(slot::call(P::Transform::export_state)?)
+    }
+
+    fn import_state(state: Vec<u8>) -> Result<(), Error> {
+        Ok(slot::call(|transform: &mut P::Transform| transform.import_state(&state))?)
+    }
+
+    fn close() -> Result<(), Error> {
+        let mut output = Output::default();
+        slot::call_last(|transform: &mut P::Transform| transform.close(&mut output))?;
+        push(output, None);
+        Ok(())
+    }
+}
+
+fn push(output: Output, input: Option<&Batch>) {
+    for batch in output.into_batches() {
+        host::push(&made(batch, input));
+    }
+}
+
+impl<P: Exports> sink_role::Guest for Component<P> {
+    fn open(options: String, instance: Instance) -> Result<(), Error> {
+        slot::put(P::Sink::open(parse(&options)?, instance.into())?);
+        Ok(())
+    }
+
+    fn write(batches: Vec<types::Batch>) -> Result<sink_role::Ack, Error> {
+        let batches: Vec<_> = batches.into_iter().map(Batch::from).collect();
+        verdict(slot::call(|sink: &mut P::Sink| sink.write(&batches)))
+    }
+
+    fn tick() -> Result<sink_role::Ack, Error> {
+        verdict(slot::call(P::Sink::tick))
+    }
+
+    fn flush() -> Result<(), Error> {
+        Ok(slot::call(P::Sink::flush)?)
+    }
+
+    fn export_state() -> Result<Option<Vec<u8>>, Error> {
+        Ok(slot::call(P::Sink::export_state)?)
+    }
+
+    fn import_state(state: Vec<u8>) -> Result<(), Error> {
+        Ok(slot::call(|sink: &mut P::Sink| sink.import_state(&state))?)
+    }
+
+    fn close() -> Result<(), Error> {
+        Ok(slot::call_last(P::Sink::close)?)
+    }
+}
+
+fn verdict(ack: Result<Ack, PluginError>) -> Result<sink_role::Ack, Error> {
+    Ok(match ack? {
+        Ack::Delivered => sink_role::Ack::Delivered,
+        Ack::Held => sink_role::Ack::Held,
+    })
+}
