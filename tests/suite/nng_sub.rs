@@ -19,7 +19,7 @@ fn publisher(day: &Day, address: &str) -> Bench {
 fn reader(plugins: &[&str], address: &str, port: u16, sinks: &str) -> Bench {
     let bench = Bench::with_links(&[plugins, &["nng-sub"]].concat());
     bench.pipeline(&format!(
-        "[host]\nhttp = \"127.0.0.1:{port}\"\n[sources.bus]\nplugin = \"nng-sub\"\n\
+        "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n[sources.bus]\nplugin = \"nng-sub\"\n\
          dial = \"{address}\"\nslow_pipeline = \"wait\"\n{sinks}"
     ));
     bench
@@ -123,4 +123,42 @@ fn check_tells_whether_the_publisher_answers() {
     let publisher = nng::Socket::new(nng::Protocol::Pub0).unwrap();
     publisher.listen(&address).unwrap();
     bench.run(&["check"]).assert(0, &[]);
+}
+
+/// The options change again and again while a day is read; the connection goes from instance to
+/// instance.
+#[test]
+fn reloads_while_a_feed_is_read_lose_no_record_and_double_none() {
+    let day = DAYS[2];
+    let port = free_port();
+    let address = format!("tcp://127.0.0.1:{}", free_port());
+    let first = publisher(&day, &address);
+    let second = reader(&["parquet"], &address, port, LAKE);
+    let host = second.start();
+    host.wait_for("no publisher answers");
+    let paced = first.read("pipeline.toml").replace("max_rate = 0", "max_rate = 1000");
+    first.pipeline(&paced);
+    let publishing = first.start();
+    host.wait_for("reading tcp://");
+    let unchanged = second.read("pipeline.toml");
+    let mut changes = 0;
+    let taken = || host.metric(port, "dataserver_records_in_total", "component=\"bus\"");
+    #[allow(clippy::cast_precision_loss)]
+    while taken() < day.records as f64 / 2.0 {
+        changes += 1;
+        let options = format!("slow_pipeline = \"wait\"\nstale_after = \"{changes}m\"");
+        second.pipeline(&unchanged.replace("slow_pipeline = \"wait\"", &options));
+        let (code, report) = host.reload(port);
+        assert_eq!(code, 200, "{report:#}");
+    }
+    assert!(changes > 5, "{changes} reloads");
+    publishing.wait().assert(0, &[]);
+    wait_for_records(&host, port, day.records);
+    let connects = host.metric(port, "dataserver_connects_total", "component=\"bus\"");
+    assert_eq!(connects.to_string(), "1");
+    host.signal("TERM");
+    host.wait().assert(0, &[]);
+    let lakes = [first.path("lake"), second.path("lake")].map(|it| it.display().to_string());
+    let compared = python("same_lakes.py", &[&lakes[0], &lakes[1]]);
+    assert_eq!(compared.finish().trim(), format!("{} rows", day.records));
 }

@@ -1,9 +1,9 @@
 //! What one instance gives to the next when the plugin or its options change while the host runs.
 //!
 //! Both live in one process for a moment, so the connection itself goes over: the old instance stops
-//! reading, says under which number the socket is open, and keeps it open until it is closed; the
-//! new one takes a duplicate and goes on in the middle of the message that was coming. No message is
-//! lost, none comes twice. Where that does not work, the new instance dials anew.
+//! reading, says under which number the socket is open, and keeps it open until the new one has taken
+//! a duplicate, which then goes on in the middle of the message that was coming. No message is lost,
+//! none comes twice. Where that does not work, the new instance dials anew.
 
 use std::{
     fs::File,
@@ -165,6 +165,7 @@ impl Socket {
     /// Names the socket of a connection, with what was read of a message.
     pub fn of(connection: &Connection) -> Option<(Self, Vec<u8>)> {
         let Connection { link, frames } = connection;
+        link.unmark();
         let (rest, to_skip) = frames.rest();
         let socket = Self {
             process: getpid().as_raw_nonzero().get(),
@@ -190,9 +191,12 @@ impl Socket {
         frames.skip(self.to_skip);
         let mut is_whole = false;
         let pushed = frames.push(rest, |_| is_whole = true);
-        let fits = inode == self.inode && pushed.is_ok() && !is_whole;
+        if inode != self.inode || pushed.is_err() || is_whole {
+            return None;
+        }
         let link = Link::adopt(socket, self.framing, self.peer.clone());
-        fits.then_some(Connection { link, frames })
+        link.mark_taken();
+        Some(Connection { link, frames })
     }
 }
 

@@ -38,6 +38,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Unanswered questions after which the connection is given up.
 const KEEPALIVE_COUNT: u32 = 3;
 
+/// What a taken socket shows; any time does.
+const TAKEN: Duration = Duration::from_secs(60);
+
 /// A connection to a publisher that has greeted.
 #[derive(Debug)]
 pub struct Link {
@@ -114,6 +117,24 @@ impl Link {
     /// How messages lie on it.
     pub fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// Notes on the socket itself, which others may share, that a successor has taken it.
+    ///
+    /// The note is a limit for receiving, which has no effect where nobody waits in the call.
+    pub fn mark_taken(&self) {
+        // without the note the one before only waits in vain for it
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(TAKEN));
+    }
+
+    /// Whether a successor has taken the socket.
+    pub fn is_taken(&self) -> bool {
+        matches!(sockopt::socket_timeout(&self.socket, sockopt::Timeout::Recv), Ok(Some(_)))
+    }
+
+    /// Removes the note, so that the next successor can leave one.
+    pub fn unmark(&self) {
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, None);
     }
 
     /// Waits until something came, the bell rings, or the moment comes.

@@ -23,6 +23,9 @@ use crate::{
 
 /// How long the reading thread has to lay its connection down; looking up a name takes longest.
 const PARKING: Duration = Duration::from_secs(5);
+/// How long an instance keeps a connection open that its successor has not taken yet.
+const TAKING: Duration = Duration::from_secs(5);
+const TAKING_STEP: Duration = Duration::from_millis(2);
 /// Refused messages that are set aside, per window; a flood of garbage must not fill the disk.
 const MOST_DEAD_LETTERS: u32 = 20;
 const DEAD_LETTER_WINDOW_US: i64 = 60_000_000;
@@ -36,6 +39,8 @@ pub struct NngSub {
     reader: Option<JoinHandle<()>>,
     /// The reader was told to pause.
     is_paused: bool,
+    /// A successor was given the state.
+    is_handed_over: bool,
     /// What the instance before handed over.
     handed_over: Option<Connection>,
     rounds: Rounds,
@@ -73,6 +78,7 @@ impl Source for NngSub {
             inbox: Arc::new(inbox),
             reader: None,
             is_paused: false,
+            is_handed_over: false,
             handed_over: None,
             rounds: Rounds::default(),
             sequences: Sequences::default(),
@@ -83,6 +89,7 @@ impl Source for NngSub {
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
         let until = Instant::now() + wait;
+        self.is_handed_over = false;
         self.watch.look(&self.settings, &self.context, || self.inbox.bytes());
         self.read_on()?;
         while let Some(item) = self.inbox.take(until) {
@@ -113,6 +120,7 @@ impl Source for NngSub {
             items: self.inbox.items(),
             socket,
         };
+        self.is_handed_over = true;
         handover.to_bytes().map(Some)
     }
 
@@ -125,7 +133,8 @@ impl Source for NngSub {
         let connection = handover.socket.and_then(|(socket, rest)| {
             let is_meant = self.settings.dial.iter().any(|it| it.to_string() == socket.peer);
             let largest = self.settings.max_message.saturating_add(self.settings.topic.len());
-            if is_meant { socket.adopt(&rest, largest) } else { None }
+            // taken in any case: the one before waits for that
+            socket.adopt(&rest, largest).filter(|_| is_meant)
         });
         match connection {
             Some(connection) => {
@@ -141,9 +150,10 @@ impl Source for NngSub {
     /// What came and was not asked for any more is lost, and counted; a successor has it already if
     /// it was handed over.
     fn close(&mut self) -> Result<(), PluginError> {
+        self.wait_until_taken();
         self.stop();
         let unread = self.inbox.records();
-        if unread > 0 && !self.is_paused {
+        if unread > 0 && !self.is_handed_over {
             self.context.dropped("unread_at_end", unread as u64);
         }
         Ok(())
@@ -264,6 +274,26 @@ impl NngSub {
         if let Some(gap) = gap {
             self.context.count("source_gaps_total", 1);
             self.context.warn(&format!("{}; quotes may be missing", gap.as_str()));
+        }
+    }
+
+    /// Waits, not for long, until a successor has taken the connection that was handed over.
+    fn wait_until_taken(&self) {
+        if !self.is_handed_over {
+            return;
+        }
+        let until = Instant::now() + TAKING;
+        let is_taken = |connection: &Connection| connection.link.is_taken();
+        let waits = || match &self.handed_over {
+            Some(connection) => !is_taken(connection),
+            None => {
+                let parked =
+                    self.inbox.with_parked(Duration::ZERO, |it| it.is_some_and(|it| !is_taken(it)));
+                parked == Some(true)
+            }
+        };
+        while waits() && Instant::now() < until {
+            thread::sleep(TAKING_STEP);
         }
     }
 

@@ -80,6 +80,30 @@ fn a_chain_of_successors_loses_no_message_and_doubles_none() {
 }
 
 #[test]
+fn a_connection_is_kept_open_until_a_successor_has_taken_it() {
+    let mut publisher = RawPublisher::new();
+    let options = json!({ "dial": publisher.address() });
+    let mut bench = Bench::with(options.clone());
+    bench.source.next(Duration::ZERO).unwrap();
+    publisher.accept();
+    publisher.send(&list(0..1));
+    assert_eq!(numbers(&[bench.batch()]), [0]);
+    let state = bench.source.export_state().unwrap().unwrap();
+    let mut next = open(&options, &bench.host, &bench.folder).unwrap();
+    let mut before =
+        std::mem::replace(&mut bench.source, open(&json!({}), &bench.host, &bench.folder).unwrap());
+    // the host closes the one before without waiting for the other
+    let closing = thread::spawn(move || before.close().unwrap());
+    thread::sleep(Duration::from_millis(50)); // whichever comes first, the socket must be there
+    next.import_state(&state).unwrap();
+    closing.join().unwrap();
+    bench.source = next;
+    publisher.send(&list(1..2));
+    assert_eq!(numbers(&[bench.batch()]), [1]);
+    assert_eq!(bench.host.counted("connects_total"), 1);
+}
+
+#[test]
 fn a_successor_with_another_address_takes_what_came_and_dials_anew() {
     let (mut first, mut second) = (RawPublisher::new(), RawPublisher::new());
     let mut bench = Bench::new(&first.address());
