@@ -14,8 +14,8 @@
 //!   its volume differs from field 6 then. Field 57 has it in 10,000 with two to four decimals,
 //!   field 37 rounded to 10,000; should that come with four decimals, it is exact and is taken, as
 //!   Hikyuu's collector does.
-//! - Some values stand there twice (6 in 36, 33 and 34 in 41 and 42); a line in which they differ is
-//!   damaged.
+//! - A line in which a field is missing or one too many is told by the form of field 35, or else by
+//!   field 36, which repeats field 6.
 //! - Suspended and delisted securities answer with their last price and zeros; one that is not
 //!   listed yet has nothing to say.
 //! - Prices and turnover are in the currency of the security (SH B shares: USD).
@@ -30,7 +30,7 @@ pub use line::{lines, symbol_of};
 
 use crate::{encode::SpotRecord, time::ExchangeTime, units::is_index};
 use fields::{Decimal, Fields};
-use line::{Line, split_symbol};
+use line::Line;
 
 /// Levels of each side of the book.
 pub const LEVELS: usize = 5;
@@ -49,8 +49,6 @@ const TURNOVER: usize = 35;
 const VOLUME_AGAIN: usize = 36;
 const AMOUNT: usize = 37;
 const STATUS: usize = 40;
-const HIGH_AGAIN: usize = 41;
-const LOW_AGAIN: usize = 42;
 const EXACT_AMOUNT: usize = 57;
 const BOOK_UNIT: usize = 87;
 
@@ -166,7 +164,7 @@ impl<'a> Quote<'a> {
     }
 
     fn of_line(line: &Line<'a>, name: &'a str) -> Result<Self, Skip> {
-        let (market, code) = split_symbol(line.symbol)?;
+        let (market, code) = (line.market, line.code);
         let is_star = is_star(market, code);
         let end = if is_star { BOOK_UNIT + 1 } else { EXACT_AMOUNT + 1 };
         let fields = Fields::split(line.rest, CODE, end);
@@ -178,11 +176,6 @@ impl<'a> Quote<'a> {
         };
         if fields.get(CODE) != code.as_bytes() {
             return Err(malformed(CODE, "is not the code of the line"));
-        }
-        for (field, again) in [(VOLUME, VOLUME_AGAIN), (HIGH, HIGH_AGAIN), (LOW, LOW_AGAIN)] {
-            if !fields.get(again).is_empty() && fields.get(again) != fields.get(field) {
-                return Err(malformed(again, "is not what stood before; the line is damaged"));
-            }
         }
         let (per_volume, per_size) = units(is_star, &fields);
         let (bid, bid_volume) = book(&fields, BID, per_size)?;
@@ -244,7 +237,6 @@ impl<'a> Quote<'a> {
 /// As [`Quote::parse`], as far as it gets.
 pub fn parse_time(line: &str) -> Result<i64, Skip> {
     let line = Line::split(line.as_bytes(), Encoding::Utf8)?;
-    split_symbol(line.symbol)?;
     let fields = Fields::split(line.rest, CODE, STATUS + 1);
     if fields.get(STATUS) == b"U" { Err(Skip::NotListed) } else { time(&fields) }
 }
@@ -293,21 +285,37 @@ fn book(fields: &Fields<'_>, first: usize, per_unit: u64) -> Result<Side, Skip> 
 }
 
 fn amount(fields: &Fields<'_>) -> Result<f64, Skip> {
-    let plain = Decimal::parse(fields.get(AMOUNT));
-    if let Some(exact) = plain.filter(|amount| amount.decimals() >= AMOUNT_EXPONENT) {
+    let rounded = fields.get(AMOUNT);
+    if rounded.is_empty() {
+        return Err(malformed(AMOUNT, "is missing"));
+    }
+    let rounded = Decimal::parse(rounded);
+    let exact = turnover(fields)?;
+    if let Some(exact) = rounded.filter(|amount| amount.decimals() >= AMOUNT_EXPONENT) {
         return exact.scaled(AMOUNT_EXPONENT).ok_or(malformed(AMOUNT, "is too large"));
     }
-    let mut parts = fields.get(TURNOVER).split(|byte| *byte == b'/').skip(1);
-    if let (Some(volume), Some(amount)) = (parts.next(), parts.next())
-        && volume == fields.get(VOLUME)
-        && let Some(amount) = Decimal::float(amount)
-    {
-        return Ok(amount);
-    }
-    Decimal::parse(fields.get(EXACT_AMOUNT))
-        .or(plain)
-        .and_then(|amount| amount.scaled(AMOUNT_EXPONENT))
+    let or_rounded = || Decimal::parse(fields.get(EXACT_AMOUNT)).or(rounded);
+    exact
+        .or_else(|| or_rounded().and_then(|amount| amount.scaled(AMOUNT_EXPONENT)))
         .ok_or(malformed(AMOUNT, "is no amount, nor are 35 and 57"))
+}
+
+/// The amount of field 35, when that is of the same moment as the rest.
+fn turnover(fields: &Fields<'_>) -> Result<Option<f64>, Skip> {
+    let turnover = fields.get(TURNOVER);
+    let mut parts = turnover.split(|byte| *byte == b'/').skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(volume), Some(amount), None) if volume == fields.get(VOLUME) => {
+            Decimal::float(amount).map(Some).ok_or(malformed(TURNOVER, "has no amount"))
+        }
+        (None, ..) if !turnover.is_empty() => {
+            Err(malformed(TURNOVER, "is not price/volume/amount"))
+        }
+        _ if fields.get(VOLUME_AGAIN) != fields.get(VOLUME) => {
+            Err(malformed(VOLUME_AGAIN, "does not repeat field 6"))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// `20211201091501`, on the exchange's clock.

@@ -9,8 +9,10 @@ const SEPARATOR: u8 = b'~';
 
 /// `v_<symbol>="<market>~<name>~<rest>";`
 pub struct Line<'a> {
-    /// As it was asked for, e.g. `sh600000`.
-    pub symbol: &'a [u8],
+    /// Exchange of the symbol that was asked for.
+    pub market: &'static str,
+    /// Its code.
+    pub code: &'a str,
     /// Field 1 in the encoding of the answer.
     pub name: &'a [u8],
     /// Field 2 and all behind it.
@@ -30,11 +32,11 @@ impl<'a> Line<'a> {
         let body = line[b"v_".len() + symbol.len()..].strip_prefix(b"=\"").ok_or(NO_LINE)?;
         let body = body.strip_suffix(b";").unwrap_or(body).strip_suffix(b"\"").ok_or(CUT_OFF)?;
         // these have other fields, or none
-        split_symbol(symbol)?;
-        let market = body.iter().position(|byte| *byte == SEPARATOR).ok_or(NO_NAME)?;
-        let behind = &body[market + 1..];
+        let (market, code) = split_symbol(symbol)?;
+        let end = body.iter().position(|byte| *byte == SEPARATOR).ok_or(NO_NAME)?;
+        let behind = &body[end + 1..];
         let end = name_len(behind, encoding).ok_or(NO_NAME)?;
-        Ok(Self { symbol, name: &behind[..end], rest: &behind[end + 1..] })
+        Ok(Self { market, code, name: &behind[..end], rest: &behind[end + 1..] })
     }
 }
 
@@ -61,7 +63,7 @@ pub fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// # Errors
 /// What the symbol is instead of one that is read here.
 #[inline]
-pub fn split_symbol(symbol: &[u8]) -> Result<(&'static str, &str), Skip> {
+fn split_symbol(symbol: &[u8]) -> Result<(&'static str, &str), Skip> {
     let market = match symbol {
         b"pv_none_match" => return Err(Skip::NoneMatch),
         [b's', b'_', ..] => return Err(Skip::Short),
