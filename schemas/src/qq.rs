@@ -303,19 +303,20 @@ fn amount(fields: &Fields<'_>) -> Result<f64, Skip> {
 /// The amount of field 35, when that is of the same moment as the rest.
 fn turnover(fields: &Fields<'_>) -> Result<Option<f64>, Skip> {
     let turnover = fields.get(TURNOVER);
-    let mut parts = turnover.split(|byte| *byte == b'/').skip(1);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(volume), Some(amount), None) if volume == fields.get(VOLUME) => {
-            Decimal::float(amount).map(Some).ok_or(malformed(TURNOVER, "has no amount"))
+    if !turnover.is_empty() {
+        let mut parts = turnover.split(|byte| *byte == b'/').skip(1);
+        let (Some(volume), Some(amount), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed(TURNOVER, "is not price/volume/amount"));
+        };
+        if volume == fields.get(VOLUME) {
+            let amount = Decimal::float(amount).ok_or(malformed(TURNOVER, "has no amount"))?;
+            return Ok(Some(amount));
         }
-        (None, ..) if !turnover.is_empty() => {
-            Err(malformed(TURNOVER, "is not price/volume/amount"))
-        }
-        _ if fields.get(VOLUME_AGAIN) != fields.get(VOLUME) => {
-            Err(malformed(VOLUME_AGAIN, "does not repeat field 6"))
-        }
-        _ => Ok(None),
     }
+    if fields.get(VOLUME_AGAIN) != fields.get(VOLUME) {
+        return Err(malformed(VOLUME_AGAIN, "does not repeat field 6"));
+    }
+    Ok(None)
 }
 
 /// `20211201091501`, on the exchange's clock.
