@@ -90,6 +90,7 @@ impl Reader {
                     if answer.is_last_try {
                         context.dead_letter(&skip.to_string(), line);
                         context.dropped("malformed", 1);
+                        round.totals.set_aside += 1;
                     }
                 }
                 _ => rest.foreign += 1,

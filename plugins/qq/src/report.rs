@@ -2,7 +2,7 @@
 
 use plugin_api::Context;
 
-use crate::round::Round;
+use crate::round::{Round, Totals};
 
 /// Remembers what was said.
 pub struct Report {
@@ -13,12 +13,22 @@ pub struct Report {
     to_name: Vec<usize>,
     /// Rounds in a row with symbols that had no answer.
     bad_rounds: u64,
+    /// Rounds that have ended, and what happened in them.
+    rounds: u64,
+    totals: Totals,
 }
 
 impl Report {
     /// Nothing was said about so many symbols.
     pub fn new(context: Context, symbols: usize) -> Self {
-        Self { context, named: vec![false; symbols], to_name: Vec::new(), bad_rounds: 0 }
+        Self {
+            context,
+            named: vec![false; symbols],
+            to_name: Vec::new(),
+            bad_rounds: 0,
+            rounds: 0,
+            totals: Totals::default(),
+        }
     }
 
     /// Notes that the service knows the symbol of that number.
@@ -54,8 +64,21 @@ impl Report {
         if totals.unanswered > 0 {
             context.dropped("unanswered", totals.unanswered);
         }
+        self.rounds += 1;
+        self.totals.add(totals);
         self.name_unknown(symbols);
         self.tell_of_failures(round, symbols.len());
+    }
+
+    /// Says what happened in all rounds.
+    pub fn ended(&self) {
+        let Totals { requests, failures, retries, records, unanswered, set_aside, .. } =
+            self.totals;
+        self.context.info(&format!(
+            "{} rounds: {records} records, {requests} requests, {failures} failures, {retries} \
+             retries, {unanswered} unanswered, {set_aside} set aside",
+            self.rounds
+        ));
     }
 
     fn name_unknown(&mut self, symbols: &[String]) {

@@ -72,8 +72,22 @@ pub struct Totals {
     pub records: u64,
     /// Symbols without an answer because their request failed in the end.
     pub unanswered: u64,
+    /// Lines that cannot be read and were set aside.
+    pub set_aside: u64,
     /// Why the last request failed.
     pub reason: Option<String>,
+}
+
+impl Totals {
+    /// Adds the numbers of a round; the reason stays the last one's.
+    pub fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.retries += other.retries;
+        self.records += other.records;
+        self.unanswered += other.unanswered;
+        self.set_aside += other.set_aside;
+    }
 }
 
 /// One pass over all symbols.

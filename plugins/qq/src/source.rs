@@ -116,6 +116,11 @@ impl Source for Qq {
         }
     }
 
+    fn close(&mut self) -> Result<(), PluginError> {
+        self.report.ended();
+        Ok(())
+    }
+
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
         let state =
             json!({ "sequence": self.reader.sequence, "last_start_us": self.last_start_us });
