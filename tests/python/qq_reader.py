@@ -9,7 +9,6 @@ the files, in order: `skip` with the reason, or the values in base units (CNY, s
 
 import datetime
 import json
-import sys
 from decimal import Decimal
 
 import script
