@@ -229,6 +229,13 @@ impl Round {
         }
     }
 
+    /// Ends a request that was not made, because its turn came too late.
+    pub fn not_made(&mut self, request: usize) {
+        self.totals.requests -= 1;
+        self.totals.retries -= u64::from(self.requests[request].tries > 1);
+        self.give_up(request, "its turn did not come within the time of the round");
+    }
+
     /// Ends a request; what is open of it stays without an answer.
     pub fn give_up(&mut self, request: usize, reason: &str) {
         self.totals.reason = Some(reason.to_owned());

@@ -227,7 +227,7 @@ impl Qq {
                 return Ok(());
             }
             None => {
-                round.give_up(request, "its turn did not come within the time of the round");
+                round.not_made(request);
                 return Ok(());
             }
         };

@@ -67,18 +67,14 @@ fn logged(stderr: &str, what: &str) -> usize {
 #[test]
 fn fifty_rounds_of_a_bad_day_lose_nothing_that_was_answered() {
     let market = market(SYMBOLS);
-    let day = QuoteDay {
-        seed: 20_221_118,
-        faults_per_mille: 30,
-        faults: QuoteFault::ALL.to_vec(),
-        ..good_day()
-    };
+    let day =
+        QuoteDay { seed: 20_221_118, faults_per_mille: 30, faults: quick_faults(), ..good_day() };
     println!("seed {}", day.seed);
     let server = QuoteServer::start(market.clone(), day);
     let bench = Bench::new(&["qq", "nng-pub"]);
     // three codes that nobody knows
     bench.write("symbols.txt", symbols_file(&market) + "sh699997\nsh699998\nsz399999\n");
-    let options = "interval = \"1s\"\ntimeout = \"700ms\"\nretries = 5\nrounds = 50";
+    let options = "interval = \"100ms\"\nretries = 5\nrounds = 50";
     let feed = subscribe(&pipeline(&bench, &server, options), 50);
     let run = bench.run(&["run"]);
     run.assert(0, &["does not know 3 of 5503 symbols: sh699997, sh699998, sz399999"]);
@@ -88,7 +84,7 @@ fn fifty_rounds_of_a_bad_day_lose_nothing_that_was_answered() {
     let failures = served.iter().filter(|it| it.fault.is_some_and(QuoteFault::is_failure)).count();
     let lines: usize = served.iter().map(|it| it.lines).sum();
     let records = check_records(&delivered, &market);
-    for fault in QuoteFault::ALL {
+    for fault in quick_faults() {
         assert!(served.iter().any(|it| it.fault == Some(fault)), "{fault:?} did not happen");
     }
     assert_eq!(records, lines, "what was answered and what arrived");
@@ -107,10 +103,37 @@ fn fifty_rounds_of_a_bad_day_lose_nothing_that_was_answered() {
     assert_eq!(run.summary("feed", "out"), records as u64);
     let dropped = unanswered + logged(&run.stderr, "set aside");
     assert_eq!(run.summary("quotes", "dropped"), dropped as u64);
-    // the time of a round is its interval, half a second of grace, and what a loaded machine adds
+    // retries wait 100, 200, 400 ms, and a loaded machine adds its own
     let longest = delivered.iter().map(|round| round.took).max().unwrap();
-    assert!(longest < Duration::from_secs(4), "a round took {longest:?}");
-    // retries are for what failed alone: a request that went well is not made again
-    let whole = delivered.iter().filter(|round| round.symbols.len() == SYMBOLS).count();
-    assert!(whole >= 40, "only {whole} rounds are whole");
+    assert!(longest < Duration::from_secs(10), "a round took {longest:?}");
+    assert_eq!(unanswered, 0, "five retries are enough");
+}
+
+/// Those that do not wait for a timeout, which a loaded machine may reach with good answers, too.
+fn quick_faults() -> Vec<QuoteFault> {
+    QuoteFault::ALL.into_iter().filter(|fault| *fault != QuoteFault::SlowLoris).collect()
+}
+
+#[test]
+fn answers_that_dribble_are_cut_off_and_asked_for_again() {
+    let market = market(600);
+    let day = QuoteDay {
+        seed: 3,
+        faults_per_mille: 200,
+        faults: vec![QuoteFault::SlowLoris],
+        ..good_day()
+    };
+    println!("seed {}", day.seed);
+    let server = QuoteServer::start(market.clone(), day);
+    let bench = Bench::new(&["qq", "nng-pub"]);
+    bench.write("symbols.txt", symbols_file(&market));
+    let options = "interval = \"8s\"\ntimeout = \"1s\"\nretries = 5\nrounds = 2";
+    let feed = subscribe(&pipeline(&bench, &server, options), 2);
+    let run = bench.run(&["run"]);
+    run.assert(0, &[]);
+    let records = check_records(&feed.join().unwrap(), &market);
+    let dribbled = server.served().iter().filter(|it| it.fault.is_some()).count();
+    assert!(dribbled > 0, "the seed gives no such answer");
+    assert!(logged(&run.stderr, "failures") >= dribbled, "{}", run.stderr);
+    assert_eq!((records, logged(&run.stderr, "unanswered")), (1_200, 0), "{}", run.stderr);
 }
