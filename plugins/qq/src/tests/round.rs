@@ -78,7 +78,7 @@ fn answers_that_never_come_are_given_up_once() {
 fn lines_are_told_apart_in_any_order() {
     let mut round = Round::new(1, 3, Pace { request_symbols: 3, ..PACE }, Instant::now());
     let symbols = symbols();
-    let mut wanted = |round: &mut Round, symbol: &[u8]| round.wanted(0, symbol, &symbols);
+    let wanted = |round: &mut Round, symbol: &[u8]| round.wanted(0, symbol, &symbols);
     assert_eq!(wanted(&mut round, b"b"), Wanted::Yes(1));
     round.answered(0, 1);
     assert_eq!(wanted(&mut round, b"b"), Wanted::Answered);
