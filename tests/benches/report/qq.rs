@@ -147,7 +147,7 @@ pub fn rows() -> Vec<Row> {
     let ours = SYMBOLS as f64 / encoded.as_secs_f64();
     let mut latencies = latencies();
     latencies.sort_unstable();
-    let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share).round() as usize];
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100];
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     vec![
         Row::new("lines parsed on one core", rate(SYMBOLS as f64, parsed)),
@@ -163,8 +163,8 @@ pub fn rows() -> Vec<Row> {
              its last message received",
             format!(
                 "p50 {:.1} ms, p99 {:.1} ms of {} rounds",
-                milliseconds(at(0.5)),
-                milliseconds(at(0.99)),
+                milliseconds(at(50)),
+                milliseconds(at(99)),
                 latencies.len()
             ),
         ),
