@@ -42,7 +42,8 @@ options! {
         pub request_symbols: usize,
         /// Requests at a time, each over a connection of its own, 1 to 64. Default 8.
         pub concurrency: usize,
-        /// Longest time of a request, from connecting to the last byte, 100ms to 60s. Default 10s.
+        /// Longest time of a request, from connecting to the last byte, 100ms to 60s. A round ends
+        /// after the longer of this and `interval`, with what it has. Default 10s.
         pub timeout: Duration,
         /// How often a request that failed is tried again in its round, 0 to 20. Default 3.
         pub retries: u32,
