@@ -134,7 +134,7 @@ impl Columns {
 }
 
 /// Reads `sh600000`, `SH600000`, `sh.600000`, `600000.SH` or `600000`, whose exchange then follows
-/// from its first digits, as a share, fund or bond.
+/// from its first digits; an index must be named with it (000001 is a share of Shenzhen).
 fn read(text: &str) -> Option<Entry> {
     let text = text.trim().to_ascii_lowercase();
     let is_code = |code: &str| code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
@@ -156,7 +156,7 @@ fn read(text: &str) -> Option<Entry> {
 fn market_of(code: &str) -> Option<&'static str> {
     match code.as_bytes() {
         [b'9', b'2', ..] | [b'4' | b'8', ..] => Some("bj"),
-        [b'5' | b'6' | b'9', ..] => Some("sh"),
+        [b'5' | b'6' | b'9', ..] | [b'1', b'1', ..] => Some("sh"),
         [b'0'..=b'3', ..] => Some("sz"),
         _ => None,
     }
