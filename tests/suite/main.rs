@@ -19,6 +19,7 @@ mod files;
 mod nng_sub;
 mod quality;
 mod qmt;
+mod qq;
 mod readers;
 mod redis;
 mod reference;
