@@ -23,3 +23,4 @@ mod servers;
 mod shutdown;
 mod spool;
 mod spooled;
+mod wasm;
