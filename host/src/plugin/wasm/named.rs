@@ -29,17 +29,16 @@ const OPEN: &str = "[method]descriptor.open-at";
 
 /// Folder, how links in the path are taken, path, what is made, what is asked for.
 type Asked = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
-type Opened = (Result<Resource<Descriptor>, ErrorCode>,);
 
 /// Puts itself before the opening of files and the look-up of names.
 pub(super) fn name_denied(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
-    let open = |mut store: StoreContextMut<'_, Sandbox>, asked: Asked| {
-        let opened: Box<dyn Future<Output = wasmtime::Result<Opened>> + Send + '_> =
-            Box::new(async move { Ok((open(store.data_mut(), asked).await?,)) });
-        opened
-    };
-    linker.instance(FILES)?.func_wrap_async(OPEN, open)?;
+    linker.instance(FILES)?.func_wrap_async(
+        OPEN,
+        |mut store: StoreContextMut<'_, Sandbox>, asked: Asked| {
+            Box::new(async move { Ok((open(store.data_mut(), asked).await?,)) })
+        },
+    )?;
     linker.instance(NAMES)?.func_wrap(LOOK_UP, look_up)?;
     linker.allow_shadowing(false);
     Ok(())
