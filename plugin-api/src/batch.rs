@@ -6,7 +6,7 @@ use abi_stable::{
     std_types::{RArc as Shared, RString as SharedText, RVec as Bytes},
 };
 use schemas::{
-    encode::SpotListEncoder,
+    encode::{SpotListEncoder, WireSpot},
     flat,
     spot::{SpotListReader, SpotView},
     verify,
@@ -308,6 +308,23 @@ impl Batch {
         self.of_spots(kept)
     }
 
+    /// The batch with what `change` makes of each quote, in order; `None` leaves a quote out.
+    ///
+    /// # Errors
+    /// `BadData` when the changed quotes need more room than a list has.
+    pub fn map_spots(
+        &self,
+        mut change: impl FnMut(WireSpot<'_>) -> Option<WireSpot<'_>>,
+    ) -> Result<Self, PluginError> {
+        let mut encoder = SpotListEncoder::new(self.spots().len());
+        for spot in self.spots().iter() {
+            if let Some(spot) = change(spot.to_wire()) {
+                encoder.push_wire(&spot)?;
+            }
+        }
+        Ok(Self::from_spots(&mut encoder, self.round).with_provenance(self.provenance.clone()))
+    }
+
     /// The batch in two halves of its records; `None` when it has fewer than two.
     ///
     /// # Errors
@@ -378,6 +395,22 @@ mod tests {
         let none = original.retain_spots(|_| false).unwrap();
         assert_eq!(none.records(), 0);
         assert!(verify::complete_spot_list(none.payload()).is_ok());
+    }
+
+    #[test]
+    fn mapping_changes_and_leaves_out_quotes_and_keeps_the_rest() {
+        let original = batch(&["600000", "600001", "600002"]).numbered(7, 3, 1);
+        let mapped = original
+            .map_spots(|spot| {
+                (spot.code != "600001").then_some(WireSpot { quality_score: Some(0.5), ..spot })
+            })
+            .unwrap();
+        let read: Vec<_> =
+            mapped.spots().iter().map(|spot| (spot.code(), spot.quality_score())).collect();
+        assert_eq!(read, [("600000", Some(0.5)), ("600002", Some(0.5))]);
+        assert_eq!((mapped.round(), mapped.provenance().sequence), (Round::WHOLE, 3));
+        let same = original.map_spots(|spot| (spot.sequence == 0).then_some(spot)).unwrap();
+        assert_eq!(same.payload()[..], original.payload()[..]);
     }
 
     #[test]

@@ -57,3 +57,30 @@ fn a_token_is_needed_on_any_but_a_loopback_address_and_then_asked_for() {
     let run = host.wait();
     assert!(!run.stderr.contains("secret-token"));
 }
+
+#[test]
+fn a_source_that_falls_silent_turns_health_bad_by_name_and_back() {
+    let (bench, port) = (Bench::new(&["faulty"]), free_port());
+    let source = |promise: &str| {
+        format!(
+            "[host]\nhttp = \"127.0.0.1:{port}\"\nstuck_after = \"20s\"\nwatch = false\n\
+             [sources.day]\nplugin = \"faulty\"\nbatches = 1000000\nrecords = 1\npace = \"50ms\"\n\
+             promise = \"{promise}\"\n[sinks.out]\nplugin = \"faulty\"\ninputs = [\"day\"]\n"
+        )
+    };
+    // a record every 50 ms cannot keep that promise for long
+    bench.pipeline(&source("1ms"));
+    let host = bench.start();
+    host.wait_for_answer(port, "/health", "\"silent\"");
+    host.wait_for_answer(
+        port,
+        "/metrics",
+        "dataserver_source_silent{component=\"day\",kind=\"source\",plugin=\"faulty\"} 1",
+    );
+    host.wait_for("silent: the source gives no records");
+    bench.pipeline(&source("1h"));
+    assert_eq!(host.reload(port).0, 200);
+    host.wait_for_answer(port, "/health", "\"healthy\"");
+    host.signal("TERM");
+    host.wait().assert(0, &["component=\"day\"", "no longer silent"]);
+}

@@ -54,11 +54,13 @@ pub(super) fn read_host(
             .help("add token = \"${file:token}\" to [host], or listen on 127.0.0.1")
             .unless_partial();
     }
+    let watch = table.get("watch").and_then(|entry| read::boolean(report, entry));
     let mut timeout = |key, least| {
         let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
         read.unwrap_or(DEFAULT_TIMEOUT)
     };
     let settings = HostSettings {
+        watch: watch.unwrap_or(true),
         pins,
         data_dir: absolute(base_dir, Path::new(data_dir)),
         http: http.map(|(address, _)| address),

@@ -85,6 +85,7 @@ use Place::{Batch, Buffer, Component, Grants, Host, Limits, Retry};
 pub(super) static KEYS: &[Key] = &[
     key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
     key(Host, "pins", "table: plugin id = SHA-256 or list of them", "{}", ALL, "Files that may hold a plugin, by the SHA-256 that `dataserver plugins show ID` prints. A file with the id of a pinned plugin and another content is refused; plugins without a pin may come from any file."),
+    key(Host, "watch", "boolean", "true", ALL, "Whether the host reloads by itself when this file or a file in a plugin folder changes. `dataserver reload` and SIGHUP work either way."),
     key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters, checkpoints and compiled components (`cache/wasm/`) are kept. One host at a time uses it."),
     key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),

@@ -58,6 +58,9 @@ pub struct HostSettings {
     pub plugins: Vec<PathBuf>,
     /// Files that may hold a plugin.
     pub pins: Pins,
+    /// Whether the host reloads by itself when the pipeline file or a plugin file changes. Default
+    /// true.
+    pub watch: bool,
     /// Dead letters, checkpoints, spools, compiled components; absolute.
     pub data_dir: PathBuf,
     /// Address of the control interface; `None` switches it off.
@@ -90,7 +93,7 @@ pub enum Carrier {
 }
 
 /// One component of the pipeline.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Component {
     /// Its id, unique over all kinds.
     pub id: String,

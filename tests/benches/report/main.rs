@@ -12,6 +12,7 @@ mod lake;
 mod measure;
 mod payload;
 mod pipeline;
+mod reload;
 mod round;
 mod stores;
 mod wasm;
@@ -26,7 +27,7 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 8] = [
+    let sections: [Section; 9] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
@@ -35,6 +36,7 @@ fn main() {
             "The sandbox: a transform built in, in a library and in a component, 500 quotes",
             wasm::rows,
         ),
+        ("reload", "Reload: how long a component passes nothing on", reload::rows),
         ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),

@@ -139,7 +139,7 @@ fn alone(
 ) -> Result<Progress, ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Arc::new(Shutdown::default());
-    if let Err(error) = listen_to_signals(Arc::clone(&shutdown)) {
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), None) {
         return Err(output::complain(&format!("cannot listen to signals: {error}")));
     }
     let started = topology::start_alone(pipeline, sink, catalog, &clock, &shutdown);

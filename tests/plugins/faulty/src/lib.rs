@@ -12,7 +12,8 @@ options! {
     #[derive(Default)]
     #[serde(default)]
     pub struct Options {
-        /// The call that goes wrong: open, next, apply, write, tick, flush, close, drop.
+        /// The call that goes wrong: open, next, apply, write, tick, flush, export_state,
+        /// import_state, close, drop.
         pub call: String,
         /// How: panic, config, bad_data, retry, fatal, block.
         pub how: String,
@@ -32,6 +33,8 @@ options! {
         pub symbols: u64,
         /// Pause of a source before each batch.
         pub pace: Duration,
+        /// A source promises a record at least so often. 0: nothing.
+        pub promise: Duration,
         /// A sink appends the sequence numbers of the records that it takes to this file.
         pub log: Option<PathBuf>,
         /// A sink answers that it holds what it took until it is flushed.
@@ -144,6 +147,8 @@ impl Source for Faulty {
     type Options = Options;
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let promise = (!options.promise.is_zero()).then_some(*options.promise);
+        context.expect_records(promise);
         Self::start(options, context)
     }
 
@@ -180,6 +185,18 @@ impl Source for Faulty {
         let batch = Batch::from_spots(&mut self.encoder, Round::WHOLE);
         self.batch = self.options.repeat.then(|| batch.clone());
         Ok(Polled::Batch(batch))
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        self.enter("export_state")?;
+        Ok(Some(self.made.to_le_bytes().to_vec()))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        self.enter("import_state")?;
+        let made = state.try_into().map(u64::from_le_bytes);
+        self.made = made.map_err(|_| PluginError::config("that is no number of batches"))?;
+        Ok(())
     }
 
     fn close(&mut self) -> Result<(), PluginError> {
