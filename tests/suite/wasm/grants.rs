@@ -149,8 +149,7 @@ fn a_folder_that_is_granted_and_not_there_is_named_with_the_remedy() {
 #[test]
 fn the_environment_is_that_which_is_granted() {
     let folder = tempfile::tempdir().unwrap();
-    // cargo sets it for every test
-    const NAME: &str = "CARGO_PKG_NAME";
+    const NAME: &str = "PATH";
     let with = |names: &[&str]| {
         let env = names.iter().map(|it| (*it).to_owned()).collect();
         let grants = Grants { env, ..Grants::default() };
@@ -158,14 +157,14 @@ fn the_environment_is_that_which_is_granted() {
     };
     assert_eq!(tried(&with(&[NAME])), Ok(()));
     assert!(tried(&with(&[])).is_err());
-    assert!(tried(&with(&["PATH", "NOT_SET_ANYWHERE"])).is_err());
+    assert!(tried(&with(&["HOME", "NOT_SET_ANYWHERE"])).is_err());
 }
 
 #[test]
 fn a_granted_secret_is_covered_in_what_the_guest_logs_and_tells() {
     let folder = tempfile::tempdir().unwrap();
-    let grants = Grants { env: vec!["CARGO_PKG_NAME".to_owned()], ..Grants::default() };
-    let secret = env!("CARGO_PKG_NAME");
+    let grants = Grants { env: vec!["PATH".to_owned()], ..Grants::default() };
+    let secret = &std::env::var("PATH").unwrap();
     // the target, which the guest repeats, is the secret
     let case = Case::new(use_of("read", secret), folder.path()).grants(grants);
     let told = tried(&case).unwrap_err();
