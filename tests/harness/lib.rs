@@ -50,6 +50,14 @@ pub fn plugin(id: &str) -> PathBuf {
     built(&format!("libdataserver_{}.so", id.replace('-', "_")))
 }
 
+/// The component of a plugin.
+pub fn wasm_plugin(id: &str) -> PathBuf {
+    let target = build_dir().parent().unwrap().join("wasm32-wasip2/release");
+    let path = target.join(format!("dataserver_{}.wasm", id.replace('-', "_")));
+    assert!(path.exists(), "{} is missing; `make wasm` builds it first", path.display());
+    path
+}
+
 fn built(name: &str) -> PathBuf {
     let path = build_dir().join(name);
     assert!(path.exists(), "{} is missing; `make test` builds it first", path.display());
@@ -97,6 +105,11 @@ impl Bench {
     /// Puts a plugin's library into the plugin folder under that file name.
     pub fn install(&self, id: &str, file: &str) {
         fs::copy(plugin(id), self.path("plugins").join(file)).unwrap();
+    }
+
+    /// Puts a plugin's component into the plugin folder.
+    pub fn install_wasm(&self, id: &str) {
+        fs::copy(wasm_plugin(id), self.path("plugins").join(format!("{id}.wasm"))).unwrap();
     }
 
     /// A path within the folder.

@@ -29,3 +29,4 @@ mod servers;
 mod shutdown;
 mod spool;
 mod spooled;
+mod wasm;

@@ -16,6 +16,7 @@ mod reload;
 mod qq;
 mod round;
 mod stores;
+mod wasm;
 
 use std::{fmt::Write, fs, process::Command};
 
@@ -31,6 +32,11 @@ fn main() {
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
+        (
+            "wasm",
+            "The sandbox: a transform built in, in a library and in a component, 500 quotes",
+            wasm::rows,
+        ),
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
         ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),

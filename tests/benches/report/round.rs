@@ -77,7 +77,7 @@ pub fn rows() -> Vec<Row> {
     let stored = clickhouse.query("SELECT count() FROM spots FINAL");
     assert_eq!(stored.trim(), (SYMBOLS * ROUNDS).to_string());
     let milliseconds = |us: Option<u64>| us.unwrap() as f64 / 1e3;
-    let stores = topology.components().iter().filter(|status| status.id != "day");
+    let stores = topology.components().into_iter().filter(|status| status.id != "day");
     stores
         .map(|status| {
             let p50 = milliseconds(status.latency_us(0.5));

@@ -57,6 +57,11 @@ impl PluginCatalog {
         Self::new(folders, &Pins::default(), Loader::new(report_dir, cache.as_deref()))
     }
 
+    /// Looks into folders, and keeps compiled components in `cache`.
+    pub fn with_cache(folders: &[PathBuf], report_dir: &Path, cache: &Path) -> Self {
+        Self::new(folders, &Pins::default(), Loader::new(report_dir, Some(cache)))
+    }
+
     /// Looks again, at folders and pins that may have changed. What was loaded stays loaded.
     pub fn rescan(&self, folders: &[PathBuf], pins: &Pins) -> Self {
         Self::with_loader(folders, pins, Arc::clone(&self.loader))

@@ -32,7 +32,7 @@ fn pins(of: &str, hashes: &[&str]) -> Pins {
 }
 
 fn scan(folder: &TempDir, pins: &Pins) -> PluginCatalog {
-    let loader = Loader::new(folder.path());
+    let loader = Loader::new(folder.path(), None);
     PluginCatalog::new(&[folder.path().to_owned()], pins, loader)
 }
 

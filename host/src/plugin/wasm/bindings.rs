@@ -1,5 +1,13 @@
 //! Code generated from schemas/wit/v1/plugin.wit.
-#![allow(missing_docs, unsafe_code, clippy::all)]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    clippy::all,
+    clippy::cast_possible_truncation,
+    clippy::missing_errors_doc,
+    clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used
+)]
 
 wasmtime::component::bindgen!({
     inline: "

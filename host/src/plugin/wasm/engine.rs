@@ -1,6 +1,7 @@
 //! The engine that all components of the process share, and the thread that counts its time.
 
 use std::{
+    num::NonZeroUsize,
     pin::pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll, Wake, Waker},
@@ -12,7 +13,7 @@ use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
 
-use super::{bindings, sandbox::Sandbox};
+use super::{bindings, named, sandbox::Sandbox};
 use crate::config::Limits;
 
 /// How often running guests are looked at: they end at most so long after their deadline.
@@ -31,6 +32,9 @@ pub(super) const MOST_TABLES: u32 = 16;
 const STACK_BYTES: usize = 1 << 20;
 /// Stack of guest code and of the host functions that it calls.
 const WHOLE_STACK_BYTES: usize = 2 << 20;
+
+/// Innermost calls that are told of a guest that trapped.
+pub(super) const MOST_FRAMES: usize = 8;
 
 /// What all components share.
 pub(super) struct Runtime {
@@ -110,7 +114,7 @@ fn config(pooled: bool) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .async_stack_size(WHOLE_STACK_BYTES)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(8));
+        .wasm_backtrace_max_frames(NonZeroUsize::new(MOST_FRAMES));
     if pooled {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MOST_INSTANCES)
@@ -131,6 +135,7 @@ fn config(pooled: bool) -> Config {
 fn link(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    named::name_denied(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     bindings::Whole::add_to_linker::<_, wasmtime::component::HasSelf<Sandbox>>(
         &mut linker,

@@ -1,12 +1,14 @@
 //! Why a guest's call ended otherwise than it should, in words.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use plugin_api::{ByteSize, ErrorKind, PluginError};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::{bindings::dataserver::plugin::types, pushed::Refused, sandbox::Sandbox};
+use super::{
+    bindings::dataserver::plugin::types, engine::MOST_FRAMES, pushed::Refused, sandbox::Sandbox,
+};
 use crate::config::Limits;
 
 /// The guest was still computing when its time was up.
@@ -59,8 +61,11 @@ pub(super) fn explain(
     let Some(trap) = error.downcast_ref::<Trap>() else {
         return guilty(format!("{call} failed: {}", sandbox.shown(&format!("{error:#}"))));
     };
+    // compiled guests keep a second stack at the bottom of their memory, which ends otherwise
+    let overflows =
+        *trap == Trap::StackOverflow || (*trap == Trap::MemoryOutOfBounds && is_recursion(error));
     match (trap, panic_text(&sandbox.printed.text())) {
-        (Trap::StackOverflow, _) => guilty(format!(
+        _ if overflows => guilty(format!(
             "stack overflow in {call}{}; report this to the plugin's author",
             place(error)
         )),
@@ -77,6 +82,14 @@ fn place(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let named = frames.unwrap_or_default().iter().find_map(|frame| frame.func_name());
     named.map(|name| format!(" at {}", super::flood::line(name))).unwrap_or_default()
+}
+
+/// Whether the innermost calls are few functions again and again.
+fn is_recursion(error: &wasmtime::Error) -> bool {
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let frames = frames.unwrap_or_default();
+    let functions: HashSet<_> = frames.iter().map(|frame| frame.func_index()).collect();
+    frames.len() >= MOST_FRAMES && functions.len() <= MOST_FRAMES / 2
 }
 
 /// What Rust's panic handler printed last.

@@ -110,16 +110,21 @@ impl<G> Instance<G> {
         let answer = timed(self.runtime, store, name, allowed, &self.limits, async |store| {
             call(exports, store).await
         });
-        let taken = match answer {
+        let (taken, in_order) = match answer {
             // a guest that says what is wrong is in order
-            Ok(Err(error)) => return Err(fault::told(&error, store.data())),
-            Ok(Ok(answer)) => take(answer, store.data_mut()),
-            Err(error) => Err(error),
+            Ok(Err(error)) => (Err(fault::told(&error, store.data())), true),
+            Ok(Ok(answer)) => {
+                let taken = take(answer, store.data_mut());
+                let in_order = taken.is_ok();
+                (taken, in_order)
+            }
+            Err(error) => (Err(error), false),
         };
-        if taken.is_err() {
-            self.end();
-        } else {
+        store.data_mut().pushed.end();
+        if in_order {
             self.show_memory();
+        } else {
+            self.end();
         }
         taken
     }

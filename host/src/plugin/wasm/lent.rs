@@ -15,6 +15,10 @@ use super::{
 
 /// Metric of lines that came too fast.
 const LEFT_OUT: &str = "sandbox_log_lines_left_out";
+/// So much is counted at once: a sum must not run over.
+const MOST_AT_ONCE: u64 = 1 << 40;
+/// Longer silence is as good as none.
+const LONGEST_SILENCE: Duration = Duration::from_secs(366 * 86_400);
 
 impl types::Host for Sandbox {}
 
@@ -42,7 +46,7 @@ impl log::Host for Sandbox {
 impl metrics::Host for Sandbox {
     fn count(&mut self, metric: String, by: u64) -> Result<()> {
         if self.admits_metric(&metric) {
-            self.host.count(&metric, by);
+            self.host.count(&metric, by.min(MOST_AT_ONCE));
         }
         Ok(())
     }
@@ -56,7 +60,7 @@ impl metrics::Host for Sandbox {
 
     fn dropped(&mut self, reason: String, records: u64) -> Result<()> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        self.host.dropped(names.reason(&reason), records);
+        self.host.dropped(names.reason(&reason), records.min(MOST_AT_ONCE));
         Ok(())
     }
 }
@@ -80,7 +84,8 @@ impl host::Host for Sandbox {
     }
 
     fn expect_records(&mut self, within_us: Option<u64>) -> Result<()> {
-        self.host.expect_records(within_us.map(Duration::from_micros));
+        let within = within_us.map(|within| Duration::from_micros(within).min(LONGEST_SILENCE));
+        self.host.expect_records(within);
         Ok(())
     }
 

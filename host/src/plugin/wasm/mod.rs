@@ -20,6 +20,7 @@ mod lend;
 mod lent;
 mod limiter;
 mod manifest;
+mod named;
 mod output;
 mod plugin;
 mod pushed;

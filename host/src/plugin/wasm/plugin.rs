@@ -96,8 +96,9 @@ impl WasmPlugin {
     fn describe(&self, descriptor: &Descriptor) -> Result<Manifest, Problem> {
         let context = Context::new(descriptor.name(), "", "", Arc::new(Onlooker));
         let opening = Opening::plain("{}", context);
-        let described =
-            self.ask(&opening, async |guest, store| Ok(Ok(guest.call_describe(store).await?)));
+        let described = self.ask("describe", &opening, async |guest, store| {
+            Ok(Ok(guest.call_describe(store).await?))
+        });
         let described = described.map_err(|error| {
             let message = format!("does not tell what it is: {error}");
             Problem::new(message, "report this to the plugin's author")
@@ -131,6 +132,7 @@ impl WasmPlugin {
     /// Puts a question to an instance that is only there for it.
     fn ask<R>(
         &self,
+        name: &str,
         opening: &Opening,
         question: impl AsyncFnOnce(
             &plugin::Guest,
@@ -140,7 +142,7 @@ impl WasmPlugin {
         let mut instance = self.instance(opening, StateDir::IfThere, |store, instance| {
             self.plugin.load(store, instance)
         })?;
-        instance.call_slow("describe, check or command", question)
+        instance.call_slow(name, question)
     }
 
     fn instance<G>(
@@ -173,7 +175,7 @@ impl Plugin for WasmPlugin {
     }
 
     fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError> {
-        self.ask(&opening, async |guest, store| {
+        self.ask("check", &opening, async |guest, store| {
             let about = about(&opening, store.data());
             guest.call_check(store, kind(role), &opening.options, about).await
         })
@@ -186,7 +188,7 @@ impl Plugin for WasmPlugin {
         request: &Value,
     ) -> Result<Value, PluginError> {
         let request = request.to_string();
-        let answer = self.ask(&opening, async |guest, store| {
+        let answer = self.ask("command", &opening, async |guest, store| {
             let about = about(&opening, store.data());
             guest.call_command(store, kind(role), &opening.options, about, &request).await
         })?;

@@ -11,6 +11,8 @@ use super::bindings::dataserver::plugin::types;
 const TIMES_MEMORY: u64 = 4;
 /// What a batch costs beside its payload, bytes.
 const COST: u64 = 1_024;
+/// Highest number that a place may have.
+const HIGHEST_NUMBER: u64 = u64::MAX >> 2;
 
 /// What a call has handed over so far.
 #[derive(Debug)]
@@ -82,13 +84,18 @@ impl Pushed {
     /// # Errors
     /// When a batch is malformed.
     pub fn finish(&mut self, input: Option<&Batch>) -> Result<Vec<Batch>, PluginError> {
-        self.open = false;
         let made = std::mem::take(&mut self.batches);
         made.into_iter().map(|made| self.accept(made, input)).collect()
     }
 
+    /// The call is over: what it handed over and was not taken is discarded.
+    pub fn end(&mut self) {
+        (self.bytes, self.open) = (0, false);
+        self.batches.clear();
+    }
+
     fn accept(&self, made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
-        let stamp = made.provenance.as_ref().and_then(|it| self.stamp(it));
+        let stamp = made.provenance.as_ref().map(|it| self.stamp(it)).transpose()?.flatten();
         let batch = accept(made, input)?;
         Ok(match (stamp, input) {
             (Some(stamp), _) => batch.with_provenance(stamp),
@@ -98,12 +105,25 @@ impl Pushed {
     }
 
     /// The place that a batch claims, if it is one of a source that the instance knows.
-    fn stamp(&self, claimed: &types::ProvenanceResult) -> Option<Provenance> {
-        let mut stamp = self.stamp_by_source.get(&claimed.source)?.clone();
-        (stamp.epoch, stamp.sequence, stamp.part) = (claimed.epoch, claimed.sequence, claimed.part);
-        stamp.received_at_us = claimed.received_at_us;
-        (claimed.sequence > 0).then_some(stamp)
+    fn stamp(&self, claimed: &types::ProvenanceResult) -> Result<Option<Provenance>, PluginError> {
+        check_numbers(claimed)?;
+        let known = self.stamp_by_source.get(&claimed.source).filter(|_| claimed.sequence > 0);
+        Ok(known.cloned().map(|mut stamp| {
+            (stamp.epoch, stamp.sequence, stamp.part) =
+                (claimed.epoch, claimed.sequence, claimed.part);
+            stamp.received_at_us = claimed.received_at_us.max(0);
+            stamp
+        }))
     }
+}
+
+/// What follows counts on from a batch's place, so it must not be at the end of all numbers.
+fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
+    let highest = claimed.sequence.max(claimed.part);
+    if highest <= HIGHEST_NUMBER {
+        return Ok(());
+    }
+    Err(malformed(&format!("its place is {highest}, the highest is {HIGHEST_NUMBER}")))
 }
 
 /// Why the host ends a call.
@@ -131,6 +151,7 @@ fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, Plugin
 
 /// Checks a batch that a source made, and gives it the number that the source says.
 pub(super) fn accept_of_source(made: types::MadeBatch) -> Result<Batch, PluginError> {
+    made.provenance.as_ref().map_or(Ok(()), check_numbers)?;
     let number = made.provenance.as_ref().map(|it| (it.epoch, it.sequence, it.part));
     let batch = accept(made, None)?;
     Ok(match number {

@@ -3,13 +3,13 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use plugin_api::{Context, HostServices, PluginError};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
-    FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, sockets::SocketAddrUse,
+    FsPerms, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView, sockets::SocketAddrUse,
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -51,6 +51,8 @@ pub(super) struct Sandbox {
     /// The end of what it printed.
     pub printed: Printed,
     secrets: Vec<String>,
+    /// What it asked for in vain.
+    pub denied: Denied,
     /// Whether it has a folder of its own.
     pub has_state: bool,
 }
@@ -77,6 +79,7 @@ impl Sandbox {
         let denied = Denied::new(Arc::clone(&host));
         let mut wasi = WasiCtx::builder();
         wasi.stdout(printed.clone()).stderr(printed.clone());
+        wasi.wall_clock(WallClock(Arc::clone(&host)));
         refuse_sockets(&mut wasi, denied.clone());
         for (folder, access) in &grants.dirs {
             mount(&mut wasi, &context.resolve(Path::new(folder)), folder, *access)?;
@@ -100,7 +103,8 @@ impl Sandbox {
             table,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            gate: Gate::new(grants.http.clone(), denied),
+            gate: Gate::new(grants.http.clone(), denied.clone()),
+            denied,
             limiter: Limiter::new(limits.memory),
             deadline: Instant::now(),
             pushed: Pushed::new(limits.memory),
@@ -126,6 +130,8 @@ impl Sandbox {
 /// The system binds a socket before it connects it, which alone reaches nobody; all that would is
 /// denied.
 fn refuse_sockets(wasi: &mut WasiCtxBuilder, denied: Denied) {
+    // so that sockets come as far as the check, which names what they are for
+    wasi.allow_tcp(true).allow_udp(true);
     wasi.socket_addr_check(move |address, usage| {
         let binds = matches!(usage, SocketAddrUse::TcpBind | SocketAddrUse::UdpBind);
         let is_harmless = binds && address.port() == 0 && address.ip().is_unspecified();
@@ -135,6 +141,19 @@ fn refuse_sockets(wasi: &mut WasiCtxBuilder, denied: Denied) {
         }
         Box::pin(std::future::ready(is_harmless))
     });
+}
+
+/// The host's clock, so that a replay is the same for a guest that asks WASI for the time.
+struct WallClock(Arc<dyn HostServices>);
+
+impl HostWallClock for WallClock {
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.now_us()).unwrap_or(0))
+    }
 }
 
 fn mount(

@@ -1,0 +1,180 @@
+//! What a guest does against its host ends in bounded time, with its cause in words.
+
+use std::time::{Duration, Instant};
+
+use dataserver::config::Limits;
+use plugin_api::{ErrorKind, PluginError, RoleKind, Round, testing::spot_batch};
+use serde_json::{Value, json};
+
+use super::{Case, load};
+
+/// Longest time that any of these may take: a call's deadline, and what a busy machine adds.
+const BOUND: Duration = Duration::from_secs(20);
+
+fn short() -> Limits {
+    Limits { memory: 32 << 20, deadline: Duration::from_millis(300) }
+}
+
+fn misbehave(options: Value) -> (Case, Result<usize, PluginError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let case = Case::new(options, folder.path()).limits(short());
+    let began = Instant::now();
+    let ended = case.apply();
+    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
+    (case, ended)
+}
+
+#[test]
+fn a_guest_that_breaks_its_bounds_ends_with_the_cause_named() {
+    // options, kind, what is said
+    let cases = [
+        (json!({ "how": "loop" }), ErrorKind::Panic, "deadline of 300ms exceeded in apply; mend"),
+        (
+            json!({ "how": "sleep" }),
+            ErrorKind::Fatal,
+            "deadline of 300ms exceeded in apply, while the plugin waited for something outside",
+        ),
+        (json!({ "how": "memory" }), ErrorKind::Panic, "memory limit of 32MiB reached in apply"),
+        (json!({ "how": "stack" }), ErrorKind::Panic, "stack overflow in apply"),
+        (json!({ "how": "trap" }), ErrorKind::Panic, "trap in apply: unreachable"),
+        (json!({ "how": "panic" }), ErrorKind::Panic, "panicked: told to panic ("),
+        (json!({ "how": "exit" }), ErrorKind::Panic, "ended itself with exit code"),
+        (json!({ "how": "clock" }), ErrorKind::Panic, "deadline of 300ms exceeded"),
+        (json!({ "how": "log" }), ErrorKind::Panic, "deadline of 300ms exceeded"),
+        (json!({ "how": "stderr" }), ErrorKind::Panic, "deadline of 300ms exceeded"),
+        (json!({ "how": "metrics" }), ErrorKind::Panic, "deadline of 300ms exceeded"),
+        (json!({ "how": "reasons" }), ErrorKind::Panic, "deadline of 300ms exceeded"),
+        (json!({ "how": "malformed" }), ErrorKind::Panic, "malformed"),
+        (json!({ "how": "huge", "amount": 8 << 20 }), ErrorKind::Panic, "malformed"),
+        (json!({ "how": "huge", "amount": 1 << 30 }), ErrorKind::Panic, "memory limit of 32MiB"),
+        (json!({ "how": "truncated" }), ErrorKind::Panic, "malformed"),
+        (json!({ "how": "wrong_kind" }), ErrorKind::Panic, "malformed"),
+        (json!({ "how": "wrong_place" }), ErrorKind::Panic, "its place is"),
+        (json!({ "how": "loop", "at_open": true }), ErrorKind::Panic, "exceeded in open"),
+    ];
+    for (options, kind, said) in cases {
+        let (_, ended) = misbehave(options.clone());
+        let error = ended.unwrap_err();
+        assert_eq!(error.kind, kind, "{options}: {error}");
+        assert!(error.message.contains(said), "{options}: {error}");
+        assert!(error.message.len() < 8 << 10, "{options}: {} bytes", error.message.len());
+    }
+}
+
+#[test]
+fn what_a_call_hands_over_is_bounded_by_a_multiple_of_its_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Limits { memory: 8 << 20, deadline: BOUND };
+    for how in ["dead_letters", "batches"] {
+        let case =
+            Case::new(json!({ "how": how, "amount": 1 << 20 }), folder.path()).limits(limits);
+        let error = case.apply().unwrap_err();
+        assert!(error.message.contains("handed over more than 32MiB in one call"), "{error}");
+        assert!(case.host.told().dead_letters.len() < 10_000);
+    }
+}
+
+#[test]
+fn no_list_that_a_guest_damages_byte_by_byte_gets_past_the_verifier_unsound() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = json!({ "how": "mutated", "amount": 2_000 });
+    let case = Case::new(options, folder.path());
+    // the first one that is not a list ends the call; whatever passes can be read to its end
+    match case.apply() {
+        Ok(batches) => assert_eq!(batches, 2_000),
+        Err(error) => assert!(error.message.contains("malformed"), "{error}"),
+    }
+}
+
+#[test]
+fn an_error_text_is_bounded_and_cannot_change_the_terminal() {
+    let (_, ended) = misbehave(json!({ "how": "huge_error", "amount": 4 << 20 }));
+    let error = ended.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Fatal);
+    assert!(error.message.len() < 8 << 10 && error.message.contains("bytes more"), "{error}");
+    let (_, ended) = misbehave(json!({ "how": "ugly_error" }));
+    let error = ended.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::BadData);
+    assert!(!error.message.contains(char::is_control), "{error:?}");
+}
+
+#[test]
+fn floods_of_lines_names_and_reasons_are_bounded_and_counted() {
+    let (case, ended) = misbehave(json!({ "how": "log", "amount": 20_000 }));
+    ended.unwrap();
+    let (told, left_out) = (case.host.told(), case.host.counted("sandbox_log_lines_left_out"));
+    assert!(told.logs.len() < 2_000, "{}", told.logs.len());
+    let written = told.logs.iter().filter(|(_, line)| line.starts_with("flood")).count();
+    assert_eq!(written as u64 + left_out, 20_000);
+
+    let (case, ended) = misbehave(json!({ "how": "long_log", "amount": 1 << 20 }));
+    ended.unwrap();
+    assert!(case.logs().len() < 8 << 10);
+
+    let (case, ended) = misbehave(json!({ "how": "metrics", "amount": 5_000 }));
+    ended.unwrap();
+    let told = case.host.told();
+    let names =
+        |names: Vec<&str>| names.into_iter().collect::<std::collections::HashSet<_>>().len();
+    assert!(names(told.counts.iter().map(|(name, _)| name.as_str()).collect()) <= 64);
+    assert!(names(told.gauges.iter().map(|(name, _)| name.as_str()).collect()) <= 65);
+
+    let (case, ended) = misbehave(json!({ "how": "reasons", "amount": 5_000 }));
+    ended.unwrap();
+    let dropped = case.host.told().dropped;
+    assert_eq!(dropped.len(), 5_000, "no dropped record goes uncounted");
+    assert!(names(dropped.iter().map(|(reason, _)| reason.as_str()).collect()) <= 65);
+}
+
+#[test]
+fn an_instance_that_ended_takes_no_call_and_another_one_is_as_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = load("malicious", RoleKind::Transform);
+    let options = json!({ "how": "trap", "after": 1000, "once": true });
+    let case = Case::new(options, folder.path());
+    let mut transform = plugin.open_transform(case.opening.clone()).unwrap();
+    let batch = spot_batch(1, Round::WHOLE).numbered(1, 1, 0);
+    for call in 1..=1_000 {
+        assert_eq!(transform.apply(&batch).unwrap().len(), 1, "call {call}");
+    }
+    assert!(transform.apply(&batch).unwrap_err().message.contains("unreachable"));
+    let after = transform.apply(&batch).unwrap_err();
+    assert!(after.message.contains("has ended"), "{after}");
+    assert!(transform.close().is_err());
+    let mut next = plugin.open_transform(case.opening.clone()).unwrap();
+    assert_eq!(next.apply(&batch).unwrap().len(), 1);
+}
+
+#[test]
+fn hostile_sources_and_sinks_end_as_transforms_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = load("malicious", RoleKind::Source);
+    for (how, said) in [
+        ("loop", "exceeded in next"),
+        ("sleep", "exceeded in next"),
+        ("memory", "memory limit"),
+        ("trap", "unreachable"),
+        ("malformed", "malformed"),
+        ("wrong_kind", "malformed"),
+        ("unchanged_of_nothing", "no such input"),
+        ("push_from_wrong_call", "pushed a batch outside"),
+    ] {
+        let case = Case::new(json!({ "how": how }), folder.path()).limits(short());
+        let mut source = plugin.open_source(case.opening.clone()).unwrap();
+        let began = Instant::now();
+        let error = source.next(Duration::from_millis(50)).unwrap_err();
+        assert!(error.message.contains(said), "{how}: {error}");
+        assert!(began.elapsed() < BOUND, "{how}: {:?}", began.elapsed());
+    }
+    for (how, said) in [
+        ("loop", "exceeded in write"),
+        ("sleep", "exceeded in write"),
+        ("stack", "stack overflow"),
+        ("push_from_wrong_call", "pushed a batch outside"),
+    ] {
+        let case = Case::new(json!({ "how": how }), folder.path()).limits(short());
+        let mut sink = plugin.open_sink(case.opening.clone()).unwrap();
+        let error = sink.write(&[spot_batch(1, Round::WHOLE)]).unwrap_err();
+        assert!(error.message.contains(said), "{how}: {error}");
+    }
+}
