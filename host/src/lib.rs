@@ -13,6 +13,7 @@ pub mod dead_letter;
 pub mod lock;
 pub mod plugin;
 pub mod queue;
+pub mod reload;
 pub mod retry;
 pub mod shutdown;
 pub mod spool;

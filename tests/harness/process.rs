@@ -102,6 +102,10 @@ impl Stream {
         guard.0.clone()
     }
 
+    fn so_far(&self) -> String {
+        self.text.0.lock().unwrap().0.clone()
+    }
+
     fn all(&self) -> String {
         let guard = self.text.0.lock().unwrap();
         let (guard, _) =
@@ -131,6 +135,11 @@ impl Host {
     #[track_caller]
     pub fn wait_for(&self, text: &str) -> String {
         self.stderr.wait_for(text)
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.stderr.so_far()
     }
 
     /// Sends a signal: TERM, INT, KILL, STOP, CONT, HUP.
@@ -172,12 +181,22 @@ impl Host {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// Asks the host to reload; status and report.
+    pub fn reload(&self, port: u16) -> (u16, serde_json::Value) {
+        let (code, body) = self.ask(port, "POST", "/api/reload", "");
+        (code, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{code} {body}")))
+    }
+
     /// Status and body of a control request, e.g. `/health`.
     pub fn get(&self, port: u16, path: &str, headers: &str) -> (u16, String) {
+        self.ask(port, "GET", path, headers)
+    }
+
+    fn ask(&self, port: u16, method: &str, path: &str, headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n")
-            .unwrap();
+        let ending = "host: test\r\nconnection: close\r\ncontent-length: 0\r\n";
+        write!(stream, "{method} {path} HTTP/1.1\r\n{ending}{headers}\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

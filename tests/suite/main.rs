@@ -18,6 +18,7 @@ mod files;
 mod readers;
 mod redis;
 mod reference;
+mod reload;
 mod replay;
 mod servers;
 mod shutdown;

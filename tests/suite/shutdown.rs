@@ -34,7 +34,7 @@ fn hangup_is_no_reason_to_end() {
     let host = bench.start();
     host.wait_for("the pipeline runs");
     host.signal("HUP");
-    host.wait_for("does not reload");
+    host.wait_for("nothing to reload");
     host.signal("TERM");
     host.wait().assert(0, &[]);
 }

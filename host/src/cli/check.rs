@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
 use crate::{
     config::{Faults, Pipeline},
-    plugin::PluginCatalog,
+    plugin::{Opening, PluginCatalog},
     topology,
 };
 
@@ -51,7 +51,7 @@ impl Check {
             Ok(draft) => draft,
             Err(faults) => return Findings { faults: Some(faults), ..Findings::default() },
         };
-        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        let catalog = PluginCatalog::of(draft.host());
         let warnings = Some(draft.warnings());
         match draft.resolve(&catalog) {
             Err(faults) => Findings { faults: Some(faults), warnings, unready: Vec::new() },
@@ -102,14 +102,15 @@ fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError
     let check = |component: &crate::config::Component| {
         let plugin = catalog
             .plugin(&component.plugin, component.kind, component.carrier)
-            .map_err(|missing| PluginError::config(missing.message))?;
+            .map_err(|missing| PluginError::config(missing.message))?
+            .plugin;
         let context = Context::new(
             &component.id,
             &pipeline.base_dir,
             pipeline.host.data_dir.join("state").join(&component.id),
             Arc::new(topology::Onlooker),
         );
-        plugin.check(component.kind, &component.options_json(), context)
+        plugin.check(component.kind, Opening::of(component, context))
     };
     let asked = pipeline.components.iter().map(|it| (it.id.clone(), check(it)));
     asked.filter_map(|(id, result)| Some((id, result.err()?))).collect()

@@ -7,7 +7,10 @@ use ureq::Agent;
 
 use crate::config::{HostSettings, Secret};
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// A reload waits until what it removes has drained.
+const TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest wait for a host to take the connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of the control interface that a pipeline file names.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl Client {
     pub fn new(host: &HostSettings) -> Option<Self> {
         let config = Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
             .http_status_as_error(false)
             // a host of one's own is never behind a proxy
             .proxy(None)

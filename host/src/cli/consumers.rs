@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
     config::{Component, Pipeline},
-    plugin::PluginCatalog,
+    plugin::{Opening, PluginCatalog},
     topology,
 };
 
@@ -150,7 +150,7 @@ impl Consumers {
             Ok(draft) => draft,
             Err(faults) => return output::show_faults(&faults),
         };
-        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        let catalog = PluginCatalog::of(draft.host());
         match draft.resolve(&catalog) {
             Ok(pipeline) => self.ask(&pipeline, &catalog),
             Err(faults) => output::show_faults(&faults),
@@ -235,14 +235,15 @@ fn put(
 ) -> Result<Value, PluginError> {
     let plugin = catalog
         .plugin(&component.plugin, component.kind, component.carrier)
-        .map_err(|missing| PluginError::config(missing.message))?;
+        .map_err(|missing| PluginError::config(missing.message))?
+        .plugin;
     let context = Context::new(
         &component.id,
         &pipeline.base_dir,
         pipeline.host.data_dir.join("state").join(&component.id),
         Arc::new(topology::Onlooker),
     );
-    plugin.command(component.kind, &component.options_json(), context, request)
+    plugin.command(component.kind, Opening::of(component, context), request)
 }
 
 /// Rows with the same keys, a column each.

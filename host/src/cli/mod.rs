@@ -7,6 +7,7 @@ mod dead_letter;
 mod graph;
 mod output;
 mod plugins;
+mod reload;
 mod run;
 mod spool;
 
@@ -53,6 +54,12 @@ enum Command {
     Check(check::Check),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
+    /// Let the running host apply the pipeline file and the plugin folders anew.
+    ///
+    /// Prints what is added, changed, rerouted, kept and removed. On any fault the pipeline goes on
+    /// as it was. Exit code 0 when it is what the file says, 1 when a step failed or no host
+    /// answers, 78 when the file or a plugin cannot work.
+    Reload(reload::Reload),
     /// Look into what waits on disk for the sinks.
     Spool(spool::Spool),
     /// List, show and send again what components refused.
@@ -105,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Run(file) => run::run(&file),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
+        Command::Reload(reload) => reload.run(),
         Command::Consumers(consumers) => consumers.run(),
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),

@@ -46,7 +46,7 @@ enum Verb {
 impl Plugins {
     /// Prints what was asked for.
     pub fn run(self) -> ExitCode {
-        let catalog = PluginCatalog::scan(&self.folders(), &std::env::temp_dir());
+        let catalog = self.catalog();
         match self.verb {
             Verb::List { format: Format::Text } => output::print(&table(&catalog)),
             Verb::List { format: Format::Json } => output::print(&list_json(&catalog).to_string()),
@@ -55,15 +55,17 @@ impl Plugins {
     }
 
     /// Without a pipeline file, the folders that one without the key would have.
-    fn folders(&self) -> Vec<PathBuf> {
+    fn catalog(&self) -> PluginCatalog {
+        let reports = std::env::temp_dir();
         if !self.plugins.is_empty() {
-            return self.plugins.clone();
+            return PluginCatalog::scan(&self.plugins, &reports);
         }
-        let draft = self
-            .file
-            .load()
-            .or_else(|_| config::load_text("", &self.file.config, &ProcessEnvironment));
-        draft.map(|draft| draft.host().plugins.clone()).unwrap_or_default()
+        if let Ok(draft) = self.file.load() {
+            return PluginCatalog::of(draft.host());
+        }
+        let draft = config::load_text("", &self.file.config, &ProcessEnvironment);
+        let folders = draft.map(|draft| draft.host().plugins.clone()).unwrap_or_default();
+        PluginCatalog::scan(&folders, &reports)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     control,
     lock::HostLock,
     plugin::PluginCatalog,
+    reload::{Bell, Reloader, Trigger, watch},
     shutdown::{Phase, Shutdown},
     topology::{self, Outcome, Topology},
 };
@@ -25,7 +26,7 @@ pub fn run(file: &PipelineFile) -> ExitCode {
         Ok(draft) => draft,
         Err(faults) => return output::show_faults(&faults),
     };
-    let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+    let catalog = PluginCatalog::of(draft.host());
     let warnings = draft.warnings();
     if !warnings.is_empty() {
         output::show_faults(&warnings);
@@ -37,7 +38,8 @@ pub fn run(file: &PipelineFile) -> ExitCode {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Arc::new(Shutdown::default());
     // before anything runs: a signal while plugins open must not cost what others have taken
-    if let Err(error) = listen_to_signals(Arc::clone(&shutdown)) {
+    let (bell, rings) = Bell::new();
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(bell.clone())) {
         return output::complain(&format!("cannot listen to signals: {error}"));
     }
     // so is the address: a second host by mistake must not send anything
@@ -58,7 +60,14 @@ pub fn run(file: &PipelineFile) -> ExitCode {
             return if error.is_config() { ExitCode::from(EXIT_CONFIG) } else { code };
         }
     };
-    let control = listening.map(|listening| listening.serve(Arc::clone(&topology)));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog));
+    if let Err(error) = reloader.answer(rings) {
+        return output::complain(&format!("cannot start a thread: {error}"));
+    }
+    if let Err(error) = watch::start(Arc::clone(&topology), bell) {
+        tracing::warn!("files are not watched, reload by `dataserver reload` or SIGHUP: {error}");
+    }
+    let control = listening.map(|listening| listening.serve(&reloader));
     if !topology.shutdown().is_stopping() {
         announce(&topology, control.as_ref());
     }
@@ -126,13 +135,19 @@ fn conclude(topology: &Topology, outcome: &Outcome, clock: &dyn Clock) -> ExitCo
     if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A first SIGTERM or SIGINT drains, a second one aborts.
-pub(super) fn listen_to_signals(shutdown: Arc<Shutdown>) -> std::io::Result<()> {
+/// A first SIGTERM or SIGINT drains, a second one aborts; SIGHUP rings the bell.
+pub(super) fn listen_to_signals(
+    shutdown: Arc<Shutdown>,
+    bell: Option<Bell>,
+) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {
             if signal == SIGHUP {
-                tracing::warn!("this version does not reload; restart it to apply changes");
+                match &bell {
+                    Some(bell) => bell.ring(Trigger::Signal),
+                    None => tracing::info!("there is nothing to reload"),
+                }
                 continue;
             }
             let next = match shutdown.phase() {

@@ -5,11 +5,13 @@ use std::{ops::Range, time::Duration};
 use plugin_api::RoleKind;
 
 use super::{
-    BatchSettings, Buffer, BufferAsWritten, BufferKind, Carrier, Component, OnFailure, Retry,
-    WhenFull,
+    BatchSettings, Buffer, BufferAsWritten, BufferKind, Carrier, Component, Grants, Limits,
+    OnFailure, Retry, WhenFull,
     fault::Report,
     keys::{self, Place},
-    read, suggest,
+    read,
+    sandbox::{self, SandboxKeys},
+    suggest,
     tree::{Entry, Node, Table, Text, Value},
 };
 
@@ -31,6 +33,8 @@ pub(super) struct Unresolved {
     pub max_wait: Option<Duration>,
     /// Where `workers` asks for more than one.
     pub workers_span: Option<Range<usize>>,
+    /// Keys that only a sandboxed plugin takes.
+    pub sandbox_keys: SandboxKeys,
     /// Whether `carrier` is as meant.
     pub carrier_known: bool,
     /// The plugin's own keys.
@@ -87,7 +91,8 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
     reading.refuse_keys_of_other_kinds();
     let (workers, workers_span) = reading.workers();
     let (carrier, carrier_known) = reading.carrier();
-    reading.sandbox(carrier);
+    let (limits, grants) = reading.sandbox();
+    let sandbox_keys = sandbox::places(table);
     let buffer = reading.buffer();
     let (max_records, max_wait) = reading.batch();
     let component = Component {
@@ -100,6 +105,8 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         buffer: Buffer::of(None, buffer),
         batch: BatchSettings::default(),
         retry: reading.retry(),
+        limits,
+        grants,
         on_failure: reading.on_failure(),
         options: serde_json::Map::new(),
     };
@@ -115,6 +122,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         max_records,
         max_wait,
         workers_span,
+        sandbox_keys,
         carrier_known,
         options,
     })
@@ -228,30 +236,12 @@ impl<'a> Reading<'a> {
         (carrier, carrier.is_some())
     }
 
-    /// Checks `limits` and `grants`.
-    fn sandbox(&mut self, carrier: Option<Carrier>) {
-        for name in ["limits", "grants"] {
-            if let Some(entry) = self.get(name)
-                && carrier != Some(Carrier::Wasm)
-            {
-                self.report
-                    .fault(&entry.key_span, format!("`{name}` is only for carrier = \"wasm\""))
-                    .help("a native plugin cannot be confined; remove the table, or say carrier = \"wasm\"");
-            }
-        }
-        if let Some(limits) = self.sub_table("limits", Place::Limits) {
-            limits.get("memory").map(|entry| read::byte_size(self.report, entry));
-            let least = Duration::from_millis(1);
-            limits.get("deadline").map(|entry| read::duration(self.report, entry, least));
-        }
-        if let Some(grants) = self.sub_table("grants", Place::Grants) {
-            grants.get("http").map(|entry| read::texts(self.report, entry, "[\"example.com\"]"));
-            grants.get("env").map(|entry| read::texts(self.report, entry, "[\"NAME\"]"));
-            let dirs = grants.get("dirs").and_then(|entry| read::table(self.report, entry));
-            for entry in dirs.map_or(&[][..], |dirs| &dirs.entries) {
-                read::choice(self.report, entry, &[("read", ()), ("write", ())]);
-            }
-        }
+    fn sandbox(&mut self) -> (Limits, Grants) {
+        let limits = self.sub_table("limits", Place::Limits);
+        let limits = limits.map(|table| sandbox::read_limits(self.report, table));
+        let grants = self.sub_table("grants", Place::Grants);
+        let grants = grants.map(|table| sandbox::read_grants(self.report, table));
+        (limits.unwrap_or_default(), grants.unwrap_or_default())
     }
 
     fn buffer(&mut self) -> BufferAsWritten {

@@ -8,8 +8,8 @@ use std::{
 use plugin_api::Role;
 
 use super::{
-    BatchSettings, Buffer, Catalog, Component, Faults, HostSettings, Pipeline,
-    components::Unresolved, fault::Report, host::Host, options,
+    BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
+    components::Unresolved, fault::Report, host::Host, options, sandbox,
 };
 
 /// A pipeline whose plugins are not known yet.
@@ -68,7 +68,12 @@ impl Draft {
         // without the right folders, each plugin would be reported as missing
         let known = if self.host.plugins_known { self.components } else { Vec::new() };
         for mut unresolved in known {
-            if let Some(role) = find_role(&mut self.report, &unresolved, catalog) {
+            let carrier = unresolved.component.carrier;
+            let found = find_role(&mut self.report, &unresolved, catalog);
+            if found.as_ref().map(|(_, carrier)| *carrier).or(carrier) == Some(Carrier::Native) {
+                sandbox::refuse_without_sandbox(&mut self.report, &unresolved.sandbox_keys);
+            }
+            if let Some((role, _)) = found {
                 resolve_component(&mut self.report, &mut unresolved, &role);
             }
             components.push(unresolved.component);
@@ -82,11 +87,15 @@ impl Draft {
     }
 }
 
-fn find_role(report: &mut Report, unresolved: &Unresolved, catalog: &dyn Catalog) -> Option<Role> {
+fn find_role(
+    report: &mut Report,
+    unresolved: &Unresolved,
+    catalog: &dyn Catalog,
+) -> Option<(Role, Carrier)> {
     let (plugin, span) = unresolved.plugin.as_ref().filter(|_| unresolved.carrier_known)?;
     let component = &unresolved.component;
     match catalog.find(&plugin.value, component.kind, component.carrier) {
-        Ok(role) => Some(role),
+        Ok(found) => Some(found),
         Err(why) => {
             // a value that a variable gave is not shown
             let shown = |text: String| {

@@ -13,6 +13,7 @@ use super::{
     fault::Report,
     keys::Place,
     read,
+    sandbox::read_pins,
     tree::{Entry, Table, Value},
 };
 
@@ -39,6 +40,7 @@ pub(super) fn read_host(
         Some(entry) => read_folders(report, entry, base_dir),
         None => Some(default_plugins(base_dir, executable_dir)),
     };
+    let pins = table.get("pins").map(|entry| read_pins(report, entry)).unwrap_or_default();
     let data_dir = table.get("data_dir").and_then(|entry| read::text(report, entry, "\"data\""));
     let data_dir = data_dir.map_or("data", |text| text.value.as_str());
     let http = table.get("http").and_then(|entry| Some((read_address(report, entry)?, entry)));
@@ -52,11 +54,14 @@ pub(super) fn read_host(
             .help("add token = \"${file:token}\" to [host], or listen on 127.0.0.1")
             .unless_partial();
     }
+    let watch = table.get("watch").and_then(|entry| read::boolean(report, entry));
     let mut timeout = |key, least| {
         let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
         read.unwrap_or(DEFAULT_TIMEOUT)
     };
     let settings = HostSettings {
+        watch: watch.unwrap_or(true),
+        pins,
         data_dir: absolute(base_dir, Path::new(data_dir)),
         http: http.map(|(address, _)| address),
         token,

@@ -84,7 +84,9 @@ use Place::{Batch, Buffer, Component, Grants, Host, Limits, Retry};
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
     key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
-    key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters and checkpoints are kept. One host at a time uses it."),
+    key(Host, "pins", "table: plugin id = SHA-256 or list of them", "{}", ALL, "Files that may hold a plugin, by the SHA-256 that `dataserver plugins show ID` prints. A file with the id of a pinned plugin and another content is refused; plugins without a pin may come from any file."),
+    key(Host, "watch", "boolean", "true", ALL, "Whether the host reloads by itself when this file or a file in a plugin folder changes. `dataserver reload` and SIGHUP work either way."),
+    key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters, checkpoints and compiled components (`cache/wasm/`) are kept. One host at a time uses it."),
     key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
@@ -97,8 +99,8 @@ pub(super) static KEYS: &[Key] = &[
     key(Component, "buffer", "table", "", FED, "The queue between the inputs and this component."),
     key(Component, "batch", "table", "", SINK, "How many records the sink gets at once."),
     key(Component, "retry", "table", "", ALL, "What follows a fault that passes, such as a server that is away."),
-    key(Component, "limits", "table", "", ALL, "What a sandboxed plugin may use up; only with `carrier = \"wasm\"`."),
-    key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; only with `carrier = \"wasm\"`. Nothing is granted by default."),
+    key(Component, "limits", "table", "", ALL, "What a sandboxed plugin may use up; a fault when the plugin that is taken is native."),
+    key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; a fault when the plugin that is taken is native. Nothing is granted by default; a denied use is an error to the plugin, is named in the log and counted in `sandbox_denied_total`."),
     key(Component, "on_failure", "`restart`, `stop`", "\"restart\"", ALL, "What follows when the plugin panics or reports a fatal error: a new instance after a pause of 1s to 60s, or the end of the host with exit code 1."),
 
     key(Buffer, "type", "`memory`, `disk`", "", FED, "Where the queue is kept. On `disk`, in `data_dir/spool/ID/`, it outlives restarts, crashes and hours without a server. `disk` for sinks that store (`parquet`, `clickhouse`, `redis-stream`), `memory` for all others, unless given; only sinks can have `disk`."),
@@ -112,12 +114,13 @@ pub(super) static KEYS: &[Key] = &[
     key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),
     key(Retry, "dead_letter", "boolean", "true", ALL, "Whether records that are given up are kept in `data_dir/dead-letter/ID/`, up to 1 GiB a component; then the component waits for room."),
 
-    key(Limits, "memory", "size", "", ALL, "Memory of one instance."),
-    key(Limits, "deadline", "duration", "", ALL, "Longest time of one call."),
+    key(Limits, "memory", "size", "\"64MiB\"", ALL, "Memory of one instance, `1MiB` to `2GiB`. What one call hands over is bounded with it: its batches may hold four times as many bytes."),
+    key(Limits, "deadline", "duration", "\"1s\"", ALL, "Longest time of one call, also while it waits for something outside; at least `10ms`. A source that waits for records has the time of its wait on top; opening and closing an instance, and a question of `dataserver check`, have at least `10s`. A call that takes longer ends, and with it the instance."),
 
-    key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call."),
-    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use."),
-    key(Grants, "env", "list of names", "[]", ALL, "Variables of the environment that it may read."),
+    key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call by HTTP or HTTPS, as `host` or `host:port`; without a port, those of the scheme. There are no other sockets."),
+    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing."),
+    key(Grants, "env", "list of names", "[]", ALL, "Variables of the environment that it may read. Their values are covered in what the plugin logs."),
+    key(Grants, "state", "boolean", "false", ALL, "Whether it has a folder of its own that outlives restarts: `data_dir/state/ID`."),
 ];
 
 /// Keys of that place.

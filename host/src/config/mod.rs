@@ -18,6 +18,7 @@ mod options_text;
 mod read;
 mod reference;
 mod render;
+mod sandbox;
 mod schema;
 mod substitute;
 mod suggest;
@@ -33,6 +34,7 @@ pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use load::{load, load_text};
 pub use reference::reference_markdown;
+pub use sandbox::{Access, Grants, Limits, Pins};
 pub use substitute::{Environment, ProcessEnvironment};
 pub use suggest::closest;
 
@@ -54,7 +56,12 @@ pub struct Pipeline {
 pub struct HostSettings {
     /// Folders searched for plugins; absolute.
     pub plugins: Vec<PathBuf>,
-    /// Dead letters, checkpoints, spools; absolute.
+    /// Files that may hold a plugin.
+    pub pins: Pins,
+    /// Whether the host reloads by itself when the pipeline file or a plugin file changes. Default
+    /// true.
+    pub watch: bool,
+    /// Dead letters, checkpoints, spools, compiled components; absolute.
     pub data_dir: PathBuf,
     /// Address of the control interface; `None` switches it off.
     pub http: Option<SocketAddr>,
@@ -86,7 +93,7 @@ pub enum Carrier {
 }
 
 /// One component of the pipeline.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Component {
     /// Its id, unique over all kinds.
     pub id: String,
@@ -106,6 +113,10 @@ pub struct Component {
     pub batch: BatchSettings,
     /// What follows a fault that passes.
     pub retry: Retry,
+    /// What an instance may use up, if its plugin is sandboxed.
+    pub limits: Limits,
+    /// What it may reach, if its plugin is sandboxed.
+    pub grants: Grants,
     /// What follows the failure of an instance.
     pub on_failure: OnFailure,
     /// The plugin's own keys, with variables filled in. May hold secrets.
@@ -132,6 +143,8 @@ impl fmt::Debug for Component {
             .field("buffer", &self.buffer)
             .field("batch", &self.batch)
             .field("retry", &self.retry)
+            .field("limits", &self.limits)
+            .field("grants", &self.grants)
             .field("on_failure", &self.on_failure)
             .field("options", &self.options.keys().collect::<Vec<_>>())
             .finish()
@@ -252,7 +265,7 @@ pub enum OnFailure {
 
 /// Looks plugins up by id.
 pub trait Catalog {
-    /// The role of that plugin.
+    /// The role of that plugin, and how the one that is taken is packed.
     ///
     /// # Errors
     /// Why there is none, and what to do about it.
@@ -261,7 +274,7 @@ pub trait Catalog {
         plugin: &str,
         kind: RoleKind,
         carrier: Option<Carrier>,
-    ) -> Result<Role, NotFound>;
+    ) -> Result<(Role, Carrier), NotFound>;
 }
 
 /// Why a plugin cannot be used.

@@ -111,8 +111,9 @@ impl Replays {
 
     /// A way into a sink that loses nothing.
     fn feed(&self, sink: &str) -> Result<Feed, (StatusCode, String)> {
-        let components = &self.topology.pipeline().components;
-        let found = components.iter().find(|it| it.id == sink && it.kind == RoleKind::Sink);
+        let pipeline = self.topology.pipeline();
+        let found =
+            pipeline.components.iter().find(|it| it.id == sink && it.kind == RoleKind::Sink);
         let not_found =
             || (StatusCode::NOT_FOUND, format!("the host that runs has no sink `{sink}`"));
         let (component, feed) = found.zip(self.topology.feed(sink)).ok_or_else(not_found)?;
@@ -136,7 +137,8 @@ impl Replays {
             let text = format!("sink `{sink}` had no replay since the host started");
             return refuse(StatusCode::NOT_FOUND, text);
         };
-        let status = self.topology.components().iter().find(|status| status.id == sink);
+        let components = self.topology.components();
+        let status = components.iter().find(|status| status.id == sink);
         Json(Answer {
             progress,
             sink: status.map_or("", |status| status.state().as_str()).to_owned(),

@@ -4,6 +4,7 @@
 
 mod dead_letter;
 mod guarded;
+mod reload;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -21,7 +22,7 @@ use tokio::{net::TcpListener, runtime::Runtime};
 pub use dead_letter::{Answer, Refusal};
 use guarded::Guarded;
 
-use crate::{config::Secret, shutdown::Phase, telemetry, topology::Topology};
+use crate::{config::Secret, reload::Reloader, shutdown::Phase, telemetry, topology::Topology};
 
 /// The address, taken; nobody answers there yet.
 #[derive(Debug)]
@@ -62,12 +63,13 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
 }
 
 impl Listening {
-    /// Answers for that pipeline.
-    pub fn serve(self, topology: Arc<Topology>) -> Control {
+    /// Answers for the pipeline of that reloader.
+    pub fn serve(self, reloader: &Arc<Reloader>) -> Control {
         let Self { listener, address, token, runtime } = self;
+        let router = router(reloader, token);
         runtime.spawn(async move {
             // ends with the runtime
-            let _ = axum::serve(Guarded::new(listener), router(topology, token)).await;
+            let _ = axum::serve(Guarded::new(listener), router).await;
         });
         Control { address, _runtime: runtime }
     }
@@ -80,12 +82,14 @@ impl Control {
     }
 }
 
-fn router(topology: Arc<Topology>, token: Option<Secret>) -> Router {
+fn router(reloader: &Arc<Reloader>, token: Option<Secret>) -> Router {
+    let topology = Arc::clone(reloader.topology());
     let is_open = token.is_none();
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
+        .merge(reload::routes(reloader))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };

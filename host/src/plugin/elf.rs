@@ -6,10 +6,9 @@
 use object::{
     Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, read::elf::ElfFile64,
 };
-use plugin_api::ApiVersion;
 use plugin_api::native::{DESCRIPTOR_SYMBOL, Descriptor, ROOT_MODULE_SYMBOL};
 
-use super::catalog::Problem;
+use super::catalog::{Problem, check_descriptor};
 
 /// Checks a library's bytes and reads what plugin it says it is.
 pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {
@@ -46,26 +45,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {
             "call `export_plugin!` in the plugin's crate, or move the file out of the folder",
         )
     })?;
-    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if descriptor.name().is_empty() || !descriptor.name().chars().all(is_id) {
-        return Err(Problem::new(
-            format!("names itself {:?}, which is no id", descriptor.name()),
-            "give the plugin a name of a-z, 0-9 and - in `export_plugin!`, and build it again",
-        ));
-    }
-    if !ApiVersion::CURRENT.can_load(descriptor.api()) {
-        return Err(Problem::new(
-            format!(
-                "plugin \"{}\" {} was built for plugin API {}, this host has {}",
-                descriptor.name(),
-                descriptor.version(),
-                descriptor.api(),
-                ApiVersion::CURRENT
-            ),
-            "rebuild the plugin against this host's plugin-api, or update the host",
-        )
-        .of(descriptor.name()));
-    }
+    let descriptor = check_descriptor(descriptor)?;
     let exports_root = file.dynamic_symbols().any(|symbol| symbol.name() == Ok(ROOT_MODULE_SYMBOL));
     if !exports_root {
         return Err(Problem::new(

@@ -3,66 +3,83 @@
 pub mod catalog;
 mod elf;
 mod native;
+mod wasm;
 
 use std::time::Duration;
 
 use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
 use serde_json::Value;
 
-pub use catalog::{Found, PluginCatalog};
+pub use catalog::{Found, Installed, PluginCatalog};
+
+use crate::config::{Component, Grants, Limits};
+
+/// What an instance is opened with, or asked about.
+#[derive(Clone)]
+pub struct Opening {
+    /// The component's options: JSON.
+    pub options: String,
+    /// What the host lends.
+    pub context: Context,
+    /// What it may use up, if its plugin is sandboxed.
+    pub limits: Limits,
+    /// What it may reach, if its plugin is sandboxed.
+    pub grants: Grants,
+}
+
+impl Opening {
+    /// As the pipeline asks for.
+    pub fn of(component: &Component, context: Context) -> Self {
+        let (limits, grants) = (component.limits, component.grants.clone());
+        Self { options: component.options_json(), context, limits, grants }
+    }
+
+    /// With those options, and no more than a sandboxed plugin has by default.
+    pub fn plain(options: &str, context: Context) -> Self {
+        let (limits, grants) = (Limits::default(), Grants::default());
+        Self { options: options.to_owned(), context, limits, grants }
+    }
+}
 
 /// A library that was loaded.
 pub trait Plugin: Send + Sync {
     /// What it says about itself.
     fn manifest(&self) -> &Manifest;
 
-    /// Asks whether a component could start, without starting it; `options` are JSON.
+    /// Asks whether a component could start, without starting it.
     ///
     /// # Errors
     /// What the plugin says.
-    fn check(&self, role: RoleKind, options: &str, context: Context) -> Result<(), PluginError>;
+    fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError>;
 
-    /// Puts an operator's request to a component that need not run; `options` are JSON.
+    /// Puts an operator's request to a component that need not run.
     ///
     /// # Errors
     /// What the plugin says.
     fn command(
         &self,
         role: RoleKind,
-        options: &str,
-        context: Context,
+        opening: Opening,
         request: &Value,
     ) -> Result<Value, PluginError>;
 
-    /// Opens a source; `options` are JSON.
+    /// Opens a source.
     ///
     /// # Errors
     /// What the plugin says.
-    fn open_source(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn SourceInstance>, PluginError>;
+    fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError>;
 
-    /// Opens a transform; `options` are JSON.
+    /// Opens a transform.
     ///
     /// # Errors
     /// What the plugin says.
-    fn open_transform(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn TransformInstance>, PluginError>;
+    fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError>;
 
-    /// Opens a sink; `options` are JSON.
+    /// Opens a sink.
     ///
     /// # Errors
     /// What the plugin says.
-    fn open_sink(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn SinkInstance>, PluginError>;
+    fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError>;
 }
 
 /// An open source; its calls are those of [`plugin_api::Source`].

@@ -24,7 +24,7 @@ use plugin_api::{
 
 use serde_json::Value;
 
-use super::{Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem};
+use super::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem};
 
 /// A loaded native library.
 pub struct NativePlugin {
@@ -145,50 +145,45 @@ impl Plugin for NativePlugin {
         &self.manifest
     }
 
-    fn check(&self, role: RoleKind, options: &str, context: Context) -> Result<(), PluginError> {
+    fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError> {
         let check = self.module.check();
-        Ok(check(abi_role(role), RStr::from(options), lend(context)).into_result()?)
+        Ok(check(abi_role(role), RStr::from(opening.options.as_str()), lend(opening.context))
+            .into_result()?)
     }
 
     fn command(
         &self,
         role: RoleKind,
-        options: &str,
-        context: Context,
+        opening: Opening,
         request: &Value,
     ) -> Result<Value, PluginError> {
         let request = request.to_string();
         let command = self.module.command();
-        let (options, request) = (RStr::from(options), RStr::from(request.as_str()));
-        let answer = command(abi_role(role), options, lend(context), request).into_result()?;
+        let (options, request) = (opening.options.as_str().into(), RStr::from(request.as_str()));
+        let answer =
+            command(abi_role(role), options, lend(opening.context), request).into_result()?;
         serde_json::from_str(&answer)
             .map_err(|error| PluginError::fatal(format!("the plugin's answer is no JSON: {error}")))
     }
 
-    fn open_source(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn SourceInstance>, PluginError> {
-        let source = self.module.open_source()(RStr::from(options), lend(context)).into_result()?;
+    fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
+        let source =
+            self.module.open_source()(RStr::from(opening.options.as_str()), lend(opening.context))
+                .into_result()?;
         Ok(Box::new(NativeSource(source)))
     }
 
-    fn open_transform(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn TransformInstance>, PluginError> {
+    fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
         let open = self.module.open_transform();
-        Ok(Box::new(NativeTransform(open(RStr::from(options), lend(context)).into_result()?)))
+        Ok(Box::new(NativeTransform(
+            open(RStr::from(opening.options.as_str()), lend(opening.context)).into_result()?,
+        )))
     }
 
-    fn open_sink(
-        &self,
-        options: &str,
-        context: Context,
-    ) -> Result<Box<dyn SinkInstance>, PluginError> {
-        let sink = self.module.open_sink()(RStr::from(options), lend(context)).into_result()?;
+    fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
+        let sink =
+            self.module.open_sink()(RStr::from(opening.options.as_str()), lend(opening.context))
+                .into_result()?;
         Ok(Box::new(NativeSink(sink)))
     }
 }

@@ -62,6 +62,8 @@ pub enum Taken {
     Wanted,
     /// Nothing any more: every writer is gone.
     Closed,
+    /// Nothing for this reader any more: it is to [leave](Queue::call_reader).
+    Called,
 }
 
 /// How much a reader wants at once.
@@ -115,7 +117,7 @@ pub trait Surroundings: Send + Sync {
 
 /// A queue with any number of writers, and one reader or several that share the work.
 pub struct Queue {
-    settings: Buffer,
+    kind: BufferKind,
     state: Mutex<State>,
     /// A reader waits: something came, or all writers are gone.
     readable: Condvar,
@@ -125,8 +127,9 @@ pub struct Queue {
     surroundings: Option<Box<dyn Surroundings>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    settings: Buffer,
     waiting: Waiting,
     taken: Fill,
     /// A writer found no room since the reader last let go of something.
@@ -137,6 +140,10 @@ struct State {
     lost: u64,
     writers: usize,
     aborted: bool,
+    /// The reader is to leave; what waits is for the next one.
+    called: bool,
+    /// No writer waits for room: the reader goes.
+    open_ended: bool,
 }
 
 impl Queue {
@@ -165,9 +172,21 @@ impl Queue {
         waiting: Waiting,
         surroundings: Option<Box<dyn Surroundings>>,
     ) -> Self {
-        Self {
+        let state = State {
             settings,
-            state: Mutex::new(State { waiting, ..State::default() }),
+            waiting,
+            taken: Fill::default(),
+            pressed: false,
+            faulty: false,
+            lost: 0,
+            writers: 0,
+            aborted: false,
+            called: false,
+            open_ended: false,
+        };
+        Self {
+            kind: settings.kind,
+            state: Mutex::new(state),
             readable: Condvar::new(),
             writable: Condvar::new(),
             surroundings,
@@ -176,25 +195,22 @@ impl Queue {
 
     /// The bound in bytes.
     pub fn max_bytes(&self) -> u64 {
-        self.settings.max_bytes
+        self.lock().settings.max_bytes
     }
 
     /// Bytes of payload that may be in memory.
     pub fn max_memory(&self) -> u64 {
-        match self.settings.kind {
-            BufferKind::Memory => self.settings.max_bytes,
-            BufferKind::Disk => self.settings.max_bytes.min(WINDOW_BYTES),
-        }
+        self.lock().max_memory()
     }
 
     /// Whether what waits outlives the process.
     pub fn is_on_disk(&self) -> bool {
-        self.settings.kind == BufferKind::Disk
+        self.kind == BufferKind::Disk
     }
 
     /// The name under which `records_dropped_total` counts what the bound costs.
     pub fn rule(&self) -> &'static str {
-        match self.settings.when_full {
+        match self.lock().settings.when_full {
             WhenFull::Block => "block",
             WhenFull::DropOldest => "drop_oldest",
             WhenFull::DropNewest => "drop_newest",
@@ -206,6 +222,41 @@ impl Queue {
     pub fn fill(&self) -> Fill {
         let state = self.lock();
         state.waiting.total() + state.taken
+    }
+
+    /// Takes another bound and rule; what is there already stays.
+    pub fn configure(&self, settings: Buffer) {
+        let mut state = self.lock();
+        state.settings = Buffer { kind: self.kind, ..settings };
+        state.waiting.set_max_bytes(settings.max_bytes);
+        self.readable.notify_all();
+        self.writable.notify_all();
+    }
+
+    /// Calls the reader away: it gets nothing more until [`welcome_reader`](Self::welcome_reader).
+    pub fn call_reader(&self) {
+        self.lock().called = true;
+        self.readable.notify_all();
+    }
+
+    /// Lets a reader in again.
+    pub fn welcome_reader(&self) {
+        self.lock().called = false;
+    }
+
+    /// Lets no writer wait for room, while the reader is about to go: what comes is let in.
+    pub fn open_end(&self, open: bool) {
+        self.lock().open_ended = open;
+        self.writable.notify_all();
+    }
+
+    /// Waits until nothing waits and nothing is taken; tells whether that came within the time.
+    pub fn wait_idle(&self, timeout: Duration) -> bool {
+        let is_busy = |state: &mut State| {
+            state.waiting.total() + state.taken != Fill::default() && !state.aborted
+        };
+        let waited = self.writable.wait_timeout_while(self.lock(), timeout, is_busy);
+        !is_busy(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Announces a writer.
@@ -228,14 +279,32 @@ impl Queue {
     /// Ends everything at once: writers and reader return, what waits in memory is dropped
     /// unsettled, what is on disk stays there.
     pub fn abort(&self) {
+        self.end(|state, lost| {
+            state.lost += lost;
+            0
+        });
+    }
+
+    /// As [`abort`](Self::abort) for a component that nobody wants any more: no source waits for
+    /// what was in its queue. Returns the records that are lost by that.
+    pub fn discard(&self) -> u64 {
+        self.lock().waiting.settle_all();
+        self.end(|_, lost| lost)
+    }
+
+    fn end(&self, count: impl FnOnce(&mut State, u64) -> u64) -> u64 {
         let mut state = self.lock();
         state.aborted = true;
-        match state.waiting.abandon() {
-            Ok(lost) => state.lost += lost,
-            Err(error) => self.fault(&mut state, &error),
-        }
+        let counted = match state.waiting.abandon() {
+            Ok(lost) => count(&mut state, lost),
+            Err(error) => {
+                self.fault(&mut state, &error);
+                0
+            }
+        };
         self.readable.notify_all();
         self.writable.notify_all();
+        counted
     }
 
     /// Adds a batch of that writer, by the queue's rule for when it is full.
@@ -249,7 +318,7 @@ impl Queue {
             state.pressed = true;
             // a reader that collects, or holds back what it took, makes room
             self.readable.notify_one();
-            match self.settings.when_full {
+            match state.settings.when_full {
                 WhenFull::Block => state = self.wait_for_room(state, writer, &delivery, blocked),
                 WhenFull::DropNewest => return drop_one(delivery),
                 WhenFull::DropOldest => return self.drop_oldest(&mut state, writer, delivery),
@@ -317,7 +386,7 @@ impl Queue {
 
     /// In memory only: makes room for a batch and adds it.
     fn drop_oldest(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        if state.taken.bytes > 0 && !self.fits(state.taken.bytes, &delivery) {
+        if state.taken.bytes > 0 && !state.fits(state.taken.bytes, &delivery) {
             return drop_one(delivery);
         }
         let mut dropped = 0;
@@ -337,7 +406,7 @@ impl Queue {
         state.waiting.replace(conflate::newest_per_symbol(all));
         let mut dropped = before - state.waiting.fill.records;
         while state.waiting.batches.len() > 1
-            && state.waiting.fill.bytes + state.taken.bytes > self.settings.max_bytes
+            && state.waiting.fill.bytes + state.taken.bytes > state.settings.max_bytes
         {
             dropped += state.waiting.pop().map_or(0, drop_one);
         }
@@ -359,9 +428,16 @@ impl Queue {
         let (mut state, _) = self
             .readable
             .wait_timeout_while(state, appetite.timeout, |state| {
-                state.waiting.is_empty() && !state.pressed && state.writers > 0 && !state.aborted
+                state.waiting.is_empty()
+                    && !state.pressed
+                    && state.writers > 0
+                    && !state.aborted
+                    && !state.called
             })
             .unwrap_or_else(PoisonError::into_inner);
+        if state.called && !state.aborted {
+            return Taken::Called;
+        }
         if state.waiting.is_empty() {
             return if state.writers == 0 || state.aborted {
                 Taken::Closed
@@ -378,8 +454,9 @@ impl Queue {
                 .wait_timeout_while(state, appetite.max_wait, |state| {
                     let waiting = state.waiting.total();
                     waiting.records < appetite.max_records
-                        && waiting.bytes < self.max_memory() / 2
+                        && waiting.bytes < state.max_memory() / 2
                         && !state.pressed
+                        && !state.called
                         && state.writers > 0
                         && !state.aborted
                 })
@@ -402,7 +479,8 @@ impl Queue {
                 return Taken::Nothing;
             }
         }
-        let taken = state.take_up_to(max_records, self.max_memory() / 2);
+        let max_bytes = state.max_memory() / 2;
+        let taken = state.take_up_to(max_records, max_bytes);
         if let Err(error) = state.waiting.offer(&taken) {
             self.fault(&mut state, &error);
         }
@@ -457,17 +535,13 @@ impl Queue {
 
     fn has_room(&self, state: &State, writer: &str, delivery: &Delivery) -> bool {
         let used = state.waiting.total() + state.taken;
-        if used == Fill::default() {
+        if used == Fill::default() || state.open_ended {
             return true;
         }
-        match self.settings.kind {
-            BufferKind::Memory => self.fits(used.bytes, delivery),
+        match self.kind {
+            BufferKind::Memory => state.fits(used.bytes, delivery),
             BufferKind::Disk => state.waiting.has_room_on_disk(writer, &delivery.batch),
         }
-    }
-
-    fn fits(&self, used: u64, delivery: &Delivery) -> bool {
-        used + delivery.bytes() <= self.settings.max_bytes
     }
 
     fn fault(&self, state: &mut State, error: &io::Error) {
@@ -496,7 +570,7 @@ impl Queue {
 
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Queue").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Queue").field("settings", &self.lock().settings).finish_non_exhaustive()
     }
 }
 
@@ -513,6 +587,17 @@ fn drop_one(delivery: Delivery) -> u64 {
 }
 
 impl State {
+    fn max_memory(&self) -> u64 {
+        match self.settings.kind {
+            BufferKind::Memory => self.settings.max_bytes,
+            BufferKind::Disk => self.settings.max_bytes.min(WINDOW_BYTES),
+        }
+    }
+
+    fn fits(&self, used: u64, delivery: &Delivery) -> bool {
+        used + delivery.bytes() <= self.settings.max_bytes
+    }
+
     fn take_up_to(&mut self, max_records: u64, max_bytes: u64) -> Vec<Delivery> {
         let group = self.waiting.group();
         let (mut batches, mut fill) = (Vec::new(), Fill::default());

@@ -242,6 +242,24 @@ impl Waiting {
         self.kept
     }
 
+    /// Settles everything: no source has to wait for it any more.
+    pub fn settle_all(&mut self) {
+        for delivery in &mut self.batches {
+            std::mem::replace(&mut delivery.receipt, Receipt::none()).settle();
+        }
+        let Some(disk) = &mut self.disk else { return };
+        for shared in disk.behind_receipts.drain(..).chain(disk.repeated.drain(..)) {
+            shared.receipt.settle();
+        }
+    }
+
+    /// Sets the bound of what is on disk.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        if let Some(disk) = &mut self.disk {
+            disk.spool.set_max_bytes(max_bytes);
+        }
+    }
+
     /// Lets go of everything in memory, unsettled. Gives the records that are lost by that.
     pub fn abandon(&mut self) -> io::Result<u64> {
         let fill = std::mem::take(&mut self.fill);

@@ -141,6 +141,11 @@ impl Spool {
         Ok((spool, found))
     }
 
+    /// Sets the bound of all segments together.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        self.max_bytes = max_bytes;
+    }
+
     /// Everything up to that number is delivered.
     pub fn committed(&self) -> u64 {
         self.position.committed

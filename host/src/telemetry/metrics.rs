@@ -4,8 +4,8 @@
 //! metrics up once, at its start, and updates them once a batch.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 
 use prometheus_client::{
@@ -75,6 +75,7 @@ pub struct Metrics {
     blocked_seconds: Family<WithBlocker, Seconds>,
     latency_seconds: Family<Component, Histogram, fn() -> Histogram>,
     source_last_record: Family<Component, Level>,
+    source_silent: Family<Component, Level>,
     /// Metrics that plugins made up, by name.
     of_plugins: Mutex<HashMap<String, PluginMetric>>,
 }
@@ -86,7 +87,7 @@ enum PluginMetric {
 }
 
 /// Names that belong to the host, without `dataserver_`.
-const HOST_METRICS: [&str; 12] = [
+const HOST_METRICS: [&str; 13] = [
     "records_in",
     "records_out",
     "bytes_out",
@@ -99,6 +100,7 @@ const HOST_METRICS: [&str; 12] = [
     "blocked_seconds",
     "latency_seconds",
     "source_last_record_timestamp_seconds",
+    "source_silent",
 ];
 
 impl Default for Metrics {
@@ -117,6 +119,7 @@ impl Default for Metrics {
             blocked_seconds: Family::default(),
             latency_seconds: Family::new_with_constructor(latency_histogram as fn() -> Histogram),
             source_last_record: Family::default(),
+            source_silent: Family::default(),
             of_plugins: Mutex::default(),
         };
         metrics.register();
@@ -128,14 +131,14 @@ impl Metrics {
     /// The text that Prometheus reads.
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = lock(&self.registry);
         // writing to a String cannot fail
         let _ = text::encode(&mut text, &registry);
         text
     }
 
     fn register(&self) {
-        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = lock(&self.registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "version of the host", Info::new(version));
         registry.register("records_in", "records taken in", self.records_in.clone());
@@ -174,6 +177,11 @@ impl Metrics {
             "when the source gave its last record",
             self.source_last_record.clone(),
         );
+        registry.register(
+            "source_silent",
+            "1 while a source gives no records although it should",
+            self.source_silent.clone(),
+        );
     }
 
     /// The metrics of one component.
@@ -193,6 +201,7 @@ impl Metrics {
             buffer_fill_ratio: self.buffer_fill_ratio.get_or_create_owned(&labels),
             latency_seconds: self.latency_seconds.get_or_create_owned(&labels),
             source_last_record: self.source_last_record.get_or_create_owned(&labels),
+            further: Arc::default(),
             labels,
             all: Arc::clone(self),
         }
@@ -215,13 +224,54 @@ pub struct ComponentMetrics {
     buffer_fill_ratio: Level,
     latency_seconds: Histogram,
     source_last_record: Level,
+    further: Arc<Mutex<Further>>,
     labels: Component,
     all: Arc<Metrics>,
 }
 
+/// The values that a component's further labels had.
+#[derive(Debug, Default)]
+struct Further {
+    reasons: BTreeSet<String>,
+    blockers: BTreeSet<String>,
+}
+
 impl ComponentMetrics {
+    /// Shows the component no more, because it is gone.
+    pub fn forget(&self) {
+        let Metrics { records_in, records_out, bytes_out, restarts, .. } = self.all.as_ref();
+        for counters in [records_in, records_out, bytes_out, restarts] {
+            counters.remove(&self.labels);
+        }
+        let Metrics { buffer_records, buffer_bytes, buffer_fill_ratio, .. } = self.all.as_ref();
+        let Metrics { source_last_record, source_silent, .. } = self.all.as_ref();
+        for levels in
+            [buffer_records, buffer_bytes, buffer_fill_ratio, source_last_record, source_silent]
+        {
+            levels.remove(&self.labels);
+        }
+        self.all.latency_seconds.remove(&self.labels);
+        for kind in [ErrorKind::Retry, ErrorKind::BadData, ErrorKind::Fatal] {
+            self.all.errors.remove(&self.labels.WithClass(kind.class()));
+        }
+        let further = std::mem::take(&mut *lock(&self.further));
+        for reason in &further.reasons {
+            self.all.records_dropped.remove(&self.labels.WithReason(reason));
+        }
+        for by in &further.blockers {
+            self.all.blocked_seconds.remove(&self.labels.WithBlocker(by));
+        }
+        for metric in lock(&self.all.of_plugins).values() {
+            match metric {
+                PluginMetric::Counter(family) => family.remove(&self.plugin_labels()),
+                PluginMetric::Gauge(family) => family.remove(&self.plugin_labels()),
+            };
+        }
+    }
+
     /// Counts records that a rule dropped.
     pub fn dropped(&self, reason: &str, records: u64) {
+        lock(&self.further).reasons.insert(reason.to_owned());
         self.all.records_dropped.get_or_create(&self.labels.WithReason(reason)).inc_by(records);
     }
 
@@ -232,6 +282,7 @@ impl ComponentMetrics {
 
     /// Adds to the time that this component waited for another.
     pub fn blocked(&self, by: &str, seconds: f64) {
+        lock(&self.further).blockers.insert(by.to_owned());
         self.all.blocked_seconds.get_or_create(&self.labels.WithBlocker(by)).inc_by(seconds);
     }
 
@@ -244,6 +295,12 @@ impl ComponentMetrics {
     #[allow(clippy::cast_precision_loss)]
     pub fn last_record(&self, now_us: i64) {
         self.source_last_record.set(now_us as f64 / 1e6);
+    }
+
+    /// Shows whether a source is silent although it should not be.
+    pub fn silent(&self, is_silent: bool) {
+        let silent = self.all.source_silent.get_or_create(&self.labels);
+        silent.set(f64::from(u8::from(is_silent)));
     }
 
     /// Shows how full the component's queue is.
@@ -289,10 +346,10 @@ impl ComponentMetrics {
         if !valid || HOST_METRICS.contains(&name) {
             return None;
         }
-        let mut metrics = self.all.of_plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut metrics = lock(&self.all.of_plugins);
         let metric = metrics.entry(name.to_owned()).or_insert_with(|| {
             let metric = make();
-            let mut registry = self.all.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut registry = lock(&self.all.registry);
             match &metric {
                 PluginMetric::Counter(family) => {
                     registry.register(name, "counted by a plugin", family.clone());
@@ -312,6 +369,10 @@ impl ComponentMetrics {
             .map(|(label, value)| (label.to_owned(), value))
             .to_vec()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -345,6 +406,27 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line}\nis not in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_component_that_is_gone_is_shown_no_more() {
+        let metrics = Arc::new(Metrics::default());
+        let stays = metrics.component("stays", RoleKind::Sink, "null");
+        let goes = metrics.component("goes", RoleKind::Sink, "null");
+        for component in [&stays, &goes] {
+            component.records_in.inc();
+            component.dropped("latest", 2);
+            component.error(ErrorKind::Fatal);
+            component.blocked("feed", 0.5);
+            component.latency(0.001);
+            component.buffer(1, 50, 100);
+            component.last_record(1);
+            assert!(component.count("rows", 4) && component.gauge("open_files", 2.0));
+        }
+        goes.forget();
+        let text = metrics.encode();
+        assert!(!text.contains("\"goes\""), "{text}");
+        assert_eq!(text.matches("_total{component=\"stays\"").count(), 8, "{text}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum State {
     Running,
     /// It works, but the disk of its queue does not: writers wait.
     Degraded,
+    /// It gives no records although it should.
+    Silent,
     /// It waits before it tries a failed call again.
     Retrying,
     /// Its instance failed; a new one is opened after a pause.
@@ -44,6 +46,7 @@ impl State {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Degraded => "degraded",
+            Self::Silent => "silent",
             Self::Retrying => "retrying",
             Self::Restarting => "restarting",
             Self::Stuck => "stuck",
@@ -61,6 +64,8 @@ impl State {
 /// One of the threads of a component.
 #[derive(Debug)]
 struct Worker {
+    /// A thread of the component keeps it.
+    in_use: bool,
     state: State,
     /// What it was doing when the call that is stuck began.
     before_stuck: State,
@@ -69,7 +74,7 @@ struct Worker {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { state: State::Starting, before_stuck: State::Starting, call: None }
+        Self { in_use: true, state: State::Starting, before_stuck: State::Starting, call: None }
     }
 }
 
@@ -107,6 +112,8 @@ struct Inner {
     last_error: Option<String>,
     /// How long a source may be silent, and since when that holds.
     expected: Option<(Duration, Instant)>,
+    last_record: Option<Instant>,
+    is_silent: bool,
     latency_us: Histogram<u64>,
     log: Throttle,
 }
@@ -124,21 +131,29 @@ impl ComponentStatus {
             dropped: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             inner: Mutex::new(Inner {
-                workers: vec![Worker::default()],
+                workers: Vec::new(),
                 disk_fault: None,
                 last_error: None,
                 expected: None,
+                last_record: None,
+                is_silent: false,
                 latency_us,
                 log: Throttle::default(),
             }),
         })
     }
 
-    /// The status as that one of the component's threads keeps it, counted from 0.
-    pub fn worker(self: &Arc<Self>, worker: usize) -> WorkerStatus {
+    /// The status as a further thread of the component keeps it, until it [retires].
+    ///
+    /// [retires]: WorkerStatus::retire
+    pub fn join(self: &Arc<Self>) -> WorkerStatus {
         let mut inner = self.lock();
-        let workers = inner.workers.len().max(worker + 1);
-        inner.workers.resize_with(workers, Worker::default);
+        let free = inner.workers.iter().position(|worker| !worker.in_use);
+        let worker = free.unwrap_or(inner.workers.len());
+        match inner.workers.get_mut(worker) {
+            Some(slot) => *slot = Worker::default(),
+            None => inner.workers.push(Worker::default()),
+        }
         WorkerStatus { component: Arc::clone(self), worker }
     }
 
@@ -147,8 +162,12 @@ impl ComponentStatus {
         let inner = self.lock();
         let state = inner.workers.iter().map(|worker| worker.state).max();
         let state = state.unwrap_or(State::Starting);
-        let is_degraded = inner.disk_fault.is_some() && state != State::Ended;
-        if is_degraded { state.max(State::Degraded) } else { state }
+        if state == State::Ended {
+            return state;
+        }
+        let degraded = inner.disk_fault.as_ref().map(|_| State::Degraded);
+        let silent = inner.is_silent.then_some(State::Silent);
+        degraded.into_iter().chain(silent).fold(state, State::max)
     }
 
     /// Notes what is wrong with the disk of the component's queue, or that it works again.
@@ -172,7 +191,31 @@ impl ComponentStatus {
 
     /// Notes how long a source may be silent from now on; `None` when silence is normal.
     pub fn expect_records(&self, within: Option<Duration>) {
-        self.lock().expected = within.map(|within| (within, Instant::now()));
+        let mut inner = self.lock();
+        let since = inner.expected.map_or_else(Instant::now, |(_, since)| since);
+        inner.expected = within.map(|within| (within, since));
+    }
+
+    /// Notes that a source gave a record.
+    pub fn note_record(&self, received_at_us: i64) {
+        self.metrics.last_record(received_at_us);
+        self.lock().last_record = Some(Instant::now());
+    }
+
+    /// Looks whether a source is silent although it should not be; when that has changed, for how
+    /// long it has been silent, or that it is no more.
+    pub fn check_silence(&self) -> Option<Option<Duration>> {
+        let mut inner = self.lock();
+        let silent = inner.expected.and_then(|(within, since)| {
+            let silent = inner.last_record.map_or(since, |last| last.max(since)).elapsed();
+            (silent > within).then_some(silent)
+        });
+        if std::mem::replace(&mut inner.is_silent, silent.is_some()) == silent.is_some() {
+            return None;
+        }
+        drop(inner);
+        self.metrics.silent(silent.is_some());
+        Some(silent)
     }
 
     /// The last error, if there was one.
@@ -256,6 +299,16 @@ impl ComponentStatus {
 }
 
 impl WorkerStatus {
+    /// The thread ends; a component that failed still shows that.
+    pub fn retire(&self) {
+        self.with(|worker| {
+            worker.in_use = false;
+            if worker.state != State::Failed {
+                worker.state = State::Ended;
+            }
+        });
+    }
+
     /// Moves to another state.
     pub fn set_state(&self, state: State) {
         self.with(|worker| worker.state = state);
@@ -301,6 +354,28 @@ impl Drop for CallGuard {
 mod tests {
     use super::*;
     use crate::telemetry::Metrics;
+
+    #[test]
+    fn a_source_is_silent_when_records_that_it_promised_do_not_come() {
+        let metrics = Arc::new(Metrics::default());
+        let of_component = metrics.component("day", RoleKind::Source, "qq");
+        let status = ComponentStatus::new("day", RoleKind::Source, "qq", of_component);
+        status.join().set_state(State::Running);
+        assert_eq!(status.check_silence(), None, "it has promised nothing");
+        status.expect_records(Some(Duration::from_secs(3600)));
+        assert_eq!((status.check_silence(), status.state()), (None, State::Running));
+        status.expect_records(Some(Duration::ZERO));
+        assert!(matches!(status.check_silence(), Some(Some(_))));
+        assert_eq!((status.check_silence(), status.state()), (None, State::Silent), "told once");
+        assert!(metrics.encode().contains(
+            "dataserver_source_silent{component=\"day\",kind=\"source\",plugin=\"qq\"} 1"
+        ));
+        status.expect_records(None);
+        assert_eq!((status.check_silence(), status.state()), (Some(None), State::Running));
+        status.expect_records(Some(Duration::from_secs(3600)));
+        status.note_record(1);
+        assert_eq!(status.check_silence(), None);
+    }
 
     #[test]
     fn latencies_keep_their_size_from_microseconds_to_a_day() {

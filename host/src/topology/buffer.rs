@@ -2,12 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use plugin_api::RoleKind;
 
-use super::StartError;
+use super::ChangeError;
 use crate::{
     config::{BufferKind, Component, Pipeline},
     queue::{Queue, Surroundings},
@@ -17,14 +17,29 @@ use crate::{
 };
 
 /// What is around a queue on disk: its reader, and the host.
-struct Around {
-    reader: Arc<ComponentStatus>,
+#[derive(Debug)]
+pub(super) struct Around {
+    reader: Mutex<Arc<ComponentStatus>>,
     shutdown: Arc<Shutdown>,
 }
 
-impl Surroundings for Around {
+impl Around {
+    /// Of a queue that this component reads.
+    pub fn new(reader: &Arc<ComponentStatus>, shutdown: &Arc<Shutdown>) -> Arc<Self> {
+        let reader = Mutex::new(Arc::clone(reader));
+        Arc::new(Self { reader, shutdown: Arc::clone(shutdown) })
+    }
+
+    /// The queue is read by another component from now on.
+    pub fn read_by(&self, reader: &Arc<ComponentStatus>) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(reader);
+    }
+}
+
+impl Surroundings for Arc<Around> {
     fn note_disk(&self, fault: Option<&str>) {
-        self.reader.note_disk(fault);
+        let reader = Arc::clone(&self.reader.lock().unwrap_or_else(PoisonError::into_inner));
+        reader.note_disk(fault);
     }
 
     fn is_stopping(&self) -> bool {
@@ -36,17 +51,15 @@ impl Surroundings for Around {
 pub(super) fn make_queue(
     component: &Component,
     pipeline: &Pipeline,
-    status: &Arc<ComponentStatus>,
-    shutdown: &Arc<Shutdown>,
-) -> Result<Queue, StartError> {
+    around: &Arc<Around>,
+) -> Result<Queue, ChangeError> {
     if component.buffer.kind == BufferKind::Memory {
         return Ok(Queue::in_memory(component.buffer));
     }
     let id = component.id.as_str();
     let folder = spool_folder(&pipeline.host.data_dir).join(id);
-    let around = Around { reader: Arc::clone(status), shutdown: Arc::clone(shutdown) };
-    let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(around))
-        .map_err(|error| StartError::Spool { component: id.to_owned(), folder, error })?;
+    let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(Arc::clone(around)))
+        .map_err(|error| ChangeError::Spool { component: id.to_owned(), folder, error })?;
     for (path, bytes) in &found.cut {
         let file = path.display().to_string();
         tracing::warn!(

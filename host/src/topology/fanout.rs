@@ -1,66 +1,97 @@
 //! Gives every reader of a component its clone of each batch.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use super::gate::Gate;
 use crate::{
     queue::{Delivery, Queue},
     telemetry::ComponentStatus,
 };
 
-/// The way out of a source or transform.
-#[derive(Debug)]
+/// The way out of a source or transform. It can lead elsewhere from one batch to the next.
+#[derive(Debug, Default)]
 pub struct Fanout {
-    /// Of the component that writes.
-    status: Arc<ComponentStatus>,
-    outlets: Vec<Outlet>,
+    ways: Mutex<Ways>,
+    /// Closed while the ways are changed.
+    pub gate: Gate,
 }
 
-#[derive(Debug)]
-struct Outlet {
-    reader: Arc<ComponentStatus>,
-    queue: Arc<Queue>,
+#[derive(Debug, Default)]
+struct Ways {
+    outlets: Arc<[Outlet]>,
+    closed: bool,
+}
+
+/// The way to one reader.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// The reader.
+    pub reader: Arc<ComponentStatus>,
+    /// The queue before it.
+    pub queue: Arc<Queue>,
 }
 
 impl Fanout {
-    /// A way out of that component that leads nowhere yet.
-    pub fn new(status: Arc<ComponentStatus>) -> Self {
-        Self { status, outlets: Vec::new() }
+    /// Leads to those readers from the next batch on that passes the gate, and gives back the ways that led elsewhere,
+    /// each of which still counts as a [writer](Queue::remove_writer).
+    pub fn lead_to(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
+        let mut ways = self.lock();
+        if ways.closed {
+            return Vec::new();
+        }
+        let outlets: Arc<[Outlet]> = outlets.into();
+        for new in outlets.iter().filter(|new| !leads(&ways.outlets, &new.queue)) {
+            new.queue.add_writer();
+        }
+        let before = std::mem::replace(&mut ways.outlets, outlets);
+        before.iter().filter(|old| !leads(&ways.outlets, &old.queue)).cloned().collect()
     }
 
-    /// Adds a reader.
-    pub fn add(&mut self, reader: Arc<ComponentStatus>, queue: Arc<Queue>) {
-        queue.add_writer();
-        self.outlets.push(Outlet { reader, queue });
-    }
-
-    /// Passes a batch to every reader; waits while one that must not lose any is full.
-    pub fn send(&self, delivery: Delivery) {
-        let metrics = &self.status.metrics;
+    /// Passes a batch of that component to every reader; waits while one that must not lose any is
+    /// full.
+    pub fn send(&self, status: &ComponentStatus, delivery: Delivery) {
+        let _passage = self.gate.enter();
+        let outlets = Arc::clone(&self.lock().outlets);
+        let metrics = &status.metrics;
         metrics.records_out.inc_by(u64::from(delivery.batch.records()));
         metrics.bytes_out.inc_by(delivery.batch.payload().len() as u64);
-        let Some((last, others)) = self.outlets.split_last() else {
+        let Some((last, others)) = outlets.split_last() else {
             delivery.receipt.settle();
             return;
         };
         for outlet in others {
-            self.push(outlet, delivery.clone());
+            outlet.push(status, delivery.clone());
         }
-        self.push(last, delivery);
+        last.push(status, delivery);
     }
 
-    fn push(&self, outlet: &Outlet, delivery: Delivery) {
-        let blocked = |waited: Duration| {
-            self.status.metrics.blocked(&outlet.reader.id, waited.as_secs_f64());
-        };
-        let dropped = outlet.queue.push(&self.status.id, delivery, &blocked);
-        outlet.reader.note_dropped(outlet.queue.rule(), dropped);
+    /// Leads nowhere any more: a reader whose last writer goes gets what is left, and then the end.
+    pub fn close(&self) {
+        let mut ways = self.lock();
+        ways.closed = true;
+        let outlets = std::mem::take(&mut ways.outlets);
+        outlets.iter().for_each(|outlet| outlet.queue.remove_writer());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ways> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Fanout {
-    /// A reader whose last writer goes gets what is left, and then the end.
-    fn drop(&mut self) {
-        self.outlets.iter().for_each(|outlet| outlet.queue.remove_writer());
+fn leads(ways: &[Outlet], queue: &Arc<Queue>) -> bool {
+    ways.iter().any(|it| Arc::ptr_eq(&it.queue, queue))
+}
+
+impl Outlet {
+    fn push(&self, writer: &ComponentStatus, delivery: Delivery) {
+        let blocked = |waited: Duration| {
+            writer.metrics.blocked(&self.reader.id, waited.as_secs_f64());
+        };
+        let dropped = self.queue.push(&writer.id, delivery, &blocked);
+        self.reader.note_dropped(self.queue.rule(), dropped);
     }
 }
 
@@ -85,18 +116,51 @@ mod tests {
         };
         let buffer = Buffer::of(None, BufferAsWritten::default());
         let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::in_memory(buffer))).collect();
-        let mut fanout = Fanout::new(status("source"));
-        for queue in &queues {
-            fanout.add(status("reader"), Arc::clone(queue));
-        }
+        let fanout = Fanout::default();
+        let to = |queue: &Arc<Queue>| Outlet { reader: status("reader"), queue: Arc::clone(queue) };
+        assert!(fanout.lead_to(queues.iter().map(to).collect()).is_empty());
         let batch = spot_batch(5, Round::WHOLE);
         let payload = batch.payload().as_ptr();
-        fanout.send(Delivery { batch, receipt: Receipt::none() });
+        fanout.send(&status("source"), Delivery { batch, receipt: Receipt::none() });
         let appetite =
             Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
         for queue in queues {
             let Taken::Batches(taken) = queue.take(appetite) else { panic!("nothing came") };
             assert_eq!(taken[0].batch.payload().as_ptr(), payload);
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_led_elsewhere_goes_on_for_those_who_stay() {
+        let metrics = Arc::new(Metrics::default());
+        let of_component = metrics.component("reader", RoleKind::Sink, "null");
+        let reader = ComponentStatus::new("reader", RoleKind::Sink, "null", of_component);
+        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let [stays, goes, comes] = [(); 3].map(|()| Outlet {
+            reader: Arc::clone(&reader),
+            queue: Queue::in_memory(buffer).into(),
+        });
+        let fanout = Fanout::default();
+        fanout.lead_to(vec![stays.clone(), goes.clone()]);
+        let send = || {
+            let batch = spot_batch(1, Round::WHOLE);
+            fanout.send(&reader, Delivery { batch, receipt: Receipt::none() });
+        };
+        send();
+        for old in fanout.lead_to(vec![comes.clone(), stays.clone()]) {
+            assert!(Arc::ptr_eq(&old.queue, &goes.queue));
+            old.queue.remove_writer();
+        }
+        send();
+        let waiting = [&stays, &goes, &comes].map(|it| it.queue.fill().records);
+        assert_eq!(waiting, [2, 1, 1]);
+        fanout.close();
+        fanout.close();
+        let appetite =
+            Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        for outlet in [stays, goes, comes] {
+            assert!(matches!(outlet.queue.take(appetite), Taken::Batches(_)));
+            assert!(matches!(outlet.queue.take(appetite), Taken::Closed));
         }
     }
 }

@@ -5,47 +5,79 @@
 //! [receipt](crate::ack), which the source hears of.
 
 mod buffer;
+mod change;
+mod error;
 mod fanout;
 mod feed;
+mod gate;
+mod group;
+mod handover;
+mod plan;
+mod reroute;
+mod runner;
 mod services;
 mod sink;
+mod slot;
 mod source;
 mod stage;
 mod start;
 mod summary;
+mod surrounds;
 mod transform;
 mod watchdog;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use self::{slot::Slot, surrounds::Surrounds};
 use crate::{
     config::Pipeline,
-    dead_letter::DeadLetters,
-    queue::Queue,
     shutdown::{Phase, Shutdown},
-    telemetry::{ComponentStatus, Metrics, State},
+    telemetry::{ComponentStatus, State},
 };
 
 pub use buffer::{orphans, spool_folder};
+pub use change::Applied;
+pub use error::ChangeError;
 pub use feed::Feed;
+pub use plan::{Changed, Impossible, Plan};
 pub use services::Onlooker;
-pub use start::{StartError, start, start_alone};
+pub use start::{start, start_alone};
 
 /// How long a component may take to return once time is up.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// A running pipeline.
+/// A running pipeline, which can become another one.
 #[derive(Debug)]
 pub struct Topology {
-    pipeline: Pipeline,
-    components: Vec<Arc<ComponentStatus>>,
-    /// The queue before each component that has one, by its id.
-    queues: Vec<(String, Arc<Queue>)>,
-    /// Where each component sets data aside, by its id.
-    dead_letters: HashMap<String, Arc<DeadLetters>>,
-    shutdown: Arc<Shutdown>,
-    metrics: Arc<Metrics>,
+    wired: Arc<Mutex<Wired>>,
+    /// Held while the pipeline changes.
+    changing: Mutex<()>,
+    all: Surrounds,
     started_us: i64,
+}
+
+/// A pipeline and who works in it.
+#[derive(Debug)]
+struct Wired {
+    pipeline: Arc<Pipeline>,
+    /// In the order of the file.
+    slots: Vec<Slot>,
+    /// On their way in or out while the pipeline changes.
+    passing: Vec<Slot>,
+}
+
+impl Wired {
+    /// Of all components, also those on their way in or out.
+    fn statuses(&self) -> Vec<Arc<ComponentStatus>> {
+        self.slots.iter().chain(&self.passing).map(|slot| Arc::clone(&slot.status)).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How a pipeline ended.
@@ -70,55 +102,60 @@ impl Outcome {
 
 impl Topology {
     /// The pipeline that runs.
-    pub fn pipeline(&self) -> &Pipeline {
-        &self.pipeline
+    pub fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&lock(&self.wired).pipeline)
     }
 
     /// Every component, in the order of the file.
-    pub fn components(&self) -> &[Arc<ComponentStatus>] {
-        &self.components
+    pub fn components(&self) -> Vec<Arc<ComponentStatus>> {
+        lock(&self.wired).slots.iter().map(|slot| Arc::clone(&slot.status)).collect()
     }
 
     /// A way into a sink or transform beside its inputs; `None` when there is no such component.
     pub fn feed(&self, id: &str) -> Option<Feed> {
-        let (_, queue) = self.queues.iter().find(|(reader, _)| reader == id)?;
-        let letters = self.dead_letters.get(id)?;
-        Some(Feed::new(Arc::clone(queue), Arc::clone(letters), Arc::clone(&self.shutdown)))
+        self.slots().iter().find_map(|slot| slot.feed(id, &self.all.shutdown))
     }
 
     /// What tells the pipeline to end.
     pub fn shutdown(&self) -> &Arc<Shutdown> {
-        &self.shutdown
+        &self.all.shutdown
     }
 
     /// All metrics as Prometheus reads them.
     pub fn metrics_text(&self) -> String {
-        for (id, queue) in &self.queues {
-            if let Some(status) = self.components.iter().find(|status| status.id == *id) {
+        for slot in self.slots() {
+            if let Some(queue) = &slot.queue {
                 let fill = queue.fill();
-                status.metrics.buffer(fill.records, fill.bytes, queue.max_bytes());
+                slot.status.metrics.buffer(fill.records, fill.bytes, queue.max_bytes());
             }
         }
-        self.metrics.encode()
+        self.all.metrics.encode()
     }
 
     /// Waits for the end of all sources or for a shutdown, then until everything is delivered or
     /// the time for it is over.
     pub fn wait(&self) -> Outcome {
-        let timeout = self.pipeline.host.drain_timeout;
-        if !self.shutdown.wait_ended_or_stopping() && !self.shutdown.wait_ended(timeout) {
-            self.shutdown.advance(Phase::Aborting);
-            self.queues.iter().for_each(|(_, queue)| queue.abort());
-            self.shutdown.wait_last(LAST_WAIT);
+        let shutdown = &self.all.shutdown;
+        let ended = shutdown.wait_ended_or_stopping();
+        let timeout = self.pipeline().host.drain_timeout;
+        if !ended && !shutdown.wait_ended(timeout) {
+            shutdown.advance(Phase::Aborting);
+            let wired = lock(&self.wired);
+            let slots: Vec<_> = wired.slots.iter().chain(&wired.passing).cloned().collect();
+            drop(wired);
+            slots.iter().filter_map(|slot| slot.queue.as_ref()).for_each(|queue| queue.abort());
+            shutdown.wait_last(LAST_WAIT);
         }
         self.outcome()
     }
 
     fn outcome(&self) -> Outcome {
-        let undelivered = self.queues.iter().map(|(_, queue)| queue.undelivered()).sum();
-        let kept = self.queues.iter().map(|(_, queue)| queue.kept()).sum();
+        let slots = self.slots();
+        let queues = || slots.iter().filter_map(|slot| slot.queue.as_ref());
+        let undelivered = queues().map(|queue| queue.undelivered()).sum();
+        let kept = queues().map(|queue| queue.kept()).sum();
         let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered, kept };
-        for status in &self.components {
+        for status in slots.iter().map(|slot| &slot.status) {
             match status.state() {
                 State::Ended => {}
                 State::Failed => {
@@ -129,5 +166,20 @@ impl Topology {
             }
         }
         outcome
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        lock(&self.wired).slots.clone()
+    }
+
+    fn commit(&self, pipeline: Pipeline, slots: Vec<Slot>) {
+        let mut wired = lock(&self.wired);
+        wired.pipeline = Arc::new(pipeline);
+        wired.slots = slots;
+    }
+
+    /// Notes who is on the way in or out.
+    fn note_passing<'a>(&self, slots: impl Iterator<Item = &'a Slot>) {
+        lock(&self.wired).passing = slots.cloned().collect();
     }
 }

@@ -2,14 +2,17 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use plugin_api::{Ack, Batch, ErrorKind, PluginError};
+use plugin_api::{Ack, ErrorKind, PluginError};
 
-use super::stage::{Ended, Open, Stage, Started};
+use super::{
+    group::Group,
+    handover::{Cue, Left, Rest},
+    stage::{Ended, Fate, Open, Stage},
+};
 use crate::{
-    ack::Receipt,
     clock::Clock,
     plugin::SinkInstance,
-    queue::{Appetite, Delivery, Fill, Queue, Taken},
+    queue::{Appetite, Queue, Taken},
     retry::Backoff,
     telemetry::State,
 };
@@ -18,7 +21,7 @@ use crate::{
 const TICK: Duration = Duration::from_secs(1);
 /// Instances that one group of batches may break by a panic before it is taken apart.
 const MOST_PANICS: u32 = 3;
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_sink(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_sink(opening);
 
 type Instance = Box<dyn SinkInstance>;
 
@@ -37,69 +40,6 @@ pub struct SinkLoop {
     backoff: Backoff,
 }
 
-/// Batches that are written in one call.
-#[derive(Debug, Default)]
-struct Group {
-    batches: Vec<Batch>,
-    /// The duties of each batch: its receipt, and its share of the queue's bound.
-    duties: Vec<(Receipt, Fill)>,
-    fill: Fill,
-    attempts: u32,
-    panics: u32,
-    /// To be made safe before anything else is written, because it is under suspicion.
-    alone: bool,
-}
-
-impl Group {
-    fn new(deliveries: Vec<Delivery>) -> Self {
-        let parts = deliveries.into_iter().map(|delivery| {
-            let fill = delivery.fill();
-            (delivery.batch, (delivery.receipt, fill))
-        });
-        Self::of_parts(parts)
-    }
-
-    fn of_parts(parts: impl Iterator<Item = (Batch, (Receipt, Fill))>) -> Self {
-        let (batches, duties): (Vec<_>, Vec<_>) = parts.unzip();
-        let fill = duties.iter().fold(Fill::default(), |sum, (_, fill)| sum + *fill);
-        Self { batches, duties, fill, ..Self::default() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.batches.is_empty()
-    }
-
-    fn append(&mut self, mut other: Self) {
-        self.batches.append(&mut other.batches);
-        self.duties.append(&mut other.duties);
-        self.fill = self.fill + other.fill;
-        self.panics = self.panics.max(other.panics);
-    }
-
-    /// One group a batch.
-    fn apart(self, alone: bool) -> impl DoubleEndedIterator<Item = Self> {
-        let parts = self.batches.into_iter().zip(self.duties);
-        parts.map(move |part| Self { alone, ..Self::of_parts(std::iter::once(part)) })
-    }
-
-    /// The records of the only batch in two groups; the group itself when it has no two.
-    fn halves(mut self) -> Result<[Self; 2], Self> {
-        let Some(Ok(Some((first, second)))) = self.batches.first().map(Batch::halves) else {
-            return Err(self);
-        };
-        let Some((receipt, whole)) = self.duties.pop() else { return Err(self) };
-        let half = Fill { records: u64::from(first.records()), bytes: whole.bytes / 2 };
-        let duties = [(receipt.clone(), half), (receipt, whole - half)];
-        let mut halves = [first, second].into_iter().zip(duties);
-        let mut next = || Self { alone: self.alone, ..Self::of_parts(halves.by_ref().take(1)) };
-        Ok([next(), next()])
-    }
-
-    fn numbers(&self) -> Vec<u64> {
-        self.batches.iter().map(Batch::delivery).collect()
-    }
-}
-
 impl SinkLoop {
     /// A sink that is to be opened.
     pub fn new(stage: Stage, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
@@ -115,23 +55,43 @@ impl SinkLoop {
         }
     }
 
-    /// Opens the sink and runs it until its inputs have ended.
-    pub fn run(mut self, started: Started) {
-        let opened = self.stage.open_first(OPEN, started);
-        let taken = opened.and_then(|instance| self.take_all(instance));
-        let result = taken.and_then(|instance| self.close(instance));
-        // what it leaves on disk waits there for the next start
-        let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
-        if result.is_ok() || (is_kept && self.stage.status.state() != State::Failed) {
-            self.stage.status.set_state(State::Ended);
+    /// Opens the sink and runs it until its inputs have ended, or until it leaves.
+    pub fn run(mut self, cue: &Cue) {
+        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
+        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
+        let Some(left) = self.stage.begin(cue, &mut instance, import) else {
+            return self.stage.discard(instance);
+        };
+        self.work = left.groups;
+        let mut opened = Ok(instance);
+        loop {
+            let ended = match opened.and_then(|instance| self.take_all(instance)) {
+                Ok((called, Rest::ForAnother)) => {
+                    let Some(stays) = self.leave(called, cue) else { return };
+                    opened = Ok(stays);
+                    continue;
+                }
+                Ok((closing, Rest::Nothing)) => self.close(closing),
+                Err(Ended) => Err(Ended),
+            };
+            if ended.is_ok() {
+                return self.stage.status.set_state(State::Ended);
+            }
+            match self.stage.fate() {
+                Fate::Leaves => return cue.say_left(Ok(self.rest(None))),
+                Fate::Ends => return self.give_up(),
+                Fate::Stays => opened = self.stage.reopen(OPEN),
+            }
         }
     }
 
-    fn take_all(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    /// Takes batches until all have come, or until it is called away.
+    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, Rest), Ended> {
         let batch = self.stage.component.batch;
         let appetite =
             Appetite { max_records: batch.max_records, max_wait: batch.max_wait, timeout: TICK };
         loop {
+            instance = self.work_off(instance)?;
             match self.queue.take(appetite) {
                 Taken::Batches(deliveries) => {
                     let group = Group::new(deliveries);
@@ -140,9 +100,68 @@ impl SinkLoop {
                 }
                 Taken::Nothing => instance = self.tick(instance)?,
                 Taken::Wanted => self.flush_due = true,
-                Taken::Closed => return Ok(instance),
+                Taken::Closed => return Ok((instance, Rest::Nothing)),
+                Taken::Called => return Ok((instance, Rest::ForAnother)),
             }
-            instance = self.work_off(instance)?;
+        }
+    }
+
+    /// Makes room for a successor; gives the instance back when it stays.
+    ///
+    /// What cannot be made safe now is left to the successor.
+    fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+        if !self.held.is_empty() {
+            let call = self.stage.status.enter("flush");
+            let flushed = instance.flush();
+            drop(call);
+            match flushed {
+                Ok(()) => self.settle_held(),
+                Err(error) => self.stage.note_failure(&error),
+            }
+        }
+        let exported = self.stage.export(&mut instance, |it| it.export_state());
+        match exported {
+            Err(error) => {
+                if self.stage.shutdown.let_stay() {
+                    cue.say_left(Err(error));
+                }
+                Some(instance)
+            }
+            Ok(_) if !self.stage.shutdown.go() => Some(instance),
+            Ok(state) => {
+                self.close_instance(instance);
+                cue.say_left(Ok(self.rest(state)));
+                None
+            }
+        }
+    }
+
+    /// What is not delivered, oldest first.
+    fn rest(&mut self, state: Option<Vec<u8>>) -> Left {
+        let mut groups = std::mem::take(&mut self.work);
+        let held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            groups.push_front(held);
+        }
+        Left { groups, state, ..Left::default() }
+    }
+
+    /// What is not delivered is lost or waits on disk; no source waits for it when nobody wants it
+    /// any more.
+    fn give_up(&mut self) {
+        let dismissed = self.stage.shutdown.is_dismissed();
+        if dismissed {
+            for group in self.rest(None).groups {
+                if !self.queue.is_on_disk() {
+                    self.stage.status.note_dropped("removed", group.fill.records);
+                }
+                group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
+            }
+        }
+        // what it leaves on disk waits there for the next start
+        let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
+        if (is_kept || dismissed) && self.stage.status.state() != State::Failed {
+            self.stage.status.set_state(State::Ended);
         }
     }
 
@@ -190,12 +209,12 @@ impl SinkLoop {
                 }
             }
             ErrorKind::Config | ErrorKind::Fatal | ErrorKind::Panic => {
-                instance = self.stage.replace(instance, &error, OPEN)?;
                 group.panics += u32::from(error.kind == ErrorKind::Panic);
-                if group.panics >= MOST_PANICS {
+                let is_hopeless = group.panics >= MOST_PANICS;
+                self.work.push_front(group);
+                instance = self.stage.replace(instance, &error, OPEN)?;
+                if is_hopeless && let Some(group) = self.work.pop_front() {
                     self.take_apart(group, &error, false)?;
-                } else {
-                    self.work.push_front(group);
                 }
                 // what the failed instance held was never safe: the next one gets it first
                 let held = std::mem::take(&mut self.held);
@@ -319,7 +338,12 @@ impl SinkLoop {
 
     fn close(&mut self, instance: Instance) -> Result<(), Ended> {
         self.flush_due = true;
-        let mut instance = self.work_off(instance)?;
+        let instance = self.work_off(instance)?;
+        self.close_instance(instance);
+        Ok(())
+    }
+
+    fn close_instance(&self, mut instance: Instance) {
         let call = self.stage.status.enter("close");
         let closed = instance.close();
         drop(call);
@@ -327,7 +351,6 @@ impl SinkLoop {
             self.stage.note_failure(&error);
         }
         self.stage.discard(instance);
-        Ok(())
     }
 
     fn settle_held(&mut self) {
@@ -348,12 +371,14 @@ impl SinkLoop {
         group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
     }
 
-    fn set_aside(&self, group: Group, error: &PluginError) -> Result<(), Ended> {
-        let numbers = group.numbers();
+    fn set_aside(&mut self, group: Group, error: &PluginError) -> Result<(), Ended> {
         for batch in &group.batches {
-            self.stage.set_aside(batch, &error.message)?;
+            if let Err(Ended) = self.stage.set_aside(batch, &error.message) {
+                self.work.push_front(group);
+                return Err(Ended);
+            }
         }
-        self.queue.release(&numbers, group.fill);
+        self.queue.release(&group.numbers(), group.fill);
         group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
         Ok(())
     }

@@ -9,7 +9,8 @@ use plugin_api::{Batch, ErrorKind, PluginError, Polled, Provenance};
 
 use super::{
     fanout::Fanout,
-    stage::{Ended, Open, Stage, Started},
+    handover::{Cue, Left},
+    stage::{Ended, Fate, Open, Stage},
 };
 use crate::{
     ack::Ledger, clock::Clock, plugin::SourceInstance, queue::Delivery, retry::Backoff,
@@ -24,7 +25,7 @@ const MOST_BAD_IN_A_ROW: u32 = 100;
 const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
 /// A source that was quiet for so long after a fault has recovered, also without a record.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_source(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_source(opening);
 
 type Instance = Box<dyn SourceInstance>;
 
@@ -32,8 +33,8 @@ type Instance = Box<dyn SourceInstance>;
 pub struct SourceLoop {
     /// The component.
     pub stage: Stage,
-    /// Where its batches go. `None` once it has ended.
-    pub fanout: Option<Fanout>,
+    /// Where its batches go.
+    pub fanout: Arc<Fanout>,
     /// The time of receipt.
     pub clock: Arc<dyn Clock>,
     /// What every batch is stamped with, but for number and time.
@@ -56,24 +57,73 @@ impl Default for Faults {
 }
 
 impl SourceLoop {
-    /// Opens the source and runs it to its end.
-    pub fn run(mut self, started: Started) {
-        let Ok(mut instance) = self.stage.open_first(OPEN, started) else { return };
+    /// Opens the source and runs it to its end, or until it leaves.
+    pub fn run(mut self, cue: &Cue) {
+        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
+        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
+        if self.stage.begin(cue, &mut instance, import).is_none() {
+            return self.stage.discard(instance);
+        }
+        // an instance counts its own batches, so each has a ledger of its own
+        let mut ledger = Arc::new(Ledger::default());
         let mut sequence = 0;
         loop {
-            // an instance counts its own batches, so each has a ledger of its own
-            let ledger = Arc::new(Ledger::default());
             match self.pull(instance.as_mut(), &ledger, &mut sequence) {
+                Ok(()) if self.stage.shutdown.should_leave() => {
+                    if self.leaves(&mut instance, cue) {
+                        return self.close(instance, &ledger);
+                    }
+                }
                 Ok(()) => return self.end(instance, &ledger),
-                Err(error) => match self.stage.replace(instance, &error, OPEN) {
-                    Ok(next) => instance = next,
-                    Err(Ended) => return self.give_up(),
+                Err(error) => {
+                    let Some(next) = self.replace(instance, &error, cue) else { return };
+                    instance = next;
+                    ledger = Arc::default();
+                }
+            }
+        }
+    }
+
+    fn replace(&mut self, failed: Instance, error: &PluginError, cue: &Cue) -> Option<Instance> {
+        let mut opened = self.stage.replace(failed, error, OPEN);
+        loop {
+            match opened {
+                Ok(instance) => return Some(instance),
+                Err(Ended) => match self.stage.fate() {
+                    Fate::Leaves => {
+                        cue.say_left(Ok(Left::default()));
+                        return None;
+                    }
+                    Fate::Ends => {
+                        self.fanout.close();
+                        return None;
+                    }
+                    Fate::Stays => opened = self.stage.reopen(OPEN),
                 },
             }
         }
     }
 
-    /// Pulls until the source has ended or should stop; an error means a new instance is needed.
+    /// Makes room for a successor; false when it stays.
+    fn leaves(&self, instance: &mut Instance, cue: &Cue) -> bool {
+        match self.stage.export(instance, |it| it.export_state()) {
+            Ok(state) => {
+                let goes = self.stage.shutdown.go();
+                if goes {
+                    cue.say_left(Ok(Left { state, ..Left::default() }));
+                }
+                goes
+            }
+            Err(error) => {
+                if self.stage.shutdown.let_stay() {
+                    cue.say_left(Err(error));
+                }
+                false
+            }
+        }
+    }
+
+    /// Pulls until the source has ended or should stop or leave; an error means a new instance is needed.
     fn pull(
         &mut self,
         instance: &mut dyn SourceInstance,
@@ -122,11 +172,12 @@ impl SourceLoop {
         provenance.received_at_us = self.clock.now_us();
         let metrics = &self.stage.status.metrics;
         metrics.records_in.inc_by(u64::from(batch.records()));
-        metrics.last_record(provenance.received_at_us);
-        if let Some(fanout) = &self.fanout {
-            let batch = batch.with_provenance(provenance);
-            fanout.send(Delivery { batch, receipt: ledger.issue() });
+        if batch.records() > 0 {
+            self.stage.status.note_record(provenance.received_at_us);
         }
+        let delivery =
+            Delivery { batch: batch.with_provenance(provenance), receipt: ledger.issue() };
+        self.fanout.send(&self.stage.status, delivery);
     }
 
     fn wait_out(&self, error: &PluginError, faults: &mut Faults) -> Result<(), Ended> {
@@ -162,11 +213,22 @@ impl SourceLoop {
         }
     }
 
+    /// Ends the source: the readers get what is left, and then the end.
+    fn end(&self, instance: Instance, ledger: &Ledger) {
+        self.fanout.close();
+        self.close(instance, ledger);
+        self.stage.status.set_state(State::Ended);
+    }
+
     /// Lets the readers finish, so that the source hears of its last batches, and closes it.
-    fn end(mut self, mut instance: Instance, ledger: &Ledger) {
-        // the readers get what is left, and then the end
-        self.fanout = None;
-        while !ledger.wait_settled(WAIT) && self.stage.shutdown.phase() < Phase::Aborting {}
+    fn close(&self, mut instance: Instance, ledger: &Ledger) {
+        let shutdown = &self.stage.shutdown;
+        let since = Instant::now();
+        let waits = || {
+            let lingers = !shutdown.should_leave() || since.elapsed() < shutdown.farewell().linger;
+            lingers && shutdown.phase() < Phase::Aborting
+        };
+        while !ledger.wait_settled(WAIT) && waits() {}
         self.confirm(instance.as_mut(), ledger, &mut 0);
         let call = self.stage.status.enter("close");
         let closed = instance.close();
@@ -175,12 +237,5 @@ impl SourceLoop {
             self.stage.note_failure(&error);
         }
         self.stage.discard(instance);
-        self.stage.status.set_state(State::Ended);
-    }
-
-    fn give_up(&self) {
-        if self.stage.status.state() != State::Failed {
-            self.stage.status.set_state(State::Ended);
-        }
     }
 }

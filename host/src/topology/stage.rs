@@ -1,13 +1,14 @@
 //! What sources, transforms and sinks have in common: opening a plugin, and opening it again.
 
-use std::{sync::Arc, sync::mpsc::SyncSender, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
+use super::handover::{Cue, Left};
 use crate::{
     config::{BufferKind, Component, OnFailure},
     dead_letter::DeadLetters,
-    plugin::Plugin,
+    plugin::{Opening, Plugin},
     queue::Queue,
     retry::Backoff,
     shutdown::{Phase, Shutdown},
@@ -26,11 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
 
-/// A component's id and whether its first opening went well.
-pub type Report = (String, Result<(), PluginError>);
-/// Where that is reported, once.
-pub type Started = SyncSender<Report>;
-
 /// A component with its plugin.
 pub struct Stage {
     /// Its settings.
@@ -43,7 +39,7 @@ pub struct Stage {
     pub inlet: Option<Arc<Queue>>,
     /// What is known of it.
     pub status: WorkerStatus,
-    /// Whether it should end.
+    /// Whether it should end, or leave.
     pub shutdown: Arc<Shutdown>,
     /// Where what it cannot use is set aside.
     pub dead_letters: Arc<DeadLetters>,
@@ -52,10 +48,23 @@ pub struct Stage {
     /// Pauses between failed instances.
     pub restarts: Backoff,
     opened_at: Option<std::time::Instant>,
+    /// It failed for good, or nothing is left to do.
+    is_over: bool,
+}
+
+/// What becomes of a component that stops waiting for its plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It makes room for a successor.
+    Leaves,
+    /// It has ended.
+    Ends,
+    /// It was asked to leave, and then to stay.
+    Stays,
 }
 
 /// How an instance is opened.
-pub type Open<Instance> = fn(&dyn Plugin, &str, Context) -> Result<Instance, PluginError>;
+pub type Open<Instance> = fn(&dyn Plugin, Opening) -> Result<Instance, PluginError>;
 
 impl Stage {
     /// A component that is to be opened.
@@ -87,6 +96,7 @@ impl Stage {
             stops_at,
             restarts,
             opened_at,
+            is_over: false,
         }
     }
 
@@ -94,24 +104,65 @@ impl Stage {
     ///
     /// When what the plugin needs is away for now, that counts as a start: the component goes on
     /// trying while records wait before it.
-    pub fn open_first<I>(&mut self, open: Open<I>, started: Started) -> Result<I, Ended> {
+    pub fn open_first<I>(&mut self, open: Open<I>, cue: &Cue) -> Result<I, Ended> {
         match self.try_open(open) {
             Ok(instance) => {
-                self.report(started, Ok(()));
+                cue.say_opened(Ok(()));
                 Ok(instance)
             }
-            Err(error) if error.kind == ErrorKind::Retry => {
-                self.report(started, Ok(()));
+            Err(error) if error.kind == ErrorKind::Retry || cue.is_proven => {
+                cue.say_opened(Ok(()));
                 self.note_failure(&error);
                 self.reopen(open)
             }
             Err(error) => {
                 self.status.note_error(&error);
-                self.status.set_state(State::Failed);
-                self.report(started, Err(error));
+                cue.say_opened(Err(error));
                 Err(Ended)
             }
         }
+    }
+
+    /// Waits for the cue, and lets the instance go on with the state that came with it.
+    ///
+    /// Gives the rest of what came with it; `None` when the instance is not to begin.
+    pub fn begin<I>(
+        &self,
+        cue: &Cue,
+        instance: &mut I,
+        import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
+    ) -> Option<Left> {
+        let mut left = cue.wait()?;
+        if let Some(state) = left.state.take() {
+            let call = self.status.enter("import_state");
+            let imported = import(instance, &state);
+            drop(call);
+            if let Err(error) = imported {
+                left.state = Some(state);
+                if !cue.is_proven {
+                    cue.say_began(Err((error, left)));
+                    return None;
+                }
+                self.note_failure(&error);
+            }
+        }
+        cue.say_began(Ok(()));
+        Some(left)
+    }
+
+    /// What the instance gives for its successor, if that wants something.
+    pub fn export<I>(
+        &self,
+        instance: &mut I,
+        export: impl FnOnce(&mut I) -> Result<Option<Vec<u8>>, PluginError>,
+    ) -> Result<Option<Vec<u8>>, PluginError> {
+        if !self.shutdown.farewell().hand_over {
+            return Ok(None);
+        }
+        let call = self.status.enter("export_state");
+        let exported = export(instance);
+        drop(call);
+        exported
     }
 
     /// Replaces an instance that failed, after a pause, for as long as that takes.
@@ -131,6 +182,17 @@ impl Stage {
         }
         self.status.metrics.restarts.inc();
         self.reopen(open)
+    }
+
+    /// What becomes of the component now that it has to [end](Ended).
+    pub fn fate(&self) -> Fate {
+        if self.is_over || self.shutdown.phase() >= self.stops_at {
+            Fate::Ends
+        } else if self.shutdown.go() {
+            Fate::Leaves
+        } else {
+            Fate::Stays
+        }
     }
 
     /// Drops an instance, which is a call into its plugin as any other.
@@ -174,7 +236,8 @@ impl Stage {
         Ok(())
     }
 
-    fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Ended> {
+    /// Opens a new instance after a pause, for as long as that takes.
+    pub fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Ended> {
         loop {
             self.status.set_state(State::Restarting);
             let pause = self.restarts.next_pause();
@@ -192,10 +255,11 @@ impl Stage {
     }
 
     /// Waits before an instance is opened, unless nothing is left for it to do.
-    fn pause_while_needed(&self, mut pause: Duration) -> Result<(), Ended> {
+    fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Ended> {
         while !pause.is_zero() {
             if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {
                 self.status.set_state(State::Ended);
+                self.is_over = true;
                 return Err(Ended);
             }
             let part = pause.min(LOOK_EVERY);
@@ -205,32 +269,27 @@ impl Stage {
         Ok(())
     }
 
-    fn stop_if_told(&self) -> Result<(), Ended> {
+    fn stop_if_told(&mut self) -> Result<(), Ended> {
         if self.component.on_failure == OnFailure::Restart {
             return Ok(());
         }
         self.status.set_state(State::Failed);
+        self.is_over = true;
         let component = self.component.id.as_str();
         tracing::error!(component, "the host ends because on_failure = \"stop\"");
-        self.shutdown.advance(Phase::Draining);
+        self.shutdown.advance_pipeline(Phase::Draining);
         Err(Ended)
     }
 
     fn try_open<I>(&mut self, open: Open<I>) -> Result<I, PluginError> {
-        let options = self.component.options_json();
+        let opening = Opening::of(&self.component, self.context.clone());
         let call = self.status.enter("open");
-        let opened = open(self.plugin.as_ref(), &options, self.context.clone());
+        let opened = open(self.plugin.as_ref(), opening);
         drop(call);
         if opened.is_ok() {
             self.opened_at = Some(std::time::Instant::now());
             self.status.set_state(State::Running);
         }
         opened
-    }
-
-    /// Consumes the sender: who waits for all reports goes on when the last sender is gone.
-    fn report(&self, started: Started, result: Result<(), PluginError>) {
-        // the receiver is gone when another component has failed already
-        let _ = started.send((self.component.id.clone(), result));
     }
 }

@@ -35,7 +35,7 @@ impl Topology {
         for column in table.column_iter_mut().skip(2) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        format!("{table}\n{} in {seconds:.2} s", self.pipeline.file.display())
+        format!("{table}\n{} in {seconds:.2} s", self.pipeline().file.display())
     }
 }
 

@@ -6,7 +6,8 @@ use plugin_api::{Batch, ErrorKind, PluginError};
 
 use super::{
     fanout::Fanout,
-    stage::{Ended, Open, Stage, Started},
+    handover::{Cue, Left, Rest},
+    stage::{Ended, Fate, Open, Stage},
 };
 use crate::{
     ack::Receipt,
@@ -20,7 +21,7 @@ const APPETITE: Appetite =
     Appetite { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
 /// Instances that one batch may break before it is set aside.
 const MOST_PANICS: u32 = 3;
-const OPEN: Open<Instance> = |plugin, options, context| plugin.open_transform(options, context);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
 
 type Instance = Box<dyn TransformInstance>;
 
@@ -31,50 +32,113 @@ pub struct TransformLoop {
     /// Where its batches come from.
     pub queue: Arc<Queue>,
     /// Where they go.
-    pub fanout: Fanout,
+    pub fanout: Arc<Fanout>,
+    /// A batch that it did not get done with.
+    pub in_hand: Option<Delivery>,
 }
 
 impl TransformLoop {
-    /// Opens the transform and runs it until its inputs have ended.
-    pub fn run(mut self, started: Started) {
-        if let Ok(instance) = self.stage.open_first(OPEN, started) {
-            let result = self.take_all(instance).and_then(|instance| self.close(instance));
-            if result.is_ok() {
-                self.stage.status.set_state(State::Ended);
+    /// Opens the transform and runs it until its inputs have ended, or until it leaves.
+    pub fn run(mut self, cue: &Cue) {
+        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
+        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
+        let Some(left) = self.stage.begin(cue, &mut instance, import) else {
+            return self.stage.discard(instance);
+        };
+        self.in_hand = left.input;
+        let mut opened = Ok(instance);
+        loop {
+            match opened.and_then(|instance| self.take_all(instance)) {
+                Ok((called, Rest::ForAnother)) => {
+                    let Some(stays) = self.leave(called, cue) else { return };
+                    opened = Ok(stays);
+                }
+                Ok((closing, Rest::Nothing)) => return self.end(closing),
+                Err(Ended) => match self.stage.fate() {
+                    Fate::Leaves => return cue.say_left(Ok(self.rest(None))),
+                    Fate::Ends => return self.give_up(),
+                    Fate::Stays => opened = self.stage.reopen(OPEN),
+                },
             }
         }
     }
 
-    fn take_all(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    /// Takes batches until all have come, or until it is called away.
+    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, Rest), Ended> {
         loop {
+            if let Some(batch) = self.in_hand.as_ref().map(|it| it.batch.clone()) {
+                instance = self.apply(instance, &batch)?;
+                self.done();
+            }
             match self.queue.take(APPETITE) {
+                // one batch at a time, as the appetite says
                 Taken::Batches(deliveries) => {
-                    let fill = fill_of(&deliveries);
-                    for delivery in deliveries {
-                        instance = self.apply(instance, delivery)?;
-                    }
-                    self.queue.release(&[], fill);
+                    let records = fill_of(&deliveries).records;
+                    self.stage.status.metrics.records_in.inc_by(records);
+                    self.in_hand = deliveries.into_iter().next();
                 }
                 // nothing is held, so a writer gets room as soon as a batch is passed on
                 Taken::Nothing | Taken::Wanted => instance = self.tick(instance)?,
-                Taken::Closed => return Ok(instance),
+                Taken::Closed => return Ok((instance, Rest::Nothing)),
+                Taken::Called => return Ok((instance, Rest::ForAnother)),
             }
         }
     }
 
-    fn apply(&mut self, mut instance: Instance, delivery: Delivery) -> Result<Instance, Ended> {
-        let Delivery { batch, receipt } = delivery;
-        self.stage.status.metrics.records_in.inc_by(u64::from(batch.records()));
+    /// Makes room for a successor; gives the instance back when it stays.
+    fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+        let state = match self.stage.export(&mut instance, |it| it.export_state()) {
+            Ok(state) => state,
+            Err(error) => {
+                if self.stage.shutdown.let_stay() {
+                    cue.say_left(Err(error));
+                }
+                return Some(instance);
+            }
+        };
+        if !self.stage.shutdown.go() {
+            return Some(instance);
+        }
+        if state.is_some() {
+            self.stage.discard(instance);
+        } else if self.close(instance).is_err() {
+            self.stage.note_failure(&PluginError::retry("what it held back is lost"));
+        }
+        cue.say_left(Ok(self.rest(state)));
+        None
+    }
+
+    fn rest(&mut self, state: Option<Vec<u8>>) -> Left {
+        Left { input: self.in_hand.take(), state, ..Left::default() }
+    }
+
+    /// What it had in hand is lost, unless nobody wants it any more.
+    fn give_up(&mut self) {
+        if self.stage.shutdown.is_dismissed() {
+            self.done();
+        }
+        self.fanout.close();
+    }
+
+    fn end(&mut self, instance: Instance) {
+        if self.close(instance).is_ok() {
+            self.stage.status.set_state(State::Ended);
+        }
+        self.fanout.close();
+    }
+
+    /// Changes the batch in hand and passes on what becomes of it; until then it stays in hand.
+    fn apply(&mut self, mut instance: Instance, batch: &Batch) -> Result<Instance, Ended> {
         let retry = self.stage.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         let mut panics = 0;
         loop {
             let call = self.stage.status.enter("apply");
-            let applied = instance.apply(&batch);
+            let applied = instance.apply(batch);
             drop(call);
             let error = match applied {
                 Ok(outputs) => {
-                    self.send(outputs, Some(&batch), receipt);
+                    self.send(outputs, Some(batch));
                     return Ok(instance);
                 }
                 Err(error) => error,
@@ -100,8 +164,7 @@ impl TransformLoop {
                 }
             };
             if is_hopeless {
-                self.stage.set_aside(&batch, &error.message)?;
-                receipt.settle();
+                self.stage.set_aside(batch, &error.message)?;
                 return Ok(instance);
             }
         }
@@ -121,7 +184,7 @@ impl TransformLoop {
         let made = instance.tick();
         drop(call);
         match made {
-            Ok(outputs) => self.send(outputs, None, Receipt::none()),
+            Ok(outputs) => self.send(outputs, None),
             Err(error) if matches!(error.kind, ErrorKind::Retry | ErrorKind::BadData) => {
                 self.stage.note_failure(&error);
             }
@@ -139,7 +202,7 @@ impl TransformLoop {
             let made = instance.close();
             drop(call);
             match made {
-                Ok(outputs) => self.send(outputs, None, Receipt::none()),
+                Ok(outputs) => self.send(outputs, None),
                 Err(error)
                     if error.kind == ErrorKind::Retry
                         && backoff.attempts() + 1 != retry.max_attempts =>
@@ -154,7 +217,16 @@ impl TransformLoop {
         }
     }
 
-    fn send(&self, mut outputs: Vec<Batch>, input: Option<&Batch>, receipt: Receipt) {
+    /// Lets go of the batch in hand.
+    fn done(&mut self) {
+        if let Some(delivery) = self.in_hand.take() {
+            let fill = delivery.fill();
+            delivery.receipt.settle();
+            self.queue.release(&[], fill);
+        }
+    }
+
+    fn send(&self, mut outputs: Vec<Batch>, input: Option<&Batch>) {
         if let Some(input) = input {
             let mut part = input.provenance().part;
             for output in &mut outputs {
@@ -167,8 +239,11 @@ impl TransformLoop {
             }
         }
         for batch in outputs {
-            self.fanout.send(Delivery { batch, receipt: receipt.clone() });
+            let receipt = match (&self.in_hand, input) {
+                (Some(delivery), Some(_)) => delivery.receipt.clone(),
+                _ => Receipt::none(),
+            };
+            self.fanout.send(&self.stage.status, Delivery { batch, receipt });
         }
-        receipt.settle();
     }
 }

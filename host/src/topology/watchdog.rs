@@ -1,38 +1,60 @@
-//! Reports calls into plugins that do not come back.
+//! Reports calls into plugins that do not come back, and sources that fall silent.
 
-use std::{sync::Arc, thread, time::Duration};
-
-use crate::{
-    shutdown::{Phase, Shutdown},
-    telemetry::{ComponentStatus, State},
+use std::{
+    sync::{Arc, Mutex, Weak},
+    thread,
+    time::Duration,
 };
 
-/// Watches components until the pipeline has ended or its time is up.
-pub fn watch(
-    components: Vec<Arc<ComponentStatus>>,
-    shutdown: Arc<Shutdown>,
-    stuck_after: Duration,
-) -> std::io::Result<()> {
-    let interval = (stuck_after / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+use super::{Wired, lock};
+use crate::{
+    shutdown::{Phase, Shutdown},
+    telemetry::ComponentStatus,
+};
+
+/// Longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Watches the components of a pipeline, whichever it has, until it is no more or its time is up.
+pub fn watch(wired: Weak<Mutex<Wired>>, shutdown: Arc<Shutdown>) -> std::io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-        let all_ended = |components: &[Arc<ComponentStatus>]| {
-            components.iter().all(|it| matches!(it.state(), State::Ended | State::Failed))
-        };
-        while !all_ended(&components) && !shutdown.wait_for(Phase::Aborting, interval) {
-            components.iter().for_each(|status| check(status, stuck_after));
+        loop {
+            let Some(wired) = wired.upgrade() else { return };
+            let (stuck_after, statuses) = {
+                let wired = lock(&wired);
+                (wired.pipeline.host.stuck_after, wired.statuses())
+            };
+            drop(wired);
+            statuses.iter().for_each(|status| check(status, stuck_after));
+            let pause = (stuck_after / 4).clamp(Duration::from_millis(10), LONGEST_PAUSE);
+            if shutdown.wait_for(Phase::Aborting, pause) {
+                return;
+            }
         }
     })?;
     Ok(())
 }
 
 fn check(status: &ComponentStatus, stuck_after: Duration) {
+    let (component, plugin) = (status.id.as_str(), status.plugin.as_str());
     if let Some((call, running)) = status.find_stuck(stuck_after) {
         tracing::error!(
-            component = status.id,
-            plugin = status.plugin,
+            component,
+            plugin,
             call,
             seconds = running.as_secs(),
             "stuck: the plugin does not return from a call; the other components go on"
         );
+    }
+    match status.check_silence() {
+        Some(Some(silent)) => tracing::error!(
+            component,
+            plugin,
+            seconds = silent.as_secs(),
+            "silent: the source gives no records in the middle of a session; look at its last \
+             errors, and whether what it reads still delivers"
+        ),
+        Some(None) => tracing::info!(component, plugin, "the source is no longer silent"),
+        None => {}
     }
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use dataserver::{
-    plugin::{Plugin, PluginCatalog, SinkInstance},
+    plugin::{Opening, Plugin, PluginCatalog, SinkInstance},
     topology::Onlooker,
 };
 use plugin_api::{Ack, Batch, Context, PluginError, RoleKind, Round, testing::spot_batch};
@@ -18,7 +18,7 @@ pub fn load(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::copy(harness::plugin(id), folder.path().join("plugin.so")).unwrap();
     let catalog = PluginCatalog::scan(&[folder.path().to_owned()], folder.path());
-    catalog.plugin(id, kind, None).unwrap_or_else(|error| panic!("{error:?}"))
+    catalog.plugin(id, kind, None).unwrap_or_else(|error| panic!("{error:?}")).plugin
 }
 
 /// A context for a component that runs outside of a host.
@@ -57,7 +57,7 @@ impl SinkInstance for Direct {
 
 pub fn rows() -> Vec<Row> {
     let plugin = load("null", RoleKind::Sink);
-    let mut across = plugin.open_sink("{}", context(Path::new("."))).unwrap();
+    let mut across = plugin.open_sink(Opening::plain("{}", context(Path::new(".")))).unwrap();
     let mut direct: Box<dyn SinkInstance> = std::hint::black_box(Box::new(Direct));
     let batch = [spot_batch(SPOTS, Round::WHOLE)];
     let across = nanos(1_000_000, || across.write(&batch));

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver::plugin::Opening;
 use nng::{
     Protocol, Socket,
     options::{
@@ -98,8 +99,9 @@ fn plugin(folder: &Path) -> Received {
     });
     let batch = Batch::from_untrusted_spots(list(), Round::MIDDLE).unwrap();
     let opening = batch.clone().with_round(Round { first: true, last: false });
-    let mut sink =
-        load("nng-pub", RoleKind::Sink).open_sink(&options.to_string(), context(folder)).unwrap();
+    let mut sink = load("nng-pub", RoleKind::Sink)
+        .open_sink(Opening::plain(&options.to_string(), context(folder)))
+        .unwrap();
     let reader = thread::spawn(move || receive(&address, MESSAGES));
     sink.write(&[opening]).unwrap();
     for _ in 1..MESSAGES {

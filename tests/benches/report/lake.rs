@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver::plugin::Opening;
 use plugin_api::{Batch, RoleKind, Round};
 
 use super::{
@@ -22,7 +23,7 @@ fn write(folder: &Path) -> Duration {
     let _ = std::fs::remove_dir_all(&lake);
     let plugin = load("parquet", RoleKind::Sink);
     let started = Instant::now();
-    let mut sink = plugin.open_sink(r#"{"path":"lake"}"#, context(folder)).unwrap();
+    let mut sink = plugin.open_sink(Opening::plain(r#"{"path":"lake"}"#, context(folder))).unwrap();
     for _ in 0..BATCHES / batches.len() {
         sink.write(&batches).unwrap();
     }

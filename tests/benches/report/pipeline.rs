@@ -8,7 +8,7 @@ use std::{
 use dataserver::{
     clock::{Clock, SystemClock},
     config::{self, ProcessEnvironment},
-    plugin::PluginCatalog,
+    plugin::{Opening, PluginCatalog},
     topology,
 };
 use plugin_api::{Polled, RoleKind};
@@ -48,8 +48,8 @@ fn plain_loop(source_options: &str) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let options = options_json(&(source() + source_options));
     let (source, sink) = (load("faulty", RoleKind::Source), load("null", RoleKind::Sink));
-    let mut source = source.open_source(&options, context(folder.path())).unwrap();
-    let mut sink = sink.open_sink("{}", context(folder.path())).unwrap();
+    let mut source = source.open_source(Opening::plain(&options, context(folder.path()))).unwrap();
+    let mut sink = sink.open_sink(Opening::plain("{}", context(folder.path()))).unwrap();
     let started = Instant::now();
     while let Polled::Batch(batch) = source.next(Duration::ZERO).unwrap() {
         sink.write(&[batch]).unwrap();

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dataserver::spool::{SYNC_BYTES, Spool};
+use dataserver::{
+    plugin::Opening,
+    spool::{SYNC_BYTES, Spool},
+};
 use harness::{ClickHouse, Redis};
 use plugin_api::{Batch, Provenance, RoleKind, Round, SpotListEncoder, SpotRecord};
 
@@ -67,7 +70,8 @@ fn batches(count: usize) -> Vec<Batch> {
 
 /// Time of a sink for all batches, in groups.
 fn write(plugin: &str, options: &str, folder: &Path, batches: &[Batch], group: usize) -> Duration {
-    let mut sink = load(plugin, RoleKind::Sink).open_sink(options, context(folder)).unwrap();
+    let mut sink =
+        load(plugin, RoleKind::Sink).open_sink(Opening::plain(options, context(folder))).unwrap();
     let started = Instant::now();
     for group in batches.chunks(group) {
         sink.write(group).unwrap();

@@ -8,7 +8,7 @@ mod tables;
 
 use std::sync::Arc;
 
-use dataserver::plugin::{PluginCatalog, SinkInstance};
+use dataserver::plugin::{Opening, PluginCatalog, SinkInstance};
 use harness::Bench;
 use plugin_api::{
     Ack, Batch, PluginError, RoleKind,
@@ -34,9 +34,9 @@ impl Desk {
         options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let folder = self.bench.path("plugins");
         let catalog = PluginCatalog::scan(&[folder], &self.bench.path("data"));
-        let plugin = catalog.plugin("clickhouse", RoleKind::Sink, None).unwrap();
+        let plugin = catalog.plugin("clickhouse", RoleKind::Sink, None).unwrap().plugin;
         let context = testing::context(&self.host, &self.bench.path("data"));
-        plugin.open_sink(&options.to_string(), context)
+        plugin.open_sink(Opening::plain(&options.to_string(), context))
     }
 
     /// What is wrong with such options.

@@ -53,7 +53,7 @@ impl Replay {
             Ok(draft) => draft,
             Err(faults) => return output::show_faults(&faults),
         };
-        let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+        let catalog = PluginCatalog::of(draft.host());
         let pipeline = match draft.resolve(&catalog) {
             Ok(pipeline) => pipeline,
             Err(faults) => return output::show_faults(&faults),
@@ -139,7 +139,7 @@ fn alone(
 ) -> Result<Progress, ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Arc::new(Shutdown::default());
-    if let Err(error) = listen_to_signals(Arc::clone(&shutdown)) {
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), None) {
         return Err(output::complain(&format!("cannot listen to signals: {error}")));
     }
     let started = topology::start_alone(pipeline, sink, catalog, &clock, &shutdown);

@@ -57,7 +57,7 @@ fn all(draft: Draft, folder: &Path) -> Result<Vec<Waiting>, String> {
 
 /// The components with their buffers, as far as their plugins are there to say.
 fn components(draft: Draft) -> Vec<(Component, bool)> {
-    let catalog = PluginCatalog::scan(&draft.host().plugins, &draft.host().data_dir);
+    let catalog = PluginCatalog::of(draft.host());
     let unresolved: Vec<_> = draft.components().cloned().collect();
     match draft.resolve(&catalog) {
         Ok(pipeline) => pipeline.components.into_iter().map(|it| (it, true)).collect(),

@@ -129,6 +129,7 @@ impl Plugins {
             ("parquet", RoleKind::Sink) => {
                 role(options_schema::<ParquetOptions>(), Some(Delivery::Store))
             }
+            ("sandboxed", RoleKind::Transform) => role(none(), None),
             ("null", RoleKind::Sink) => role(none(), Some(Delivery::Service)),
             ("forms", RoleKind::Sink) => role(forms_schema(), None),
             ("ill", RoleKind::Sink) => role(json!({ "type": 7 }), None),
@@ -170,13 +171,13 @@ impl Catalog for Plugins {
         plugin: &str,
         kind: RoleKind,
         carrier: Option<Carrier>,
-    ) -> Result<Role, NotFound> {
+    ) -> Result<(Role, Carrier), NotFound> {
         let not_found = |message: String, help: &str| NotFound { message, help: Some(help.into()) };
-        if carrier == Some(Carrier::Wasm) {
-            let message = format!("no plugin \"{plugin}\" in a sandbox");
-            return Err(not_found(message, "this version loads native plugins"));
-        }
+        let is_there = |carrier: &Carrier| *carrier == Carrier::Wasm || plugin != "sandboxed";
+        let carrier = carrier.or((plugin == "sandboxed").then_some(Carrier::Wasm));
+        let carrier = Some(carrier.unwrap_or(Carrier::Native)).filter(is_there);
         Self::role(plugin, kind)
+            .zip(carrier)
             .ok_or_else(|| not_found(format!("no {kind} plugin \"{plugin}\""), "searched: plugins"))
     }
 }

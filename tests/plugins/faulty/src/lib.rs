@@ -12,7 +12,8 @@ options! {
     #[derive(Default)]
     #[serde(default)]
     pub struct Options {
-        /// The call that goes wrong: open, next, apply, write, tick, flush, close, drop.
+        /// The call that goes wrong: open, next, apply, write, tick, flush, export_state,
+        /// import_state, close, drop.
         pub call: String,
         /// How: panic, config, bad_data, retry, fatal, block.
         pub how: String,
@@ -180,6 +181,18 @@ impl Source for Faulty {
         let batch = Batch::from_spots(&mut self.encoder, Round::WHOLE);
         self.batch = self.options.repeat.then(|| batch.clone());
         Ok(Polled::Batch(batch))
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        self.enter("export_state")?;
+        Ok(Some(self.made.to_le_bytes().to_vec()))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        self.enter("import_state")?;
+        let made = state.try_into().map(u64::from_le_bytes);
+        self.made = made.map_err(|_| PluginError::config("that is no number of batches"))?;
+        Ok(())
     }
 
     fn close(&mut self) -> Result<(), PluginError> {

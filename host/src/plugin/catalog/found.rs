@@ -1,0 +1,178 @@
+//! Files in plugin folders: what each says it is, without running any of it.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use plugin_api::native::Descriptor;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{Carrier, Pins},
+    plugin::{elf, wasm},
+};
+
+/// Why a file in a plugin folder is used by nobody, or a folder has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, to be read after the file's name.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+    /// The plugin that the file would hold, as far as it tells.
+    pub plugin: Option<String>,
+}
+
+impl Problem {
+    pub(in crate::plugin) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { message: message.into(), help: help.into(), plugin: None }
+    }
+
+    pub(in crate::plugin) fn of(self, plugin: String) -> Self {
+        Self { plugin: Some(plugin), ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.message, self.help)
+    }
+}
+
+/// A file in a plugin folder, or a folder that cannot be read.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The file.
+    pub path: PathBuf,
+    /// Its SHA-256 in hexadecimal; empty when it cannot be read.
+    pub sha256: String,
+    /// How it is packed.
+    pub carrier: Carrier,
+    /// What it says it is.
+    pub identity: Result<Descriptor, Problem>,
+}
+
+impl Found {
+    /// Id of the plugin that can be loaded from it.
+    pub fn name(&self) -> Option<String> {
+        self.identity.as_ref().ok().map(Descriptor::name)
+    }
+
+    /// Reads the file anew: what runs must be what was inspected, also when the file was replaced
+    /// meanwhile.
+    pub(super) fn read_again(&self) -> Result<Vec<u8>, Problem> {
+        let bytes = read_file(&self.path).map_err(|error| unreadable(&error))?;
+        if hex(&Sha256::digest(&bytes)) == self.sha256 {
+            return Ok(bytes);
+        }
+        Err(Problem::new(
+            "was replaced after it was inspected",
+            "start or reload again, which looks at the new file",
+        ))
+    }
+}
+
+/// Every plugin file of a folder, by name. One whose content is not the pinned one is not usable.
+pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let problem = Problem::new(
+                format!("cannot be read: {error}"),
+                "make the folder, or correct [host] plugins",
+            );
+            return vec![Found {
+                path: folder.to_owned(),
+                sha256: String::new(),
+                carrier: Carrier::Native,
+                identity: Err(problem),
+            }];
+        }
+    };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths.iter().filter_map(|path| inspect(path, pins)).collect()
+}
+
+/// `None` for a file that does not look like a plugin at all.
+fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
+    let carrier = match path.extension()?.to_str()? {
+        "so" => Carrier::Native,
+        "wasm" => Carrier::Wasm,
+        _ => return None,
+    };
+    let (sha256, identity) = match read_file(path) {
+        Ok(bytes) => {
+            let sha256 = hex(&Sha256::digest(&bytes));
+            let identity = identify(&bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
+            (sha256, identity)
+        }
+        Err(error) => (String::new(), Err(unreadable(&error))),
+    };
+    Some(Found { path: path.to_owned(), sha256, carrier, identity })
+}
+
+fn identify(bytes: &[u8], carrier: Carrier) -> Result<Descriptor, Problem> {
+    match carrier {
+        Carrier::Native => elf::inspect(bytes),
+        Carrier::Wasm => wasm::inspect(bytes),
+    }
+}
+
+fn check_pin(identity: Descriptor, sha256: &str, pins: &Pins) -> Result<Descriptor, Problem> {
+    let name = identity.name();
+    match pins.of(&name) {
+        Some(pinned) if !pinned.iter().any(|it| it == sha256) => {
+            let pinned = if pinned.is_empty() { "none".to_owned() } else { pinned.join(" or ") };
+            Err(Problem::new(
+                format!("has SHA-256 {sha256}, but plugin \"{name}\" is pinned to {pinned}"),
+                "install the pinned file, or add the new SHA-256 to [host.pins] if it is to be trusted",
+            )
+            .of(name))
+        }
+        _ => Ok(identity),
+    }
+}
+
+fn unreadable(error: &io::Error) -> Problem {
+    Problem::new(format!("cannot be read: {error}"), "check its permissions")
+}
+
+/// Not a pipe or a device, which would be waited for.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    if std::fs::metadata(path)?.is_file() {
+        return std::fs::read(path);
+    }
+    Err(io::Error::other("it is no regular file"))
+}
+
+/// Lower-case hexadecimal.
+pub(in crate::plugin) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Checks what a descriptor says, whatever it was found in.
+pub(in crate::plugin) fn check_descriptor(descriptor: Descriptor) -> Result<Descriptor, Problem> {
+    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if descriptor.name().is_empty() || !descriptor.name().chars().all(is_id) {
+        return Err(Problem::new(
+            format!("names itself {:?}, which is no id", descriptor.name()),
+            "give the plugin a name of a-z, 0-9 and - in `export_plugin!`, and build it again",
+        ));
+    }
+    let host = plugin_api::ApiVersion::CURRENT;
+    if host.can_load(descriptor.api()) {
+        return Ok(descriptor);
+    }
+    Err(Problem::new(
+        format!(
+            "plugin \"{}\" {} was built for plugin API {}, this host has {host}",
+            descriptor.name(),
+            descriptor.version(),
+            descriptor.api(),
+        ),
+        "rebuild the plugin against this host's plugin-api, or update the host",
+    )
+    .of(descriptor.name()))
+}

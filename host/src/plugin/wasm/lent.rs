@@ -1,0 +1,96 @@
+//! What the host lends to a guest: log, metrics, clock, and the way out for batches.
+
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use plugin_api::Level;
+use wasmtime::Result;
+
+use super::{
+    bindings::dataserver::plugin::{clock, host, log, metrics, types},
+    sandbox::Sandbox,
+};
+
+/// Metric of lines that came too fast.
+const LEFT_OUT: &str = "sandbox_log_lines_left_out";
+
+impl types::Host for Sandbox {}
+
+impl log::Host for Sandbox {
+    fn write(&mut self, level: log::Level, message: String) -> Result<()> {
+        let Some(left_out) = self.lines.admit(Instant::now()) else {
+            self.host.count(LEFT_OUT, 1);
+            return Ok(());
+        };
+        let level = match level {
+            log::Level::Error => Level::Error,
+            log::Level::Warn => Level::Warn,
+            log::Level::Info => Level::Info,
+            log::Level::Debug => Level::Debug,
+        };
+        if left_out > 0 {
+            let text = format!("the plugin logs too fast: {left_out} lines were left out");
+            self.host.log(Level::Warn, &text);
+        }
+        self.host.log(level, &self.shown(&message));
+        Ok(())
+    }
+}
+
+impl metrics::Host for Sandbox {
+    fn count(&mut self, metric: String, by: u64) -> Result<()> {
+        if self.admits_metric(&metric) {
+            self.host.count(&metric, by);
+        }
+        Ok(())
+    }
+
+    fn gauge(&mut self, metric: String, value: f64) -> Result<()> {
+        if self.admits_metric(&metric) {
+            self.host.gauge(&metric, value);
+        }
+        Ok(())
+    }
+
+    fn dropped(&mut self, reason: String, records: u64) -> Result<()> {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        self.host.dropped(names.reason(&reason), records);
+        Ok(())
+    }
+}
+
+impl Sandbox {
+    fn admits_metric(&self, metric: &str) -> bool {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.admit_metric(metric)
+    }
+}
+
+impl clock::Host for Sandbox {
+    fn now_us(&mut self) -> Result<i64> {
+        Ok(self.host.now_us())
+    }
+}
+
+impl host::Host for Sandbox {
+    fn is_stopping(&mut self) -> Result<bool> {
+        Ok(self.host.is_stopping())
+    }
+
+    fn expect_records(&mut self, within_us: Option<u64>) -> Result<()> {
+        self.host.expect_records(within_us.map(Duration::from_micros));
+        Ok(())
+    }
+
+    fn dead_letter(&mut self, reason: String, payload: Vec<u8>) -> Result<()> {
+        self.pushed.admit(payload.len() as u64)?;
+        self.host.dead_letter(&self.shown(&reason), &payload);
+        Ok(())
+    }
+
+    fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
+        self.pushed.push(batch)
+    }
+}

@@ -1,0 +1,152 @@
+//! Applies the pipeline file and the plugin folders anew while the host runs.
+//!
+//! A reload is a transaction: the file is read and checked as at a start, the plugins are looked up,
+//! and then the running pipeline [changes](Topology::change) as a whole or not at all.
+
+pub mod report;
+pub mod watch;
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Instant,
+};
+
+use self::report::{Outcome, Report};
+use crate::{
+    config::{self, Faults, Pipeline, ProcessEnvironment},
+    plugin::PluginCatalog,
+    topology::{ChangeError, Topology},
+};
+
+/// Why the pipeline is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// SIGHUP.
+    Signal,
+    /// Somebody asked over the control interface.
+    Request,
+    /// The pipeline file or a plugin file is another one.
+    Files,
+}
+
+impl Trigger {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Signal => "SIGHUP",
+            Self::Request => "a request",
+            Self::Files => "a changed file",
+        }
+    }
+}
+
+/// Asks for a reload; nobody waits for how it went.
+#[derive(Debug, Clone)]
+pub struct Bell(SyncSender<Trigger>);
+
+impl Bell {
+    /// A bell, and what hears it.
+    pub fn new() -> (Self, Receiver<Trigger>) {
+        // one that waits does for all who ask meanwhile
+        let (bell, rings) = sync_channel(1);
+        (Self(bell), rings)
+    }
+
+    /// Asks for a reload, unless one waits already.
+    pub fn ring(&self, trigger: Trigger) {
+        let _ = self.0.try_send(trigger);
+    }
+}
+
+/// Applies the pipeline file anew.
+pub struct Reloader {
+    file: PathBuf,
+    topology: Arc<Topology>,
+    /// What the plugin folders held when they were last looked at.
+    catalog: Mutex<PluginCatalog>,
+}
+
+impl Reloader {
+    /// For the pipeline that runs, whose plugins came from that catalog.
+    pub fn new(topology: Arc<Topology>, catalog: PluginCatalog) -> Self {
+        let file = topology.pipeline().file.clone();
+        Self { file, topology, catalog: Mutex::new(catalog) }
+    }
+
+    /// The pipeline that runs.
+    pub fn topology(&self) -> &Arc<Topology> {
+        &self.topology
+    }
+
+    /// Reloads whenever the bell rings, on a thread of its own, until the last bell is gone.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn answer(self: &Arc<Self>, rings: Receiver<Trigger>) -> std::io::Result<()> {
+        let reloader = Arc::clone(self);
+        thread::Builder::new().name("reload".to_owned()).spawn(move || {
+            for trigger in rings {
+                reloader.reload(trigger);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Reads the pipeline file and the plugin folders, and changes the pipeline to what they say.
+    ///
+    /// On any fault the pipeline goes on as it was, and the report says why.
+    pub fn reload(&self, trigger: Trigger) -> Report {
+        let started = Instant::now();
+        let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = match self.read(&catalog) {
+            Err(faults) => Report::refused(&faults),
+            Ok((pipeline, now)) => {
+                let report = self.apply(pipeline, &now);
+                *catalog = now;
+                report
+            }
+        };
+        let report = report.took(started.elapsed());
+        tell(&report, trigger);
+        report
+    }
+
+    fn read(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
+        let draft = config::load(&self.file, &ProcessEnvironment)?;
+        let host = draft.host();
+        let catalog = catalog.rescan(&host.plugins, &host.pins);
+        let pipeline = draft.resolve(&catalog)?;
+        Ok((pipeline, catalog))
+    }
+
+    fn apply(&self, pipeline: Pipeline, catalog: &PluginCatalog) -> Report {
+        if self.topology.shutdown().is_stopping() {
+            return Report::failed(&ChangeError::Ending);
+        }
+        match self.topology.change(pipeline, catalog) {
+            Ok(applied) => Report::applied(applied),
+            Err(error) => Report::failed(&error),
+        }
+    }
+}
+
+fn tell(report: &Report, trigger: Trigger) {
+    let trigger = trigger.as_str();
+    let plan = report.plan.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (ms, gap_us) = (report.duration_ms, report.gap_us);
+    match report.outcome {
+        Outcome::Done => tracing::info!(trigger, plan, ms, gap_us, "reloaded"),
+        Outcome::Unchanged => tracing::info!(trigger, "nothing to reload: all is as it was"),
+        Outcome::Refused | Outcome::Failed => {
+            let reason = report.reason.as_deref().unwrap_or_default();
+            tracing::error!(trigger, ms, "not reloaded, the pipeline goes on as it was: {reason}");
+        }
+    }
+    for component in &report.left_behind {
+        tracing::error!(component, "removed, but its plugin does not come back from a call");
+    }
+}

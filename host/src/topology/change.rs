@@ -1,0 +1,456 @@
+//! Turns the pipeline that runs into another one, or leaves it as it is.
+//!
+//! The steps: look the plugins up and plan; start what is new, which waits; replace what changed,
+//! one component after the other; hold the sources for a moment and lead the batches along the new
+//! ways; let what is new begin; let what is gone drain. What fails up to the new ways is undone:
+//! replaced components get an instance of their old settings, with all that theirs had in hand. A
+//! start is a change of a pipeline without components.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use plugin_api::{ErrorKind, PluginError, RoleKind};
+
+use super::{
+    LAST_WAIT, Topology,
+    error::ChangeError,
+    plan::Plan,
+    reroute::Routes,
+    runner::{Runner, Stays},
+    slot::Slot,
+    surrounds::Surrounds,
+};
+use crate::{
+    config::Pipeline,
+    plugin::{Plugin, PluginCatalog},
+    shutdown::{Farewell, Phase},
+    topology::handover::Left,
+};
+
+/// Longest wait of a source that has to be closed before its successor opens.
+const LINGER: Duration = Duration::from_secs(2);
+/// Longest wait for an opening at a start, which has no limit.
+const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// What a change has done.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// What was to be done.
+    pub plan: Plan,
+    /// Longest time in which a component passed nothing on.
+    pub gap: Duration,
+    /// Components that are gone, but for a call that does not come back.
+    pub left_behind: Vec<String>,
+}
+
+/// The places of a changed pipeline.
+struct Next {
+    /// All of them, in the order of the file.
+    slots: Vec<Slot>,
+    /// Those where somebody works who was not there before.
+    fresh: Vec<Slot>,
+    /// Those where somebody else takes over: before and after.
+    replaced: Vec<(Slot, Slot)>,
+    /// Those that are gone.
+    removed: Vec<Slot>,
+}
+
+impl Topology {
+    /// Turns the pipeline into another one while it runs.
+    ///
+    /// Components that stay the same are not touched. Returns when what is gone has ended too, or
+    /// its time is up: about `[host] drain_timeout` at the latest.
+    ///
+    /// # Errors
+    /// Why it is not done; then everything is as it was.
+    pub fn change(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+    ) -> Result<Applied, ChangeError> {
+        let until = Instant::now() + pipeline.host.drain_timeout.max(LAST_WAIT);
+        self.change_with(pipeline, catalog, until, |_| ()).map(|(applied, ())| applied)
+    }
+
+    /// Starts the pipeline; `before` sees its places before anybody begins there.
+    pub(super) fn start_first<T>(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+        before: impl FnOnce(&[Slot]) -> T,
+    ) -> Result<T, ChangeError> {
+        let until = Instant::now() + FOR_EVER;
+        self.change_with(pipeline, catalog, until, before).map(|(_, made)| made)
+    }
+
+    fn change_with<T>(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+        until: Instant,
+        before: impl FnOnce(&[Slot]) -> T,
+    ) -> Result<(Applied, T), ChangeError> {
+        let _one_at_a_time = super::lock(&self.changing);
+        // the pipeline must not count as ended while one component has gone and the next is to come
+        let _at_work = self.all.shutdown.at_work();
+        let plugins = find_plugins(&pipeline, catalog)?;
+        let old = self.slots();
+        let restarts = restarts(&old, &pipeline);
+        let is_other = |id: &str| {
+            let slot = old.iter().find(|slot| slot.component.id == id);
+            restarts.contains(id) || slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+        };
+        let plan =
+            Plan::new(&self.pipeline(), &pipeline, is_other).map_err(ChangeError::Impossible)?;
+        let next = self.next(&old, &plan, &pipeline, &plugins)?;
+        let made = before(&next.slots);
+        self.note_passing(next.fresh.iter().chain(&next.removed));
+        let change = Change { all: &self.all, until };
+        let carried_out = change.carry_out(&next, &old);
+        let gap = match carried_out {
+            Ok(gap) => gap,
+            Err(error) => {
+                self.note_passing(std::iter::empty());
+                return Err(error);
+            }
+        };
+        self.commit(pipeline, next.slots.clone());
+        let left_behind = change.see_off(&next.removed);
+        self.note_passing(std::iter::empty());
+        change.forget_metrics(&next);
+        Ok((Applied { plan, gap, left_behind }, made))
+    }
+
+    fn next(
+        &self,
+        old: &[Slot],
+        plan: &Plan,
+        pipeline: &Pipeline,
+        plugins: &HashMap<String, Arc<dyn Plugin>>,
+    ) -> Result<Next, ChangeError> {
+        let is_gone = |slot: &&Slot| plan.removed.contains(&slot.component.id);
+        let removed = old.iter().filter(is_gone).cloned().collect();
+        let mut next = Next { slots: Vec::new(), fresh: Vec::new(), replaced: Vec::new(), removed };
+        for component in &pipeline.components {
+            let id = component.id.as_str();
+            let (component, plugin) = (component.clone(), Arc::clone(&plugins[id]));
+            let before = old.iter().find(|slot| slot.component.id == id);
+            let is_changed = plan.changed.iter().any(|changed| changed.id == id);
+            let slot = match before {
+                Some(before) if !is_changed => before.rerouted(component),
+                Some(before) if is_at_work(before) => {
+                    let slot = before.changed(component, plugin, &self.all);
+                    next.replaced.push((before.clone(), slot.clone()));
+                    slot
+                }
+                _ => {
+                    let slot = Slot::new(component, plugin, pipeline, &self.all)?;
+                    next.fresh.push(slot.clone());
+                    slot
+                }
+            };
+            next.slots.push(slot);
+        }
+        Ok(next)
+    }
+}
+
+/// One change under way.
+struct Change<'a> {
+    all: &'a Surrounds,
+    /// Longest time of all waits together.
+    until: Instant,
+}
+
+impl Change<'_> {
+    /// All that can fail, and then is undone. Gives the longest time without a batch.
+    fn carry_out(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
+        let result = self.start_fresh(next).and_then(|()| self.replace_and_lead(next, old));
+        if result.is_err() {
+            next.fresh.iter().for_each(|slot| self.dismiss(slot));
+        }
+        result
+    }
+
+    /// Starts what is new, readers before writers; all of it waits for its cue.
+    fn start_fresh(&self, next: &Next) -> Result<(), ChangeError> {
+        let (sources, readers): (Vec<_>, Vec<_>) =
+            next.fresh.iter().partition(|slot| slot.component.kind == RoleKind::Source);
+        for slots in [readers, sources] {
+            for slot in &slots {
+                slot.employ(Runner::start(slot, self.all, false)?);
+            }
+            self.all_opened(&slots)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for all; not much longer once one has failed.
+    fn all_opened(&self, slots: &[&Slot]) -> Result<(), ChangeError> {
+        let mut failed = Vec::new();
+        let mut until = self.until;
+        for slot in slots {
+            let id = slot.component.id.clone();
+            match slot.runner().map(|runner| runner.opened(until)) {
+                Some(Some(Err(error))) => {
+                    failed.push((id, error));
+                    until = until.min(Instant::now() + LAST_WAIT);
+                }
+                Some(None) if failed.is_empty() && !self.all.shutdown.is_stopping() => {
+                    return Err(ChangeError::Busy(id));
+                }
+                Some(Some(Ok(())) | None) | None => {}
+            }
+        }
+        if failed.is_empty() { Ok(()) } else { Err(ChangeError::Components(failed)) }
+    }
+
+    fn replace_and_lead(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
+        let mut done = Vec::new();
+        let result = self.replace_all(next, &mut done).and_then(|gap| {
+            let routes = Routes { old, next: &next.slots, removed: &next.removed };
+            routes.switch(self.until).map(|held| gap.max(held))
+        });
+        match result {
+            Ok(gap) => {
+                next.fresh.iter().filter_map(Slot::runner).for_each(|it| it.begin_first());
+                Ok(gap)
+            }
+            Err(error) => {
+                for (before, after) in done.into_iter().rev() {
+                    self.undo(before, after);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Replaces what changed. Successors that can be opened beside those at work are opened first.
+    fn replace_all<'n>(
+        &self,
+        next: &'n Next,
+        done: &mut Vec<&'n (Slot, Slot)>,
+    ) -> Result<Duration, ChangeError> {
+        let mut gap = Duration::ZERO;
+        let mut waiting = Vec::new();
+        let result = (|| {
+            let mut alone = Vec::new();
+            for pair in &next.replaced {
+                match self.open_beside(&pair.1)? {
+                    true => waiting.push(pair),
+                    false => alone.push(pair),
+                }
+            }
+            for pair in alone.into_iter().chain(waiting.iter().copied()) {
+                let since = Instant::now();
+                self.replace(&pair.0, &pair.1)?;
+                done.push(pair);
+                gap = gap.max(since.elapsed());
+            }
+            Ok(gap)
+        })();
+        if result.is_err() {
+            let is_done = |pair: &&(Slot, Slot)| done.iter().any(|it| std::ptr::eq(*it, *pair));
+            waiting.iter().filter(|pair| !is_done(pair)).for_each(|pair| end(&pair.1));
+        }
+        result
+    }
+
+    /// Opens a successor while the component before it is at work; false when that has to end
+    /// first, because only one of them can have what they need.
+    fn open_beside(&self, slot: &Slot) -> Result<bool, ChangeError> {
+        let id = slot.component.id.clone();
+        let kind = slot.component.kind;
+        let is_ordered = slot.plugin.manifest().role(kind).is_none_or(|role| role.ordered);
+        if kind == RoleKind::Sink && is_ordered {
+            return Ok(false);
+        }
+        let runner = slot.employ(Runner::start(slot, self.all, false)?);
+        match runner.opened(self.until) {
+            Some(Ok(())) => Ok(true),
+            Some(Err(error)) if error.kind == ErrorKind::Config => {
+                Err(ChangeError::Components(vec![(id, error)]))
+            }
+            Some(Err(_)) => Ok(false),
+            None => Err(self.busy(id)),
+        }
+    }
+
+    /// Lets the successor take over from the component before it, which goes on when that fails.
+    fn replace(&self, before: &Slot, after: &Slot) -> Result<(), ChangeError> {
+        let id = || before.component.id.clone();
+        let is_open = after.runner().is_some_and(|runner| !runner.has_ended());
+        let Some(runner) = before.runner() else { return Ok(()) };
+        let is_single = before.component.workers <= 1 && after.component.workers <= 1;
+        let hand_over = is_single && before.component.plugin == after.component.plugin;
+        let farewell = Farewell { hand_over, linger: if is_open { FOR_EVER } else { LINGER } };
+        let left = runner.leave(before.queue.as_deref(), farewell, self.until);
+        let left = left.map_err(|stays| match stays {
+            Stays::Refused(error) => ChangeError::Components(vec![(id(), error)]),
+            Stays::Busy => self.busy(id()),
+        })?;
+        let (error, left) = match self.take_over(&runner, after, is_open, left) {
+            Ok(()) => return Ok(()),
+            Err(failed) => failed,
+        };
+        end(after);
+        self.revive(before, left);
+        Err(error)
+    }
+
+    fn take_over(
+        &self,
+        before: &Runner,
+        after: &Slot,
+        is_open: bool,
+        left: Left,
+    ) -> Result<(), (ChangeError, Left)> {
+        let failed = |error| ChangeError::Components(vec![(after.component.id.clone(), error)]);
+        if !is_open {
+            // it may still have what the next one needs, a port or a lock
+            before.wait_ended(self.until);
+            let started = Runner::start(after, self.all, false);
+            let runner = match started {
+                Ok(runner) => after.employ(runner),
+                Err(error) => return Err((error.into(), left)),
+            };
+            match runner.opened(self.until) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Err((failed(error), left)),
+                None => return Err((self.busy(after.component.id.clone()), left)),
+            }
+        }
+        after.adopt_queue();
+        let Some(runner) = after.runner() else { return Ok(()) };
+        runner.begin(left, self.until).map_err(|(error, left)| (failed(error), left))
+    }
+
+    /// Puts a component back that was replaced.
+    fn undo(&self, before: &Slot, after: &Slot) {
+        let Some(runner) = after.runner() else { return };
+        let hand_over = before.component.plugin == after.component.plugin;
+        let farewell = Farewell { hand_over, linger: LINGER };
+        let until = self.until.max(Instant::now() + LAST_WAIT);
+        let left = runner.leave(after.queue.as_deref(), farewell, until).unwrap_or_default();
+        runner.wait_ended(until.min(Instant::now() + LINGER));
+        end(after);
+        self.revive(before, left);
+    }
+
+    /// Lets a component go on whose settings have worked before.
+    fn revive(&self, slot: &Slot, left: Left) {
+        slot.adopt_queue();
+        match Runner::start(slot, self.all, true) {
+            Ok(runner) => {
+                let until = self.until.max(Instant::now() + LAST_WAIT);
+                // it takes whatever it is given
+                let _ = slot.employ(runner).begin(left, until);
+            }
+            Err(error) => {
+                let component = slot.component.id.as_str();
+                tracing::error!(component, "cannot go on: {error}");
+                slot.status.note_error(&PluginError::fatal(error.to_string()));
+            }
+        }
+    }
+
+    /// Ends a component that was to be new.
+    fn dismiss(&self, slot: &Slot) {
+        end(slot);
+        if let Some(queue) = &slot.queue {
+            queue.abort();
+        }
+    }
+
+    /// Lets what is removed drain and end. Gives those that do not.
+    fn see_off(&self, removed: &[Slot]) -> Vec<String> {
+        let runners: Vec<_> =
+            removed.iter().filter_map(|slot| Some((slot, slot.runner()?))).collect();
+        runners.iter().for_each(|(_, runner)| runner.lever.advance(Phase::Draining));
+        let mut left_behind = Vec::new();
+        for (slot, runner) in &runners {
+            let component = slot.component.id.as_str();
+            if !runner.wait_ended(self.until) {
+                runner.lever.dismiss();
+                runner.lever.advance(Phase::Aborting);
+                let lost = slot.queue.as_ref().map_or(0, |queue| queue.discard());
+                slot.status.note_dropped("removed", lost);
+                if !runner.wait_ended(Instant::now() + LAST_WAIT) {
+                    left_behind.push(component.to_owned());
+                }
+            }
+            let kept = slot.queue.as_ref().map_or(0, |queue| queue.kept());
+            let dropped = slot.status.dropped();
+            if kept > 0 {
+                tracing::warn!(component, records = kept, "removed; its records wait on disk");
+            } else {
+                tracing::info!(component, dropped, "removed");
+            }
+        }
+        left_behind
+    }
+
+    /// A component that is gone, or has another plugin, is shown no more.
+    fn forget_metrics(&self, next: &Next) {
+        let replaced = next.replaced.iter().map(|(before, _)| before);
+        for slot in next.removed.iter().chain(replaced) {
+            let is_shown = next.slots.iter().any(|it| Arc::ptr_eq(&it.status, &slot.status));
+            if !is_shown {
+                slot.status.metrics.forget();
+            }
+        }
+    }
+
+    fn busy(&self, id: String) -> ChangeError {
+        if self.all.shutdown.is_stopping() { ChangeError::Ending } else { ChangeError::Busy(id) }
+    }
+}
+
+/// Ends whoever works there, and waits a moment for that.
+fn end(slot: &Slot) {
+    if let Some(runner) = slot.runner() {
+        runner.lever.advance(Phase::Aborting);
+        slot.unemploy();
+        runner.wait_ended(Instant::now() + LAST_WAIT);
+    }
+}
+
+fn is_at_work(slot: &Slot) -> bool {
+    slot.runner().is_some_and(|runner| !runner.has_ended())
+}
+
+fn find_plugins(
+    pipeline: &Pipeline,
+    catalog: &PluginCatalog,
+) -> Result<HashMap<String, Arc<dyn Plugin>>, ChangeError> {
+    let find = |component: &crate::config::Component| {
+        let plugin = catalog.plugin(&component.plugin, component.kind, component.carrier);
+        let id = component.id.clone();
+        match plugin {
+            Ok(installed) => Ok((id, installed.plugin)),
+            Err(missing) => Err(ChangeError::Plugin(id, missing.message)),
+        }
+    };
+    pipeline.components.iter().map(find).collect()
+}
+
+/// Transforms and sinks that have ended with their inputs, and get inputs again.
+fn restarts(old: &[Slot], pipeline: &Pipeline) -> HashSet<String> {
+    let has_ended = |id: &str| old.iter().any(|slot| slot.component.id == id && !is_at_work(slot));
+    let mut restarts = HashSet::new();
+    loop {
+        let before = restarts.len();
+        for component in pipeline.components.iter().filter(|it| has_ended(&it.id)) {
+            let is_fed = |input: &String| !has_ended(input) || restarts.contains(input);
+            if component.inputs.iter().any(is_fed) {
+                restarts.insert(component.id.clone());
+            }
+        }
+        if restarts.len() == before {
+            return restarts;
+        }
+    }
+}
