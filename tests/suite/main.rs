@@ -15,6 +15,7 @@ mod dead_letter;
 mod delivery;
 mod faults;
 mod files;
+mod plugins_new;
 mod readers;
 mod redis;
 mod reference;
