@@ -13,6 +13,7 @@ mod control;
 mod crash;
 mod dead_letter;
 mod delivery;
+mod examples;
 mod faults;
 mod files;
 mod plugins_new;
