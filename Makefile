@@ -5,12 +5,17 @@ SHELL := /bin/bash -o pipefail
 
 DIST    := dist/current
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-PLUGINS := clickhouse console filter nng-pub null parquet redis-stream replay
+PLUGINS := bars clickhouse console filter nng-pub nng-sub null parquet qmt qq quality redis-stream replay
+# in the sandbox: plugins that are shipped in both carriers, examples, and guests of the tests
+WASM        := filter quality http-quotes files-json
+WASM_TESTS  := faulty malicious liar
+WASM_TARGET := wasm32-wasip2
 VENV    := target/venv
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test soak dist check lint docs bench schemas schemas-check venv packages packages-test clean
+.PHONY: help demo test soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv packages \
+    packages-wasm packages-test clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
@@ -20,23 +25,36 @@ demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet an
 	$(DIST)/bin/dataserver run --config $(DIST)/config/demo.toml
 	@echo "the lake is in $(DIST)/data/demo/lake; in Python: pandas.read_parquet('$(DIST)/data/demo/lake')"
 
-test: packages-test venv ## build everything and pass all tests
+test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	cargo build --workspace
 	cargo test --workspace
 
 check: lint docs schemas-check test ## what CI runs
 
-dist: packages ## build a tree that can be copied to any machine of this kind
+dist: packages wasm ## build a tree that can be copied to any machine of this kind
 	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver
 	@# plugins that somebody else put there stay
-	rm -rf $(DIST)/bin $(DIST)/config $(DIST)/systemd
-	mkdir -p $(DIST)/bin $(DIST)/plugins $(DIST)/systemd
+	rm -rf $(DIST)/bin $(DIST)/bridge $(DIST)/config $(DIST)/sdk $(DIST)/systemd
+	mkdir -p $(DIST)/bin $(DIST)/bridge $(DIST)/plugins $(DIST)/sdk $(DIST)/systemd
 	cp $(TARGET)/release/dataserver $(DIST)/bin/
 	for id in $(PLUGINS); do \
 	    name=$${id//-/_}; cp $(TARGET)/release/libdataserver_$$name.so $(DIST)/plugins/lib$$name.so; \
 	done
+	for id in $(WASM); do \
+	    cp $(TARGET)/$(WASM_TARGET)/release/dataserver_$${id//-/_}.wasm $(DIST)/plugins/$$id.wasm; \
+	done
+	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
+	cp -r plugin-api schemas Cargo.lock $(DIST)/sdk/
+	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
 	cp -r config $(DIST)/config
 	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd
+
+wasm: packages-wasm ## build the plugins for the sandbox
+	cargo build --release --target $(WASM_TARGET) $(WASM:%=-p dataserver-plugin-%)
+
+wasm-tests: packages-wasm
+	cargo build --release --target $(WASM_TARGET) $(WASM_TESTS:%=-p dataserver-plugin-%)
+	plugins/c-passthrough/build.sh
 
 lint: ## format and lint without changing anything
 	cargo fmt --all --check
@@ -49,7 +67,7 @@ soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABI
 	cargo build --workspace
 	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
 
-bench: packages-test venv ## measure, and write docs/BENCHMARKS.md
+bench: packages-test venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	cargo build --release --workspace
 	cargo bench -p dataserver-tests
 
@@ -74,8 +92,13 @@ packages: ## what a build needs besides Rust
 	@command -v cargo >/dev/null || { echo "install Rust 1.95 or newer with rustup first"; exit 1; }
 	@$(call install,cc,gcc libc6-dev)
 
+packages-wasm: packages ## what components need: Rust's target for them
+	@rustc --print target-libdir --target $(WASM_TARGET) 2>/dev/null | xargs -r test -d || { \
+	    echo "installing Rust's target $(WASM_TARGET) with rustup"; rustup target add $(WASM_TARGET); }
+
 packages-test: packages ## what the tests need besides
 	@$(call install,cmake,cmake)
+	@$(call install,clang,clang lld wasi-libc)
 	@$(call install,python3,python3 python3-venv)
 	@$(call install-server,redis-server,redis-server redis-tools)
 	@$(call install-server,clickhouse-server,clickhouse-server clickhouse-client)

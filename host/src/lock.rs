@@ -6,6 +6,13 @@ use std::{
     path::Path,
 };
 
+use plugin_api::RoleKind;
+
+use crate::{
+    config::{BufferKind, Component, Pipeline},
+    topology,
+};
+
 const FILE: &str = "host.lock";
 
 /// A data folder that is in use, until this is dropped or the process ends in whatever way.
@@ -15,6 +22,41 @@ pub struct HostLock {
 }
 
 impl HostLock {
+    /// Takes the data folder of a pipeline that keeps something there which must not be shared:
+    /// a second host would deliver everything twice. `None` for a pipeline that keeps nothing.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be used; the text says what to do.
+    pub fn for_pipeline(pipeline: &Pipeline) -> Result<Option<Self>, String> {
+        let is_kept = |component: &Component| {
+            component.kind == RoleKind::Sink && component.buffer.kind == BufferKind::Disk
+        };
+        if !pipeline.components.iter().any(is_kept) {
+            return Ok(None);
+        }
+        let data_dir = pipeline.host.data_dir.as_path();
+        match Self::take(data_dir) {
+            Ok(Some(lock)) => {
+                for (folder, sink) in topology::orphans(pipeline) {
+                    tracing::warn!(
+                        folder,
+                        "records wait for `{sink}`, which is no sink of this pipeline with a \
+                         buffer on disk; bring it back to deliver them, or remove the folder"
+                    );
+                }
+                Ok(Some(lock))
+            }
+            Ok(None) => Err(format!(
+                "{} is used by another host; stop that one, or set another `data_dir`",
+                data_dir.display()
+            )),
+            Err(error) => Err(format!(
+                "data_dir {}: {error}; change its owner or permissions, or set another one",
+                data_dir.display()
+            )),
+        }
+    }
+
     /// Takes the folder, which is made when it is not there; `None` when another process has it.
     ///
     /// # Errors

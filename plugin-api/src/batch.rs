@@ -174,6 +174,7 @@ impl Batch {
         Ok(Self::new(RecordKind::Bar, Round::MIDDLE, records, bytes))
     }
 
+    #[cfg_attr(target_family = "wasm", allow(clippy::useless_conversion))]
     fn new(kind: RecordKind, round: Round, records: usize, payload: Vec<u8>) -> Self {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
         let payload = Payload(Shared::new(Bytes::from(payload)));

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds c_passthrough.wasm into the folder that is given, or into target/wasm32-wasip2/release.
+# Builds dataserver_c_passthrough.wasm into the folder that is given, or into target/wasm32-wasip2/release.
 #
 # Needs clang with the headers and libc.a of wasi-libc (Debian: clang lld wasi-libc), and Rust with the
 # target wasm32-wasip2, which brings the linker that makes components. The bindings are made from
@@ -43,7 +43,7 @@ compile="clang --target=wasm32-wasi -O2 -I $made -c"
 $compile -Wall -Wextra -Werror -o "$made/passthrough.o" "$here/passthrough.c"
 $compile -o "$made/transform.o" "$made/transform.c"
 "$linker" --wasm-ld-path "$(dirname "$linker")/gcc-ld/wasm-ld" --wasi-adapter reactor --no-entry \
-    --strip-all -o "$out/c_passthrough.wasm" /usr/lib/wasm32-wasi/crt1-reactor.o \
+    --strip-all -o "$out/dataserver_c_passthrough.wasm" /usr/lib/wasm32-wasi/crt1-reactor.o \
     "$made/passthrough.o" "$made/transform.o" "$made/transform_component_type.o" \
     /usr/lib/wasm32-wasi/libc.a
-echo "$out/c_passthrough.wasm"
+echo "$out/dataserver_c_passthrough.wasm"

@@ -24,6 +24,8 @@ mod generated {
 }
 #[cfg(feature = "qq")]
 pub mod qq;
+#[cfg(feature = "session")]
+pub mod session;
 pub mod spot;
 pub mod time;
 pub mod units;

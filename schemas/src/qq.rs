@@ -14,22 +14,27 @@
 //!   its volume differs from field 6 then. Field 57 has it in 10,000 with two to four decimals,
 //!   field 37 rounded to 10,000; should that come with four decimals, it is exact and is taken, as
 //!   Hikyuu's collector does.
+//! - A line in which a field is missing or one too many is told by the form of field 35, or else by
+//!   field 36, which repeats field 6.
 //! - Suspended and delisted securities answer with their last price and zeros; one that is not
 //!   listed yet has nothing to say.
 //! - Prices and turnover are in the currency of the security (SH B shares: USD).
 
 mod encoding;
 mod fields;
+mod line;
+mod names;
 
 pub use encoding::{Encoding, decode};
+pub use line::{lines, symbol_of};
 
 use crate::{encode::SpotRecord, time::ExchangeTime, units::is_index};
 use fields::{Decimal, Fields};
+use line::Line;
 
 /// Levels of each side of the book.
 pub const LEVELS: usize = 5;
 
-const NAME: usize = 1;
 const CODE: usize = 2;
 const LAST: usize = 3;
 const PRE_CLOSE: usize = 4;
@@ -41,6 +46,7 @@ const TIME: usize = 30;
 const HIGH: usize = 33;
 const LOW: usize = 34;
 const TURNOVER: usize = 35;
+const VOLUME_AGAIN: usize = 36;
 const AMOUNT: usize = 37;
 const STATUS: usize = 40;
 const EXACT_AMOUNT: usize = 57;
@@ -136,12 +142,32 @@ impl<'a> Quote<'a> {
     /// # Errors
     /// Why there is no quote in it.
     pub fn parse(line: &'a str) -> Result<Self, Skip> {
-        let (symbol, body) = split_line(line)?;
-        let (market, code) = split_symbol(symbol)?;
-        let fields = Fields::split(
-            body,
-            if is_star(market, code) { BOOK_UNIT + 1 } else { EXACT_AMOUNT + 1 },
-        );
+        let line = Line::split(line.as_bytes(), Encoding::Utf8)?;
+        // the name was cut out of text at separators, so it is text itself
+        Self::of_line(&line, std::str::from_utf8(line.name).unwrap_or_default())
+    }
+
+    /// Reads one line as it came; blanks around it are allowed. `name` keeps the text of the name,
+    /// so that nothing is allocated for it once it is large enough.
+    ///
+    /// # Errors
+    /// Why there is no quote in it.
+    pub fn parse_bytes(
+        line: &'a [u8],
+        encoding: Encoding,
+        name: &'a mut String,
+    ) -> Result<Self, Skip> {
+        let line = Line::split(line, encoding)?;
+        let mut quote = Self::of_line(&line, "")?;
+        quote.name = names::text(line.name, encoding, name);
+        Ok(quote)
+    }
+
+    fn of_line(line: &Line<'a>, name: &'a str) -> Result<Self, Skip> {
+        let (market, code) = (line.market, line.code);
+        let is_star = is_star(market, code);
+        let end = if is_star { BOOK_UNIT + 1 } else { EXACT_AMOUNT + 1 };
+        let fields = Fields::split(line.rest, CODE, end);
         let status = match fields.get(STATUS) {
             b"U" => return Err(Skip::NotListed),
             b"S" => Status::Suspended,
@@ -151,13 +177,13 @@ impl<'a> Quote<'a> {
         if fields.get(CODE) != code.as_bytes() {
             return Err(malformed(CODE, "is not the code of the line"));
         }
-        let (per_volume, per_size) = units(market, code, &fields);
+        let (per_volume, per_size) = units(is_star, &fields);
         let (bid, bid_volume) = book(&fields, BID, per_size)?;
         let (ask, ask_volume) = book(&fields, ASK, per_size)?;
         Ok(Self {
             market,
             code,
-            name: fields.text(NAME),
+            name,
             time_us: time(&fields)?,
             pre_close: price(&fields, PRE_CLOSE)?,
             open: price(&fields, OPEN)?,
@@ -210,9 +236,8 @@ impl<'a> Quote<'a> {
 /// # Errors
 /// As [`Quote::parse`], as far as it gets.
 pub fn parse_time(line: &str) -> Result<i64, Skip> {
-    let (symbol, body) = split_line(line)?;
-    split_symbol(symbol)?;
-    let fields = Fields::split(body, STATUS + 1);
+    let line = Line::split(line.as_bytes(), Encoding::Utf8)?;
+    let fields = Fields::split(line.rest, CODE, STATUS + 1);
     if fields.get(STATUS) == b"U" { Err(Skip::NotListed) } else { time(&fields) }
 }
 
@@ -221,39 +246,8 @@ pub fn quotes(answer: &str) -> impl Iterator<Item = Result<Quote<'_>, Skip>> {
     answer.lines().filter(|line| !line.trim_ascii().is_empty()).map(Quote::parse)
 }
 
-const CUT_OFF: Skip = Skip::Malformed { field: 0, why: "begins a line that is cut off" };
-
 fn malformed(field: usize, why: &'static str) -> Skip {
     Skip::Malformed { field, why }
-}
-
-/// Symbol and content of `v_<symbol>="<content>";`. Without the closing quote the line was cut off,
-/// and its last number may be half of one.
-fn split_line(line: &str) -> Result<(&str, &str), Skip> {
-    let no_quote = malformed(0, "is not within v_<symbol>=\"…\";");
-    let line = line.trim_ascii().strip_prefix("v_").ok_or(no_quote)?;
-    let (symbol, body) = line.split_at_checked(line.find('=').ok_or(no_quote)?).ok_or(no_quote)?;
-    let body = body.strip_prefix("=\"").ok_or(no_quote)?;
-    let body = body.strip_suffix(';').unwrap_or(body).strip_suffix('"').ok_or(CUT_OFF)?;
-    Ok((symbol, body))
-}
-
-fn split_symbol(symbol: &str) -> Result<(&'static str, &str), Skip> {
-    if symbol == "pv_none_match" {
-        return Err(Skip::NoneMatch);
-    }
-    if symbol.starts_with("s_") {
-        return Err(Skip::Short);
-    }
-    let (prefix, code) = symbol.split_at_checked(2).ok_or(Skip::Foreign)?;
-    let market = match prefix {
-        "sh" => "SH",
-        "sz" => "SZ",
-        "bj" => "BJ",
-        _ => return Err(Skip::Foreign),
-    };
-    let is_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_code { Ok((market, code)) } else { Err(Skip::Foreign) }
 }
 
 fn is_star(market: &str, code: &str) -> bool {
@@ -261,8 +255,8 @@ fn is_star(market: &str, code: &str) -> bool {
 }
 
 /// Shares in the unit of the volume and in that of the book's sizes.
-fn units(market: &str, code: &str, fields: &Fields<'_>) -> (u64, u64) {
-    if !is_star(market, code) {
+fn units(is_star: bool, fields: &Fields<'_>) -> (u64, u64) {
+    if !is_star {
         return (SHARES_PER_LOT, SHARES_PER_LOT);
     }
     let per_size = Decimal::parse(fields.get(BOOK_UNIT)).and_then(|unit| unit.whole());
@@ -291,21 +285,38 @@ fn book(fields: &Fields<'_>, first: usize, per_unit: u64) -> Result<Side, Skip> 
 }
 
 fn amount(fields: &Fields<'_>) -> Result<f64, Skip> {
-    let plain = Decimal::parse(fields.get(AMOUNT));
-    if let Some(exact) = plain.filter(|amount| amount.decimals() >= AMOUNT_EXPONENT) {
+    let rounded = fields.get(AMOUNT);
+    if rounded.is_empty() {
+        return Err(malformed(AMOUNT, "is missing"));
+    }
+    let rounded = Decimal::parse(rounded);
+    let exact = turnover(fields)?;
+    if let Some(exact) = rounded.filter(|amount| amount.decimals() >= AMOUNT_EXPONENT) {
         return exact.scaled(AMOUNT_EXPONENT).ok_or(malformed(AMOUNT, "is too large"));
     }
-    let mut parts = fields.get(TURNOVER).split(|byte| *byte == b'/').skip(1);
-    if let (Some(volume), Some(amount)) = (parts.next(), parts.next())
-        && volume == fields.get(VOLUME)
-        && let Some(amount) = Decimal::float(amount)
-    {
-        return Ok(amount);
-    }
-    Decimal::parse(fields.get(EXACT_AMOUNT))
-        .or(plain)
-        .and_then(|amount| amount.scaled(AMOUNT_EXPONENT))
+    let or_rounded = || Decimal::parse(fields.get(EXACT_AMOUNT)).or(rounded);
+    exact
+        .or_else(|| or_rounded().and_then(|amount| amount.scaled(AMOUNT_EXPONENT)))
         .ok_or(malformed(AMOUNT, "is no amount, nor are 35 and 57"))
+}
+
+/// The amount of field 35, when that is of the same moment as the rest.
+fn turnover(fields: &Fields<'_>) -> Result<Option<f64>, Skip> {
+    let turnover = fields.get(TURNOVER);
+    if !turnover.is_empty() {
+        let mut parts = turnover.split(|byte| *byte == b'/').skip(1);
+        let (Some(volume), Some(amount), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed(TURNOVER, "is not price/volume/amount"));
+        };
+        if volume == fields.get(VOLUME) {
+            let amount = Decimal::float(amount).ok_or(malformed(TURNOVER, "has no amount"))?;
+            return Ok(Some(amount));
+        }
+    }
+    if fields.get(VOLUME_AGAIN) != fields.get(VOLUME) {
+        return Err(malformed(VOLUME_AGAIN, "does not repeat field 6"));
+    }
+    Ok(None)
 }
 
 /// `20211201091501`, on the exchange's clock.

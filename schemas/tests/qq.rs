@@ -217,7 +217,7 @@ fn turnover_falls_back_when_field_35_lags_or_is_missing() {
     let without = PUDONG.replace("9.40/771871/722307374", "").replace("~72230.7374", "~");
     assert_eq!(Quote::parse(&without).map(|quote| quote.amount), Ok(722_310_000.0));
     let without = without.replace("~72231~", "~~");
-    assert!(Quote::parse(&without).unwrap_err().is_malformed());
+    assert_eq!(Quote::parse(&without).unwrap_err().to_string(), "field 37 is missing");
 }
 
 #[test]
@@ -229,6 +229,8 @@ fn damaged_lines_name_the_field() {
     assert_eq!(reason("~20260914161438~", "~20260914161460~"), "field 30 is no time");
     assert_eq!(reason("~600000~", "~600001~"), "field 2 is not the code of the line");
     assert_eq!(reason("\";", ""), "field 0 begins a line that is cut off");
+    assert_eq!(reason("~1.51~", "~1.51~1.00~"), "field 35 is not price/volume/amount");
+    assert_eq!(reason("~9.40/771871", "~~9.40/771871"), "field 36 does not repeat field 6");
     assert_eq!(reason("v_", ""), "field 0 is not within v_<symbol>=\"…\";");
 }
 

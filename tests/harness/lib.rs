@@ -27,7 +27,7 @@ pub use process::{Host, Run};
 pub use proxy::Proxy;
 pub use python::{Python, python};
 pub use random::Random;
-pub use servers::{ClickHouse, Redis, RedisCluster};
+pub use servers::{ClickHouse, QuoteDay, QuoteFault, QuoteServer, Redis, RedisCluster, Served};
 
 /// The repository.
 pub fn repository() -> PathBuf {

@@ -66,11 +66,16 @@ fn page() -> String {
     page
 }
 
-/// Ids of the shipped plugins: each has a folder of that name.
+/// Ids of the plugins that are shipped as libraries: each has a folder of that name. Examples that
+/// exist as components alone say so in their manifest, or are no crate at all.
 fn shipped() -> Vec<String> {
-    let folders = fs::read_dir(repository().join("plugins")).unwrap();
+    let folders = fs::read_dir(repository().join("plugins")).unwrap().map(|it| it.unwrap());
+    let is_native = |folder: &fs::DirEntry| {
+        fs::read_to_string(folder.path().join("Cargo.toml"))
+            .is_ok_and(|manifest| !manifest.contains("carriers = [\"wasm\"]"))
+    };
     let mut ids: Vec<_> =
-        folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+        folders.filter(is_native).map(|it| it.file_name().into_string().unwrap()).collect();
     ids.sort();
     ids
 }

@@ -2,7 +2,6 @@
 
 use std::{io::Write, process::ExitCode, sync::Arc};
 
-use plugin_api::RoleKind;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -11,7 +10,6 @@ use signal_hook::{
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
     clock::{Clock, SystemClock},
-    config::{BufferKind, Component, Pipeline},
     control,
     lock::HostLock,
     plugin::PluginCatalog,
@@ -49,7 +47,7 @@ pub fn run(file: &PipelineFile) -> ExitCode {
         Err(error) => return output::complain(&error.to_string()),
     };
     // and the folder of what must not be lost: a second host would deliver everything twice
-    let _lock = match lock_data_dir(&pipeline) {
+    let lock = match HostLock::for_pipeline(&pipeline) {
         Ok(lock) => lock,
         Err(text) => return output::complain(&text),
     };
@@ -60,7 +58,7 @@ pub fn run(file: &PipelineFile) -> ExitCode {
             return if error.is_config() { ExitCode::from(EXIT_CONFIG) } else { code };
         }
     };
-    let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog));
+    let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock));
     if let Err(error) = reloader.answer(rings) {
         return output::complain(&format!("cannot start a thread: {error}"));
     }
@@ -73,37 +71,6 @@ pub fn run(file: &PipelineFile) -> ExitCode {
     }
     let outcome = topology.wait();
     conclude(&topology, &outcome, clock.as_ref())
-}
-
-/// Taken by hosts that keep something there which must not be shared.
-fn lock_data_dir(pipeline: &Pipeline) -> Result<Option<HostLock>, String> {
-    let is_kept = |component: &Component| {
-        component.kind == RoleKind::Sink && component.buffer.kind == BufferKind::Disk
-    };
-    if !pipeline.components.iter().any(is_kept) {
-        return Ok(None);
-    }
-    let data_dir = pipeline.host.data_dir.as_path();
-    match HostLock::take(data_dir) {
-        Ok(Some(lock)) => {
-            for (folder, sink) in topology::orphans(pipeline) {
-                tracing::warn!(
-                    folder,
-                    "records wait for `{sink}`, which is no sink of this pipeline with a buffer \
-                     on disk; bring it back to deliver them, or remove the folder"
-                );
-            }
-            Ok(Some(lock))
-        }
-        Ok(None) => Err(format!(
-            "{} is used by another host; stop that one, or set another `data_dir`",
-            data_dir.display()
-        )),
-        Err(error) => Err(format!(
-            "data_dir {}: {error}; change its owner or permissions, or set another one",
-            data_dir.display()
-        )),
-    }
 }
 
 fn announce(topology: &Topology, control: Option<&control::Control>) {

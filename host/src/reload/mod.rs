@@ -19,6 +19,7 @@ use std::{
 use self::report::{Outcome, Report};
 use crate::{
     config::{self, Faults, Pipeline, ProcessEnvironment},
+    lock::HostLock,
     plugin::PluginCatalog,
     topology::{ChangeError, Topology},
 };
@@ -66,15 +67,23 @@ impl Bell {
 pub struct Reloader {
     file: PathBuf,
     topology: Arc<Topology>,
-    /// What the plugin folders held when they were last looked at.
-    catalog: Mutex<PluginCatalog>,
+    last: Mutex<Last>,
+}
+
+/// What the last reload found.
+struct Last {
+    /// What the plugin folders held.
+    catalog: PluginCatalog,
+    /// The data folder, once something is kept there.
+    lock: Option<HostLock>,
 }
 
 impl Reloader {
-    /// For the pipeline that runs, whose plugins came from that catalog.
-    pub fn new(topology: Arc<Topology>, catalog: PluginCatalog) -> Self {
+    /// For the pipeline that runs, whose plugins came from that catalog, and who has its data
+    /// folder if it keeps something there.
+    pub fn new(topology: Arc<Topology>, catalog: PluginCatalog, lock: Option<HostLock>) -> Self {
         let file = topology.pipeline().file.clone();
-        Self { file, topology, catalog: Mutex::new(catalog) }
+        Self { file, topology, last: Mutex::new(Last { catalog, lock }) }
     }
 
     /// The pipeline that runs.
@@ -101,12 +110,12 @@ impl Reloader {
     /// On any fault the pipeline goes on as it was, and the report says why.
     pub fn reload(&self, trigger: Trigger) -> Report {
         let started = Instant::now();
-        let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = match self.read(&catalog) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = match self.read(&last.catalog) {
             Err(faults) => Report::refused(&faults),
             Ok((pipeline, now)) => {
-                let report = self.apply(pipeline, &now);
-                *catalog = now;
+                let report = self.apply(pipeline, &now, &mut last.lock);
+                last.catalog = now;
                 report
             }
         };
@@ -123,9 +132,21 @@ impl Reloader {
         Ok((pipeline, catalog))
     }
 
-    fn apply(&self, pipeline: Pipeline, catalog: &PluginCatalog) -> Report {
+    fn apply(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+        lock: &mut Option<HostLock>,
+    ) -> Report {
         if self.topology.shutdown().is_stopping() {
             return Report::failed(&ChangeError::Ending);
+        }
+        // what is kept there from now on must be this host's alone
+        if lock.is_none() && pipeline.host.data_dir == self.topology.pipeline().host.data_dir {
+            match HostLock::for_pipeline(&pipeline) {
+                Ok(taken) => *lock = taken,
+                Err(text) => return Report::failed(&ChangeError::Taken(text)),
+            }
         }
         match self.topology.change(pipeline, catalog) {
             Ok(applied) => Report::applied(applied),

@@ -8,15 +8,20 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, sync_channel},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
-use plugin_api::{ErrorKind, PluginError, RoleKind};
+use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 
 use super::{
-    LAST_WAIT, Topology,
+    LAST_WAIT, Onlooker, Topology,
     error::ChangeError,
+    handover::Left,
     plan::Plan,
     reroute::Routes,
     runner::{Runner, Stays},
@@ -25,13 +30,14 @@ use super::{
 };
 use crate::{
     config::Pipeline,
-    plugin::{Plugin, PluginCatalog},
+    plugin::{Opening, Plugin, PluginCatalog},
     shutdown::{Farewell, Phase},
-    topology::handover::Left,
 };
 
-/// Longest wait of a source that has to be closed before its successor opens.
+/// Longest wait for the sinks of a source that has to be closed before its successor opens.
 const LINGER: Duration = Duration::from_secs(2);
+/// The same where the successor is open already.
+const LINGER_BESIDE: Duration = Duration::from_secs(30);
 /// Longest wait for an opening at a start, which has no limit.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
@@ -168,9 +174,14 @@ struct Change<'a> {
 impl Change<'_> {
     /// All that can fail, and then is undone. Gives the longest time without a batch.
     fn carry_out(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
+        let queues = || next.fresh.iter().filter_map(|slot| slot.queue.as_ref());
+        // a reader takes a queue without a writer for the end
+        queues().for_each(|queue| queue.add_writer());
         let result = self.start_fresh(next).and_then(|()| self.replace_and_lead(next, old));
+        queues().for_each(|queue| queue.remove_writer());
         if result.is_err() {
             next.fresh.iter().for_each(|slot| self.dismiss(slot));
+            self.forget_new_metrics(next, old);
         }
         result
     }
@@ -266,16 +277,38 @@ impl Change<'_> {
         let kind = slot.component.kind;
         let is_ordered = slot.plugin.manifest().role(kind).is_none_or(|role| role.ordered);
         if kind == RoleKind::Sink && is_ordered {
-            return Ok(false);
+            return self.check(slot).map(|()| false);
         }
         let runner = slot.employ(Runner::start(slot, self.all, false)?);
         match runner.opened(self.until) {
             Some(Ok(())) => Ok(true),
-            Some(Err(error)) if error.kind == ErrorKind::Config => {
+            // the one before it may have the port that it needs
+            Some(Err(error)) if kind == RoleKind::Source && error.kind != ErrorKind::Config => {
+                Ok(false)
+            }
+            Some(Err(error)) => Err(ChangeError::Components(vec![(id, error)])),
+            None => Err(self.busy(id)),
+        }
+    }
+
+    /// Asks a plugin whether its options could work, before the instance that has what it needs is
+    /// closed.
+    fn check(&self, slot: &Slot) -> Result<(), ChangeError> {
+        let id = slot.component.id.clone();
+        let (tell, told) = sync_channel(1);
+        let (slot, all) = (slot.clone(), self.all);
+        let context = Context::new(&id, &all.base_dir, all.state_dir(&id), Arc::new(Onlooker));
+        // it may ask a server that does not answer
+        thread::Builder::new().name(format!("{id} check")).spawn(move || {
+            let opening = Opening::of(&slot.component, context);
+            let _ = tell.send(slot.plugin.check(slot.component.kind, opening));
+        })?;
+        match told.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(Err(error)) if error.kind == ErrorKind::Config => {
                 Err(ChangeError::Components(vec![(id, error)]))
             }
-            Some(Err(_)) => Ok(false),
-            None => Err(self.busy(id)),
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => Ok(()),
+            Err(RecvTimeoutError::Timeout) => Err(self.busy(id)),
         }
     }
 
@@ -286,7 +319,7 @@ impl Change<'_> {
         let Some(runner) = before.runner() else { return Ok(()) };
         let is_single = before.component.workers <= 1 && after.component.workers <= 1;
         let hand_over = is_single && before.component.plugin == after.component.plugin;
-        let farewell = Farewell { hand_over, linger: if is_open { FOR_EVER } else { LINGER } };
+        let farewell = Farewell { hand_over, linger: if is_open { LINGER_BESIDE } else { LINGER } };
         let left = runner.leave(before.queue.as_deref(), farewell, self.until);
         let left = left.map_err(|stays| match stays {
             Stays::Refused(error) => ChangeError::Components(vec![(id(), error)]),
@@ -402,6 +435,16 @@ impl Change<'_> {
                 slot.status.metrics.forget();
             }
         }
+    }
+
+    /// What was to come and does not is not shown.
+    fn forget_new_metrics(&self, next: &Next, old: &[Slot]) {
+        let is_new = |slot: &&Slot| {
+            let same = |it: &&Slot| it.component.id == slot.component.id;
+            let before = old.iter().find(same);
+            before.is_none_or(|it| it.component.plugin != slot.component.plugin)
+        };
+        next.slots.iter().filter(is_new).for_each(|slot| slot.status.metrics.forget());
     }
 
     fn busy(&self, id: String) -> ChangeError {

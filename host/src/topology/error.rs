@@ -41,6 +41,9 @@ pub enum ChangeError {
         is slow: mend what it waits for, or remove it"
     )]
     Blocked(String),
+    /// The data folder is another host's, or cannot be used.
+    #[error("{0}")]
+    Taken(String),
     /// The host ends.
     #[error("the host ends")]
     Ending,

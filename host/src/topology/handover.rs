@@ -7,7 +7,11 @@
 use std::{
     cell::Cell,
     collections::VecDeque,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     time::Duration,
 };
 
@@ -56,6 +60,9 @@ pub struct Cue {
     began: SyncSender<Result<(), NotBegun>>,
     left: SyncSender<Result<Left, PluginError>>,
     has_begun: Cell<bool>,
+    /// Set by whoever decides first: the thread that it cannot begin, or the other side that it
+    /// has to.
+    decided: Arc<AtomicBool>,
     /// Whether an instance that does not open is no reason to give up: it was at work before.
     pub is_proven: bool,
 }
@@ -67,6 +74,7 @@ pub struct Reins {
     go: SyncSender<Left>,
     began: Receiver<Result<(), NotBegun>>,
     left: Receiver<Result<Left, PluginError>>,
+    decided: Arc<AtomicBool>,
 }
 
 /// A line to a thread that is to be started.
@@ -76,10 +84,18 @@ pub fn line(is_proven: bool) -> (Cue, Reins) {
     let (say_go, go) = sync_channel(1);
     let (say_began, began) = sync_channel(1);
     let (say_left, left) = sync_channel(1);
-    let has_begun = Cell::new(false);
-    let cue =
-        Cue { opened: say_opened, go, began: say_began, left: say_left, has_begun, is_proven };
-    (cue, Reins { opened, go: say_go, began, left })
+    let decided = Arc::new(AtomicBool::new(false));
+    let reins = Reins { opened, go: say_go, began, left, decided: Arc::clone(&decided) };
+    let cue = Cue {
+        opened: say_opened,
+        go,
+        began: say_began,
+        left: say_left,
+        has_begun: Cell::new(false),
+        decided,
+        is_proven,
+    };
+    (cue, reins)
 }
 
 // whoever holds the reins may have let go of them: then nobody wants to know
@@ -92,6 +108,11 @@ impl Cue {
     /// Waits for the cue; `None` when it never comes.
     pub fn wait(&self) -> Option<Left> {
         self.go.recv().ok()
+    }
+
+    /// Whether the thread may still decide not to begin.
+    pub fn may_refuse(&self) -> bool {
+        !self.is_proven && !self.decided.swap(true, Ordering::AcqRel)
     }
 
     /// Says that the work begins, or why it does not.
@@ -131,6 +152,15 @@ impl Reins {
     /// Whether the work began; `None` when that is not known within the time.
     pub fn began(&self, timeout: Duration) -> Option<Result<(), NotBegun>> {
         self.began.recv_timeout(timeout).ok()
+    }
+
+    /// Lets the thread no longer decide not to begin; gives why it has decided so already.
+    pub fn insist(&self) -> Result<(), NotBegun> {
+        if !self.decided.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        // what it decided is on its way, unless it began or has ended
+        self.began.recv().unwrap_or(Ok(()))
     }
 
     /// What the component left; `None` when that is not known within the time.

@@ -9,6 +9,9 @@ use plugin_api::RoleKind;
 
 use super::{error::ChangeError, fanout::Outlet, gate::Closed, slot::Slot};
 
+/// Longest time that sources are held; what does not get through by then holds them up anyway.
+const LONGEST_HOLD: Duration = Duration::from_secs(5);
+
 /// The places of a pipeline before and after a change.
 pub struct Routes<'a> {
     /// Before.
@@ -62,6 +65,7 @@ impl Routes<'_> {
 
     /// Holds all sources back, and waits until every transform is done with what it has.
     fn hold(&self, until: Instant) -> Result<Vec<Closed<'_>>, ChangeError> {
+        let until = until.min(Instant::now() + LONGEST_HOLD);
         // nobody waits for room before one that goes
         self.open_ends(true);
         let mut closed = Vec::new();

@@ -28,6 +28,8 @@ use crate::{
     telemetry::WorkerStatus,
 };
 
+/// Longest wait for an instance to take over; one whose server is away does so later.
+const TAKE_OVER: Duration = Duration::from_secs(2);
 /// How often a wait looks whether the host ends.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -91,10 +93,10 @@ impl Runner {
         let reins = self.reins();
         let Some((first, others)) = reins.split_first() else { return Ok(()) };
         first.go(left);
+        let until = until.min(Instant::now() + TAKE_OVER);
         match self.wait(until, |pause| first.began(pause)) {
-            Some(Err(not_begun)) => return Err(not_begun),
-            // one whose server is away begins later
-            Some(Ok(())) | None => {}
+            Some(began) => began?,
+            None => first.insist()?,
         }
         others.iter().for_each(|rein| rein.go(Left::default()));
         Ok(())
@@ -250,11 +252,10 @@ fn stage(slot: &Slot, around: &Surrounds, lever: &Arc<Shutdown>) -> Stage {
         dead_letters: Arc::clone(&slot.letters),
     };
     let services: Arc<dyn HostServices> = Arc::new(services);
-    let state_dir = around.data_dir.join("state").join(id);
     Stage::new(
         slot.component.clone(),
         Arc::clone(&slot.plugin),
-        Context::new(id, &around.base_dir, state_dir, services),
+        Context::new(id, &around.base_dir, around.state_dir(id), services),
         slot.queue.clone(),
         slot.status.join(),
         Arc::clone(lever),

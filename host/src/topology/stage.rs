@@ -139,7 +139,7 @@ impl Stage {
             drop(call);
             if let Err(error) = imported {
                 left.state = Some(state);
-                if !cue.is_proven {
+                if cue.may_refuse() {
                     cue.say_began(Err((error, left)));
                     return None;
                 }

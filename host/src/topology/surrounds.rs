@@ -20,6 +20,11 @@ pub struct Surrounds {
 }
 
 impl Surrounds {
+    /// Where that component keeps what outlives restarts.
+    pub fn state_dir(&self, id: &str) -> PathBuf {
+        self.data_dir.join("state").join(id)
+    }
+
     /// Of that pipeline.
     pub fn new(pipeline: &Pipeline, clock: &Arc<dyn Clock>, shutdown: Arc<Shutdown>) -> Self {
         Self {

@@ -2,26 +2,32 @@
 
 /// Most fields that are told apart.
 const MOST_FIELDS: usize = 96;
+/// What lies behind so many bytes is not looked at; real lines have less than 1,000.
+const LONGEST_LINE: usize = 1 << 16;
 const SEPARATOR: u8 = b'~';
 
-/// The first fields of a line.
+/// The fields of a line up to some place.
 pub struct Fields<'a> {
-    text: &'a str,
+    text: &'a [u8],
+    /// Place of the field that the text begins with.
+    first: usize,
     /// Where each field ends.
-    ends: [usize; MOST_FIELDS],
+    ends: [u32; MOST_FIELDS],
     len: usize,
 }
 
 impl<'a> Fields<'a> {
-    /// Splits off so many fields, fewer where the line has fewer.
-    pub fn split(text: &'a str, most: usize) -> Self {
-        let most = most.min(MOST_FIELDS);
-        let mut fields = Self { text, ends: [0; MOST_FIELDS], len: 0 };
-        let (words, rest) = text.as_bytes().as_chunks::<8>();
+    /// Splits a text that begins with the field `first` before the field `end`, or at its own end.
+    #[allow(clippy::cast_possible_truncation)] // longer texts are cut before
+    pub fn split(text: &'a [u8], first: usize, end: usize) -> Self {
+        let text = &text[..text.len().min(LONGEST_LINE)];
+        let most = end.saturating_sub(first).clamp(1, MOST_FIELDS);
+        let mut fields = Self { text, first, ends: [0; MOST_FIELDS], len: 0 };
+        let (words, rest) = text.as_chunks::<8>();
         for (index, word) in words.iter().enumerate() {
             let mut found = separators(u64::from_le_bytes(*word));
             while found != 0 {
-                fields.ends[fields.len] = 8 * index + found.trailing_zeros() as usize / 8;
+                fields.ends[fields.len] = 8 * index as u32 + found.trailing_zeros() / 8;
                 fields.len += 1;
                 if fields.len == most {
                     return fields;
@@ -32,14 +38,14 @@ impl<'a> Fields<'a> {
         let start = 8 * words.len();
         for (index, byte) in rest.iter().enumerate() {
             if *byte == SEPARATOR {
-                fields.ends[fields.len] = start + index;
+                fields.ends[fields.len] = (start + index) as u32;
                 fields.len += 1;
                 if fields.len == most {
                     return fields;
                 }
             }
         }
-        fields.ends[fields.len] = text.len();
+        fields.ends[fields.len] = text.len() as u32;
         fields.len += 1;
         fields
     }
@@ -47,22 +53,12 @@ impl<'a> Fields<'a> {
     /// A field; empty when the line ends before it.
     #[inline]
     pub fn get(&self, field: usize) -> &'a [u8] {
-        let (start, end) = self.range(field);
-        self.text.as_bytes().get(start..end).unwrap_or_default()
-    }
-
-    /// A field as text.
-    pub fn text(&self, field: usize) -> &'a str {
-        let (start, end) = self.range(field);
-        self.text.get(start..end).unwrap_or_default()
-    }
-
-    #[inline]
-    fn range(&self, field: usize) -> (usize, usize) {
-        if field >= self.len {
-            return (0, 0);
+        let place = field.wrapping_sub(self.first);
+        if place >= self.len {
+            return &[];
         }
-        (if field == 0 { 0 } else { self.ends[field - 1] + 1 }, self.ends[field])
+        let start = if place == 0 { 0 } else { self.ends[place - 1] as usize + 1 };
+        self.text.get(start..self.ends[place] as usize).unwrap_or_default()
     }
 }
 
@@ -189,14 +185,16 @@ mod tests {
         }
 
         #[test]
-        fn fields_are_those_of_a_plain_split(text in "[a~浦]{0,120}", most in 1_usize..20) {
-            let fields = Fields::split(&text, most);
+        fn fields_are_those_of_a_plain_split(
+            text in "[a~浦]{0,120}", first in 0_usize..4, most in 1_usize..20,
+        ) {
+            let fields = Fields::split(text.as_bytes(), first, first + most);
             let mut parts = text.split('~').map(Some).take(most).chain(std::iter::repeat(None));
-            for field in 0..most + 2 {
+            for field in first..first + most + 2 {
                 let expected = parts.next().flatten().unwrap_or_default();
-                prop_assert_eq!(fields.text(field), expected);
                 prop_assert_eq!(fields.get(field), expected.as_bytes());
             }
+            prop_assert!((0..first).all(|field| fields.get(field).is_empty()));
         }
     }
 

@@ -13,6 +13,7 @@ mod measure;
 mod payload;
 mod pipeline;
 mod reload;
+mod qq;
 mod round;
 mod stores;
 mod wasm;
@@ -39,6 +40,7 @@ fn main() {
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
         ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
+        ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (
             "round",

@@ -1,11 +1,17 @@
 //! `dataserver plugins`
 
+mod files;
+mod new;
+mod sdk;
+
 use std::{fmt::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use plugin_api::Manifest;
 use serde_json::{Value, json};
+
+use new::New;
 
 use super::{Format, PipelineFile, output};
 use crate::{
@@ -41,16 +47,20 @@ enum Verb {
         #[arg(long)]
         schema: bool,
     },
+    /// Make a crate for a new plugin, ready to build, with a test that passes.
+    New(New),
 }
 
 impl Plugins {
     /// Prints what was asked for.
     pub fn run(self) -> ExitCode {
-        let catalog = self.catalog();
-        match self.verb {
-            Verb::List { format: Format::Text } => output::print(&table(&catalog)),
-            Verb::List { format: Format::Json } => output::print(&list_json(&catalog).to_string()),
-            Verb::Show { name, schema } => show(&catalog, &name, schema),
+        match &self.verb {
+            Verb::List { format: Format::Text } => output::print(&table(&self.catalog())),
+            Verb::List { format: Format::Json } => {
+                output::print(&list_json(&self.catalog()).to_string())
+            }
+            Verb::Show { name, schema } => show(&self.catalog(), name, *schema),
+            Verb::New(new) => new.run(),
         }
     }
 

@@ -1,0 +1,232 @@
+//! All securities, and what readers have to hear of their bars.
+
+use std::collections::HashMap;
+
+use plugin_api::{
+    BarRecord, Batch, Symbol, encode_bars,
+    schemas::time::{DAY_US, ExchangeTime},
+};
+
+use crate::{
+    bar::Bar,
+    options::Settings,
+    period::Period,
+    security::{Effects, Quote, Security},
+};
+
+/// What was left out of a batch of quotes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Without a time, or from the future.
+    pub bad_time: u64,
+    /// Of securities for which there is no room.
+    pub no_room: u64,
+    /// Outside of sessions, which is no fault.
+    pub outside: u64,
+    /// Bars for which a quote came too late.
+    pub late: u64,
+}
+
+/// A bar that readers have to hear of.
+#[derive(Debug, Clone, Copy)]
+struct Made {
+    security: usize,
+    period: usize,
+    bar: Bar,
+}
+
+/// Every security that was seen.
+#[derive(Debug)]
+pub struct Book {
+    pub settings: Settings,
+    by_symbol: HashMap<Box<str>, usize>,
+    pub securities: Vec<Security>,
+    /// Time of the newest quote of all, microseconds since 1970 UTC.
+    pub newest_us: i64,
+    /// When the next open bar can change no more.
+    next_due_us: i64,
+    key: String,
+    effects: Effects,
+    made: Vec<Made>,
+    dirty: Vec<(usize, usize)>,
+}
+
+impl Book {
+    /// An empty book.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            by_symbol: HashMap::new(),
+            securities: Vec::new(),
+            newest_us: i64::MIN,
+            next_due_us: i64::MAX,
+            key: String::new(),
+            effects: Effects::default(),
+            made: Vec::new(),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// Puts a security of an earlier run in, unless there is no room.
+    pub fn restore(&mut self, security: Security) {
+        if self.securities.len() < self.settings.max_symbols {
+            let open = security.bars.iter().flatten().filter(|bar| !bar.is_closed);
+            let due_us = open.map(|bar| bar.slot.due_us).min().unwrap_or(i64::MAX);
+            self.next_due_us = self.next_due_us.min(due_us);
+            self.place(&security.market, &security.code);
+            self.by_symbol.insert(self.key.as_str().into(), self.securities.len());
+            self.securities.push(security);
+        }
+    }
+
+    /// Takes the quotes of a batch at that moment of the clock; returns the newest of their times
+    /// and what was left out.
+    pub fn take(&mut self, batch: &Batch, now_us: i64) -> (i64, Left) {
+        let (mut newest_us, mut left) = (i64::MIN, Left::default());
+        for spot in batch.spots().iter() {
+            let time_us = spot.time_us();
+            if time_us == 0 || time_us > now_us.saturating_add(DAY_US) {
+                left.bad_time += 1;
+                continue;
+            }
+            newest_us = newest_us.max(time_us);
+            let moment = ExchangeTime::from_utc_us(time_us);
+            let hours = self.settings.hours_of(spot.market());
+            let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
+            let counts = is_day && hours.counts(moment.of_day_us);
+            left.outside += u64::from(!counts);
+            let quote = Quote::new(&spot, time_us, moment, counts);
+            let Some(index) = self.find(spot.market(), spot.code(), counts) else {
+                left.no_room += u64::from(counts);
+                continue;
+            };
+            self.enter(index, &quote, &mut left);
+        }
+        self.newest_us = self.newest_us.max(newest_us);
+        (newest_us, left)
+    }
+
+    fn enter(&mut self, index: usize, quote: &Quote, left: &mut Left) {
+        let security = &mut self.securities[index];
+        let hours = self.settings.hours_of(&security.market);
+        let effects = &mut self.effects;
+        security.take(quote, &self.settings.periods, hours, effects);
+        if std::mem::take(&mut effects.is_rewound) {
+            self.newest_us = quote.time_us;
+        }
+        left.late += std::mem::take(&mut effects.late);
+        for (period, bar) in effects.closed.drain(..) {
+            self.made.push(Made { security: index, period, bar });
+        }
+        for period in effects.dirty.drain(..) {
+            self.dirty.push((index, period));
+            if let Some(bar) = &security.bars[period] {
+                self.next_due_us = self.next_due_us.min(bar.slot.due_us);
+            }
+        }
+    }
+
+    /// The security, if it is known, or has to be and there is room.
+    fn find(&mut self, market: &str, code: &str, has_to_be: bool) -> Option<usize> {
+        self.place(market, code);
+        if let Some(index) = self.by_symbol.get(self.key.as_str()) {
+            return Some(*index);
+        }
+        if !has_to_be || self.securities.len() == self.settings.max_symbols {
+            return None;
+        }
+        let index = self.securities.len();
+        self.by_symbol.insert(self.key.as_str().into(), index);
+        self.securities.push(Security::new(market, code, self.settings.periods.len()));
+        Some(index)
+    }
+
+    fn place(&mut self, market: &str, code: &str) {
+        self.key.clear();
+        self.key.push_str(market);
+        self.key.push('.');
+        self.key.push_str(code);
+    }
+
+    /// Closes what can change no more at that moment.
+    pub fn close_until(&mut self, at_us: i64) {
+        if at_us >= self.next_due_us {
+            self.next_due_us = self.close_if(|bar| bar.slot.due_us <= at_us);
+        }
+    }
+
+    /// Closes the bars whose trading had ended when the newest quote was made, for a feed that goes
+    /// on no more.
+    pub fn close_ended(&mut self) {
+        let newest_us = self.newest_us;
+        self.next_due_us = self.close_if(|bar| bar.slot.end_us <= newest_us);
+    }
+
+    fn close_if(&mut self, is_over: impl Fn(&Bar) -> bool) -> i64 {
+        let mut next_due_us = i64::MAX;
+        for (index, security) in self.securities.iter_mut().enumerate() {
+            let due_us = security.close_if(&is_over, &mut self.effects.closed);
+            next_due_us = next_due_us.min(due_us);
+            for (period, bar) in self.effects.closed.drain(..) {
+                self.made.push(Made { security: index, period, bar });
+            }
+        }
+        next_due_us
+    }
+
+    /// Makes all open bars known once more.
+    pub fn show_open(&mut self) {
+        for (index, security) in self.securities.iter_mut().enumerate() {
+            for (period, bar) in security.bars.iter_mut().enumerate() {
+                if let Some(bar) = bar.as_mut().filter(|bar| !bar.is_closed) {
+                    bar.is_dirty = true;
+                    self.dirty.push((index, period));
+                }
+            }
+        }
+    }
+
+    /// The bars that readers have to hear of since the last call, as a list: complete ones first,
+    /// then those that changed, as they are now; open ones only if `with_open`.
+    pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
+        for (index, period) in self.dirty.drain(..) {
+            let bar = self.securities[index].bars[period].as_mut();
+            let Some(bar) = bar.filter(|bar| bar.is_dirty) else { continue };
+            bar.is_dirty = false;
+            if with_open || bar.is_closed {
+                self.made.push(Made { security: index, period, bar: *bar });
+            }
+        }
+        if self.made.is_empty() {
+            return None;
+        }
+        let (securities, periods) = (&self.securities, &self.settings.periods);
+        let records =
+            self.made.iter().map(|made| record(&securities[made.security], periods, made));
+        let bytes = encode_bars(records);
+        self.made.clear();
+        Some(bytes)
+    }
+}
+
+fn record<'a>(security: &'a Security, periods: &[Period], made: &Made) -> BarRecord<'a> {
+    let (period, bar) = (periods[made.period], &made.bar);
+    BarRecord {
+        symbol: Symbol { market: &security.market, code: &security.code },
+        period: period.as_str(),
+        time_us: bar.slot.time_us,
+        open: bar.prices.open,
+        high: bar.prices.high,
+        low: bar.prices.low,
+        close: bar.prices.close,
+        amount_cny: bar.amount(period),
+        volume_shares: bar.volume(period),
+        closed: bar.is_closed,
+        quality_score: bar.quality_score,
+    }
+}
+
+/// Whether a day, counted from 1970-01-01, which was a Thursday, is a Saturday or Sunday.
+fn is_weekend(day: i64) -> bool {
+    (day + 3).rem_euclid(7) >= 5
+}

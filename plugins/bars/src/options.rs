@@ -1,0 +1,187 @@
+//! What the `bars` transform can be told.
+
+use std::{collections::BTreeMap, time};
+
+use plugin_api::{Duration, PluginError, options};
+
+use crate::{hours::Hours, period::Period};
+
+/// Most securities that can be allowed; each takes about 150 bytes a period.
+const MOST_SYMBOLS: usize = 1_000_000;
+/// Longest wait for quotes of a bar that is over.
+const LONGEST_CLOSE_AFTER: time::Duration = time::Duration::from_secs(3_600);
+
+options! {
+    /// Options of the `bars` transform.
+    #[serde(default)]
+    pub struct Options {
+        /// Periods to make bars of. Default `["1m", "5m", "15m", "30m", "60m", "day"]`.
+        pub periods: Vec<Period>,
+        /// Also pass on a bar each time it changes, with `closed = false`; false: only when it is
+        /// complete, which is enough for stores. Default true.
+        pub updates: bool,
+        /// A bar without further quotes is closed so long after its end, by the time of other
+        /// securities' quotes or, in a live feed, by the clock. What comes later still is added, and
+        /// the bar passed on again. Up to 1h. Default 30s.
+        pub close_after: Duration,
+        /// Sessions of a trading day, on the exchange's clock: quotes outside of them enter no bar,
+        /// those of the 30 seconds after each still do. [] = open all day. Default
+        /// `["09:30-11:30", "13:00-15:00"]`.
+        pub sessions: Vec<String>,
+        /// Sessions of single markets, e.g. `{ HK = ["09:30-12:00", "13:00-16:00"] }`. Default: none.
+        pub market_sessions: BTreeMap<String, Vec<String>>,
+        /// Leave quotes of Saturdays and Sundays out, as Hikyuu does. Default true.
+        pub ignore_weekend: bool,
+        /// Most securities, 1 to 1000000; quotes of further ones are dropped. Default 20000.
+        pub max_symbols: usize,
+        /// How often what was seen is kept on disk for a restart, besides at the end; 0s for only
+        /// then. Default 10s.
+        pub checkpoint: Duration,
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            periods: vec![
+                Period::Minute,
+                Period::Minutes5,
+                Period::Minutes15,
+                Period::Minutes30,
+                Period::Minutes60,
+                Period::Day,
+            ],
+            updates: true,
+            close_after: Duration(time::Duration::from_secs(30)),
+            sessions: ["09:30-11:30", "13:00-15:00"].map(str::to_owned).into(),
+            market_sessions: BTreeMap::new(),
+            ignore_weekend: true,
+            max_symbols: 20_000,
+            checkpoint: Duration(time::Duration::from_secs(10)),
+        }
+    }
+}
+
+/// The options, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// At least one, none twice.
+    pub periods: Vec<Period>,
+    pub updates: bool,
+    /// Microseconds.
+    pub close_after_us: i64,
+    hours: Hours,
+    /// Markets with hours of their own.
+    of_markets: Vec<(String, Hours)>,
+    pub ignore_weekend: bool,
+    pub max_symbols: usize,
+    /// Microseconds between checkpoints; `None` for only at the end.
+    pub checkpoint_us: Option<i64>,
+}
+
+impl Settings {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// `Config` that names every fault.
+    pub fn new(options: &Options) -> Result<Self, PluginError> {
+        let mut faults = Vec::new();
+        let mut periods: Vec<Period> = Vec::new();
+        for &period in &options.periods {
+            if periods.contains(&period) {
+                faults.push(format!("periods names {} twice; drop one", period.as_str()));
+            } else {
+                periods.push(period);
+            }
+        }
+        if periods.is_empty() {
+            faults.push("periods is empty; name one, e.g. \"1m\"".to_owned());
+        }
+        let mut hours_of = |name: &str, texts: &[String]| {
+            Hours::parse(texts).unwrap_or_else(|fault| {
+                faults.push(format!("{name}: {fault}"));
+                Hours::always()
+            })
+        };
+        let hours = hours_of("sessions", &options.sessions);
+        let of_markets = options.market_sessions.iter().map(|(market, texts)| {
+            (market.to_uppercase(), hours_of(&format!("market_sessions.{market}"), texts))
+        });
+        let of_markets = of_markets.collect();
+        if *options.close_after > LONGEST_CLOSE_AFTER {
+            faults.push(format!("close_after is {}; use at most 1h", options.close_after));
+        }
+        if !(1..=MOST_SYMBOLS).contains(&options.max_symbols) {
+            let given = options.max_symbols;
+            faults.push(format!("max_symbols is {given}; use 1 to {MOST_SYMBOLS}"));
+        }
+        if !faults.is_empty() {
+            return Err(PluginError::config(faults.join("; ")));
+        }
+        let micros = |given: Duration| i64::try_from(given.as_micros()).unwrap_or(i64::MAX);
+        Ok(Self {
+            periods,
+            updates: options.updates,
+            close_after_us: micros(options.close_after),
+            hours,
+            of_markets,
+            ignore_weekend: options.ignore_weekend,
+            max_symbols: options.max_symbols,
+            checkpoint_us: Some(micros(options.checkpoint)).filter(|us| *us > 0),
+        })
+    }
+
+    /// When that market trades.
+    pub fn hours_of(&self, market: &str) -> &Hours {
+        let own = self.of_markets.iter().find(|(name, _)| name == market);
+        own.map_or(&self.hours, |(_, hours)| hours)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::{
+        ErrorKind,
+        serde_json::{Value, json},
+        testing,
+    };
+
+    use super::*;
+
+    fn settings(options: Value) -> Result<Settings, PluginError> {
+        Settings::new(&testing::options(options)?)
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let error = settings(json!({
+            "periods": ["1m", "5m", "1m"],
+            "close_after": "2h",
+            "sessions": ["9-10"],
+            "market_sessions": { "hk": ["x"] },
+            "max_symbols": 0,
+        }))
+        .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        let expected = [
+            "1m twice",
+            "close_after is 2h",
+            "sessions: \"9-10\"",
+            "market_sessions.hk: \"x\"",
+            "max_symbols is 0",
+        ];
+        for text in expected {
+            assert!(error.message.contains(text), "{text} is missing in: {error}");
+        }
+        assert!(settings(json!({ "periods": [] })).unwrap_err().message.contains("is empty"));
+        assert!(settings(json!({ "periods": ["7m"] })).is_err());
+    }
+
+    #[test]
+    fn markets_can_have_hours_of_their_own() {
+        let settings = settings(json!({ "market_sessions": { "hk": ["09:30-16:00"] } })).unwrap();
+        let noon_us = 12 * 3_600 * 1_000_000;
+        assert!(settings.hours_of("HK").counts(noon_us));
+        assert!(!settings.hours_of("SH").counts(noon_us));
+    }
+}

@@ -1,0 +1,179 @@
+//! The transform: quotes in, bars out.
+
+use plugin_api::{Batch, Context, Output, PluginError, RecordKind, Round, Transform};
+
+use crate::{
+    book::{Book, Left},
+    checkpoint::Checkpoint,
+    codec,
+    options::{Options, Settings},
+};
+
+/// A feed whose newest quote is no older than this is live: the clock may close its bars.
+const LIVE_US: i64 = 5 * 60 * 1_000_000;
+
+/// The `bars` transform.
+pub struct Bars {
+    context: Context,
+    book: Book,
+    checkpoint: Checkpoint,
+    /// Something happened since the last checkpoint.
+    is_changed: bool,
+    /// Whether the feed is live; unknown before the first quote.
+    is_live: Option<bool>,
+}
+
+impl Transform for Bars {
+    type Options = Options;
+
+    fn check(options: &Options, _: &Context) -> Result<(), PluginError> {
+        Settings::new(options).map(drop)
+    }
+
+    /// Goes on where the run before ended, if it left a checkpoint.
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let book = Book::new(Settings::new(&options)?);
+        let checkpoint = Checkpoint::new(context.clone());
+        let mut bars = Self { context, book, checkpoint, is_changed: false, is_live: None };
+        if let Some(bytes) = bars.checkpoint.read()
+            && !bars.restore(&bytes, true)
+        {
+            bars.checkpoint.is_damaged();
+        }
+        Ok(bars)
+    }
+
+    fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
+        if batch.kind() == RecordKind::Bar {
+            output.push(batch.clone());
+            return Ok(());
+        }
+        let now_us = self.context.now_us();
+        let (newest_us, left) = self.book.take(batch, now_us);
+        if batch.records() > 0 {
+            self.is_changed = true;
+            self.is_live = Some(newest_us.saturating_sub(now_us).saturating_abs() <= LIVE_US);
+        }
+        self.report(left);
+        self.close_by_time(now_us);
+        if let Some(bars) = self.bars(self.book.settings.updates)? {
+            let bars = bars.with_round(batch.round());
+            output.push(bars.with_provenance(batch.provenance().clone()));
+        } else if batch.round() != Round::MIDDLE {
+            let none = Batch::from_bars(plugin_api::encode_bars([]))?.with_round(batch.round());
+            output.push(none.with_provenance(batch.provenance().clone()));
+        }
+        self.keep(now_us);
+        Ok(())
+    }
+
+    /// Closes by the clock what a live feed left open.
+    fn tick(&mut self, output: &mut Output) -> Result<(), PluginError> {
+        let now_us = self.context.now_us();
+        self.close_by_time(now_us);
+        if let Some(bars) = self.bars(self.book.settings.updates)? {
+            output.push(bars);
+        }
+        self.keep(now_us);
+        Ok(())
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(Some(self.state()))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        self.book = Book::new(self.book.settings.clone());
+        if self.restore(state, false) {
+            return Ok(());
+        }
+        Err(PluginError::config(
+            "the state of the instance before is of another form; restart the host instead",
+        ))
+    }
+
+    /// A recorded feed goes on no more: what its last quotes completed is closed, and what they did
+    /// not is shown as it is. A live one goes on after a restart.
+    fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
+        let updates = self.book.settings.updates;
+        self.close_by_time(self.context.now_us());
+        let is_recorded = self.is_live == Some(false);
+        if is_recorded {
+            self.book.close_ended();
+            if !updates {
+                self.book.show_open();
+            }
+        }
+        if let Some(bars) = self.bars(updates || is_recorded)? {
+            output.push(bars);
+        }
+        self.checkpoint.write(&self.state());
+        Ok(())
+    }
+}
+
+impl Bars {
+    fn state(&self) -> Vec<u8> {
+        codec::encode(self.book.newest_us, &self.book.securities, &self.book.settings.periods)
+    }
+
+    /// Puts the state of another instance in; false when it cannot be read.
+    fn restore(&mut self, state: &[u8], is_loaded: bool) -> bool {
+        let Some((newest_us, securities)) = codec::decode(state, &self.book.settings.periods)
+        else {
+            return false;
+        };
+        self.book.newest_us = newest_us;
+        for mut security in securities {
+            security.is_loaded = is_loaded;
+            self.book.restore(security);
+        }
+        true
+    }
+
+    /// Closes what nobody waits for any longer.
+    fn close_by_time(&mut self, now_us: i64) {
+        let newest_us = self.book.newest_us;
+        let time_us = if self.is_live == Some(true) { newest_us.max(now_us) } else { newest_us };
+        self.book.close_until(time_us.saturating_sub(self.book.settings.close_after_us));
+    }
+
+    fn bars(&mut self, with_open: bool) -> Result<Option<Batch>, PluginError> {
+        self.book.drain(with_open).map(Batch::from_bars).transpose()
+    }
+
+    fn report(&self, left: Left) {
+        let dropped = [
+            (
+                "bad_time",
+                left.bad_time,
+                "they have no time, or one later than the clock's by a day",
+            ),
+            ("too_many_symbols", left.no_room, "raise max_symbols"),
+        ];
+        for (reason, records, remedy) in dropped {
+            if records > 0 {
+                self.context.dropped(reason, records);
+                self.context.warn(&format!("{records} quotes enter no bar: {remedy}"));
+            }
+        }
+        for (metric, count) in
+            [("outside_sessions_total", left.outside), ("late_for_bar_total", left.late)]
+        {
+            if count > 0 {
+                self.context.count(metric, count);
+            }
+        }
+    }
+
+    /// Writes a checkpoint when it is time.
+    fn keep(&mut self, now_us: i64) {
+        let Some(every_us) = self.book.settings.checkpoint_us else { return };
+        let since_us = now_us.saturating_sub(self.checkpoint.written_us);
+        // a clock that was put back must not stop them
+        if self.is_changed && !(0..every_us).contains(&since_us) {
+            self.is_changed = false;
+            self.checkpoint.write(&self.state());
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The thread that reads the publisher: dials, reads, dials again.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use plugin_api::Context;
+
+use crate::{
+    bell::Woken,
+    frames::{Frame, Frames},
+    inbox::{Inbox, Item, Wish},
+    link::{Link, NoLink, Received},
+    options::Settings,
+};
+
+/// Taken from the socket at once.
+const CHUNK: usize = 256 << 10;
+/// Pause after the first attempt that failed; doubled up to the option's limit.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const START_MARK: &[u8] = b"[start spot]";
+const END_MARK: &[u8] = b"[end spot]";
+
+/// A connection and what is read of a message on it.
+#[derive(Debug)]
+pub struct Connection {
+    /// The connection.
+    pub link: Link,
+    /// Puts messages together.
+    pub frames: Frames,
+}
+
+/// The reader.
+pub struct Feed {
+    settings: Arc<Settings>,
+    context: Context,
+    inbox: Arc<Inbox>,
+    buffer: Vec<u8>,
+    pause: Duration,
+    /// The log knows that nobody answers.
+    told_of_absence: bool,
+}
+
+impl Feed {
+    /// A reader that fills that inbox.
+    pub fn new(settings: Arc<Settings>, context: Context, inbox: Arc<Inbox>) -> Self {
+        let buffer = vec![0; CHUNK];
+        Self { settings, context, inbox, buffer, pause: FIRST_PAUSE, told_of_absence: false }
+    }
+
+    /// Reads until it should stop, beginning with that connection if there is one.
+    pub fn run(mut self, mut connection: Option<Connection>) {
+        loop {
+            connection = match (self.inbox.wish(), connection) {
+                (Wish::Stop, _) => return,
+                (Wish::Pause, connection) => self.inbox.park(connection),
+                (Wish::Run, Some(connection)) => self.read(connection),
+                (Wish::Run, None) => self.dial(),
+            };
+        }
+    }
+
+    /// Dials once; after a failure it waits before it returns.
+    fn dial(&mut self) -> Option<Connection> {
+        let Settings { dial, connect_timeout, .. } = &*self.settings;
+        match Link::dial(dial, &self.inbox.bell, *connect_timeout) {
+            Ok(link) => {
+                self.context.info(&format!("reading {}", link.peer()));
+                self.context.gauge("connected", 1.0);
+                self.context.count("connects_total", 1);
+                self.told_of_absence = false;
+                let frames = Frames::new(link.framing(), self.largest_message());
+                Some(Connection { link, frames })
+            }
+            Err(NoLink::Interrupted) => None,
+            Err(NoLink::Fault(fault)) => {
+                self.context.gauge("connected", 0.0);
+                if !self.told_of_absence {
+                    self.told_of_absence = true;
+                    self.context.warn(&format!(
+                        "no publisher answers ({fault}); dialling again until one does: start the \
+                         collector, or correct `dial`"
+                    ));
+                }
+                self.rest();
+                None
+            }
+        }
+    }
+
+    /// Waits before dialling again, each time longer.
+    fn rest(&mut self) {
+        // a kernel that refuses to wait only makes the pause short
+        let _ = self.inbox.bell.wait(None, Some(Instant::now() + self.pause));
+        self.pause = (self.pause * 2).min(self.settings.reconnect_max);
+    }
+
+    /// Reads what is there; `None` when the connection has ended.
+    fn read(&mut self, mut connection: Connection) -> Option<Connection> {
+        let received = match connection.link.wait(&self.inbox.bell, None) {
+            Ok(Woken::Socket) => connection.link.receive(&mut self.buffer),
+            Ok(Woken::Bell | Woken::Time) => Received::Nothing,
+            Err(error) => Received::End(error.to_string()),
+        };
+        let end = match received {
+            Received::Nothing => return Some(connection),
+            Received::End(why) => why,
+            Received::Bytes(count) => {
+                self.pause = FIRST_PAUSE; // not before: it may hang up on us at once, every time
+                let bytes = &self.buffer[..count];
+                let (inbox, context, topic) =
+                    (&*self.inbox, &self.context, self.settings.topic.as_bytes());
+                let give = |frame| accept(frame, topic, inbox, context);
+                match connection.frames.push(bytes, give) {
+                    Ok(()) => return Some(connection),
+                    Err(fault) => format!("it is out of step: {fault}"),
+                }
+            }
+        };
+        lay_in(Item::Cut, &self.inbox, &self.context);
+        self.context.gauge("connected", 0.0);
+        self.context.warn(&format!("lost {}: {end}; dialling again", connection.link.peer()));
+        self.rest();
+        None
+    }
+
+    /// The topic stands before what an option bounds.
+    fn largest_message(&self) -> usize {
+        self.settings.max_message.saturating_add(self.settings.topic.len())
+    }
+}
+
+/// Sorts a message into the inbox.
+fn accept(frame: Frame, topic: &[u8], inbox: &Inbox, context: &Context) {
+    let mut message = match frame {
+        Frame::Message(message) => message,
+        Frame::TooLarge(len) => {
+            context.count("messages_refused_total", 1);
+            context.warn(&format!(
+                "a message of {len} bytes was passed over; raise `max_message` to take such"
+            ));
+            return;
+        }
+    };
+    let Some(content) = message.strip_prefix(topic) else {
+        // as NNG's own subscriber, which filters by topic without a word
+        context.count("messages_of_other_topics_total", 1);
+        return;
+    };
+    let item = if content.starts_with(START_MARK) {
+        Item::Start
+    } else if content.starts_with(END_MARK) {
+        Item::End
+    } else {
+        message.drain(..topic.len());
+        Item::List(message)
+    };
+    lay_in(item, inbox, context);
+}
+
+/// Puts an item into the inbox and counts what was lost to make room for it.
+fn lay_in(item: Item, inbox: &Inbox, context: &Context) {
+    let lost = inbox.put(item);
+    if lost.is_empty() {
+        return;
+    }
+    let records: usize = lost.iter().map(Item::records).sum();
+    context.dropped("receive_buffer_full", records as u64);
+    context.warn(
+        "the pipeline is slower than the publisher, so the oldest quotes were dropped; raise \
+         `receive_buffer`, or set `slow_pipeline = \"wait\"` if the publisher can wait",
+    );
+}

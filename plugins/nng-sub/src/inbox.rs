@@ -1,0 +1,291 @@
+//! What came and was not handed on yet, bounded in bytes.
+//!
+//! One thread reads the publisher as fast as it sends ([`feed`](crate::feed)), the host takes when
+//! the pipeline has room. What does not fit is lost here, oldest lists first, and counted, because
+//! a publisher that finds its socket full loses it unseen; or the reader waits, if told so.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use plugin_api::schemas::verify;
+
+use crate::{bell::Bell, feed::Connection, options::SlowPipeline};
+
+/// What an entry counts for besides its bytes.
+const OVERHEAD: usize = 128;
+
+/// What a publisher sent, or that it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A start mark.
+    Start,
+    /// An end mark.
+    End,
+    /// What should be a list, without its topic.
+    List(Vec<u8>),
+    /// The connection ended.
+    Cut,
+}
+
+impl Item {
+    /// Quotes of a list, as far as they can be counted.
+    pub fn records(&self) -> usize {
+        let Self::List(bytes) = self else { return 0 };
+        verify::spot_list(bytes).ok().and_then(|list| list.spot()).map_or(0, |spots| spots.len())
+    }
+
+    fn cost(&self) -> usize {
+        OVERHEAD + if let Self::List(bytes) = self { bytes.len() } else { 0 }
+    }
+}
+
+/// What the reading thread should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Read.
+    Run,
+    /// Lay the connection down and wait.
+    Pause,
+    /// End.
+    Stop,
+}
+
+/// Shared by the source and its reading thread.
+#[derive(Debug)]
+pub struct Inbox {
+    state: Mutex<State>,
+    /// Tells of items, room, wishes and a connection laid down.
+    changed: Condvar,
+    /// Wakes the reader while it waits for its socket.
+    pub bell: Bell,
+    limit: usize,
+    when_full: SlowPipeline,
+}
+
+#[derive(Debug)]
+struct State {
+    items: VecDeque<Item>,
+    bytes: usize,
+    wish: Wish,
+    /// What the reader laid down; the inner one is absent when it had none.
+    parked: Option<Option<Connection>>,
+}
+
+impl Inbox {
+    /// An empty one that holds at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When the process has no file descriptor left.
+    pub fn new(limit: usize, when_full: SlowPipeline) -> io::Result<Self> {
+        let state = State { items: VecDeque::new(), bytes: 0, wish: Wish::Run, parked: None };
+        let (state, changed, bell) = (Mutex::new(state), Condvar::new(), Bell::new()?);
+        Ok(Self { state, changed, bell, limit, when_full })
+    }
+
+    /// Takes an item in; returns what was lost to make room for it.
+    ///
+    /// Blocks while there is none if the pipeline should be waited for, but not when the reader
+    /// should stop or pause.
+    pub fn put(&self, item: Item) -> Vec<Item> {
+        let mut state = self.lock();
+        let cost = item.cost();
+        if self.when_full == SlowPipeline::Wait {
+            while state.wish == Wish::Run && state.bytes > 0 && state.bytes + cost > self.limit {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        let mut lost = Vec::new();
+        if self.when_full == SlowPipeline::Drop {
+            while state.bytes + cost > self.limit
+                && let Some(at) = state.items.iter().position(|it| matches!(it, Item::List(_)))
+            {
+                if let Some(oldest) = state.items.remove(at) {
+                    state.bytes -= oldest.cost();
+                    lost.push(oldest);
+                }
+            }
+            if state.bytes > 0 && state.bytes + cost > self.limit {
+                lost.push(item); // full of marks
+                return lost;
+            }
+        }
+        state.bytes += cost;
+        state.items.push_back(item);
+        drop(state);
+        self.changed.notify_all();
+        lost
+    }
+
+    /// Takes items of an instance before in, whatever the bound.
+    pub fn restore(&self, items: Vec<Item>) {
+        let mut state = self.lock();
+        state.bytes += items.iter().map(Item::cost).sum::<usize>();
+        state.items.extend(items);
+    }
+
+    /// The oldest item; waits for one until the moment.
+    pub fn take(&self, until: Instant) -> Option<Item> {
+        let mut state = self.lock();
+        while state.items.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        self.pop(state)
+    }
+
+    /// Takes the oldest item if it is an end mark.
+    pub fn take_end(&self) -> bool {
+        let state = self.lock();
+        state.items.front() == Some(&Item::End) && self.pop(state).is_some()
+    }
+
+    fn pop(&self, mut state: MutexGuard<'_, State>) -> Option<Item> {
+        let item = state.items.pop_front()?;
+        state.bytes -= item.cost();
+        drop(state);
+        self.changed.notify_all();
+        Some(item)
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// All items, which stay.
+    pub fn items(&self) -> Vec<Item> {
+        self.lock().items.iter().cloned().collect()
+    }
+
+    /// Quotes in all items, as far as they can be counted.
+    pub fn records(&self) -> usize {
+        self.lock().items.iter().map(Item::records).sum()
+    }
+
+    /// What the reader should do.
+    pub fn wish(&self) -> Wish {
+        self.lock().wish
+    }
+
+    /// Tells the reader what to do.
+    pub fn set_wish(&self, wish: Wish) {
+        let mut state = self.lock();
+        if wish == Wish::Run {
+            self.bell.silence();
+        }
+        state.wish = wish;
+        drop(state);
+        if wish != Wish::Run {
+            self.bell.ring();
+        }
+        self.changed.notify_all();
+    }
+
+    /// Lays the connection down for as long as the reader should pause, and gives it back.
+    pub fn park(&self, connection: Option<Connection>) -> Option<Connection> {
+        let mut state = self.lock();
+        state.parked = Some(connection);
+        self.changed.notify_all();
+        while state.wish == Wish::Pause {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.parked.take().flatten()
+    }
+
+    /// Looks at the connection that a pausing reader laid down, waiting for that at most so long;
+    /// `None` when it did not.
+    pub fn with_parked<T>(
+        &self,
+        at_most: Duration,
+        look: impl FnOnce(Option<&Connection>) -> T,
+    ) -> Option<T> {
+        let until = Instant::now() + at_most;
+        let mut state = self.lock();
+        while state.parked.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.parked.as_ref().map(|connection| look(connection.as_ref()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const LIST: usize = 1000;
+    const COST: usize = LIST + OVERHEAD;
+
+    fn list(number: u8) -> Item {
+        Item::List(vec![number; LIST])
+    }
+
+    fn inbox(lists: usize, when_full: SlowPipeline) -> Inbox {
+        Inbox::new(lists * COST + 3 * OVERHEAD, when_full).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_lists_make_room_and_marks_stay() {
+        let inbox = inbox(2, SlowPipeline::Drop);
+        for item in [Item::Start, list(1), list(2), Item::End] {
+            assert!(inbox.put(item).is_empty());
+        }
+        assert_eq!(inbox.put(list(3)), [list(1)]);
+        assert_eq!(inbox.items(), [Item::Start, list(2), Item::End, list(3)]);
+        assert!(inbox.bytes() <= inbox.limit);
+    }
+
+    #[test]
+    fn a_flood_of_marks_is_bounded() {
+        let inbox = inbox(1, SlowPipeline::Drop);
+        let lost = (0..1000).filter(|_| !inbox.put(Item::Start).is_empty()).count();
+        assert!(inbox.bytes() <= inbox.limit && lost > 900);
+    }
+
+    #[test]
+    fn a_list_that_is_larger_than_the_bound_passes_alone() {
+        for when_full in [SlowPipeline::Drop, SlowPipeline::Wait] {
+            let inbox = Inbox::new(LIST / 2, when_full).unwrap();
+            assert!(inbox.put(list(1)).is_empty());
+            assert_eq!(inbox.take(Instant::now()), Some(list(1)));
+            assert_eq!(inbox.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn the_reader_waits_for_room_when_told_so_and_no_longer_when_it_should_stop() {
+        let inbox = inbox(1, SlowPipeline::Wait);
+        inbox.put(list(1));
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| (inbox.put(list(2)), inbox.put(list(3))));
+            let patience = Instant::now() + Duration::from_secs(20);
+            assert_eq!(inbox.take(patience), Some(list(1)));
+            // the second fits now; the third does not
+            while inbox.items() != [list(2)] {
+                assert!(Instant::now() < patience);
+                thread::yield_now();
+            }
+            inbox.set_wish(Wish::Stop);
+            assert_eq!(reader.join().unwrap(), (Vec::new(), Vec::new()));
+        });
+        assert_eq!(inbox.items(), [list(2), list(3)]);
+    }
+}

@@ -1,0 +1,363 @@
+//! A connection to a publisher, from dialling to its end.
+//!
+//! Both ends greet at once with 8 bytes, `00 'S' 'P' 00 PP PP 00 00`, PP being the number of their
+//! protocol; a subscriber says nothing after that. Every wait ends when the bell rings, so that a
+//! source can be closed while it dials.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::PollFlags,
+    io::Errno,
+    net::{
+        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send,
+        socket_with, sockopt,
+    },
+};
+
+use crate::{
+    address::{Address, Endpoint},
+    bell::{Bell, Woken},
+    frames::Framing,
+};
+
+/// Number of the publisher's protocol.
+const PUB: u16 = 0x20;
+/// Number of the subscriber's protocol.
+const SUB: u16 = 0x21;
+/// Length of a greeting.
+const GREETING: usize = 8;
+/// Silence after which the kernel asks whether a TCP peer is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// Pause between such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Unanswered questions after which the connection is given up.
+const KEEPALIVE_COUNT: u32 = 3;
+
+/// What a taken socket shows; any time does.
+const TAKEN: Duration = Duration::from_secs(60);
+
+/// A connection to a publisher that has greeted.
+#[derive(Debug)]
+pub struct Link {
+    socket: OwnedFd,
+    framing: Framing,
+    /// Where it leads, for the log.
+    peer: String,
+}
+
+/// Why there is no connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoLink {
+    /// The bell rang.
+    Interrupted,
+    /// Nobody answers, or somebody else does; a text for people.
+    Fault(String),
+}
+
+/// What came over a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing for now.
+    Nothing,
+    /// The connection has ended; a text for people.
+    End(String),
+}
+
+impl Link {
+    /// Connects to the first address that answers as a publisher within the time, which each has.
+    ///
+    /// # Errors
+    /// All that was tried with what came of it, or that the bell rang.
+    pub fn dial(addresses: &[Address], bell: &Bell, within: Duration) -> Result<Self, NoLink> {
+        let mut faults = Vec::new();
+        for address in addresses {
+            match Self::dial_one(address, bell, within) {
+                Err(NoLink::Fault(fault)) => faults.push(format!("{address}: {fault}")),
+                settled => return settled,
+            }
+        }
+        Err(NoLink::Fault(faults.join("; ")))
+    }
+
+    fn dial_one(address: &Address, bell: &Bell, within: Duration) -> Result<Self, NoLink> {
+        let mut last = NoLink::Fault("it stands for no address".to_owned());
+        for endpoint in address.endpoints().map_err(NoLink::Fault)? {
+            let dialled = reach(&endpoint, bell, Instant::now() + within).map(|socket| {
+                let framing = match endpoint {
+                    Endpoint::Tcp(_) => Framing::Tcp,
+                    Endpoint::Unix(_) => Framing::Unix,
+                };
+                Self { socket, framing, peer: address.to_string() }
+            });
+            match dialled {
+                Err(NoLink::Fault(fault)) => last = NoLink::Fault(fault),
+                settled => return settled,
+            }
+        }
+        Err(last)
+    }
+
+    /// Takes a connection over that has greeted already.
+    pub fn adopt(socket: OwnedFd, framing: Framing, peer: String) -> Self {
+        Self { socket, framing, peer }
+    }
+
+    /// Where it leads.
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// How messages lie on it.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Notes on the socket itself, which others may share, that a successor has taken it.
+    ///
+    /// The note is a limit for receiving, which has no effect where nobody waits in the call.
+    pub fn mark_taken(&self) {
+        // without the note the one before only waits in vain for it
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(TAKEN));
+    }
+
+    /// Whether a successor has taken the socket.
+    pub fn is_taken(&self) -> bool {
+        matches!(sockopt::socket_timeout(&self.socket, sockopt::Timeout::Recv), Ok(Some(_)))
+    }
+
+    /// Removes the note, so that the next successor can leave one.
+    pub fn unmark(&self) {
+        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, None);
+    }
+
+    /// Waits until something came, the bell rings, or the moment comes.
+    ///
+    /// # Errors
+    /// When the kernel refuses to wait.
+    pub fn wait(&self, bell: &Bell, until: Option<Instant>) -> io::Result<Woken> {
+        bell.wait(Some((self.socket.as_fd(), PollFlags::IN)), until)
+    }
+
+    /// Takes what came, without waiting.
+    pub fn receive(&self, buffer: &mut [u8]) -> Received {
+        loop {
+            return match recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => Received::End("it closed the connection".to_owned()),
+                Ok((_, count)) => Received::Bytes(count),
+                Err(Errno::INTR) => continue,
+                Err(Errno::AGAIN) => Received::Nothing,
+                Err(error) => Received::End(io::Error::from(error).to_string()),
+            };
+        }
+    }
+}
+
+impl AsFd for Link {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A socket whose other end has greeted as a publisher.
+fn reach(endpoint: &Endpoint, bell: &Bell, until: Instant) -> Result<OwnedFd, NoLink> {
+    let fault = |error: Errno| NoLink::Fault(io::Error::from(error).to_string());
+    let family = match endpoint {
+        Endpoint::Tcp(address) if address.is_ipv4() => AddressFamily::INET,
+        Endpoint::Tcp(_) => AddressFamily::INET6,
+        Endpoint::Unix(_) => AddressFamily::UNIX,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None).map_err(fault)?;
+    let connecting = match endpoint {
+        Endpoint::Tcp(address) => connect(&socket, address),
+        Endpoint::Unix(address) => connect(&socket, address),
+    };
+    match connecting {
+        Ok(()) => {}
+        Err(Errno::INPROGRESS) => {
+            await_socket(&socket, PollFlags::OUT, bell, until, "does not answer")?;
+            sockopt::socket_error(&socket).and_then(|result| result).map_err(fault)?;
+        }
+        Err(Errno::AGAIN) => return Err(NoLink::Fault("it is overrun with connections".into())),
+        Err(error) => return Err(fault(error)),
+    }
+    if matches!(endpoint, Endpoint::Tcp(_)) {
+        keep_alive(&socket);
+    }
+    greet(&socket, bell, until)?;
+    Ok(socket)
+}
+
+/// Without these a peer whose machine went away would never be missed; a kernel that refuses them
+/// only makes that so.
+fn keep_alive(socket: &OwnedFd) {
+    let _ = sockopt::set_socket_keepalive(socket, true);
+    let _ = sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE);
+    let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL);
+    let _ = sockopt::set_tcp_keepcnt(socket, KEEPALIVE_COUNT);
+}
+
+fn await_socket(
+    socket: &OwnedFd,
+    flags: PollFlags,
+    bell: &Bell,
+    until: Instant,
+    late: &str,
+) -> Result<(), NoLink> {
+    match bell.wait(Some((socket.as_fd(), flags)), Some(until)) {
+        Ok(Woken::Socket) => Ok(()),
+        Ok(Woken::Bell) => Err(NoLink::Interrupted),
+        Ok(Woken::Time) => Err(NoLink::Fault(format!("it {late} in time"))),
+        Err(error) => Err(NoLink::Fault(error.to_string())),
+    }
+}
+
+/// What the end of that protocol sends.
+fn greeting(protocol: u16) -> [u8; GREETING] {
+    let [high, low] = protocol.to_be_bytes();
+    [0, b'S', b'P', 0, high, low, 0, 0]
+}
+
+/// Greets the peer and checks that it is a publisher, however slowly single bytes arrive.
+fn greet(socket: &OwnedFd, bell: &Bell, until: Instant) -> Result<(), NoLink> {
+    // a new connection has room for 8 bytes
+    if send(socket, &greeting(SUB), SendFlags::NOSIGNAL) != Ok(GREETING) {
+        return Err(NoLink::Fault("it left at once".to_owned()));
+    }
+    let mut received = [0; GREETING];
+    let mut filled = 0;
+    while filled < GREETING {
+        await_socket(socket, PollFlags::IN, bell, until, "does not say what it is")?;
+        match recv(socket, &mut received[filled..], RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => {
+                let fault = format!("it left after {filled} of {GREETING} bytes");
+                return Err(NoLink::Fault(fault));
+            }
+            Ok((_, count)) => filled += count,
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Err(NoLink::Fault(io::Error::from(error).to_string())),
+        }
+    }
+    check(received).map_err(NoLink::Fault)
+}
+
+fn check(received: [u8; GREETING]) -> Result<(), String> {
+    if received == greeting(PUB) {
+        return Ok(());
+    }
+    match received {
+        [0, b'S', b'P', 0, high, low, 0, 0] => {
+            let protocol = u16::from_be_bytes([high, low]);
+            Err(format!(
+                "it speaks protocol {protocol:#04x}{}, not that of a publisher (0x20); dial the \
+                 collector's own address",
+                match protocol {
+                    0x10 => " (PAIR)",
+                    0x21 => " (SUB)",
+                    0x30 => " (REQ)",
+                    0x31 => " (REP)",
+                    0x50 => " (PUSH)",
+                    0x51 => " (PULL)",
+                    _ => "",
+                }
+            ))
+        }
+        _ => Err(format!("it is no NNG peer: it began with \"{}\"", received.escape_ascii())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+        path::Path,
+        thread,
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Dials somebody who says those bytes and shuts up.
+    fn dial(says: &'static [u8], stays: bool, within: Duration) -> Result<Link, NoLink> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (done, is_done) = std::sync::mpsc::sync_channel::<()>(0);
+        let peer = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut heard = [0; GREETING];
+            stream.read_exact(&mut heard).unwrap();
+            assert_eq!(&heard, b"\0SP\0\0\x21\0\0");
+            stream.write_all(says).unwrap();
+            if stays {
+                let _ = is_done.recv();
+            }
+        });
+        let address = Address::parse(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
+        let link = Link::dial(&[address], &Bell::new().unwrap(), within);
+        drop(done);
+        peer.join().unwrap();
+        link
+    }
+
+    #[test]
+    fn only_a_publisher_is_listened_to() {
+        let link = dial(b"\0SP\0\0\x20\0\0", false, PATIENCE).unwrap();
+        assert!(link.peer().starts_with("tcp://127.0.0.1:"), "{link:?}");
+        let cases: [(&[u8], &str); 7] = [
+            // what the peer says, what is said of it
+            (b"\0SP\0\0\x31\0\0", "0x31 (REP)"),
+            (b"\0SP\0\0\x21\0\0", "0x21 (SUB)"),
+            (b"\0SP\0\x20\0\0\0", "0x2000"),
+            (b"\0SP\x01\0\x20\0\0", "no NNG peer"),
+            (b"HTTP/1.1 400", "HTTP/1.1"),
+            (b"", "left after 0 of 8"),
+            (b"\0SP", "left after 3 of 8"),
+        ];
+        for (says, said) in cases {
+            let Err(NoLink::Fault(fault)) = dial(says, false, PATIENCE) else { panic!("{says:?}") };
+            assert!(fault.contains(said), "{fault} of {says:?}");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_says_nothing_is_given_up() {
+        let Err(NoLink::Fault(fault)) = dial(b"\0SP", true, Duration::from_millis(20)) else {
+            panic!("it was listened to")
+        };
+        assert!(fault.contains("does not say what it is in time"), "{fault}");
+    }
+
+    #[test]
+    fn dialling_ends_when_the_bell_rings() {
+        let bell = Bell::new().unwrap();
+        bell.ring();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // never accepts
+        let text = format!("tcp://{}", listener.local_addr().unwrap());
+        let address = Address::parse(&text, Path::to_owned).unwrap();
+        let dialled = Link::dial(&[address], &bell, PATIENCE);
+        assert_eq!(dialled.err(), Some(NoLink::Interrupted));
+    }
+
+    #[test]
+    fn every_address_is_named_when_none_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let texts =
+            ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
+        let addresses: Vec<_> =
+            texts.iter().map(|text| Address::parse(text, Path::to_owned).unwrap()).collect();
+        let dialled = Link::dial(&addresses, &Bell::new().unwrap(), PATIENCE);
+        let Err(NoLink::Fault(fault)) = dialled else { panic!("somebody answered") };
+        for text in texts {
+            assert!(fault.contains(&text), "{text} is missing in: {fault}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the `nng-sub` source can be told.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time,
+};
+
+use plugin_api::{
+    ByteSize, Context, Duration, PluginError, options,
+    schemas::session::{Phase, Sessions, TradingCalendar},
+};
+
+use crate::{address::Address, texts::Texts};
+
+/// Longest topic, in bytes.
+const LONGEST_TOPIC: usize = 255;
+/// Smallest bound of messages and of the buffer, in bytes.
+const SMALLEST_BUFFER: u64 = 64 << 10;
+/// Largest message: what a list of quotes can hold.
+const LARGEST_MESSAGE: u64 = 1 << 30;
+/// Bounds of `connect_timeout`.
+const CONNECT_TIMEOUT: (time::Duration, time::Duration) =
+    (time::Duration::from_millis(10), time::Duration::from_secs(60));
+/// Bounds of `reconnect_max`.
+const RECONNECT_MAX: (time::Duration, time::Duration) =
+    (time::Duration::from_millis(100), time::Duration::from_secs(300));
+
+options! {
+    /// Options of the `nng-sub` source.
+    #[serde(default)]
+    pub struct Options {
+        /// Where the publisher listens: `ipc:///path` or `unix:///path` (a socket file),
+        /// `tcp://host:9200`, `tcp4://…`, `tcp6://…`, `abstract://name`. A list names several places
+        /// of one feed: the first that answers is read, and when it is lost the search begins anew
+        /// at the front. Two feeds are two sources. Default `ipc:///tmp/hikyuu_real.ipc`.
+        pub dial: Texts,
+        /// First bytes of the messages to take; others are ignored. Hikyuu's collectors send the
+        /// default, `:spot:`.
+        pub topic: String,
+        /// Largest message to take, 64KiB to 1GiB and at most `receive_buffer`; a larger one is
+        /// passed over and counted. Default 64MiB.
+        pub max_message: ByteSize,
+        /// Bound of what was received and not taken by the pipeline. At least 64KiB. Default 64MiB.
+        pub receive_buffer: ByteSize,
+        /// What happens when that is full. Default `drop`; `wait` suits a replay by `nng-pub` with
+        /// `slow_subscriber = "wait"`.
+        pub slow_pipeline: SlowPipeline,
+        /// How long each address has to answer, 10ms to 60s. Default 5s.
+        pub connect_timeout: Duration,
+        /// Longest pause before dialling again, 100ms to 5m; the first is 100ms, each next one twice
+        /// as long. Default 5s.
+        pub reconnect_max: Duration,
+        /// A silence of so long during `phases` is reported by `/health`; 0s for never. Default 30s:
+        /// three rounds of Hikyuu's collector.
+        pub stale_after: Duration,
+        /// When quotes are expected, on trading days and the exchange's clock; [] = always. Only
+        /// the report of silence depends on it: quotes are taken at any time. Default
+        /// `["09:00-12:00", "13:00-15:00"]`.
+        pub phases: Vec<String>,
+        /// Expect nothing on weekends and other days without trading. Default true.
+        pub ignore_weekend: bool,
+        /// File with further days without trading, one date a line. Default: none besides those of
+        /// the calendar that is built in.
+        pub holidays_file: Option<PathBuf>,
+    }
+}
+
+options! {
+    /// What happens when more comes than the pipeline takes.
+    pub enum SlowPipeline {
+        /// The oldest quotes are dropped and counted; NNG's own publishers would drop unseen.
+        Drop,
+        /// Reading stops until there is room, so that the publisher waits, or drops in its turn.
+        Wait,
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dial: Texts::One("ipc:///tmp/hikyuu_real.ipc".to_owned()),
+            topic: ":spot:".to_owned(),
+            max_message: ByteSize(64 << 20),
+            receive_buffer: ByteSize(64 << 20),
+            slow_pipeline: SlowPipeline::Drop,
+            connect_timeout: Duration(time::Duration::from_secs(5)),
+            reconnect_max: Duration(time::Duration::from_secs(5)),
+            stale_after: Duration(time::Duration::from_secs(30)),
+            phases: ["09:00-12:00", "13:00-15:00"].map(str::to_owned).into(),
+            ignore_weekend: true,
+            holidays_file: None,
+        }
+    }
+}
+
+/// The options, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to dial, best first; at least one address.
+    pub dial: Vec<Address>,
+    /// First bytes of every message.
+    pub topic: String,
+    /// Largest message without its topic, bytes.
+    pub max_message: usize,
+    /// Bound of the buffer, bytes.
+    pub receive_buffer: usize,
+    /// What happens when it is full.
+    pub slow_pipeline: SlowPipeline,
+    /// How long an address has to answer.
+    pub connect_timeout: time::Duration,
+    /// Longest pause between attempts.
+    pub reconnect_max: time::Duration,
+    /// Longest silence within `sessions`; `None` when it does not matter.
+    pub stale_after: Option<time::Duration>,
+    /// When quotes are expected.
+    pub sessions: Sessions,
+}
+
+impl Settings {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// `Config` that names every fault.
+    pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
+        let mut faults = Vec::new();
+        let dial = addresses(options.dial.as_slice(), context, &mut faults);
+        if options.topic.len() > LONGEST_TOPIC {
+            let len = options.topic.len();
+            faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
+        }
+        if *options.receive_buffer < SMALLEST_BUFFER {
+            let given = options.receive_buffer;
+            faults.push(format!("receive_buffer is {given}; use at least 64KiB"));
+        }
+        let (message, most) = (options.max_message, LARGEST_MESSAGE.min(*options.receive_buffer));
+        if !(SMALLEST_BUFFER..=most.max(SMALLEST_BUFFER)).contains(&*message) {
+            faults.push(format!(
+                "max_message is {message}; use 64KiB to 1GiB, and no more than receive_buffer, \
+                 which is {}",
+                options.receive_buffer
+            ));
+        }
+        within("connect_timeout", options.connect_timeout, CONNECT_TIMEOUT, &mut faults);
+        within("reconnect_max", options.reconnect_max, RECONNECT_MAX, &mut faults);
+        let sessions = sessions(options, context, &mut faults);
+        if !faults.is_empty() {
+            return Err(PluginError::config(faults.join("; ")));
+        }
+        let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
+        Ok(Self {
+            dial,
+            topic: options.topic.clone(),
+            max_message: bytes(options.max_message),
+            receive_buffer: bytes(options.receive_buffer),
+            slow_pipeline: options.slow_pipeline,
+            connect_timeout: *options.connect_timeout,
+            reconnect_max: *options.reconnect_max,
+            stale_after: (!options.stale_after.is_zero()).then_some(*options.stale_after),
+            sessions,
+        })
+    }
+}
+
+fn within(
+    name: &str,
+    given: Duration,
+    (least, most): (time::Duration, time::Duration),
+    faults: &mut Vec<String>,
+) {
+    if !(least..=most).contains(&*given) {
+        let (least, most) = (Duration(least), Duration(most));
+        faults.push(format!("{name} is {given}; use {least} to {most}"));
+    }
+}
+
+fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
+    let mut addresses: Vec<Address> = Vec::new();
+    for text in texts {
+        match Address::parse(text, |path: &Path| context.resolve(path)) {
+            Ok(address) if addresses.contains(&address) => {
+                faults.push(format!("dial names \"{text}\" twice; drop one"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if texts.is_empty() {
+        faults.push("dial is empty; name an address, e.g. ipc:///tmp/hikyuu_real.ipc".to_owned());
+    }
+    addresses
+}
+
+fn sessions(options: &Options, context: &Context, faults: &mut Vec<String>) -> Sessions {
+    let mut phases: Vec<Phase> = Vec::new();
+    for text in &options.phases {
+        match text.parse() {
+            Ok(phase) => phases.push(phase),
+            Err(error) => faults.push(format!("phases: {error}")),
+        }
+    }
+    let mut calendar = TradingCalendar::shipped();
+    if let Some(file) = &options.holidays_file {
+        let path = context.resolve(file);
+        let text = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let added = text.and_then(|text| {
+            calendar.clone().with_holidays(&text).map_err(|error| error.to_string())
+        });
+        match added {
+            Ok(with_holidays) => calendar = with_holidays,
+            Err(fault) => faults.push(format!(
+                "holidays_file {} cannot be used: {fault}; name a file with one date a line",
+                path.display()
+            )),
+        }
+    }
+    Sessions::new(&phases, options.ignore_weekend, calendar)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use plugin_api::{
+        ErrorKind,
+        serde_json::{Value, json},
+        testing,
+    };
+
+    use super::*;
+
+    fn settings(options: Value) -> Result<Settings, PluginError> {
+        let context = testing::context(&Arc::default(), Path::new("/base"));
+        Settings::new(&testing::options(options)?, &context)
+    }
+
+    #[test]
+    fn defaults_are_those_of_hikyuus_agent() {
+        let settings = settings(json!({})).unwrap();
+        let dial: Vec<_> = settings.dial.iter().map(ToString::to_string).collect();
+        assert_eq!(dial, ["ipc:///tmp/hikyuu_real.ipc"]);
+        assert_eq!((settings.topic.as_str(), settings.receive_buffer), (":spot:", 64 << 20));
+        assert_eq!(settings.stale_after, Some(time::Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn one_address_or_several_can_be_dialled() {
+        let one = settings(json!({ "dial": "tcp://127.0.0.1:9200" })).unwrap();
+        assert_eq!(one.dial.len(), 1);
+        let two = settings(json!({ "dial": ["ipc://a", "tcp://[::1]:9200"] })).unwrap();
+        assert_eq!(two.dial.len(), 2);
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let error = settings(json!({
+            "dial": ["tcp://127.0.0.1", "ws://x:1", "ipc://a", "unix:///base/a"],
+            "topic": "x".repeat(256),
+            "max_message": "2GiB",
+            "receive_buffer": "1KiB",
+            "connect_timeout": "0s",
+            "reconnect_max": "1h",
+            "phases": ["9-10"],
+            "holidays_file": "absent.txt",
+        }))
+        .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        let expected = [
+            "\"tcp://127.0.0.1\"",
+            "ws://x:1",
+            "\"unix:///base/a\" twice",
+            "topic has 256",
+            "max_message is 2GiB",
+            "receive_buffer is 1KiB",
+            "connect_timeout is 0ms",
+            "reconnect_max is 1h; use 100ms to 5m",
+            "\"9-10\"",
+            "/base/absent.txt",
+        ];
+        for text in expected {
+            assert!(error.message.contains(text), "{text} is missing in: {error}");
+        }
+        assert!(settings(json!({ "dial": [] })).is_err());
+        assert!(settings(json!({ "max_message": "1MiB", "receive_buffer": "64KiB" })).is_err());
+    }
+}

@@ -1,0 +1,231 @@
+//! What the `qmt` source can be told.
+
+use std::{net::ToSocketAddrs, path::PathBuf, time};
+
+use plugin_api::{
+    Context, Duration, PluginError, options,
+    schemas::session::{Phase, Sessions, TradingCalendar},
+};
+
+/// Shortest token; a shorter one can be guessed.
+const SHORTEST_TOKEN: usize = 8;
+/// Between these lies a useful pause between heartbeats.
+const HEARTBEATS: [time::Duration; 2] =
+    [time::Duration::from_secs(1), time::Duration::from_secs(60)];
+/// Least silence that can mean something: polled QMT answers every few seconds.
+const SHORTEST_STALE: time::Duration = time::Duration::from_secs(1);
+
+options! {
+    /// Options of the `qmt` source.
+    #[serde(default)]
+    pub struct Options {
+        /// Address at which `qmt_bridge.py` finds the host: `tcp://127.0.0.1:9300`, or
+        /// `tcp://0.0.0.0:9300` for a bridge on another machine. Port 0 picks a free one, which the
+        /// log names. Default `tcp://127.0.0.1:9300`.
+        pub listen: Option<String>,
+        /// Secret that the bridge must know, at least 8 characters; best written `"${file:NAME}"`.
+        /// It never crosses the network. Must be given unless `connect` is.
+        pub token: Option<String>,
+        /// Read a running `qmt-bridge` server instead of listening, e.g.
+        /// `ws://192.168.1.20:8000/ws/whole_quote`. It has neither numbers nor confirmations, so what
+        /// it sends while the host is away is lost.
+        pub connect: Option<String>,
+        /// With `connect`: markets (`SH`) or securities (`600000.SH`) to subscribe. Default
+        /// `["SH", "SZ", "BJ"]`.
+        pub symbols: Vec<String>,
+        /// Pause between signs of life on an idle connection, 1s to 60s; after three of them without
+        /// an answer it is given up. Default 5s.
+        pub heartbeat: Duration,
+        /// How long the source may be silent during `phases` before the host counts as degraded, at
+        /// least 1s; 0s for ever. Default 30s.
+        pub stale_after: Duration,
+        /// When quotes are expected, on the exchange's clock; `[]` for always. Default
+        /// `["09:15-11:30", "13:00-15:00"]`.
+        pub phases: Vec<String>,
+        /// Expect quotes on trading days only. Default true.
+        pub ignore_weekend: bool,
+        /// File with holidays that the shipped calendar does not know, one date a line.
+        pub holidays_file: Option<PathBuf>,
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            token: None,
+            connect: None,
+            symbols: ["SH", "SZ", "BJ"].map(str::to_owned).into(),
+            heartbeat: Duration(time::Duration::from_secs(5)),
+            stale_after: Duration(time::Duration::from_secs(30)),
+            phases: ["09:15-11:30", "13:00-15:00"].map(str::to_owned).into(),
+            ignore_weekend: true,
+            holidays_file: None,
+        }
+    }
+}
+
+/// Where the quotes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Bridges that connect.
+    Bridge {
+        /// Host and port.
+        address: String,
+        /// What they must know.
+        token: String,
+    },
+    /// A server of somebody else's.
+    Server {
+        /// Host and port.
+        address: String,
+        /// What follows, from the slash on.
+        path: String,
+        /// What to subscribe.
+        symbols: Vec<String>,
+    },
+}
+
+/// The options, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the quotes come from.
+    pub origin: Origin,
+    /// Pause between signs of life.
+    pub heartbeat: time::Duration,
+    /// Longest silence while quotes are expected; `None` when nobody minds.
+    pub stale_after: Option<time::Duration>,
+    /// When they are.
+    pub sessions: Sessions,
+}
+
+impl Options {
+    /// Checks the options and reports all faults at once.
+    ///
+    /// # Errors
+    /// `Config`.
+    pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
+        let mut faults = Vec::new();
+        let origin = self.origin(&mut faults);
+        if !(HEARTBEATS[0]..=HEARTBEATS[1]).contains(&*self.heartbeat) {
+            faults.push(format!("`heartbeat` is {}; use 1s to 60s", self.heartbeat));
+        }
+        if !self.stale_after.is_zero() && *self.stale_after < SHORTEST_STALE {
+            let given = self.stale_after;
+            faults.push(format!("`stale_after` is {given}; the least is 1s, or 0s for ever"));
+        }
+        let sessions = self.sessions(context, &mut faults);
+        match (origin, sessions) {
+            (Some(origin), Some(sessions)) if faults.is_empty() => Ok(Settings {
+                origin,
+                heartbeat: *self.heartbeat,
+                stale_after: (!self.stale_after.is_zero()).then_some(*self.stale_after),
+                sessions,
+            }),
+            _ => Err(PluginError::config(faults.join("; "))),
+        }
+    }
+
+    fn origin(&self, faults: &mut Vec<String>) -> Option<Origin> {
+        let Some(url) = &self.connect else { return self.bridge(faults) };
+        if self.listen.is_some() {
+            faults.push(
+                "`listen` and `connect` are both given; drop one, or make two sources".to_owned(),
+            );
+        }
+        if self.symbols.is_empty() || self.symbols.iter().any(|it| !is_subscribable(it)) {
+            faults.push(format!(
+                "`symbols` is {:?}; write markets such as SH and securities such as 600000.SH",
+                self.symbols
+            ));
+        }
+        let server = server_of(url);
+        if server.is_none() {
+            faults.push(format!(
+                "`connect` is \"{url}\"; write e.g. ws://192.168.1.20:8000/ws/whole_quote"
+            ));
+        }
+        let (address, path) = server?;
+        Some(Origin::Server { address, path, symbols: self.symbols.clone() })
+    }
+
+    fn bridge(&self, faults: &mut Vec<String>) -> Option<Origin> {
+        let listen = self.listen.as_deref().unwrap_or("tcp://127.0.0.1:9300");
+        let address = listen.strip_prefix("tcp://").filter(|rest| has_port(rest));
+        if address.is_none() {
+            faults.push(format!("`listen` is \"{listen}\"; write e.g. tcp://127.0.0.1:9300"));
+        }
+        let token = self.token.clone().unwrap_or_default();
+        if token.len() < SHORTEST_TOKEN {
+            let remedy = "make one with `openssl rand -hex 16` and give it to the bridge too";
+            faults.push(if token.is_empty() {
+                format!("`token` is missing; {remedy}")
+            } else {
+                format!(
+                    "`token` has {} characters, at least {SHORTEST_TOKEN}; {remedy}",
+                    token.len()
+                )
+            });
+        }
+        let address = address?.replacen('*', "0.0.0.0", 1);
+        Some(Origin::Bridge { address, token })
+    }
+
+    fn sessions(&self, context: &Context, faults: &mut Vec<String>) -> Option<Sessions> {
+        let mut phases: Vec<Phase> = Vec::new();
+        for text in &self.phases {
+            match text.parse() {
+                Ok(phase) => phases.push(phase),
+                Err(error) => faults.push(format!("`phases`: {error}")),
+            }
+        }
+        let mut calendar = TradingCalendar::shipped();
+        if let Some(file) = &self.holidays_file {
+            let path = context.resolve(file);
+            let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+            let with = |text: String| {
+                calendar.clone().with_holidays(&text).map_err(|error| error.to_string())
+            };
+            match read.and_then(with) {
+                Ok(with_holidays) => calendar = with_holidays,
+                Err(error) => {
+                    faults.push(format!("`holidays_file` {}: {error}", path.display()));
+                    return None;
+                }
+            }
+        }
+        Some(Sessions::new(&phases, self.ignore_weekend, calendar))
+    }
+}
+
+/// Host, port and path of `ws://host:port/path`.
+fn server_of(url: &str) -> Option<(String, String)> {
+    let rest = url.strip_prefix("ws://")?;
+    let (address, path) = match rest.split_once('/') {
+        Some((address, path)) => (address, format!("/{path}")),
+        None => (rest, String::new()),
+    };
+    let path = if path.len() > 1 { path } else { "/ws/whole_quote".to_owned() };
+    let is_path = path.bytes().all(|byte| byte.is_ascii_graphic());
+    (has_port(address) && is_path).then(|| (address.to_owned(), path))
+}
+
+fn has_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    !host.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+}
+
+fn is_subscribable(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+}
+
+/// Socket addresses of host and port.
+///
+/// # Errors
+/// A text that names the address.
+pub fn resolve(address: &str) -> Result<Vec<std::net::SocketAddr>, String> {
+    let resolved = address.to_socket_addrs().map_err(|error| {
+        format!("{address} cannot be resolved: {error}; use an IP address such as 127.0.0.1")
+    })?;
+    Ok(resolved.collect())
+}

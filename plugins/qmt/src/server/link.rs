@@ -1,0 +1,216 @@
+//! The connection of a bridge that knows the token.
+
+use std::{
+    io::Write,
+    net::{Shutdown, SocketAddr, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use plugin_api::serde_json::{self, Value};
+
+use super::{Shared, greet::refusal, lock};
+use crate::{
+    frame::{Frame, FrameReader, Kind},
+    queue::Arrival,
+};
+
+/// Heartbeats that may stay away before a link is given up.
+const MOST_MISSED: u32 = 3;
+
+/// One side of a connection: what the host says.
+pub struct Link {
+    stream: Mutex<TcpStream>,
+    last_word: Mutex<Instant>,
+    peer: SocketAddr,
+    spool: u64,
+    name: String,
+    is_closed: AtomicBool,
+}
+
+impl Link {
+    /// A link to the bridge at that address.
+    pub fn new(stream: TcpStream, peer: SocketAddr, spool: u64, name: String) -> Self {
+        Self {
+            stream: Mutex::new(stream),
+            last_word: Mutex::new(Instant::now()),
+            peer,
+            spool,
+            name,
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Where the bridge is.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Identity of the spool that it sends from.
+    pub fn spool(&self) -> u64 {
+        self.spool
+    }
+
+    /// Says that every sink has all frames up to that one.
+    pub fn acknowledge(&self, sequence: u64) {
+        self.send(&Frame { kind: Kind::Ack, sequence, body: Vec::new() });
+    }
+
+    /// Says why, and closes.
+    pub fn refuse(&self, code: u8, text: &str) {
+        self.send(&refusal(code, text));
+        self.hang_up();
+    }
+
+    /// Closes because the host ends.
+    pub fn close(&self, text: &str) {
+        self.refuse(4, text);
+    }
+
+    fn hang_up(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        let _ = lock(&self.stream).shutdown(Shutdown::Both);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, frame: &Frame) {
+        // whoever reads from the other half of the connection notices when it is broken
+        let sent = lock(&self.stream).write_all(&frame.encode());
+        if sent.is_err() {
+            self.is_closed.store(true, Ordering::Relaxed);
+        }
+        *lock(&self.last_word) = Instant::now();
+    }
+}
+
+/// How a link ended.
+enum End {
+    /// In order.
+    Bye,
+    /// The host closed it, or closes.
+    Ours,
+    /// Anything else.
+    Fault(String),
+}
+
+impl Shared {
+    /// Takes in what the bridge sends, to the end of the connection.
+    pub fn serve(&self, link: &Arc<Link>, mut reader: FrameReader) {
+        self.context.info(&format!(
+            "bridge {} connected from {}",
+            printable(&link.name),
+            link.peer
+        ));
+        self.context.gauge("qmt_bridge_connected", 1.0);
+        let copy = lock(&link.stream).try_clone();
+        let end = match copy {
+            Ok(mut stream) => self.read(link, &mut reader, &mut stream),
+            Err(error) => End::Fault(error.to_string()),
+        };
+        let mut current = lock(&self.current);
+        let is_current = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, link));
+        if is_current {
+            *current = None;
+            self.context.gauge("qmt_bridge_connected", 0.0);
+        }
+        drop(current);
+        match end {
+            End::Bye => self.context.info(&format!("the bridge at {} ended in order", link.peer)),
+            End::Ours => {}
+            End::Fault(fault) => {
+                link.refuse(5, &fault);
+                self.context.warn(&format!(
+                    "lost the bridge at {}: {fault}; it connects again and sends what was not \
+                     confirmed",
+                    link.peer
+                ));
+            }
+        }
+    }
+
+    fn read(&self, link: &Link, reader: &mut FrameReader, stream: &mut TcpStream) -> End {
+        let patience = self.heartbeat * MOST_MISSED;
+        loop {
+            if self.is_closing() || link.is_closed() {
+                return End::Ours;
+            }
+            self.keep_alive(link);
+            match reader.read_once(stream) {
+                Ok(Some(frame)) => match frame.kind {
+                    Kind::Batch => {
+                        if !self.pass_on(link, frame) {
+                            return End::Ours;
+                        }
+                        reader.forget_silence();
+                    }
+                    Kind::Heartbeat => {}
+                    Kind::Status => self.note(link, &frame.body),
+                    Kind::Bye => return End::Bye,
+                    kind => return End::Fault(format!("it sent a frame of kind {kind:?}")),
+                },
+                Ok(None) if reader.silence() > patience => {
+                    return End::Fault(format!("nothing came for {} s", patience.as_secs()));
+                }
+                Ok(None) => {}
+                Err(_) if link.is_closed() => return End::Ours,
+                Err(fault) => return End::Fault(fault.to_string()),
+            }
+        }
+    }
+
+    /// Waits for room in the queue, showing signs of life meanwhile; false when the link is over.
+    fn pass_on(&self, link: &Link, frame: Frame) -> bool {
+        let mut arrival = Arrival { spool: link.spool, sequence: frame.sequence, body: frame.body };
+        while let Err(back) = self.queue.push(arrival, crate::frame::read_timeout()) {
+            if self.is_closing() || link.is_closed() {
+                return false;
+            }
+            self.keep_alive(link);
+            arrival = back;
+        }
+        true
+    }
+
+    fn keep_alive(&self, link: &Link) {
+        if lock(&link.last_word).elapsed() >= self.heartbeat {
+            link.send(&Frame::new(Kind::Heartbeat, Vec::new()));
+        }
+    }
+
+    /// What the bridge tells about itself: a text, counters since it last told, and gauges.
+    fn note(&self, link: &Link, body: &[u8]) {
+        let Ok(status) = serde_json::from_slice::<Value>(body) else {
+            self.context
+                .warn(&format!("the bridge at {} sent a status that is no JSON", link.peer));
+            return;
+        };
+        if let Some(text) = status["text"].as_str() {
+            let line = format!("bridge at {}: {}", link.peer, printable(text));
+            match status["level"].as_str() {
+                Some("error") => self.context.error(&line),
+                Some("warning") => self.context.warn(&line),
+                _ => self.context.info(&line),
+            }
+        }
+        for (reason, records) in status["dropped"].as_object().into_iter().flatten() {
+            let known = ["bridge_queue_full", "bridge_spool_full"];
+            if let Some(reason) = known.iter().find(|it| *it == reason) {
+                self.context.dropped(reason, records.as_u64().unwrap_or(0));
+            }
+        }
+        if let Some(waiting) = status["spooled"].as_f64() {
+            self.context.gauge("qmt_bridge_spooled_batches", waiting);
+        }
+    }
+}
+
+/// A text of the bridge's, fit for a line of the log.
+fn printable(text: &str) -> String {
+    text.chars().take(300).map(|it| if it.is_control() { ' ' } else { it }).collect()
+}

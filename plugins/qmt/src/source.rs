@@ -1,0 +1,282 @@
+//! The source: frames of a bridge, or messages of a server, as batches.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Batch, Context, PluginError, Polled, Source};
+
+use crate::{
+    batches::{Maker, Numbers},
+    columns::{self, Head},
+    options::{Options, Origin, Settings, resolve},
+    progress::Progress,
+    queue::Arrival,
+    server::Server,
+    silence::Silence,
+    websocket::Client,
+};
+
+/// The `qmt` source.
+pub struct Qmt {
+    context: Context,
+    silence: Silence,
+    maker: Maker,
+    feed: Feed,
+}
+
+/// Where the quotes come from.
+enum Feed {
+    Bridge(Bridge),
+    Client(Box<Client>),
+}
+
+impl Source for Qmt {
+    type Options = Options;
+
+    /// Leaves the address alone: a host that runs may hold it rightly.
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let settings = options.check(context)?;
+        match &settings.origin {
+            Origin::Bridge { address, .. } => {
+                resolve(address).map(drop).map_err(PluginError::config)
+            }
+            Origin::Server { .. } => Client::new(&settings, context)?.check(),
+        }
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        let settings = options.check(&context)?;
+        let Settings { sessions, stale_after, .. } = settings.clone();
+        let feed = match &settings.origin {
+            Origin::Bridge { address, token } => Feed::Bridge(Bridge {
+                address: address.clone(),
+                token: token.clone(),
+                heartbeat: settings.heartbeat,
+                server: None,
+                progress: Arc::new(Mutex::new(Progress::open(&context)?)),
+                handed_on: VecDeque::new(),
+                confirmed: 0,
+            }),
+            Origin::Server { .. } => Feed::Client(Box::new(Client::new(&settings, &context)?)),
+        };
+        let mut source = Self {
+            silence: Silence::new(sessions, stale_after, &context),
+            maker: Maker::new(context.instance()),
+            feed,
+            context,
+        };
+        if let Feed::Bridge(bridge) = &mut source.feed
+            && let Err(error) = bridge.listen(&source.context)
+        {
+            // the instance before this one may still hold the address; each `next` tries again
+            source.context.warn(&error.message);
+        }
+        Ok(source)
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
+        self.silence.update(&self.context);
+        let deadline = Instant::now() + wait;
+        let batch = match &mut self.feed {
+            Feed::Bridge(bridge) => bridge.next(deadline, &mut self.maker, &self.context)?,
+            Feed::Client(client) => client.next(deadline, &mut self.maker, &self.context)?,
+        };
+        Ok(batch.map_or(Polled::Idle, Polled::Batch))
+    }
+
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
+        match &mut self.feed {
+            Feed::Bridge(bridge) => bridge.confirm(batches),
+            Feed::Client(_) => Ok(()),
+        }
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        match &mut self.feed {
+            Feed::Bridge(bridge) => {
+                // frees the address; what comes from now on is sent again to whoever listens next
+                bridge.server = None;
+                Ok(Some(lock(&bridge.progress).export()))
+            }
+            Feed::Client(_) => Ok(None),
+        }
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        match &mut self.feed {
+            Feed::Bridge(bridge) => lock(&bridge.progress).import(state),
+            Feed::Client(_) => Ok(()),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        match &mut self.feed {
+            Feed::Bridge(bridge) => bridge.server = None,
+            Feed::Client(client) => client.close(),
+        }
+        Ok(())
+    }
+}
+
+/// Frames in, batches out, confirmations back.
+struct Bridge {
+    address: String,
+    token: String,
+    heartbeat: Duration,
+    /// None while the address cannot be had, and after the state was given away.
+    server: Option<Server>,
+    progress: Arc<Mutex<Progress>>,
+    /// Spool and number of frames that were given on and not confirmed, oldest first.
+    handed_on: VecDeque<(u64, u64)>,
+    confirmed: u64,
+}
+
+impl Bridge {
+    /// Listens, unless it does.
+    fn listen(&mut self, context: &Context) -> Result<(), PluginError> {
+        if self.server.is_none() {
+            let progress = Arc::clone(&self.progress);
+            let started =
+                Server::start(&self.address, &self.token, self.heartbeat, context, progress)?;
+            self.server = Some(started);
+        }
+        Ok(())
+    }
+
+    fn next(
+        &mut self,
+        deadline: Instant,
+        maker: &mut Maker,
+        context: &Context,
+    ) -> Result<Option<Batch>, PluginError> {
+        self.listen(context)?;
+        while let Some(arrival) = self.server.as_ref().and_then(|server| server.next(deadline)) {
+            let Arrival { spool, sequence, .. } = arrival;
+            let place = lock(&self.progress).of(spool);
+            if sequence <= place.taken {
+                // sent again by a bridge that had not heard of it
+                if sequence <= place.confirmed {
+                    self.acknowledge(spool, place.confirmed);
+                }
+                continue;
+            }
+            let made = self.make(&arrival, place.taken, place.last_record, maker, context);
+            let batch = match made {
+                Ok(batch) => batch,
+                Err(fault) => {
+                    context.dead_letter(&fault, &arrival.body);
+                    lock(&self.progress).take(spool, sequence, 0);
+                    self.pass_over(spool, sequence)?;
+                    return Err(PluginError::bad_data(format!(
+                        "frame {sequence} of the bridge was set aside: {fault}; take bridge and \
+                         host of one release"
+                    )));
+                }
+            };
+            match batch {
+                Some(batch) => {
+                    self.handed_on.push_back((spool, sequence));
+                    return Ok(Some(batch.numbered(spool, sequence, 0)));
+                }
+                None => self.pass_over(spool, sequence)?,
+            }
+        }
+        Ok(None)
+    }
+
+    fn make(
+        &self,
+        arrival: &Arrival,
+        taken: u64,
+        last_record: u64,
+        maker: &mut Maker,
+        context: &Context,
+    ) -> Result<Option<Batch>, String> {
+        let (head, rest) = Head::parse(&arrival.body)?;
+        let unpacked = head.unpack(rest)?;
+        let ticks = columns::ticks(&unpacked)?;
+        let count = u64::from(head.records);
+        if ticks.len() as u64 > count {
+            return Err(format!("it has {} ticks and numbers for {count}", ticks.len()));
+        }
+        if taken > 0 && head.previous > taken {
+            let lost = match last_record {
+                0 => String::new(),
+                last => format!("{} records ", head.first_record.saturating_sub(last + 1)),
+            };
+            context.count("qmt_gaps_total", 1);
+            context.error(&format!(
+                "{lost}between frames {taken} and {} are lost: the bridge had no room for them; \
+                 raise its spool_max_bytes",
+                arrival.sequence
+            ));
+        }
+        let numbers = Numbers { first: head.first_record, count };
+        let batch = maker
+            .make(&ticks, numbers, head.received_us, context)
+            .map_err(|error| error.to_string())?;
+        let last = head.first_record.saturating_add(count.saturating_sub(1));
+        lock(&self.progress).take(arrival.spool, arrival.sequence, last);
+        if head.is_snapshot {
+            context.count("qmt_snapshot_batches_total", 1);
+        }
+        Ok(batch)
+    }
+
+    /// A frame without a quote is confirmed together with the one before it.
+    fn pass_over(&mut self, spool: u64, sequence: u64) -> Result<(), PluginError> {
+        match self.handed_on.back_mut() {
+            Some(last) if last.0 == spool => {
+                last.1 = sequence;
+                Ok(())
+            }
+            // frames of another spool are still under way; the next of this one confirms it too
+            Some(_) => Ok(()),
+            None => self.tell(spool, sequence),
+        }
+    }
+
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
+        let mut latest: Option<(u64, u64)> = None;
+        while self.confirmed < batches {
+            let Some(place) = self.handed_on.pop_front() else { break };
+            self.confirmed += 1;
+            if let Some(earlier) = latest.filter(|earlier| earlier.0 != place.0) {
+                self.tell(earlier.0, earlier.1)?;
+            }
+            latest = Some(place);
+        }
+        latest.map_or(Ok(()), |(spool, sequence)| self.tell(spool, sequence))
+    }
+
+    /// Keeps it first, so that the bridge never forgets what the host does not remember.
+    fn tell(&self, spool: u64, sequence: u64) -> Result<(), PluginError> {
+        let kept = lock(&self.progress).confirm(spool, sequence);
+        self.acknowledge(spool, sequence);
+        kept
+    }
+
+    fn acknowledge(&self, spool: u64, sequence: u64) {
+        if let Some(server) = &self.server {
+            server.acknowledge(spool, sequence);
+        }
+    }
+}
+
+fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+impl Qmt {
+    /// Where the source listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        match &self.feed {
+            Feed::Bridge(bridge) => bridge.server.as_ref().unwrap().address(),
+            Feed::Client(_) => panic!("it does not listen"),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Reads a running `qmt-bridge` server: JSON of xtquant's callbacks over a WebSocket.
+//!
+//! ```text
+//! → {"codes": ["SH", "SZ"]}                       once; nothing is answered
+//! ← {"600000.SH": {"time": 1733118954000, …}, …}  once a callback, changed securities alone
+//! ```
+//!
+//! The server has no numbers, so what is lost between two connections is made up for by a snapshot
+//! over HTTP after each connect (`/api/full_tick`).
+
+mod snapshot;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use plugin_api::{Batch, Context, PluginError, serde_json::json};
+use tungstenite::{Bytes, Error, Message, WebSocket, protocol::WebSocketConfig};
+
+use crate::{
+    batches::{Maker, Numbers},
+    json,
+    options::{Origin, Settings, resolve},
+    tick::Coded,
+};
+use snapshot::Snapshot;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Largest message, bytes: a callback with 20,000 securities has 12 MB.
+const MOST_MESSAGE: usize = 64 << 20;
+/// Heartbeats that may stay unanswered before a connection is given up.
+const MOST_MISSED: u32 = 3;
+/// How long after a connect ticks may be older than the snapshot.
+const SETTLES_AFTER: Duration = Duration::from_secs(60);
+/// Least wait within a read; the system takes no shorter one.
+const LEAST_WAIT: Duration = Duration::from_millis(1);
+
+/// A client of one server.
+pub struct Client {
+    address: String,
+    path: String,
+    symbols: Vec<String>,
+    heartbeat: Duration,
+    connection: Option<Connection>,
+    /// Records that were given numbers.
+    numbered: u64,
+}
+
+/// A subscription, with what it takes to keep each security's order.
+struct Connection {
+    socket: WebSocket<TcpStream>,
+    opened: Instant,
+    last_heard: Instant,
+    last_asked: Instant,
+    snapshot: Option<Snapshot>,
+    /// Latest `time` by code, while snapshot and messages can overlap.
+    latest_by_code: HashMap<String, f64>,
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    ///
+    /// # Errors
+    /// `Config` when the settings name no server.
+    pub fn new(settings: &Settings, context: &Context) -> Result<Self, PluginError> {
+        let Origin::Server { address, path, symbols } = settings.origin.clone() else {
+            return Err(PluginError::config("`connect` is missing"));
+        };
+        context.gauge("qmt_bridge_connected", 0.0);
+        let heartbeat = settings.heartbeat;
+        Ok(Self { address, path, symbols, heartbeat, connection: None, numbered: 0 })
+    }
+
+    /// Whether somebody listens there.
+    ///
+    /// # Errors
+    /// `Retry` that names the server.
+    pub fn check(&self) -> Result<(), PluginError> {
+        self.dial().map(drop)
+    }
+
+    /// The next message as a batch; `None` when nothing came until then.
+    ///
+    /// # Errors
+    /// `Retry` while the server is away, `BadData` for a message that is no payload.
+    pub fn next(
+        &mut self,
+        deadline: Instant,
+        maker: &mut Maker,
+        context: &Context,
+    ) -> Result<Option<Batch>, PluginError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.connect(context)?,
+        };
+        loop {
+            let received = connection.receive(deadline, self.heartbeat, context);
+            let text = received.map_err(|fault| self.lost(&fault, context))?;
+            let Some(text) = text else {
+                self.connection = Some(connection);
+                return Ok(None);
+            };
+            let ticks = match json::ticks(&text) {
+                Ok(ticks) => connection.in_order(ticks, context),
+                Err(fault) => {
+                    self.connection = Some(connection);
+                    context.dead_letter(&fault, &text);
+                    return Err(PluginError::bad_data(format!(
+                        "a message of {} was set aside: {fault}",
+                        self.address
+                    )));
+                }
+            };
+            let count = ticks.len() as u64;
+            let numbers = Numbers { first: self.numbered + 1, count };
+            self.numbered += count;
+            if let Some(batch) = maker.make(&ticks, numbers, context.now_us(), context)? {
+                self.connection = Some(connection);
+                return Ok(Some(batch));
+            }
+        }
+    }
+
+    /// Ends the subscription.
+    pub fn close(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            // the server unsubscribes when the connection ends, with or without a word
+            let _ = connection.socket.close(None);
+            let _ = connection.socket.flush();
+        }
+    }
+
+    fn connect(&self, context: &Context) -> Result<Connection, PluginError> {
+        let stream = self.dial()?;
+        let limit = Some(MOST_MESSAGE);
+        let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
+        let url = format!("ws://{}{}", self.address, self.path);
+        let (mut socket, _) = tungstenite::client::client_with_config(url, stream, Some(config))
+            .map_err(|error| {
+                self.away(&format!("it does not speak WebSocket at {}: {error}", self.path))
+            })?;
+        let subscription = json!({ "codes": self.symbols }).to_string();
+        socket
+            .send(Message::text(subscription))
+            .map_err(|error| self.away(&format!("the subscription failed: {error}")))?;
+        context.info(&format!(
+            "subscribed to {} at ws://{}",
+            self.symbols.join(", "),
+            self.address
+        ));
+        context.gauge("qmt_bridge_connected", 1.0);
+        let now = Instant::now();
+        Ok(Connection {
+            socket,
+            opened: now,
+            last_heard: now,
+            last_asked: now,
+            snapshot: Some(Snapshot::ask(&self.address, &self.symbols)),
+            latest_by_code: HashMap::new(),
+        })
+    }
+
+    fn dial(&self) -> Result<TcpStream, PluginError> {
+        let mut fault = "it has no address".to_owned();
+        for address in resolve(&self.address).map_err(|fault| self.away(&fault))? {
+            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                Ok(stream) => {
+                    let timeouts = stream
+                        .set_read_timeout(Some(CONNECT_TIMEOUT))
+                        .and_then(|()| stream.set_write_timeout(Some(CONNECT_TIMEOUT)))
+                        .and_then(|()| stream.set_nodelay(true));
+                    timeouts.map_err(|error| self.away(&error.to_string()))?;
+                    return Ok(stream);
+                }
+                Err(error) => fault = error.to_string(),
+            }
+        }
+        Err(self.away(&fault))
+    }
+
+    fn away(&self, fault: &str) -> PluginError {
+        PluginError::retry(format!(
+            "qmt-bridge at {}: {fault}; start it, or correct `connect`",
+            self.address
+        ))
+    }
+
+    fn lost(&self, fault: &str, context: &Context) -> PluginError {
+        context.gauge("qmt_bridge_connected", 0.0);
+        PluginError::retry(format!(
+            "lost qmt-bridge at {}: {fault}; the source connects again",
+            self.address
+        ))
+    }
+}
+
+impl Connection {
+    /// The next payload; `None` when none came until then.
+    fn receive(
+        &mut self,
+        deadline: Instant,
+        heartbeat: Duration,
+        context: &Context,
+    ) -> Result<Option<Vec<u8>>, String> {
+        loop {
+            if let Some(text) = self.snapshot_that_came(context) {
+                return Ok(Some(text));
+            }
+            let wait = deadline.saturating_duration_since(Instant::now()).max(LEAST_WAIT);
+            let set = self.socket.get_ref().set_read_timeout(Some(wait));
+            set.map_err(|error| error.to_string())?;
+            match self.socket.read() {
+                Ok(message) => {
+                    self.last_heard = Instant::now();
+                    match message {
+                        Message::Text(text) => return Ok(Some(text.as_bytes().to_vec())),
+                        Message::Binary(bytes) => return Ok(Some(bytes.to_vec())),
+                        Message::Close(_) => return Err("it closed the connection".to_owned()),
+                        _ => {}
+                    }
+                }
+                Err(Error::Io(error)) if is_pause(&error) => {
+                    self.ask_for_a_sign(heartbeat)?;
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn ask_for_a_sign(&mut self, heartbeat: Duration) -> Result<(), String> {
+        if self.last_heard.elapsed() > heartbeat * MOST_MISSED {
+            return Err(format!("nothing came for {} s", (heartbeat * MOST_MISSED).as_secs()));
+        }
+        if self.last_heard.max(self.last_asked).elapsed() > heartbeat {
+            self.last_asked = Instant::now();
+            self.socket.send(Message::Ping(Bytes::new())).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn snapshot_that_came(&mut self, context: &Context) -> Option<Vec<u8>> {
+        match self.snapshot.as_ref()?.answer()? {
+            Ok(text) => {
+                self.snapshot = None;
+                Some(text)
+            }
+            Err(fault) => {
+                self.snapshot = None;
+                context.warn(&format!(
+                    "no snapshot after connecting: {fault}; securities come as they change"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Drops what is older than what was given on, as long as snapshot and messages can overlap.
+    fn in_order(&mut self, ticks: Vec<Coded<'static>>, context: &Context) -> Vec<Coded<'static>> {
+        if self.snapshot.is_none() && self.opened.elapsed() > SETTLES_AFTER {
+            self.latest_by_code = HashMap::new();
+            return ticks;
+        }
+        let before = ticks.len();
+        let kept: Vec<_> = ticks.into_iter().filter(|coded| self.is_newest(coded)).collect();
+        if kept.len() < before {
+            context.dropped("superseded", (before - kept.len()) as u64);
+        }
+        kept
+    }
+
+    /// A tick without `time` is always taken for the newest.
+    fn is_newest(&mut self, coded: &Coded<'_>) -> bool {
+        let time = coded.tick.time;
+        match self.latest_by_code.get_mut(coded.code.as_ref()) {
+            Some(latest) if time < *latest => false,
+            Some(latest) => {
+                *latest = latest.max(time);
+                true
+            }
+            None => {
+                if time.is_finite() {
+                    self.latest_by_code.insert(coded.code.to_string(), time);
+                }
+                true
+            }
+        }
+    }
+}
+
+fn is_pause(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}

@@ -1,0 +1,290 @@
+//! Options as they are written, and as they are checked.
+
+use std::{fs, path::PathBuf, time};
+
+use plugin_api::{
+    Context, Duration, PluginError, options,
+    schemas::session::{Phase, Sessions, TradingCalendar},
+};
+use ureq::http::Uri;
+
+use crate::{
+    client::{Client, ClientSettings},
+    symbols::{self, Listing},
+};
+
+const INTERVALS: (time::Duration, time::Duration) =
+    (time::Duration::from_millis(100), time::Duration::from_secs(3_600));
+const TIMEOUTS: (time::Duration, time::Duration) =
+    (time::Duration::from_millis(100), time::Duration::from_secs(60));
+const LONGEST_CLOSING_LAG: time::Duration = time::Duration::from_secs(600);
+const MOST_REQUEST_SYMBOLS: usize = 800;
+const MOST_CONCURRENCY: usize = 64;
+const MOST_RETRIES: u32 = 20;
+
+options! {
+    /// Options of the `qq` source.
+    #[serde(default)]
+    pub struct Options {
+        /// Securities to ask for, as `["sh600000", "000001.SZ"]`, or `{ hikyuu = "PATH" }`: the valid
+        /// A shares, indices and ETFs of Hikyuu's database, e.g. `~/.hikyuu/stock.db`. Default:
+        /// those of `symbols_file`; without that, all A shares as of the release.
+        pub symbols: Option<Symbols>,
+        /// File with a security a line, in the first column or in `market` and `code`; relative to
+        /// pipeline.toml. Added to `symbols`.
+        pub symbols_file: Option<PathBuf>,
+        /// Address to which the symbols are appended. Default `http://qt.gtimg.cn/q=`.
+        pub url: String,
+        /// From the start of a round to that of the next, 100ms to 1h; less than 1s only for a server
+        /// of your own. Default 10s.
+        pub interval: Duration,
+        /// Symbols in a request, 1 to 800. Default 60.
+        pub request_symbols: usize,
+        /// Requests at a time, each over a connection of its own, 1 to 64. Default 8.
+        pub concurrency: usize,
+        /// Longest time of a request, from connecting to the last byte, 100ms to 60s. A round ends
+        /// after the longer of this and `interval`, with what it has. Default 10s.
+        pub timeout: Duration,
+        /// How often a request that failed is tried again in its round, 0 to 20. Default 3.
+        pub retries: u32,
+        /// Times of trading days between which it asks, on the exchange's clock; `[]`: day and night,
+        /// every day. Default `["09:00-12:00", "13:00-15:00"]`.
+        pub phases: Vec<String>,
+        /// Whether to ask on trading days only, by the calendar of the release; `false`: every day.
+        /// Default true.
+        pub ignore_weekend: bool,
+        /// File with a day a line (2027-01-01) on which nobody trades, added to the calendar;
+        /// relative to pipeline.toml.
+        pub holidays_file: Option<PathBuf>,
+        /// How long after the end of a phase its last round starts, 0s to 10m; the exchanges publish
+        /// the closing price some seconds after 15:00. Default 5s.
+        pub closing_lag: Duration,
+        /// Proxy to connect through: `http://HOST:PORT`, which must allow CONNECT, or
+        /// `socks5://HOST:PORT`, each also with `USER:PASSWORD@`. Default: none; the environment's is
+        /// not used.
+        pub proxy: Option<String>,
+        /// Within a phase, no record for so long makes the host unhealthy. Default: three intervals.
+        pub stale_after: Option<Duration>,
+        /// End after so many rounds; 0: never. Default 0.
+        pub rounds: u64,
+    }
+}
+
+/// Where the symbols come from.
+#[derive(
+    Debug,
+    Clone,
+    plugin_api::serde::Deserialize,
+    plugin_api::serde::Serialize,
+    plugin_api::schemars::JsonSchema,
+)]
+#[serde(crate = "plugin_api::serde", untagged)]
+#[schemars(crate = "plugin_api::schemars")]
+pub enum Symbols {
+    /// The symbols themselves.
+    List(Vec<String>),
+    /// A database.
+    Database(Database),
+}
+
+options! {
+    /// Where Hikyuu keeps its list of securities.
+    pub struct Database {
+        /// Path of `stock.db`; `~/` stands for the home folder.
+        pub hikyuu: PathBuf,
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let seconds = |seconds| Duration(time::Duration::from_secs(seconds));
+        Self {
+            symbols: None,
+            symbols_file: None,
+            url: "http://qt.gtimg.cn/q=".to_owned(),
+            interval: seconds(10),
+            request_symbols: 60,
+            concurrency: 8,
+            timeout: seconds(10),
+            retries: 3,
+            phases: ["09:00-12:00", "13:00-15:00"].map(str::to_owned).to_vec(),
+            ignore_weekend: true,
+            holidays_file: None,
+            closing_lag: seconds(5),
+            proxy: None,
+            stale_after: None,
+            rounds: 0,
+        }
+    }
+}
+
+/// Options that can work.
+#[derive(Debug)]
+pub struct Settings {
+    /// What to ask for.
+    pub listing: Listing,
+    /// How to ask.
+    pub client: ClientSettings,
+    /// When to ask.
+    pub sessions: Sessions,
+    /// From the start of a round to that of the next.
+    pub interval: time::Duration,
+    /// Symbols in a request.
+    pub request_symbols: usize,
+    /// Requests at a time.
+    pub concurrency: usize,
+    /// Longest time of a request.
+    pub timeout: time::Duration,
+    /// How often a request is tried again.
+    pub retries: u32,
+    /// Within a phase, silence of so long is a fault.
+    pub stale_after: time::Duration,
+    /// End after so many rounds; 0: never.
+    pub rounds: u64,
+}
+
+impl Options {
+    /// Checks everything at once and reads the files.
+    ///
+    /// # Errors
+    /// `Config` with all problems, `Retry` when Hikyuu's database is busy.
+    pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
+        let mut problems = Problems::default();
+        problems.within("interval", *self.interval, INTERVALS);
+        problems.within("timeout", *self.timeout, TIMEOUTS);
+        problems.within(
+            "closing_lag",
+            *self.closing_lag,
+            (time::Duration::ZERO, LONGEST_CLOSING_LAG),
+        );
+        problems.between("request_symbols", self.request_symbols, 1, MOST_REQUEST_SYMBOLS);
+        problems.between("concurrency", self.concurrency, 1, MOST_CONCURRENCY);
+        problems.between("retries", self.retries, 0, MOST_RETRIES);
+        let base: Option<Uri> = format!("{}sh600000", self.url).parse().ok();
+        let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        if !base.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
+            problems.add(format!("`url` is \"{}\"; write e.g. http://qt.gtimg.cn/q=", self.url));
+        }
+        // the address may hold a password
+        let proxy = self.proxy.as_deref().map(Client::proxy);
+        if proxy.as_ref().is_some_and(Option::is_none) {
+            problems.add(
+                "`proxy` is no address; write http://HOST:PORT or socks5://HOST:PORT".to_owned(),
+            );
+        }
+        let phases = self.phases.iter().filter_map(|text| problems.keep(text.parse::<Phase>()));
+        let phases: Vec<Phase> = phases.collect();
+        let calendar = problems.keep(self.calendar(context));
+        let listing = match self.listing(context) {
+            Err(error) if error.kind == plugin_api::ErrorKind::Retry => return Err(error),
+            listing => problems.keep(listing),
+        };
+        let (Some(calendar), Some(listing), true) = (calendar, listing, problems.0.is_empty())
+        else {
+            return Err(PluginError::config(problems.0.join("\n")));
+        };
+        Ok(Settings {
+            listing,
+            client: ClientSettings {
+                url: self.url.clone(),
+                proxy: proxy.flatten(),
+                connections: self.concurrency,
+            },
+            sessions: Sessions::new(&phases, self.ignore_weekend, calendar)
+                .with_closing_lag(*self.closing_lag),
+            interval: *self.interval,
+            request_symbols: self.request_symbols,
+            concurrency: self.concurrency,
+            timeout: *self.timeout,
+            retries: self.retries,
+            stale_after: self.stale_after.map_or(3 * *self.interval, |it| *it),
+            rounds: self.rounds,
+        })
+    }
+
+    fn calendar(&self, context: &Context) -> Result<TradingCalendar, String> {
+        let shipped = TradingCalendar::shipped();
+        let Some(path) = &self.holidays_file else { return Ok(shipped) };
+        let text = fs::read_to_string(context.resolve(path)).map_err(|error| {
+            format!("`holidays_file` {}: {error}; name a text file", path.display())
+        })?;
+        shipped
+            .with_holidays(&text)
+            .map_err(|error| format!("`holidays_file` {}: {error}", path.display()))
+    }
+
+    fn listing(&self, context: &Context) -> Result<Listing, PluginError> {
+        let mut listing = Listing::default();
+        match &self.symbols {
+            Some(Symbols::List(texts)) => listing.add_all(texts).map_err(PluginError::config)?,
+            Some(Symbols::Database(database)) => {
+                symbols::add_database(&mut listing, &context.resolve(&home(&database.hikyuu)))?;
+            }
+            None => {}
+        }
+        if let Some(path) = &self.symbols_file {
+            let in_file = |error: String| {
+                PluginError::config(format!("`symbols_file` {}: {error}", path.display()))
+            };
+            let bytes = fs::read(context.resolve(&home(path)))
+                .map_err(|error| in_file(format!("{error}; name a csv or text file")))?;
+            symbols::add_file(&mut listing, &bytes).map_err(in_file)?;
+        }
+        if self.symbols.is_none() && self.symbols_file.is_none() {
+            symbols::add_shipped(&mut listing).map_err(PluginError::config)?;
+        }
+        if listing.symbols().is_empty() {
+            return Err(PluginError::config(
+                "no symbol to ask for; name some in `symbols` or `symbols_file`, or leave both out for \
+                 the whole market",
+            ));
+        }
+        Ok(listing)
+    }
+}
+
+/// A path with the home folder in place of `~/`.
+fn home(path: &std::path::Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// What is wrong with the options.
+#[derive(Default)]
+struct Problems(Vec<String>);
+
+impl Problems {
+    fn add(&mut self, problem: String) {
+        self.0.push(problem);
+    }
+
+    fn keep<T>(&mut self, result: Result<T, impl ToString>) -> Option<T> {
+        result.map_err(|error| self.add(error.to_string())).ok()
+    }
+
+    fn between<T: PartialOrd + std::fmt::Display>(
+        &mut self,
+        key: &str,
+        given: T,
+        least: T,
+        most: T,
+    ) {
+        if given < least || given > most {
+            self.add(format!("`{key}` is {given}; write {least} to {most}"));
+        }
+    }
+
+    fn within(
+        &mut self,
+        key: &str,
+        given: time::Duration,
+        bounds: (time::Duration, time::Duration),
+    ) {
+        if given < bounds.0 || given > bounds.1 {
+            let [given, least, most] = [given, bounds.0, bounds.1].map(Duration);
+            self.add(format!("`{key}` is {given}; write {least} to {most}"));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""Stands in for xtquant, which runs on Windows beside QMT alone."""

@@ -1,0 +1,89 @@
+//! Bars of recorded days, computed once more by pandas, and a host that is broken off between.
+
+use harness::{Bench, DAYS, Day, free_port, python, sample};
+
+const EVERY_PERIOD: &str = "[\"1m\", \"3m\", \"5m\", \"15m\", \"30m\", \"60m\", \"2h\", \"4h\", \"6h\", \
+                            \"12h\", \"day\", \"week\", \"month\", \"quarter\", \"halfyear\", \"year\"]";
+
+/// A host that makes bars of a source `day` and keeps them in a lake.
+fn bench(source: &str, updates: bool) -> Bench {
+    let bench = Bench::with_links(&["replay", "bars", "parquet"]);
+    bench.pipeline(&format!(
+        "{source}\n[transforms.bars]\nplugin = \"bars\"\ninputs = [\"day\"]\n\
+         periods = {EVERY_PERIOD}\nupdates = {updates}\n\
+         [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"bars\"]\npath = \"lake\"\n"
+    ));
+    bench
+}
+
+/// Compares the lake with what pandas computes of the recorded day; returns the number of bars.
+fn check(bench: &Bench, day: &Day, changes: &str) -> u64 {
+    let (lake, recorded) = (bench.path("lake"), sample(day.file));
+    let (lake, recorded) = (lake.display().to_string(), recorded.display().to_string());
+    let checked = python("bars_check.py", &[&lake, &recorded, changes]).finish();
+    checked.trim().strip_suffix(" bars").unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_bars_of_every_recorded_day_are_those_that_pandas_computes() {
+    for day in DAYS {
+        let bench = bench(&day.source(), false);
+        let run = bench.run(&["run"]);
+        run.assert(0, &[]);
+        assert_eq!(run.summary("bars", "in"), day.records);
+        assert_eq!(run.summary("lake", "out"), check(&bench, &day, "complete"), "{}", day.file);
+    }
+}
+
+#[test]
+fn bars_that_change_end_as_the_same_bars() {
+    let day = DAYS[2];
+    let bench = bench(&day.source(), true);
+    let run = bench.run(&["run"]);
+    run.assert(0, &[]);
+    assert!(run.summary("lake", "out") > 10 * check(&bench, &day, "changes"));
+}
+
+/// The day in two files, each replayed by a host of its own with the same state.
+#[test]
+fn a_day_that_is_broken_off_gives_the_bars_of_an_unbroken_one() {
+    let day = DAYS[2];
+    let whole = sample(day.file).display().to_string();
+    let halves = python("split_day.py", &[&whole, "10:00:31", "13:30:07"]);
+    let folder = halves.finish().trim().to_owned();
+    let bench = bench(&day.source(), true);
+    let pipeline = bench.read("pipeline.toml");
+    for part in 0..3 {
+        bench.pipeline(&pipeline.replace(&whole, &format!("{folder}/{part}.csv.gz")));
+        bench.run(&["run"]).assert(0, &[]);
+    }
+    check(&bench, &day, "changes");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// The options change while quotes come; what was seen of each bar goes from instance to instance.
+#[test]
+fn reloads_while_a_day_is_played_give_the_bars_of_a_quiet_run() {
+    let day = DAYS[2];
+    let port = free_port();
+    // a day of 5.5 hours in about 20 seconds
+    let source = day.source().replace("speed = 0.0", "speed = 1000.0");
+    let bench = bench(&source, true);
+    let host_keys = format!("[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n");
+    let unchanged = host_keys + &bench.read("pipeline.toml");
+    bench.pipeline(&unchanged);
+    let mut host = bench.start();
+    host.wait_for("the pipeline runs");
+    let mut changes = 0_u32;
+    while !host.has_ended() && changes < 10 {
+        changes += 1;
+        let options = format!("updates = true\ncheckpoint = \"{changes}h\"");
+        bench.pipeline(&unchanged.replace("updates = true", &options));
+        let (code, report) = host.reload(port);
+        assert_eq!(code, 200, "{report:#}");
+    }
+    let run = host.wait();
+    run.assert(0, &[]);
+    assert_eq!((changes, run.summary("bars", "dropped")), (10, 0));
+    check(&bench, &day, "changes");
+}

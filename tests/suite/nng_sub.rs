@@ -1,0 +1,164 @@
+//! Hosts that read what another host publishes.
+
+use harness::{Bench, DAYS, Day, Host, free_port, python, sample};
+
+/// A host that publishes a recorded day as fast as its subscriber reads, and keeps it in a lake.
+fn publisher(day: &Day, address: &str) -> Bench {
+    let bench = Bench::with_links(&["replay", "nng-pub", "parquet"]);
+    bench.pipeline(&format!(
+        "{}\n[sinks.feed]\nplugin = \"nng-pub\"\ninputs = [\"day\"]\nlisten = [\"{address}\"]\n\
+         wait_subscribers = 1\nslow_subscriber = \"wait\"\nmax_rate = 0\n\
+         [sinks.feed.buffer]\nwhen_full = \"block\"\n\
+         [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"day\"]\npath = \"lake\"\n",
+        day.source()
+    ));
+    bench
+}
+
+/// A host that reads that address into those sinks.
+fn reader(plugins: &[&str], address: &str, port: u16, sinks: &str) -> Bench {
+    let bench = Bench::with_links(&[plugins, &["nng-sub"]].concat());
+    bench.pipeline(&format!(
+        "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n[sources.bus]\nplugin = \"nng-sub\"\n\
+         dial = \"{address}\"\nslow_pipeline = \"wait\"\n{sinks}"
+    ));
+    bench
+}
+
+const LAKE: &str = "[sinks.lake]\nplugin = \"parquet\"\ninputs = [\"bus\"]\npath = \"lake\"\n";
+
+/// Waits until the source has given so many records.
+fn wait_for_records(host: &Host, port: u16, records: u64) {
+    let labels = "component=\"bus\",kind=\"source\",plugin=\"nng-sub\"";
+    let line = format!("dataserver_records_in_total{{{labels}}} {records}\n");
+    host.wait_for_answer(port, "/metrics", &line);
+}
+
+#[test]
+fn a_second_host_keeps_the_same_records_as_the_first() {
+    for day in DAYS {
+        let port = free_port();
+        let address = format!("tcp://127.0.0.1:{}", free_port());
+        let first = publisher(&day, &address);
+        let second = reader(&["parquet"], &address, port, LAKE);
+        let host = second.start();
+        // it dials until there is somebody
+        host.wait_for("no publisher answers");
+        first.run(&["run"]).assert(0, &[]);
+        wait_for_records(&host, port, day.records);
+        host.wait_for("lost tcp://");
+        let gaps = host.metric(port, "dataserver_source_gaps_total", "component=\"bus\"");
+        assert_eq!(gaps.to_string(), "0");
+        host.signal("TERM");
+        let run = host.wait();
+        run.assert(0, &[]);
+        assert_eq!(run.summary("bus", "dropped"), 0);
+        let lakes = [first.path("lake"), second.path("lake")].map(|it| it.display().to_string());
+        let compared = python("same_lakes.py", &[&lakes[0], &lakes[1]]);
+        assert_eq!(compared.finish().trim(), format!("{} rows", day.records));
+    }
+}
+
+#[test]
+fn a_host_between_changes_nothing_that_hikyuu_reads() {
+    let day = DAYS[0];
+    let port = free_port();
+    let feed = format!("abstract://dataserver-feed-{}", std::process::id());
+    let first = publisher(&day, &feed);
+    let again = format!("tcp://127.0.0.1:{}", free_port());
+    let sinks = format!(
+        "[sinks.again]\nplugin = \"nng-pub\"\ninputs = [\"bus\"]\nlisten = [\"{again}\"]\n\
+         wait_subscribers = 1\nslow_subscriber = \"wait\"\n[sinks.again.buffer]\n\
+         when_full = \"block\"\n"
+    );
+    let between = reader(&["nng-pub"], &feed, port, &sinks);
+    let host = between.start();
+    host.wait_for("the pipeline runs");
+    let recorded = sample(day.file).display().to_string();
+    let checked = python("check_feed.py", &[&again, &recorded]);
+    first.run(&["run"]).assert(0, &[]);
+    wait_for_records(&host, port, day.records);
+    host.signal("TERM");
+    host.wait().assert(0, &[]);
+    assert!(checked.finish().contains(&format!("{} quotes", day.records)));
+}
+
+#[test]
+fn a_publisher_that_is_killed_and_comes_back_is_read_again() {
+    let day = DAYS[1];
+    let port = free_port();
+    let address = format!("tcp://127.0.0.1:{}", free_port());
+    let first = publisher(&day, &address);
+    let second =
+        reader(&["null"], &address, port, "[sinks.none]\nplugin = \"null\"\ninputs = [\"bus\"]\n");
+    let host = second.start();
+    host.wait_for("no publisher answers");
+    let killed = first.start();
+    host.wait_for("reading tcp://");
+    while host.metric(port, "dataserver_records_in_total", "component=\"bus\"") < 1.0 {
+        std::thread::yield_now();
+    }
+    killed.signal("KILL");
+    killed.wait();
+    host.wait_for("lost tcp://");
+    std::fs::remove_dir_all(first.path("data")).unwrap();
+    first.run(&["run"]).assert(0, &[]);
+    host.signal("TERM");
+    let run = host.wait();
+    run.assert(0, &[]);
+    assert!(run.summary("bus", "in") > day.records, "{}", run.stderr);
+}
+
+#[test]
+fn check_tells_whether_the_publisher_answers() {
+    let address = format!("tcp://127.0.0.1:{}", free_port());
+    let bench = reader(
+        &["null"],
+        &address,
+        free_port(),
+        "[sinks.none]\nplugin = \"null\"\ninputs = [\"bus\"]\n",
+    );
+    bench.run(&["check", "--offline"]).assert(0, &[]);
+    bench.run(&["check"]).assert(78, &["no publisher answers", &address, "start the collector"]);
+    let publisher = nng::Socket::new(nng::Protocol::Pub0).unwrap();
+    publisher.listen(&address).unwrap();
+    bench.run(&["check"]).assert(0, &[]);
+}
+
+/// The options change again and again while a day is read; the connection goes from instance to
+/// instance.
+#[test]
+fn reloads_while_a_feed_is_read_lose_no_record_and_double_none() {
+    let day = DAYS[2];
+    let port = free_port();
+    let address = format!("tcp://127.0.0.1:{}", free_port());
+    let first = publisher(&day, &address);
+    let second = reader(&["parquet"], &address, port, LAKE);
+    let host = second.start();
+    host.wait_for("no publisher answers");
+    let paced = first.read("pipeline.toml").replace("max_rate = 0", "max_rate = 1000");
+    first.pipeline(&paced);
+    let publishing = first.start();
+    host.wait_for("reading tcp://");
+    let unchanged = second.read("pipeline.toml");
+    let mut changes = 0;
+    let taken = || host.metric(port, "dataserver_records_in_total", "component=\"bus\"");
+    #[allow(clippy::cast_precision_loss)]
+    while taken() < day.records as f64 / 2.0 {
+        changes += 1;
+        let options = format!("slow_pipeline = \"wait\"\nstale_after = \"{changes}m\"");
+        second.pipeline(&unchanged.replace("slow_pipeline = \"wait\"", &options));
+        let (code, report) = host.reload(port);
+        assert_eq!(code, 200, "{report:#}");
+    }
+    assert!(changes > 5, "{changes} reloads");
+    publishing.wait().assert(0, &[]);
+    wait_for_records(&host, port, day.records);
+    let connects = host.metric(port, "dataserver_connects_total", "component=\"bus\"");
+    assert_eq!(connects.to_string(), "1");
+    host.signal("TERM");
+    host.wait().assert(0, &[]);
+    let lakes = [first.path("lake"), second.path("lake")].map(|it| it.display().to_string());
+    let compared = python("same_lakes.py", &[&lakes[0], &lakes[1]]);
+    assert_eq!(compared.finish().trim(), format!("{} rows", day.records));
+}
