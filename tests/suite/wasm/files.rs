@@ -135,16 +135,3 @@ fn compiled_code_is_kept_and_a_damaged_copy_is_made_anew() {
     bench.run(&["run"]).assert(0, &[]);
     assert!(fs::read(file).unwrap() == whole, "the damaged copy was not replaced");
 }
-
-#[test]
-fn a_transform_in_c_is_a_plugin_like_any_other() {
-    let bench = Bench::new(&["faulty"]);
-    bench.install_wasm("c-passthrough");
-    bench.pipeline(
-        "[sources.day]\nplugin = \"faulty\"\nbatches = 40\nrecords = 5\n\
-         [transforms.through]\nplugin = \"c-passthrough\"\ninputs = [\"day\"]\n\
-         [sinks.last]\nplugin = \"faulty\"\ninputs = [\"through\"]\nlog = \"last.log\"\n",
-    );
-    bench.run(&["run"]).assert(0, &[]);
-    assert_eq!(bench.sequences("last.log"), (1..=200).collect::<Vec<_>>());
-}

@@ -41,7 +41,7 @@ fn all_native_all_wasm_and_mixed_give_identical_output() {
         bench.write("out/.keep", "");
         let run = bench.pipeline(&pipeline(carriers)).run(&["run"]);
         run.assert(0, &[]);
-        assert_eq!(run.summary("last", "out") as usize, bench.sequences("out/last.log").len());
+        assert_eq!(run.summary("last", "out"), bench.sequences("out/last.log").len() as u64);
         outputs.push((carriers, bench.read("out/last.log")));
     }
     let (_, native) = outputs[0].clone();
