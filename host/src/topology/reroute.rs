@@ -9,6 +9,7 @@ use std::{
 use plugin_api::RoleKind;
 
 use super::{error::ChangeError, fanout::Outlet, gate::Closed, slot::Slot};
+use crate::shutdown::Phase;
 
 /// Longest time that sources are held; what does not get through by then holds them up anyway.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
