@@ -22,14 +22,14 @@ use super::{
     LAST_WAIT, Onlooker, Topology,
     error::ChangeError,
     handover::Left,
-    plan::Plan,
+    plan::{Plan, differences},
     reroute::Routes,
     runner::{Runner, Stays},
     slot::Slot,
     surrounds::Surrounds,
 };
 use crate::{
-    config::Pipeline,
+    config::{Component, Pipeline},
     plugin::{Opening, Plugin, PluginCatalog},
     queue::Queue,
     shutdown::{Farewell, Phase},
@@ -39,6 +39,8 @@ use crate::{
 const LINGER: Duration = Duration::from_secs(2);
 /// The same where the successor is open already.
 const LINGER_BESIDE: Duration = Duration::from_secs(30);
+/// How often components that open are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longest wait for an opening at a start, which has no limit.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
@@ -114,13 +116,17 @@ impl Topology {
         let old = self.slots();
         // nobody must end for want of a writer that is to come
         let writers = Writers::of(&old);
-        let restarts = restarts(&old, &pipeline);
-        let is_other = |id: &str| {
+        let has_other_plugin = |id: &str| {
             let slot = old.iter().find(|slot| slot.component.id == id);
-            restarts.contains(id) || slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+            slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+        };
+        let restarts = restarts(&old, &pipeline, has_other_plugin);
+        let further = |id: &str| {
+            let other = has_other_plugin(id).then_some("plugin file");
+            other.or_else(|| restarts.contains(id).then_some("had ended"))
         };
         let plan =
-            Plan::new(&self.pipeline(), &pipeline, is_other).map_err(ChangeError::Impossible)?;
+            Plan::new(&self.pipeline(), &pipeline, further).map_err(ChangeError::Impossible)?;
         let next = self.next(&old, &plan, &pipeline, &plugins)?;
         let staying = Writers::of(&next.slots);
         drop(writers);
@@ -213,18 +219,29 @@ impl Change<'_> {
     fn all_opened(&self, slots: &[&Slot]) -> Result<(), ChangeError> {
         let mut failed = Vec::new();
         let mut until = self.until;
-        for slot in slots {
-            let id = slot.component.id.clone();
-            match slot.runner().map(|runner| runner.opened(until)) {
-                Some(Some(Err(error))) => {
-                    failed.push((id, error));
+        let mut waiting: Vec<_> =
+            slots.iter().filter_map(|slot| Some((&slot.component.id, slot.runner()?))).collect();
+        while let Some((id, _)) = waiting.first() {
+            if self.all.shutdown.is_stopping() {
+                break;
+            }
+            if Instant::now() >= until {
+                if failed.is_empty() {
+                    return Err(ChangeError::Busy((*id).clone()));
+                }
+                break;
+            }
+            let mut pause = Instant::now() + LOOK_EVERY;
+            waiting.retain(|(id, runner)| {
+                let opened = runner.opened(pause);
+                // only the first is waited for: the others have had the same time
+                pause = Instant::now();
+                if let Some(Err(error)) = &opened {
+                    failed.push(((*id).clone(), error.clone()));
                     until = until.min(Instant::now() + LAST_WAIT);
                 }
-                Some(None) if failed.is_empty() && !self.all.shutdown.is_stopping() => {
-                    return Err(ChangeError::Busy(id));
-                }
-                Some(Some(Ok(())) | None) | None => {}
-            }
+                opened.is_none()
+            });
         }
         if failed.is_empty() { Ok(()) } else { Err(ChangeError::Components(failed)) }
     }
@@ -525,7 +542,7 @@ fn find_plugins(
     pipeline: &Pipeline,
     catalog: &PluginCatalog,
 ) -> Result<HashMap<String, Arc<dyn Plugin>>, ChangeError> {
-    let find = |component: &crate::config::Component| {
+    let find = |component: &Component| {
         let plugin = catalog.plugin(&component.plugin, component.kind, component.carrier);
         let id = component.id.clone();
         match plugin {
@@ -537,18 +554,32 @@ fn find_plugins(
 }
 
 /// Transforms and sinks that have ended with their inputs, and get inputs again.
-fn restarts(old: &[Slot], pipeline: &Pipeline) -> HashSet<String> {
-    let has_ended = |id: &str| old.iter().any(|slot| slot.component.id == id && !is_at_work(slot));
+fn restarts(
+    old: &[Slot],
+    pipeline: &Pipeline,
+    has_other_plugin: impl Fn(&str) -> bool,
+) -> HashSet<String> {
+    let before = |id: &str| old.iter().find(|slot| slot.component.id == id);
+    let has_ended = |id: &str| before(id).is_some_and(|slot| !is_at_work(slot));
+    // those that change start anyway, and feed others
+    let changes = |after: &Component| {
+        let differs = |it: &Slot| !differences(&it.component, after).is_empty();
+        has_other_plugin(&after.id) || before(&after.id).is_some_and(differs)
+    };
+    let starts: HashSet<_> =
+        pipeline.components.iter().filter(|it| changes(it)).map(|it| it.id.as_str()).collect();
     let mut restarts = HashSet::new();
     loop {
-        let before = restarts.len();
+        let count = restarts.len();
         for component in pipeline.components.iter().filter(|it| has_ended(&it.id)) {
-            let is_fed = |input: &String| !has_ended(input) || restarts.contains(input);
+            let is_fed = |input: &String| {
+                !has_ended(input) || starts.contains(input.as_str()) || restarts.contains(input)
+            };
             if component.inputs.iter().any(is_fed) {
                 restarts.insert(component.id.clone());
             }
         }
-        if restarts.len() == before {
+        if restarts.len() == count {
             return restarts;
         }
     }

@@ -6,7 +6,7 @@
 //! a time, so that it is not lost when one of both sides has gone.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     collections::VecDeque,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -139,6 +139,8 @@ pub struct Cue {
 #[derive(Debug)]
 pub struct Reins {
     opened: Receiver<Result<(), PluginError>>,
+    /// What came of the opening, once that is known.
+    outcome: OnceCell<Result<(), PluginError>>,
     go: Arc<Table<Left>>,
     began: Receiver<Result<(), NotBegun>>,
     left: Arc<Table<Result<Left, PluginError>>>,
@@ -153,6 +155,7 @@ pub fn line(is_proven: bool) -> (Cue, Reins) {
     let (go, left, decided) = (Table::new(), Table::new(), Arc::<AtomicBool>::default());
     let reins = Reins {
         opened,
+        outcome: OnceCell::new(),
         go: Arc::clone(&go),
         began,
         left: Arc::clone(&left),
@@ -223,12 +226,16 @@ impl Drop for Cue {
 impl Reins {
     /// How the first opening went; `None` when that is not known within the time.
     pub fn opened(&self, timeout: Duration) -> Option<Result<(), PluginError>> {
-        match self.opened.recv_timeout(timeout) {
-            Ok(result) => Some(result),
-            // the thread has ended without a word: the pipeline ends
-            Err(RecvTimeoutError::Disconnected) => Some(Ok(())),
-            Err(RecvTimeoutError::Timeout) => None,
+        if self.outcome.get().is_none() {
+            let outcome = match self.opened.recv_timeout(timeout) {
+                Ok(result) => result,
+                // the thread has ended without a word: the pipeline ends
+                Err(RecvTimeoutError::Disconnected) => Ok(()),
+                Err(RecvTimeoutError::Timeout) => return None,
+            };
+            let _ = self.outcome.set(outcome);
         }
+        self.outcome.get().cloned()
     }
 
     /// Gives the cue; gives what comes with it back when the thread has ended.
