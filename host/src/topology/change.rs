@@ -362,7 +362,7 @@ impl Change<'_> {
             Err(failed) => failed,
         };
         end(after);
-        self.revive(before, left);
+        self.revive(before, *left);
         Err(error)
     }
 
@@ -372,7 +372,7 @@ impl Change<'_> {
         after: &Slot,
         is_open: bool,
         left: Left,
-    ) -> Result<(), (ChangeError, Left)> {
+    ) -> Result<(), (ChangeError, Box<Left>)> {
         let failed = |error| ChangeError::Components(vec![(after.component.id.clone(), error)]);
         if !is_open {
             // it may still have what the next one needs, a port or a lock
@@ -380,12 +380,12 @@ impl Change<'_> {
             let started = Runner::start(after, self.all, false);
             let runner = match started {
                 Ok(runner) => after.employ(runner),
-                Err(error) => return Err((error.into(), left)),
+                Err(error) => return Err((error.into(), Box::new(left))),
             };
             match runner.opened(self.until) {
                 Some(Ok(())) => {}
-                Some(Err(error)) => return Err((failed(error), left)),
-                None => return Err((self.busy(after.component.id.clone()), left)),
+                Some(Err(error)) => return Err((failed(error), Box::new(left))),
+                None => return Err((self.busy(after.component.id.clone()), Box::new(left))),
             }
         }
         after.adopt_queue();

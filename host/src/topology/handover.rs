@@ -51,7 +51,7 @@ pub enum Rest {
 }
 
 /// Why a component did not take over, with what it was given.
-pub type NotBegun = (PluginError, Left);
+pub type NotBegun = (PluginError, Box<Left>);
 
 /// A place where one side puts something down for the other, once.
 #[derive(Debug)]
@@ -218,7 +218,7 @@ impl Drop for Cue {
         // what was given in the last moment is for whoever holds the reins
         if let Some(left) = self.go.leave() {
             let gone = PluginError::fatal("the component has ended");
-            let _ = self.began.try_send(Err((gone, left)));
+            let _ = self.began.try_send(Err((gone, Box::new(left))));
         }
     }
 }
@@ -332,7 +332,7 @@ mod tests {
         assert!(reins.insist().is_ok() && !cue.may_refuse());
         let (cue, reins) = line(false);
         assert!(cue.may_refuse());
-        cue.say_began(Err((PluginError::config("no"), Left::default())));
+        cue.say_began(Err((PluginError::config("no"), Box::default())));
         assert!(reins.insist().is_err());
     }
 

@@ -96,7 +96,7 @@ impl Runner {
         let reins = self.reins();
         let Some((first, others)) = reins.split_first() else { return Ok(()) };
         if let Some(left) = first.go(left) {
-            return Err((PluginError::fatal("the component has ended"), left));
+            return Err((PluginError::fatal("the component has ended"), Box::new(left)));
         }
         let until = until.min(Instant::now() + TAKE_OVER);
         match self.wait(until, |pause| first.began(pause)) {

@@ -143,7 +143,7 @@ impl Stage {
             if let Err(error) = imported {
                 left.state = Some(state);
                 if cue.may_refuse() {
-                    cue.say_began(Err((error, left)));
+                    cue.say_began(Err((error, Box::new(left))));
                     return None;
                 }
                 self.note_failure(&error);
