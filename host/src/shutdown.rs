@@ -106,6 +106,17 @@ impl Shutdown {
         }
     }
 
+    /// Takes that back from within the component; false when it was taken back already, or the
+    /// component is on its way out.
+    pub fn refuse_to_leave(&self) -> bool {
+        let mut state = self.lock();
+        let was_asked = state.leave == Leave::Asked;
+        if was_asked {
+            state.leave = Leave::Stays;
+        }
+        was_asked
+    }
+
     /// Takes that back; false when the component is on its way out already.
     pub fn let_stay(&self) -> bool {
         let mut state = self.lock();

@@ -28,9 +28,10 @@ macro_rules! export_plugin {
         $(sink: $sink:ty $(,)?)?
     ) => {
         const _: () = {
-            struct Plugin;
+            // names that no author's type has: items of a macro are seen by what it is given
+            struct __Plugin;
 
-            impl $crate::export::Exports for Plugin {
+            impl $crate::export::Exports for __Plugin {
                 const NAME: &'static str = $name;
                 const VERSION: &'static str = $crate::first_of!($($version,)? env!("CARGO_PKG_VERSION"));
                 const DESCRIPTION: &'static str = $description;
@@ -41,7 +42,7 @@ macro_rules! export_plugin {
             }
 
             $crate::__export_carrier!(
-                Plugin, $(source $source,)? $(transform $transform,)? $(sink $sink,)?
+                __Plugin, $(source $source,)? $(transform $transform,)? $(sink $sink,)?
             );
         };
     };

@@ -35,8 +35,10 @@ pub mod verify;
 pub mod flat {
     pub use crate::generated::bar::dataserver::flat::{
         Bar, BarArgs, BarList, BarListArgs, root_as_bar_list, root_as_bar_list_unchecked,
+        root_as_bar_list_with_opts,
     };
     pub use crate::generated::spot::hikyuu::flat::{
         Spot, SpotArgs, SpotList, SpotListArgs, root_as_spot_list, root_as_spot_list_unchecked,
+        root_as_spot_list_with_opts,
     };
 }

@@ -59,7 +59,7 @@ pub fn spot_list(bytes: &[u8]) -> Result<SpotList<'_>, InvalidFlatbuffer> {
         // SAFETY: every offset, length and string was checked to lie within the bytes.
         return Ok(unsafe { flat::root_as_spot_list_unchecked(bytes) });
     }
-    flat::root_as_spot_list(bytes)
+    flat::root_as_spot_list_with_opts(&limits(bytes), bytes)
 }
 
 /// Checks that the bytes are a `BarList`.
@@ -67,12 +67,21 @@ pub fn spot_list(bytes: &[u8]) -> Result<SpotList<'_>, InvalidFlatbuffer> {
 /// # Errors
 /// What the general verifier says.
 pub fn bar_list(bytes: &[u8]) -> Result<flat::BarList<'_>, InvalidFlatbuffer> {
-    flat::root_as_bar_list(bytes)
+    flat::root_as_bar_list_with_opts(&limits(bytes), bytes)
+}
+
+/// What the general verifier is told about bytes of that length.
+///
+/// A few bytes can refer to one long text again and again, which whoever writes the records out
+/// would have to make room for. Real lists share vtables and short texts.
+pub fn limits(bytes: &[u8]) -> VerifierOptions {
+    let max_apparent_size = bytes.len().saturating_mul(16).saturating_add(64 << 10);
+    VerifierOptions { max_apparent_size, ..VerifierOptions::default() }
 }
 
 /// `Some` when the general verifier would accept, `None` when only it can tell.
 fn is_plain_list(bytes: &[u8]) -> Option<()> {
-    let limits = VerifierOptions::default();
+    let limits = limits(bytes);
     let root = follow(bytes, 0)?;
     let vtable = Vtable::read(bytes, vtable_of(bytes, root)?)?;
     let field = usize::from(vtable.field(bytes, SpotList::VT_SPOT));

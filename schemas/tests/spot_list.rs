@@ -5,7 +5,9 @@ use flatbuffers::FlatBufferBuilder;
 use proptest::prelude::*;
 use schemas::{
     encode::{SpotListEncoder, SpotRecord, WireSpot},
-    flat::{Spot, SpotArgs, SpotList, SpotListArgs, root_as_spot_list},
+    flat::{
+        Spot, SpotArgs, SpotList, SpotListArgs, root_as_spot_list, root_as_spot_list_with_opts,
+    },
     spot::SpotView,
     verify,
 };
@@ -126,7 +128,8 @@ fn encode(spots: &[OwnedSpot], expected: usize) -> Vec<u8> {
 
 /// Both verifiers must say the same of these bytes.
 fn assert_same_verdict(bytes: &[u8]) {
-    let general = root_as_spot_list(bytes).map(|list| list.spot().map(|spots| spots.len()));
+    let general = root_as_spot_list_with_opts(&verify::limits(bytes), bytes)
+        .map(|list| list.spot().map(|spots| spots.len()));
     let ours = verify::spot_list(bytes).map(|list| list.spot().map(|spots| spots.len()));
     assert_eq!(ours, general);
 }

@@ -60,6 +60,18 @@ pub(super) fn section(kind: RoleKind) -> &'static str {
     }
 }
 
+/// The tables of all components of a kind.
+pub(super) fn tables(root: &Table, kind: RoleKind) -> Vec<&Table> {
+    let Some(Value::Table(section)) = root.get(section(kind)).map(|it| &it.node.value) else {
+        return Vec::new();
+    };
+    let tables = section.entries.iter().filter_map(|entry| match &entry.node.value {
+        Value::Table(table) => Some(table),
+        _ => None,
+    });
+    tables.collect()
+}
+
 /// Reads all components of a kind.
 pub(super) fn read_kind(report: &mut Report, root: &Table, kind: RoleKind) -> Vec<Unresolved> {
     let Some(entry) = root.get(section(kind)) else {

@@ -118,7 +118,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Limits, "deadline", "duration", "\"1s\"", ALL, "Longest time of one call, also while it waits for something outside; at least `10ms`. A source that waits for records has the time of its wait on top; opening and closing an instance, and a question of `dataserver check`, have at least `10s`. A call that takes longer ends, and with it the instance."),
 
     key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call by HTTP or HTTPS, as `host` or `host:port`; without a port, those of the scheme. There are no other sockets."),
-    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing."),
+    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing, and is refused where `data_dir`, plugins or this file are."),
     key(Grants, "env", "list of names", "[]", ALL, "Variables of the environment that it may read. Their values are covered in what the plugin logs."),
     key(Grants, "state", "boolean", "false", ALL, "Whether it has a folder of its own that outlives restarts: `data_dir/state/ID`."),
 ];

@@ -1,9 +1,16 @@
 //! `limits`, `grants` and `[host.pins]`: what confines a plugin that is not trusted.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
+    HostSettings,
     fault::Report,
+    host::absolute,
     read,
     tree::{Entry, Table, Value},
 };
@@ -119,6 +126,74 @@ fn read_hosts(report: &mut Report, entry: &Entry) -> Vec<String> {
         report.fault(&node.span, message).help(help);
     }
     hosts
+}
+
+/// A folder that a component may use, and where that stands.
+pub(super) struct Granted {
+    /// As it is on the disk, as far as it is there; absolute.
+    pub folder: PathBuf,
+    /// What the plugin may do there.
+    pub access: Access,
+    /// Where it stands.
+    pub span: Range<usize>,
+}
+
+/// The folders that a component's table grants.
+pub(super) fn granted(component: &Table, base_dir: &Path) -> Vec<Granted> {
+    let table = |entry: &Entry| match &entry.node.value {
+        Value::Table(table) => Some(table.clone()),
+        _ => None,
+    };
+    let grants = component.get("grants").and_then(&table);
+    let dirs = grants.and_then(|grants| grants.get("dirs").and_then(&table));
+    let granted = |entry: &Entry| Granted {
+        folder: real(&absolute(base_dir, Path::new(&entry.key))),
+        access: match &entry.node.value {
+            Value::Text(text) if text.value == "write" => Access::Write,
+            _ => Access::Read,
+        },
+        span: entry.key_span.clone(),
+    };
+    dirs.iter().flat_map(|dirs| &dirs.entries).map(granted).collect()
+}
+
+/// Reports folders that a plugin must not write into: it would write what the host trusts, or
+/// decide where another grant leads.
+pub(super) fn check_granted(
+    report: &mut Report,
+    granted: &[Granted],
+    host: &HostSettings,
+    file: &Path,
+) {
+    let kept = [("`data_dir`", &host.data_dir)].into_iter();
+    let kept = kept.chain(host.plugins.iter().map(|folder| ("a plugin folder", folder)));
+    let kept: Vec<_> = kept.map(|(name, path)| (name, real(path))).collect();
+    for grant in granted.iter().filter(|grant| grant.access == Access::Write) {
+        let overlaps =
+            |path: &Path| path.starts_with(&grant.folder) || grant.folder.starts_with(path);
+        let trusted = kept.iter().find(|(_, path)| overlaps(path)).map(|(name, _)| *name);
+        let trusted = trusted.or(real(file).starts_with(&grant.folder).then_some("this file"));
+        let is_within =
+            |it: &&Granted| it.folder != grant.folder && it.folder.starts_with(&grant.folder);
+        if let Some(name) = trusted {
+            let message = format!("a plugin in a sandbox must not write where {name} is");
+            let help = "grant a folder of its own beside it, or `grants.state = true`";
+            report.fault(&grant.span, message).help(help);
+        } else if granted.iter().any(|it| is_within(&it)) {
+            let message = "another grant lies within this folder, and what writes here could \
+                           lead it elsewhere";
+            report.fault(&grant.span, message).help("grant folders beside each other");
+        }
+    }
+}
+
+/// Without symbolic links, as far as the path is there.
+fn real(path: &Path) -> PathBuf {
+    let known = path.ancestors().find_map(|it| Some((it, it.canonicalize().ok()?)));
+    match known.and_then(|(known, real)| Some(real.join(path.strip_prefix(known).ok()?))) {
+        Some(real) => real,
+        None => path.to_owned(),
+    }
 }
 
 /// Reads `[host.pins]`.

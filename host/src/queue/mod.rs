@@ -289,7 +289,10 @@ impl Queue {
     /// what was in its queue. Returns the records that are lost by that.
     pub fn discard(&self) -> u64 {
         self.lock().waiting.settle_all();
-        self.end(|_, lost| lost)
+        let lost = self.end(|_, lost| lost);
+        // a reader that comes back from a call late must not write beside who comes after it
+        self.lock().waiting.close_disk();
+        lost
     }
 
     fn end(&self, count: impl FnOnce(&mut State, u64) -> u64) -> u64 {
@@ -319,7 +322,11 @@ impl Queue {
             // a reader that collects, or holds back what it took, makes room
             self.readable.notify_one();
             match state.settings.when_full {
-                WhenFull::Block => state = self.wait_for_room(state, writer, &delivery, blocked),
+                WhenFull::Block => match self.wait_for_room(state, writer, &delivery, blocked) {
+                    Some(waited) => state = waited,
+                    // another rule holds now
+                    None => return self.push(writer, delivery, blocked),
+                },
                 WhenFull::DropNewest => return drop_one(delivery),
                 WhenFull::DropOldest => return self.drop_oldest(&mut state, writer, delivery),
                 WhenFull::Latest => return self.conflate(&mut state, writer, delivery),
@@ -371,9 +378,12 @@ impl Queue {
         writer: &str,
         delivery: &Delivery,
         blocked: &dyn Fn(Duration),
-    ) -> MutexGuard<'a, State> {
+    ) -> Option<MutexGuard<'a, State>> {
         let mut since = Instant::now();
         while !state.aborted && !self.has_room(&state, writer, delivery) {
+            if state.settings.when_full != WhenFull::Block {
+                return None;
+            }
             state.pressed = true;
             self.readable.notify_one();
             let waited = self.writable.wait_timeout(state, TELL_BLOCKED);
@@ -381,7 +391,7 @@ impl Queue {
             blocked(since.elapsed());
             since = Instant::now();
         }
-        state
+        Some(state)
     }
 
     /// In memory only: makes room for a batch and adds it.
@@ -485,6 +495,17 @@ impl Queue {
             self.fault(&mut state, &error);
         }
         if taken.is_empty() { Taken::Nothing } else { Taken::Batches(taken) }
+    }
+
+    /// Takes batches back that a reader has taken and will not get done with; they come first.
+    pub fn give_back(&self, deliveries: Vec<Delivery>) {
+        let mut state = self.lock();
+        state.taken = state.taken - fill_of(&deliveries);
+        if state.aborted {
+            return;
+        }
+        state.waiting.put_first(deliveries);
+        self.readable.notify_one();
     }
 
     /// Says that a batch was taken apart in two, each of which will be let go for itself.

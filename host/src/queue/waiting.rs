@@ -185,6 +185,19 @@ impl Waiting {
         Some(delivery)
     }
 
+    /// Puts batches before all others, in their order.
+    pub fn put_first(&mut self, deliveries: Vec<Delivery>) {
+        self.fill = self.fill + fill_of(&deliveries);
+        for delivery in deliveries.into_iter().rev() {
+            self.batches.push_front(delivery);
+        }
+    }
+
+    /// Closes what is on disk, which stays there.
+    pub fn close_disk(&mut self) {
+        self.disk = None;
+    }
+
     /// Puts other batches in the place of those in memory.
     pub fn replace(&mut self, batches: Vec<Delivery>) {
         self.fill = fill_of(&batches);

@@ -22,15 +22,16 @@ use super::{
     LAST_WAIT, Onlooker, Topology,
     error::ChangeError,
     handover::Left,
-    plan::Plan,
+    plan::{Plan, differences},
     reroute::Routes,
     runner::{Runner, Stays},
     slot::Slot,
     surrounds::Surrounds,
 };
 use crate::{
-    config::Pipeline,
+    config::{Component, Pipeline},
     plugin::{Opening, Plugin, PluginCatalog},
+    queue::Queue,
     shutdown::{Farewell, Phase},
 };
 
@@ -38,6 +39,8 @@ use crate::{
 const LINGER: Duration = Duration::from_secs(2);
 /// The same where the successor is open already.
 const LINGER_BESIDE: Duration = Duration::from_secs(30);
+/// How often components that open are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Longest wait for an opening at a start, which has no limit.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
@@ -68,7 +71,7 @@ impl Topology {
     /// Turns the pipeline into another one while it runs.
     ///
     /// Components that stay the same are not touched. Returns when what is gone has ended too, or
-    /// its time is up: about `[host] drain_timeout` at the latest.
+    /// its time is up: about twice `[host] drain_timeout` at the latest.
     ///
     /// # Errors
     /// Why it is not done; then everything is as it was.
@@ -78,7 +81,14 @@ impl Topology {
         catalog: &PluginCatalog,
     ) -> Result<Applied, ChangeError> {
         let until = Instant::now() + pipeline.host.drain_timeout.max(LAST_WAIT);
-        self.change_with(pipeline, catalog, until, |_| ()).map(|(applied, ())| applied)
+        loop {
+            let changed = self.change_with(pipeline.clone(), catalog, until, |_| ());
+            match changed {
+                // what has ended is started anew by the next try
+                Err(ChangeError::Ended(_)) if Instant::now() < until => {}
+                changed => return changed.map(|(applied, ())| applied),
+            }
+        }
     }
 
     /// Starts the pipeline; `before` sees its places before anybody begins there.
@@ -104,18 +114,27 @@ impl Topology {
         let _at_work = self.all.shutdown.at_work();
         let plugins = find_plugins(&pipeline, catalog)?;
         let old = self.slots();
-        let restarts = restarts(&old, &pipeline);
-        let is_other = |id: &str| {
+        // nobody must end for want of a writer that is to come
+        let writers = Writers::of(&old);
+        let has_other_plugin = |id: &str| {
             let slot = old.iter().find(|slot| slot.component.id == id);
-            restarts.contains(id) || slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+            slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+        };
+        let restarts = restarts(&old, &pipeline, has_other_plugin);
+        let further = |id: &str| {
+            let other = has_other_plugin(id).then_some("plugin file");
+            other.or_else(|| restarts.contains(id).then_some("had ended"))
         };
         let plan =
-            Plan::new(&self.pipeline(), &pipeline, is_other).map_err(ChangeError::Impossible)?;
+            Plan::new(&self.pipeline(), &pipeline, further).map_err(ChangeError::Impossible)?;
         let next = self.next(&old, &plan, &pipeline, &plugins)?;
+        let staying = Writers::of(&next.slots);
+        drop(writers);
         let made = before(&next.slots);
         self.note_passing(next.fresh.iter().chain(&next.removed));
         let change = Change { all: &self.all, until };
         let carried_out = change.carry_out(&next, &old);
+        drop(staying);
         let gap = match carried_out {
             Ok(gap) => gap,
             Err(error) => {
@@ -124,7 +143,8 @@ impl Topology {
             }
         };
         self.commit(pipeline, next.slots.clone());
-        let left_behind = change.see_off(&next.removed);
+        let drain_timeout = self.pipeline().host.drain_timeout;
+        let left_behind = change.see_off(&next.removed, Instant::now() + drain_timeout);
         self.note_passing(std::iter::empty());
         change.forget_metrics(&next);
         Ok((Applied { plan, gap, left_behind }, made))
@@ -174,11 +194,7 @@ struct Change<'a> {
 impl Change<'_> {
     /// All that can fail, and then is undone. Gives the longest time without a batch.
     fn carry_out(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
-        let queues = || next.fresh.iter().filter_map(|slot| slot.queue.as_ref());
-        // a reader takes a queue without a writer for the end
-        queues().for_each(|queue| queue.add_writer());
         let result = self.start_fresh(next).and_then(|()| self.replace_and_lead(next, old));
-        queues().for_each(|queue| queue.remove_writer());
         if result.is_err() {
             next.fresh.iter().for_each(|slot| self.dismiss(slot));
             self.forget_new_metrics(next, old);
@@ -203,18 +219,29 @@ impl Change<'_> {
     fn all_opened(&self, slots: &[&Slot]) -> Result<(), ChangeError> {
         let mut failed = Vec::new();
         let mut until = self.until;
-        for slot in slots {
-            let id = slot.component.id.clone();
-            match slot.runner().map(|runner| runner.opened(until)) {
-                Some(Some(Err(error))) => {
-                    failed.push((id, error));
+        let mut waiting: Vec<_> =
+            slots.iter().filter_map(|slot| Some((&slot.component.id, slot.runner()?))).collect();
+        while let Some((id, _)) = waiting.first() {
+            if self.all.shutdown.is_stopping() {
+                break;
+            }
+            if Instant::now() >= until {
+                if failed.is_empty() {
+                    return Err(ChangeError::Busy((*id).clone()));
+                }
+                break;
+            }
+            let mut pause = Instant::now() + LOOK_EVERY;
+            waiting.retain(|(id, runner)| {
+                let opened = runner.opened(pause);
+                // only the first is waited for: the others have had the same time
+                pause = Instant::now();
+                if let Some(Err(error)) = &opened {
+                    failed.push(((*id).clone(), error.clone()));
                     until = until.min(Instant::now() + LAST_WAIT);
                 }
-                Some(None) if failed.is_empty() && !self.all.shutdown.is_stopping() => {
-                    return Err(ChangeError::Busy(id));
-                }
-                Some(Some(Ok(())) | None) | None => {}
-            }
+                opened.is_none()
+            });
         }
         if failed.is_empty() { Ok(()) } else { Err(ChangeError::Components(failed)) }
     }
@@ -227,7 +254,11 @@ impl Change<'_> {
         });
         match result {
             Ok(gap) => {
-                next.fresh.iter().filter_map(Slot::runner).for_each(|it| it.begin_first());
+                for slot in &next.fresh {
+                    if !slot.runner().is_some_and(|runner| runner.begin_first()) {
+                        slot.shut();
+                    }
+                }
                 Ok(gap)
             }
             Err(error) => {
@@ -324,6 +355,7 @@ impl Change<'_> {
         let left = left.map_err(|stays| match stays {
             Stays::Refused(error) => ChangeError::Components(vec![(id(), error)]),
             Stays::Busy => self.busy(id()),
+            Stays::Ended => ChangeError::Ended(id()),
         })?;
         let (error, left) = match self.take_over(&runner, after, is_open, left) {
             Ok(()) => return Ok(()),
@@ -362,15 +394,32 @@ impl Change<'_> {
     }
 
     /// Puts a component back that was replaced.
+    ///
+    /// One that does not make room goes on with its new settings: better than two at work, or none.
     fn undo(&self, before: &Slot, after: &Slot) {
         let Some(runner) = after.runner() else { return };
         let hand_over = before.component.plugin == after.component.plugin;
-        let farewell = Farewell { hand_over, linger: LINGER };
         let until = self.until.max(Instant::now() + LAST_WAIT);
-        let left = runner.leave(after.queue.as_deref(), farewell, until).unwrap_or_default();
-        runner.wait_ended(until.min(Instant::now() + LINGER));
-        end(after);
-        self.revive(before, left);
+        let leave = |hand_over| {
+            let farewell = Farewell { hand_over, linger: LINGER };
+            runner.leave(after.queue.as_deref(), farewell, until)
+        };
+        let left = match leave(hand_over) {
+            Err(Stays::Refused(_)) => leave(false),
+            left => left,
+        };
+        match left {
+            Ok(left) => {
+                runner.wait_ended(until.min(Instant::now() + LINGER));
+                end(after);
+                self.revive(before, left);
+            }
+            Err(_) => {
+                let component = before.component.id.as_str();
+                tracing::error!(component, "does not go back to its old settings; reload again");
+                before.take_from(after);
+            }
+        }
     }
 
     /// Lets a component go on whose settings have worked before.
@@ -399,14 +448,20 @@ impl Change<'_> {
     }
 
     /// Lets what is removed drain and end. Gives those that do not.
-    fn see_off(&self, removed: &[Slot]) -> Vec<String> {
+    fn see_off(&self, removed: &[Slot], until: Instant) -> Vec<String> {
         let runners: Vec<_> =
             removed.iter().filter_map(|slot| Some((slot, slot.runner()?))).collect();
-        runners.iter().for_each(|(_, runner)| runner.lever.advance(Phase::Draining));
+        for (slot, runner) in &runners {
+            // what is on disk is safe there, and no source waits for it
+            if slot.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
+                runner.lever.dismiss();
+            }
+            runner.lever.advance(Phase::Draining);
+        }
         let mut left_behind = Vec::new();
         for (slot, runner) in &runners {
             let component = slot.component.id.as_str();
-            if !runner.wait_ended(self.until) {
+            if !runner.wait_ended(until) {
                 runner.lever.dismiss();
                 runner.lever.advance(Phase::Aborting);
                 let lost = slot.queue.as_ref().map_or(0, |queue| queue.discard());
@@ -452,12 +507,30 @@ impl Change<'_> {
     }
 }
 
+/// Writers of queues, for as long as nobody must take one for ended.
+struct Writers(Vec<Arc<Queue>>);
+
+impl Writers {
+    fn of(slots: &[Slot]) -> Self {
+        let queues: Vec<_> = slots.iter().filter_map(|slot| slot.queue.clone()).collect();
+        queues.iter().for_each(|queue| queue.add_writer());
+        Self(queues)
+    }
+}
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|queue| queue.remove_writer());
+    }
+}
+
 /// Ends whoever works there, and waits a moment for that.
 fn end(slot: &Slot) {
-    if let Some(runner) = slot.runner() {
-        runner.lever.advance(Phase::Aborting);
+    if let Some(lever) = slot.runner().map(|runner| Arc::clone(&runner.lever)) {
+        lever.advance(Phase::Aborting);
+        // one that waits for its cue goes
         slot.unemploy();
-        runner.wait_ended(Instant::now() + LAST_WAIT);
+        lever.wait_last(LAST_WAIT);
     }
 }
 
@@ -469,7 +542,7 @@ fn find_plugins(
     pipeline: &Pipeline,
     catalog: &PluginCatalog,
 ) -> Result<HashMap<String, Arc<dyn Plugin>>, ChangeError> {
-    let find = |component: &crate::config::Component| {
+    let find = |component: &Component| {
         let plugin = catalog.plugin(&component.plugin, component.kind, component.carrier);
         let id = component.id.clone();
         match plugin {
@@ -481,18 +554,32 @@ fn find_plugins(
 }
 
 /// Transforms and sinks that have ended with their inputs, and get inputs again.
-fn restarts(old: &[Slot], pipeline: &Pipeline) -> HashSet<String> {
-    let has_ended = |id: &str| old.iter().any(|slot| slot.component.id == id && !is_at_work(slot));
+fn restarts(
+    old: &[Slot],
+    pipeline: &Pipeline,
+    has_other_plugin: impl Fn(&str) -> bool,
+) -> HashSet<String> {
+    let before = |id: &str| old.iter().find(|slot| slot.component.id == id);
+    let has_ended = |id: &str| before(id).is_some_and(|slot| !is_at_work(slot));
+    // those that change start anyway, and feed others
+    let changes = |after: &Component| {
+        let differs = |it: &Slot| !differences(&it.component, after).is_empty();
+        has_other_plugin(&after.id) || before(&after.id).is_some_and(differs)
+    };
+    let starts: HashSet<_> =
+        pipeline.components.iter().filter(|it| changes(it)).map(|it| it.id.as_str()).collect();
     let mut restarts = HashSet::new();
     loop {
-        let before = restarts.len();
+        let count = restarts.len();
         for component in pipeline.components.iter().filter(|it| has_ended(&it.id)) {
-            let is_fed = |input: &String| !has_ended(input) || restarts.contains(input);
+            let is_fed = |input: &String| {
+                !has_ended(input) || starts.contains(input.as_str()) || restarts.contains(input)
+            };
             if component.inputs.iter().any(is_fed) {
                 restarts.insert(component.id.clone());
             }
         }
-        if restarts.len() == before {
+        if restarts.len() == count {
             return restarts;
         }
     }

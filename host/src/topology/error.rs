@@ -35,6 +35,9 @@ pub enum ChangeError {
     /// A component did not come back from a call in time.
     #[error("{0}: its plugin does not come back from a call; wait, or restart the host")]
     Busy(String),
+    /// A component ended by itself while it was to be replaced.
+    #[error("{0}: it ended in the middle of the reload; reload again")]
+    Ended(String),
     /// What is under way does not get through, so that a way cannot be changed in order.
     #[error(
         "{0}: what is before it does not get through in time; its buffer is full or its plugin \

@@ -72,6 +72,12 @@ impl Group {
         Ok([next(), next()])
     }
 
+    /// The batches as they came.
+    pub fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
+        let parts = self.batches.into_iter().zip(self.duties);
+        parts.map(|(batch, (receipt, _))| Delivery { batch, receipt })
+    }
+
     /// Numbers of the batches.
     pub fn numbers(&self) -> Vec<u64> {
         self.batches.iter().map(Batch::delivery).collect()

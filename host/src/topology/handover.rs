@@ -2,13 +2,14 @@
 //!
 //! A component's thread opens its plugin, says how that went, and waits for its cue. The cue comes
 //! with what a component before it on the same queue has left. When it is itself asked to leave, it
-//! stops between two calls and leaves what it has not done.
+//! stops between two calls and leaves what it has not done. What is handed over lies in one place at
+//! a time, so that it is not lost when one of both sides has gone.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, OnceCell},
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
@@ -52,13 +53,80 @@ pub enum Rest {
 /// Why a component did not take over, with what it was given.
 pub type NotBegun = (PluginError, Left);
 
+/// A place where one side puts something down for the other, once.
+#[derive(Debug)]
+struct Table<T> {
+    place: Mutex<Place<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+enum Place<T> {
+    Empty,
+    Given(T),
+    /// Whoever was to give or to take is gone.
+    Left,
+}
+
+impl<T> Table<T> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { place: Mutex::new(Place::Empty), changed: Condvar::new() })
+    }
+
+    /// Puts something down; gives it back when nobody will take it.
+    fn give(&self, thing: T) -> Option<T> {
+        let mut place = self.lock();
+        if matches!(*place, Place::Left) {
+            return Some(thing);
+        }
+        *place = Place::Given(thing);
+        self.changed.notify_all();
+        None
+    }
+
+    /// Waits for something until the other side is gone.
+    fn wait(&self) -> Option<T> {
+        let empty = |place: &mut Place<T>| matches!(place, Place::Empty);
+        let waited = self.changed.wait_while(self.lock(), empty);
+        Self::take(&mut waited.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for something for a while.
+    fn wait_timeout(&self, timeout: Duration) -> Option<T> {
+        let empty = |place: &mut Place<T>| matches!(place, Place::Empty);
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, empty);
+        Self::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+
+    /// Takes what is there and leaves for good.
+    fn leave(&self) -> Option<T> {
+        let left = std::mem::replace(&mut *self.lock(), Place::Left);
+        self.changed.notify_all();
+        if let Place::Given(thing) = left { Some(thing) } else { None }
+    }
+
+    fn take(place: &mut Place<T>) -> Option<T> {
+        match std::mem::replace(place, Place::Empty) {
+            Place::Given(thing) => Some(thing),
+            before => {
+                *place = before;
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place<T>> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// A thread's end of the line.
 #[derive(Debug)]
 pub struct Cue {
     opened: SyncSender<Result<(), PluginError>>,
-    go: Receiver<Left>,
+    go: Arc<Table<Left>>,
     began: SyncSender<Result<(), NotBegun>>,
-    left: SyncSender<Result<Left, PluginError>>,
+    left: Arc<Table<Result<Left, PluginError>>>,
     has_begun: Cell<bool>,
     /// Set by whoever decides first: the thread that it cannot begin, or the other side that it
     /// has to.
@@ -71,30 +139,30 @@ pub struct Cue {
 #[derive(Debug)]
 pub struct Reins {
     opened: Receiver<Result<(), PluginError>>,
-    go: SyncSender<Left>,
+    /// What came of the opening, once that is known.
+    outcome: OnceCell<Result<(), PluginError>>,
+    go: Arc<Table<Left>>,
     began: Receiver<Result<(), NotBegun>>,
-    left: Receiver<Result<Left, PluginError>>,
+    left: Arc<Table<Result<Left, PluginError>>>,
     decided: Arc<AtomicBool>,
 }
 
 /// A line to a thread that is to be started.
 pub fn line(is_proven: bool) -> (Cue, Reins) {
-    // each is used once at a time, so no sender ever waits
+    // each says one thing at most, so no sender ever waits
     let (say_opened, opened) = sync_channel(1);
-    let (say_go, go) = sync_channel(1);
     let (say_began, began) = sync_channel(1);
-    let (say_left, left) = sync_channel(1);
-    let decided = Arc::new(AtomicBool::new(false));
-    let reins = Reins { opened, go: say_go, began, left, decided: Arc::clone(&decided) };
-    let cue = Cue {
-        opened: say_opened,
-        go,
-        began: say_began,
-        left: say_left,
-        has_begun: Cell::new(false),
-        decided,
-        is_proven,
+    let (go, left, decided) = (Table::new(), Table::new(), Arc::<AtomicBool>::default());
+    let reins = Reins {
+        opened,
+        outcome: OnceCell::new(),
+        go: Arc::clone(&go),
+        began,
+        left: Arc::clone(&left),
+        decided: Arc::clone(&decided),
     };
+    let has_begun = Cell::new(false);
+    let cue = Cue { opened: say_opened, go, began: say_began, left, has_begun, decided, is_proven };
     (cue, reins)
 }
 
@@ -107,7 +175,15 @@ impl Cue {
 
     /// Waits for the cue; `None` when it never comes.
     pub fn wait(&self) -> Option<Left> {
-        self.go.recv().ok()
+        self.go.wait()
+    }
+
+    /// What came with the cue, for a thread that cannot open its plugin and has to end; `None` when
+    /// it was not let in, and never will be.
+    pub fn given(&self) -> Option<Left> {
+        let left = self.go.leave()?;
+        self.say_began(Ok(()));
+        Some(left)
     }
 
     /// Whether the thread may still decide not to begin.
@@ -118,7 +194,7 @@ impl Cue {
     /// Says that the work begins, or why it does not.
     pub fn say_began(&self, result: Result<(), NotBegun>) {
         self.has_begun.set(result.is_ok());
-        let _ = self.began.send(result);
+        let _ = self.began.try_send(result);
     }
 
     /// Whether the work began.
@@ -126,27 +202,45 @@ impl Cue {
         self.has_begun.get()
     }
 
-    /// Gives what is left, or says why the component stays.
-    pub fn say_left(&self, left: Result<Left, PluginError>) {
-        let _ = self.left.send(left);
+    /// Gives what is left; gives it back when nobody waits for it any more.
+    pub fn leave(&self, left: Left) -> Option<Left> {
+        self.left.give(Ok(left)).and_then(Result::ok)
+    }
+
+    /// Says why the component stays.
+    pub fn stay(&self, error: PluginError) {
+        self.left.give(Err(error));
+    }
+}
+
+impl Drop for Cue {
+    fn drop(&mut self) {
+        // what was given in the last moment is for whoever holds the reins
+        if let Some(left) = self.go.leave() {
+            let gone = PluginError::fatal("the component has ended");
+            let _ = self.began.try_send(Err((gone, left)));
+        }
     }
 }
 
 impl Reins {
     /// How the first opening went; `None` when that is not known within the time.
     pub fn opened(&self, timeout: Duration) -> Option<Result<(), PluginError>> {
-        match self.opened.recv_timeout(timeout) {
-            Ok(result) => Some(result),
-            // the thread has ended without a word: the pipeline ends
-            Err(RecvTimeoutError::Disconnected) => Some(Ok(())),
-            Err(RecvTimeoutError::Timeout) => None,
+        if self.outcome.get().is_none() {
+            let outcome = match self.opened.recv_timeout(timeout) {
+                Ok(result) => result,
+                // the thread has ended without a word: the pipeline ends
+                Err(RecvTimeoutError::Disconnected) => Ok(()),
+                Err(RecvTimeoutError::Timeout) => return None,
+            };
+            let _ = self.outcome.set(outcome);
         }
+        self.outcome.get().cloned()
     }
 
-    /// Gives the cue.
-    pub fn go(&self, left: Left) {
-        // a thread that has ended meanwhile has nothing to do with it: the pipeline ends
-        let _ = self.go.send(left);
+    /// Gives the cue; gives what comes with it back when the thread has ended.
+    pub fn go(&self, left: Left) -> Option<Left> {
+        self.go.give(left)
     }
 
     /// Whether the work began; `None` when that is not known within the time.
@@ -154,7 +248,10 @@ impl Reins {
         self.began.recv_timeout(timeout).ok()
     }
 
-    /// Lets the thread no longer decide not to begin; gives why it has decided so already.
+    /// Lets the thread no longer decide not to begin.
+    ///
+    /// # Errors
+    /// Why it has decided so already.
     pub fn insist(&self) -> Result<(), NotBegun> {
         if !self.decided.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -163,8 +260,87 @@ impl Reins {
         self.began.recv().unwrap_or(Ok(()))
     }
 
+    /// Forgets an answer to an earlier question.
+    pub fn forget_answer(&self) {
+        self.left.wait_timeout(Duration::ZERO);
+    }
+
     /// What the component left; `None` when that is not known within the time.
     pub fn left(&self, timeout: Duration) -> Option<Result<Left, PluginError>> {
-        self.left.recv_timeout(timeout).ok()
+        self.left.wait_timeout(timeout)
+    }
+
+    /// Waits no longer for what the component leaves; gives it if it came in the last moment.
+    pub fn give_up(&self) -> Option<Result<Left, PluginError>> {
+        self.left.leave()
+    }
+}
+
+impl Drop for Reins {
+    fn drop(&mut self) {
+        // a thread that waits for its cue goes; nobody is left to be told anything
+        self.go.leave();
+        self.left.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_state(byte: u8) -> Left {
+        Left { state: Some(vec![byte]), ..Left::default() }
+    }
+
+    #[test]
+    fn what_is_given_reaches_a_thread_that_waits_and_one_that_gives_up() {
+        let (cue, reins) = line(false);
+        assert!(reins.go(with_state(1)).is_none());
+        assert_eq!(cue.wait().unwrap().state, Some(vec![1]));
+        let (cue, reins) = line(false);
+        reins.go(with_state(2));
+        assert_eq!(cue.given().unwrap().state, Some(vec![2]));
+        assert!(matches!(reins.began(Duration::ZERO), Some(Ok(()))));
+    }
+
+    #[test]
+    fn what_comes_too_late_goes_back_to_whoever_gave_it() {
+        let (cue, reins) = line(false);
+        assert!(cue.given().is_none(), "nothing was given");
+        assert_eq!(reins.go(with_state(3)).unwrap().state, Some(vec![3]));
+        let (cue, reins) = line(false);
+        reins.go(with_state(4));
+        drop(cue);
+        let (_, left) = reins.began(Duration::ZERO).unwrap().unwrap_err();
+        assert_eq!(left.state, Some(vec![4]));
+        let (cue, reins) = line(false);
+        assert!(reins.give_up().is_none());
+        assert_eq!(cue.leave(with_state(5)).unwrap().state, Some(vec![5]));
+    }
+
+    #[test]
+    fn a_thread_whose_reins_are_let_go_waits_no_longer() {
+        let (cue, reins) = line(false);
+        drop(reins);
+        assert!(cue.wait().is_none());
+        assert!(cue.leave(Left::default()).is_some());
+    }
+
+    #[test]
+    fn only_one_side_decides_whether_a_thread_begins() {
+        let (cue, reins) = line(false);
+        assert!(reins.insist().is_ok() && !cue.may_refuse());
+        let (cue, reins) = line(false);
+        assert!(cue.may_refuse());
+        cue.say_began(Err((PluginError::config("no"), Left::default())));
+        assert!(reins.insist().is_err());
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_question_is_not_taken_for_one_to_the_next() {
+        let (cue, reins) = line(false);
+        cue.stay(PluginError::fatal("cannot"));
+        reins.forget_answer();
+        assert!(reins.left(Duration::ZERO).is_none());
     }
 }

@@ -27,7 +27,8 @@ pub struct Plan {
 pub struct Changed {
     /// Its id.
     pub id: String,
-    /// What is different: keys of the host, options of the plugin, `plugin file`.
+    /// What is different: keys of the host, options of the plugin, `plugin file`; `had ended` for
+    /// one that gets inputs again.
     pub what: Vec<String>,
 }
 
@@ -50,15 +51,15 @@ impl fmt::Display for Impossible {
 }
 
 impl Plan {
-    /// Compares two pipelines; `has_other_plugin` tells whether the plugin behind a component of
-    /// both is another one now, or the component has ended and must be started anew.
+    /// Compares two pipelines; `further` tells why a component of both that has the same settings
+    /// needs a new instance all the same.
     ///
     /// # Errors
     /// All that cannot be changed while the host runs.
     pub fn new(
         old: &Pipeline,
         new: &Pipeline,
-        has_other_plugin: impl Fn(&str) -> bool,
+        further: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<Self, Vec<Impossible>> {
         let mut impossible = fixed_host_keys(old, new);
         let mut plan = Self::default();
@@ -70,9 +71,8 @@ impl Plan {
             };
             impossible.extend(fixed_keys(before, after));
             let mut what = differences(before, after);
-            if has_other_plugin(&id) {
-                what.push("plugin file".to_owned());
-            }
+            let is_other = before.plugin != after.plugin || before.carrier != after.carrier;
+            what.extend(further(&id).filter(|_| !is_other).map(str::to_owned));
             if !what.is_empty() {
                 plan.changed.push(Changed { id, what });
             } else if before.inputs == after.inputs {
@@ -145,7 +145,7 @@ fn fixed_keys(before: &Component, after: &Component) -> Option<Impossible> {
 }
 
 /// What is different but for the inputs.
-fn differences(before: &Component, after: &Component) -> Vec<String> {
+pub(super) fn differences(before: &Component, after: &Component) -> Vec<String> {
     let same = [
         ("plugin", before.plugin == after.plugin),
         ("carrier", before.carrier == after.carrier),
@@ -214,7 +214,10 @@ mod tests {
             sinks.lake    = { plugin = "d", inputs = ["t"], path = "y", retry = { max_attempts = 3 } }
             sinks.new     = { plugin = "d", inputs = ["t"] }
         "#;
-        let plan = Plan::new(&pipeline(BEFORE), &pipeline(after), |id| id == "t").unwrap();
+        let plan = Plan::new(&pipeline(BEFORE), &pipeline(after), |id| {
+            (id == "t").then_some("plugin file")
+        })
+        .unwrap();
         assert_eq!(
             plan.to_string(),
             "added new; changed day (speed), t (plugin file), lake (retry, path); rerouted feed; \
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_same_pipeline_asks_for_nothing() {
-        let plan = Plan::new(&pipeline(BEFORE), &pipeline(BEFORE), |_| false).unwrap();
+        let plan = Plan::new(&pipeline(BEFORE), &pipeline(BEFORE), |_| None).unwrap();
         assert!(plan.is_empty());
         assert_eq!(plan.kept, ["day", "t", "feed", "lake", "gone"]);
     }
@@ -241,7 +244,7 @@ mod tests {
             [sinks]
             lake = { plugin = "d", inputs = ["day"], path = "x", buffer = { type = "disk" } }
         "#;
-        let impossible = Plan::new(&pipeline(BEFORE), &pipeline(after), |_| false).unwrap_err();
+        let impossible = Plan::new(&pipeline(BEFORE), &pipeline(after), |_| None).unwrap_err();
         let told: Vec<_> = impossible.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told[0].contains("data_dir") && told[1].starts_with("t: it was a transform"));

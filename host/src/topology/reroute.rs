@@ -1,6 +1,7 @@
 //! Leads batches along other ways, between two of them.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -8,6 +9,7 @@ use std::{
 use plugin_api::RoleKind;
 
 use super::{error::ChangeError, fanout::Outlet, gate::Closed, slot::Slot};
+use crate::shutdown::Phase;
 
 /// Longest time that sources are held; what does not get through by then holds them up anyway.
 const LONGEST_HOLD: Duration = Duration::from_secs(5);
@@ -25,15 +27,16 @@ pub struct Routes<'a> {
 impl Routes<'_> {
     /// Leads every batch from now on along the new ways; gives the time that sources were held.
     ///
-    /// Where a way ends, sources are held until what is under way has got through the transforms,
-    /// so that no batch is overtaken by a later one on a shorter way.
+    /// Where a way ends, those before it are held until what is under way has got through the
+    /// transforms, so that no batch is overtaken by a later one on a shorter way.
     ///
     /// # Errors
     /// When that takes longer than `until`; then all ways are as they were.
     pub fn switch(&self, until: Instant) -> Result<Duration, ChangeError> {
         let since = Instant::now();
-        let ends_ways = !self.removed.is_empty() || self.next.iter().any(|it| self.loses_one(it));
-        let closed = if ends_ways { self.hold(until)? } else { Vec::new() };
+        let until = until.min(since + LONGEST_HOLD);
+        let touched = self.touched();
+        let closed = self.hold(&touched, until)?;
         let mut dropped = Vec::new();
         for writer in self.next {
             if let Some(fanout) = &writer.fanout {
@@ -42,16 +45,47 @@ impl Routes<'_> {
         }
         // only now, so that no reader is without a writer in between
         dropped.iter().for_each(|outlet| outlet.queue.remove_writer());
+        self.end_transforms(until);
         drop(closed);
-        Ok(if ends_ways { since.elapsed() } else { Duration::ZERO })
+        Ok(if touched.is_empty() { Duration::ZERO } else { since.elapsed() })
     }
 
-    /// Whether a component reads no longer from all that it read from.
-    fn loses_one(&self, after: &Slot) -> bool {
-        let before = self.old.iter().find(|it| it.component.id == after.component.id);
-        before.is_some_and(|before| {
-            before.component.inputs.iter().any(|input| !after.component.inputs.contains(input))
-        })
+    /// Components that lose a reader, and whether what they have under way must get through first:
+    /// where a reader or a transform gets its batches another way than before, all that lies before
+    /// it.
+    fn touched(&self) -> HashMap<&str, bool> {
+        let mut touched = HashMap::new();
+        for reader in self.old {
+            let is_leaf = reader.component.kind == RoleKind::Sink && self.is_removed(reader);
+            for input in reader.component.inputs.iter().filter(|it| self.loses(reader, it)) {
+                if is_leaf {
+                    touched.entry(input.as_str()).or_insert(false);
+                } else {
+                    self.add_upstream(input, &mut touched);
+                }
+            }
+        }
+        touched
+    }
+
+    fn add_upstream<'s>(&'s self, id: &'s str, touched: &mut HashMap<&'s str, bool>) {
+        if touched.insert(id, true) != Some(true)
+            && let Some(slot) = self.old.iter().find(|slot| slot.component.id == id)
+        {
+            for input in &slot.component.inputs {
+                self.add_upstream(input, touched);
+            }
+        }
+    }
+
+    /// Whether a component reads no longer from that one.
+    fn loses(&self, before: &Slot, input: &String) -> bool {
+        let after = self.next.iter().find(|it| it.component.id == before.component.id);
+        after.is_none_or(|after| !after.component.inputs.contains(input))
+    }
+
+    fn is_removed(&self, slot: &Slot) -> bool {
+        self.removed.iter().any(|it| it.component.id == slot.component.id)
     }
 
     fn outlets(&self, writer: &Slot) -> Vec<Outlet> {
@@ -63,15 +97,29 @@ impl Routes<'_> {
         self.next.iter().filter(reads).filter_map(outlet).collect()
     }
 
-    /// Holds all sources back, and waits until every transform is done with what it has.
-    fn hold(&self, until: Instant) -> Result<Vec<Closed<'_>>, ChangeError> {
-        let until = until.min(Instant::now() + LONGEST_HOLD);
+    /// Holds those back, and waits until the transforms among them are done with what they have.
+    fn hold(
+        &self,
+        touched: &HashMap<&str, bool>,
+        until: Instant,
+    ) -> Result<Vec<Closed<'_>>, ChangeError> {
         // nobody waits for room before one that goes
         self.open_ends(true);
         let mut closed = Vec::new();
         for slot in self.upstream_first() {
-            let Some(fanout) = &slot.fanout else { continue };
-            let held = self.is_through(slot, until).then(|| fanout.gate.close(left(until)));
+            let must_be_through = touched.get(slot.component.id.as_str());
+            let (Some(fanout), Some(must_be_through)) = (&slot.fanout, must_be_through) else {
+                continue;
+            };
+            let is_through = !must_be_through || self.is_through(slot, until);
+            if slot.component.kind == RoleKind::Transform && self.is_removed(slot) {
+                // what one that goes does not get done must not come behind later batches
+                if !is_through {
+                    dismiss(slot);
+                }
+                continue;
+            }
+            let held = is_through.then(|| fanout.gate.close(left(until)));
             match held.flatten() {
                 Some(gate) => closed.push(gate),
                 None => {
@@ -81,6 +129,26 @@ impl Routes<'_> {
             }
         }
         Ok(closed)
+    }
+
+    /// Lets removed transforms give what they hold back before later batches come another way.
+    fn end_transforms(&self, until: Instant) {
+        for slot in self.removed.iter().filter(|slot| self.is_cut_off(slot)) {
+            if let Some(runner) = slot.runner()
+                && !runner.wait_ended(until)
+            {
+                dismiss(slot);
+            }
+        }
+    }
+
+    /// Whether a removed transform gets nothing any more: no source that still ends is before it.
+    fn is_cut_off(&self, slot: &Slot) -> bool {
+        let is_fed = |input: &String| {
+            let removed = self.removed.iter().find(|it| it.component.id == *input);
+            removed.is_some_and(|it| !self.is_cut_off(it))
+        };
+        slot.component.kind == RoleKind::Transform && !slot.component.inputs.iter().any(is_fed)
     }
 
     fn open_ends(&self, open: bool) {
@@ -122,6 +190,16 @@ impl Routes<'_> {
         let fullest = self.old.iter().filter(reads).max_by_key(fill);
         fullest.unwrap_or(writer).component.id.clone()
     }
+}
+
+/// Ends a removed transform that does not get done, with all that waits before it.
+fn dismiss(slot: &Slot) {
+    if let Some(runner) = slot.runner() {
+        runner.lever.dismiss();
+        runner.lever.advance(Phase::Aborting);
+    }
+    let lost = slot.queue.as_ref().map_or(0, |queue| queue.discard());
+    slot.status.note_dropped("removed", lost);
 }
 
 fn left(until: Instant) -> Duration {

@@ -49,6 +49,8 @@ pub enum Stays {
     Refused(PluginError),
     /// It does not come back from a call.
     Busy,
+    /// It has ended by itself meanwhile.
+    Ended,
 }
 
 impl Runner {
@@ -56,6 +58,7 @@ impl Runner {
     pub fn start(slot: &Slot, around: &Surrounds, is_proven: bool) -> std::io::Result<Self> {
         let lever = around.shutdown.child();
         let exit = Arc::new(Exit {
+            lever: Arc::clone(&lever),
             queue: slot.queue.clone(),
             fanout: slot.fanout.clone(),
             stays: AtomicBool::new(true),
@@ -92,19 +95,24 @@ impl Runner {
     pub fn begin(&self, left: Left, until: Instant) -> Result<(), NotBegun> {
         let reins = self.reins();
         let Some((first, others)) = reins.split_first() else { return Ok(()) };
-        first.go(left);
+        if let Some(left) = first.go(left) {
+            return Err((PluginError::fatal("the component has ended"), left));
+        }
         let until = until.min(Instant::now() + TAKE_OVER);
         match self.wait(until, |pause| first.began(pause)) {
             Some(began) => began?,
             None => first.insist()?,
         }
-        others.iter().for_each(|rein| rein.go(Left::default()));
+        for rein in others {
+            rein.go(Left::default());
+        }
         Ok(())
     }
 
-    /// Lets the threads begin, for the first time.
-    pub fn begin_first(&self) {
-        self.reins().iter().for_each(|rein| rein.go(Left::default()));
+    /// Lets the threads begin, for the first time; false when one of them has ended already.
+    pub fn begin_first(&self) -> bool {
+        let begin = |rein: &Reins| rein.go(Left::default()).is_none();
+        self.reins().iter().map(begin).fold(true, |all, begins| all & begins)
     }
 
     /// Asks the threads to make room, and waits for what they leave.
@@ -117,6 +125,7 @@ impl Runner {
         farewell: Farewell,
         until: Instant,
     ) -> Result<Left, Stays> {
+        self.reins().iter().for_each(Reins::forget_answer);
         self.lever.ask_to_leave(farewell);
         if let Some(queue) = queue {
             queue.call_reader();
@@ -130,24 +139,32 @@ impl Runner {
 
     fn gather(&self, until: Instant) -> Result<Left, Stays> {
         let mut all = Left::default();
+        let mut answers = 0;
         for rein in self.reins().iter() {
             match self.wait(until, |pause| rein.left(pause)) {
-                Some(Ok(left)) => all.join(left),
+                Some(Ok(left)) => {
+                    answers += 1;
+                    all.join(left);
+                }
                 Some(Err(error)) => return Err(Stays::Refused(error)),
                 None if self.has_ended() => {}
                 None if self.lever.let_stay() => return Err(Stays::Busy),
-                // another thread has gone already, so this one goes too as soon as it can
-                None => match rein.left(super::LAST_WAIT) {
-                    Some(Ok(left)) => all.join(left),
-                    Some(Err(_)) | None => {
-                        tracing::error!(
-                            "a thread does not come back from a call and is left behind"
-                        );
+                // another thread has gone already, so this one goes too as soon as it can, and
+                // gives back to the queue what it has
+                None => {
+                    let late = rein.left(super::LAST_WAIT).or_else(|| rein.give_up());
+                    match late {
+                        Some(Ok(left)) => all.join(left),
+                        Some(Err(_)) | None => {
+                            tracing::error!(
+                                "a worker does not come back from a call; it goes later"
+                            );
+                        }
                     }
-                },
+                }
             }
         }
-        Ok(all)
+        if answers == 0 { Err(Stays::Ended) } else { Ok(all) }
     }
 
     /// Whether all threads have ended.
@@ -181,6 +198,7 @@ impl Runner {
 
 /// Nobody must wait for a component that is gone, in order or by a panic of the host itself.
 struct Exit {
+    lever: Arc<Shutdown>,
     queue: Option<Arc<Queue>>,
     fanout: Option<Arc<Fanout>>,
     /// No successor takes the queue over.
@@ -193,7 +211,11 @@ impl Drop for Exit {
             fanout.close();
         }
         if let Some(queue) = self.queue.as_ref().filter(|_| self.stays.load(Ordering::Acquire)) {
-            queue.abort();
+            if self.lever.is_dismissed() {
+                queue.discard();
+            } else {
+                queue.abort();
+            }
         }
     }
 }

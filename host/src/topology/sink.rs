@@ -23,6 +23,9 @@ const TICK: Duration = Duration::from_secs(1);
 const MOST_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_sink(opening);
 
+const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
+    |instance, state| instance.import_state(state);
+
 type Instance = Box<dyn SinkInstance>;
 
 /// A sink at work.
@@ -57,13 +60,21 @@ impl SinkLoop {
 
     /// Opens the sink and runs it until its inputs have ended, or until it leaves.
     pub fn run(mut self, cue: &Cue) {
-        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
-        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
-        let Some(left) = self.stage.begin(cue, &mut instance, import) else {
-            return self.stage.discard(instance);
+        let mut opened = match self.stage.open_first(OPEN, cue) {
+            Ok(mut instance) => match self.stage.begin(cue, &mut instance, IMPORT) {
+                Some(left) => {
+                    self.work = left.groups;
+                    Ok(instance)
+                }
+                None => return self.stage.discard(instance),
+            },
+            Err(Ended) => {
+                let Some(left) = cue.given() else { return };
+                self.work = left.groups;
+                self.stage.inherited = left.state;
+                Err(Ended)
+            }
         };
-        self.work = left.groups;
-        let mut opened = Ok(instance);
         loop {
             let ended = match opened.and_then(|instance| self.take_all(instance)) {
                 Ok((called, Rest::ForAnother)) => {
@@ -78,9 +89,16 @@ impl SinkLoop {
                 return self.stage.status.set_state(State::Ended);
             }
             match self.stage.fate() {
-                Fate::Leaves => return cue.say_left(Ok(self.rest(None))),
+                Fate::Leaves => {
+                    let state = self.stage.inherited.take();
+                    return self.hand_over(state, cue);
+                }
                 Fate::Ends => return self.give_up(),
-                Fate::Stays => opened = self.stage.reopen(OPEN),
+                Fate::Stays => {
+                    // the instance that held something is gone
+                    self.work = self.rest();
+                    opened = self.stage.open_again(OPEN, IMPORT);
+                }
             }
         }
     }
@@ -92,6 +110,9 @@ impl SinkLoop {
             Appetite { max_records: batch.max_records, max_wait: batch.max_wait, timeout: TICK };
         loop {
             instance = self.work_off(instance)?;
+            if self.stage.shutdown.should_leave() {
+                return Ok((instance, Rest::ForAnother));
+            }
             match self.queue.take(appetite) {
                 Taken::Batches(deliveries) => {
                     let group = Group::new(deliveries);
@@ -110,6 +131,10 @@ impl SinkLoop {
     ///
     /// What cannot be made safe now is left to the successor.
     fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+        // it was let stay, and the queue calls still
+        if !self.stage.shutdown.should_leave() {
+            return Some(instance);
+        }
         if !self.held.is_empty() {
             let call = self.stage.status.enter("flush");
             let flushed = instance.flush();
@@ -119,31 +144,44 @@ impl SinkLoop {
                 Err(error) => self.stage.note_failure(&error),
             }
         }
-        let exported = self.stage.export(&mut instance, |it| it.export_state());
-        match exported {
+        let state = match self.stage.export(&mut instance, |it| it.export_state()) {
+            Ok(state) => state,
             Err(error) => {
-                if self.stage.shutdown.let_stay() {
-                    cue.say_left(Err(error));
+                if self.stage.shutdown.refuse_to_leave() {
+                    cue.stay(error);
                 }
-                Some(instance)
+                return Some(instance);
             }
-            Ok(_) if !self.stage.shutdown.go() => Some(instance),
-            Ok(state) => {
-                self.close_instance(instance);
-                cue.say_left(Ok(self.rest(state)));
-                None
-            }
+        };
+        if !self.stage.shutdown.go() {
+            return Some(instance);
+        }
+        if self.held.is_empty() {
+            self.close_instance(instance);
+        } else {
+            // what it holds is the successor's: it must not be made safe here as well
+            self.stage.discard(instance);
+        }
+        self.hand_over(state, cue);
+        None
+    }
+
+    fn hand_over(&mut self, state: Option<Vec<u8>>, cue: &Cue) {
+        let left = Left { groups: self.rest(), state, ..Left::default() };
+        if let Some(late) = cue.leave(left) {
+            let deliveries = late.groups.into_iter().flat_map(Group::into_deliveries);
+            self.queue.give_back(deliveries.collect());
         }
     }
 
     /// What is not delivered, oldest first.
-    fn rest(&mut self, state: Option<Vec<u8>>) -> Left {
+    fn rest(&mut self) -> VecDeque<Group> {
         let mut groups = std::mem::take(&mut self.work);
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
             groups.push_front(held);
         }
-        Left { groups, state, ..Left::default() }
+        groups
     }
 
     /// What is not delivered is lost or waits on disk; no source waits for it when nobody wants it
@@ -151,7 +189,7 @@ impl SinkLoop {
     fn give_up(&mut self) {
         let dismissed = self.stage.shutdown.is_dismissed();
         if dismissed {
-            for group in self.rest(None).groups {
+            for group in self.rest() {
                 if !self.queue.is_on_disk() {
                     self.stage.status.note_dropped("removed", group.fill.records);
                 }

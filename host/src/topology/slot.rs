@@ -111,6 +111,22 @@ impl Slot {
         self.runner.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Closes the queue and the way out, at which nobody will ever be.
+    pub fn shut(&self) {
+        if let Some(queue) = &self.queue {
+            queue.abort();
+        }
+        if let Some(fanout) = &self.fanout {
+            fanout.close();
+        }
+    }
+
+    /// Lets whoever works at another place with the same queue and way out work here.
+    pub fn take_from(&self, other: &Self) {
+        let mut here = self.runner.write().unwrap_or_else(PoisonError::into_inner);
+        *here = other.runner();
+    }
+
     /// Leaves the place without anybody.
     pub fn unemploy(&self) {
         self.runner.write().unwrap_or_else(PoisonError::into_inner).take();

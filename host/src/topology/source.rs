@@ -27,7 +27,19 @@ const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_source(opening);
 
+const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
+    |instance, state| instance.import_state(state);
+
 type Instance = Box<dyn SourceInstance>;
+
+/// Why a source is pulled no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It has nothing any more.
+    Exhausted,
+    /// The pipeline ends, or a successor waits.
+    Told,
+}
 
 /// A source at work.
 pub struct SourceLoop {
@@ -59,24 +71,37 @@ impl Default for Faults {
 impl SourceLoop {
     /// Opens the source and runs it to its end, or until it leaves.
     pub fn run(mut self, cue: &Cue) {
-        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
-        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
-        if self.stage.begin(cue, &mut instance, import).is_none() {
-            return self.stage.discard(instance);
-        }
+        let mut instance = match self.stage.open_first(OPEN, cue) {
+            Ok(mut instance) => {
+                if self.stage.begin(cue, &mut instance, IMPORT).is_none() {
+                    return self.stage.discard(instance);
+                }
+                instance
+            }
+            Err(Ended) => {
+                let Some(left) = cue.given() else { return };
+                self.stage.inherited = left.state;
+                let Some(instance) = self.go_on(Err(Ended), cue) else { return };
+                instance
+            }
+        };
         // an instance counts its own batches, so each has a ledger of its own
         let mut ledger = Arc::new(Ledger::default());
         let mut sequence = 0;
         loop {
             match self.pull(instance.as_mut(), &ledger, &mut sequence) {
-                Ok(()) if self.stage.shutdown.should_leave() => {
+                Ok(Stop::Exhausted) => return self.end(instance, &ledger),
+                Ok(Stop::Told) if self.stage.shutdown.phase() >= Phase::Draining => {
+                    return self.end(instance, &ledger);
+                }
+                Ok(Stop::Told) => {
                     if self.leaves(&mut instance, cue) {
                         return self.close(instance, &ledger);
                     }
                 }
-                Ok(()) => return self.end(instance, &ledger),
                 Err(error) => {
-                    let Some(next) = self.replace(instance, &error, cue) else { return };
+                    let opened = self.stage.replace(instance, &error, OPEN);
+                    let Some(next) = self.go_on(opened, cue) else { return };
                     instance = next;
                     ledger = Arc::default();
                 }
@@ -84,21 +109,22 @@ impl SourceLoop {
         }
     }
 
-    fn replace(&mut self, failed: Instance, error: &PluginError, cue: &Cue) -> Option<Instance> {
-        let mut opened = self.stage.replace(failed, error, OPEN);
+    /// Goes on with an instance; `None` when the source leaves or ends without one.
+    fn go_on(&mut self, mut opened: Result<Instance, Ended>, cue: &Cue) -> Option<Instance> {
         loop {
             match opened {
                 Ok(instance) => return Some(instance),
                 Err(Ended) => match self.stage.fate() {
                     Fate::Leaves => {
-                        cue.say_left(Ok(Left::default()));
+                        let state = self.stage.inherited.take();
+                        cue.leave(Left { state, ..Left::default() });
                         return None;
                     }
                     Fate::Ends => {
                         self.fanout.close();
                         return None;
                     }
-                    Fate::Stays => opened = self.stage.reopen(OPEN),
+                    Fate::Stays => opened = self.stage.open_again(OPEN, IMPORT),
                 },
             }
         }
@@ -110,13 +136,13 @@ impl SourceLoop {
             Ok(state) => {
                 let goes = self.stage.shutdown.go();
                 if goes {
-                    cue.say_left(Ok(Left { state, ..Left::default() }));
+                    cue.leave(Left { state, ..Left::default() });
                 }
                 goes
             }
             Err(error) => {
-                if self.stage.shutdown.let_stay() {
-                    cue.say_left(Err(error));
+                if self.stage.shutdown.refuse_to_leave() {
+                    cue.stay(error);
                 }
                 false
             }
@@ -129,7 +155,7 @@ impl SourceLoop {
         instance: &mut dyn SourceInstance,
         ledger: &Arc<Ledger>,
         sequence: &mut u64,
-    ) -> Result<(), PluginError> {
+    ) -> Result<Stop, PluginError> {
         let mut faults = Faults::default();
         let mut confirmed = 0;
         while !self.stage.shutdown.is_stopping() {
@@ -148,16 +174,16 @@ impl SourceLoop {
                         self.recovered(&mut faults);
                     }
                 }
-                Ok(Polled::End) => return Ok(()),
+                Ok(Polled::End) => return Ok(Stop::Exhausted),
                 Err(error) if matches!(error.kind, ErrorKind::BadData | ErrorKind::Retry) => {
                     if self.wait_out(&error, &mut faults).is_err() {
-                        return Ok(());
+                        return Ok(Stop::Told);
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(Stop::Told)
     }
 
     fn pass_on(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {

@@ -48,6 +48,8 @@ pub struct Stage {
     /// Pauses between failed instances.
     pub restarts: Backoff,
     opened_at: Option<std::time::Instant>,
+    /// What the component before it left for its instance, which is not open yet.
+    pub inherited: Option<Vec<u8>>,
     /// It failed for good, or nothing is left to do.
     is_over: bool,
 }
@@ -96,6 +98,7 @@ impl Stage {
             stops_at,
             restarts,
             opened_at,
+            inherited: None,
             is_over: false,
         }
     }
@@ -148,6 +151,21 @@ impl Stage {
         }
         cue.say_began(Ok(()));
         Some(left)
+    }
+
+    /// Opens an instance for a component that was let stay, with what it was given for it.
+    pub fn open_again<I>(
+        &mut self,
+        open: Open<I>,
+        import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
+    ) -> Result<I, Ended> {
+        let mut instance = self.reopen(open)?;
+        if let Some(state) = self.inherited.take()
+            && let Err(error) = import(&mut instance, &state)
+        {
+            self.note_failure(&error);
+        }
+        Ok(instance)
     }
 
     /// What the instance gives for its successor, if that wants something.

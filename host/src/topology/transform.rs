@@ -23,6 +23,9 @@ const APPETITE: Appetite =
 const MOST_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
 
+const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
+    |instance, state| instance.import_state(state);
+
 type Instance = Box<dyn TransformInstance>;
 
 /// A transform at work.
@@ -40,13 +43,21 @@ pub struct TransformLoop {
 impl TransformLoop {
     /// Opens the transform and runs it until its inputs have ended, or until it leaves.
     pub fn run(mut self, cue: &Cue) {
-        let Ok(mut instance) = self.stage.open_first(OPEN, cue) else { return };
-        let import = |it: &mut Instance, state: &[u8]| it.import_state(state);
-        let Some(left) = self.stage.begin(cue, &mut instance, import) else {
-            return self.stage.discard(instance);
+        let mut opened = match self.stage.open_first(OPEN, cue) {
+            Ok(mut instance) => match self.stage.begin(cue, &mut instance, IMPORT) {
+                Some(left) => {
+                    self.in_hand = left.input;
+                    Ok(instance)
+                }
+                None => return self.stage.discard(instance),
+            },
+            Err(Ended) => {
+                let Some(left) = cue.given() else { return };
+                self.in_hand = left.input;
+                self.stage.inherited = left.state;
+                Err(Ended)
+            }
         };
-        self.in_hand = left.input;
-        let mut opened = Ok(instance);
         loop {
             match opened.and_then(|instance| self.take_all(instance)) {
                 Ok((called, Rest::ForAnother)) => {
@@ -55,9 +66,12 @@ impl TransformLoop {
                 }
                 Ok((closing, Rest::Nothing)) => return self.end(closing),
                 Err(Ended) => match self.stage.fate() {
-                    Fate::Leaves => return cue.say_left(Ok(self.rest(None))),
+                    Fate::Leaves => {
+                        let state = self.stage.inherited.take();
+                        return self.hand_over(state, cue);
+                    }
                     Fate::Ends => return self.give_up(),
-                    Fate::Stays => opened = self.stage.reopen(OPEN),
+                    Fate::Stays => opened = self.stage.open_again(OPEN, IMPORT),
                 },
             }
         }
@@ -69,6 +83,9 @@ impl TransformLoop {
             if let Some(batch) = self.in_hand.as_ref().map(|it| it.batch.clone()) {
                 instance = self.apply(instance, &batch)?;
                 self.done();
+            }
+            if self.stage.shutdown.should_leave() {
+                return Ok((instance, Rest::ForAnother));
             }
             match self.queue.take(APPETITE) {
                 // one batch at a time, as the appetite says
@@ -87,11 +104,15 @@ impl TransformLoop {
 
     /// Makes room for a successor; gives the instance back when it stays.
     fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+        // it was let stay, and the queue calls still
+        if !self.stage.shutdown.should_leave() {
+            return Some(instance);
+        }
         let state = match self.stage.export(&mut instance, |it| it.export_state()) {
             Ok(state) => state,
             Err(error) => {
-                if self.stage.shutdown.let_stay() {
-                    cue.say_left(Err(error));
+                if self.stage.shutdown.refuse_to_leave() {
+                    cue.stay(error);
                 }
                 return Some(instance);
             }
@@ -104,17 +125,22 @@ impl TransformLoop {
         } else if self.close(instance).is_err() {
             self.stage.note_failure(&PluginError::retry("what it held back is lost"));
         }
-        cue.say_left(Ok(self.rest(state)));
+        self.hand_over(state, cue);
         None
     }
 
-    fn rest(&mut self, state: Option<Vec<u8>>) -> Left {
-        Left { input: self.in_hand.take(), state, ..Left::default() }
+    fn hand_over(&mut self, state: Option<Vec<u8>>, cue: &Cue) {
+        let left = Left { input: self.in_hand.take(), state, ..Left::default() };
+        if let Some(late) = cue.leave(left) {
+            self.queue.give_back(late.input.into_iter().collect());
+        }
     }
 
     /// What it had in hand is lost, unless nobody wants it any more.
     fn give_up(&mut self) {
         if self.stage.shutdown.is_dismissed() {
+            let records = self.in_hand.as_ref().map_or(0, |it| u64::from(it.batch.records()));
+            self.stage.status.note_dropped("removed", records);
             self.done();
         }
         self.fanout.close();

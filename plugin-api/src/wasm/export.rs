@@ -29,7 +29,7 @@ macro_rules! __export_carrier {
         $plugin:ident,
         $(source $source:ty,)? $(transform $transform:ty,)? $(sink $sink:ty,)?
     ) => {
-        type Component = $crate::wasm::Component<$plugin>;
+        type __Component = $crate::wasm::Component<$plugin>;
 
         // SAFETY: the section is this project's own, and bytes without pointers may lie in one.
         #[allow(unsafe_code)]
@@ -52,7 +52,7 @@ macro_rules! __export_world {
         #[allow(unsafe_code, clippy::undocumented_unsafe_blocks)]
         const _: () = {
             $crate::wasm::bindings::$world::export!(
-                Component with_types_in $crate::wasm::bindings::$world
+                __Component with_types_in $crate::wasm::bindings::$world
             );
         };
     };

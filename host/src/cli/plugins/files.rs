@@ -85,28 +85,27 @@ impl Crate<'_> {
 
     /// What to type next, in the folder of the crate.
     pub fn commands(&self) -> Vec<String> {
-        let test = if self.is_wasm { "cargo test-native" } else { "cargo test" };
+        let makes = format!("makes {}/{}", self.built(), self.file());
+        let show = format!("dataserver plugins show {}", self.name);
         let mut commands = vec![
-            format!("{test:<25} # its contract test"),
-            format!("{:<25} # makes {}/{}", "cargo build --release", self.built(), self.file()),
-            format!("plugins show {:<12} # its options", self.name),
-            format!("{:<25} # runs pipeline.toml", "run"),
+            (if self.is_wasm { "cargo test-native" } else { "cargo test" }, "its contract test"),
+            ("cargo build --release", makes.as_str()),
+            (show.as_str(), "its options"),
+            ("dataserver run", "runs pipeline.toml"),
         ];
-        for command in &mut commands[2..] {
-            *command = format!("dataserver {command}");
-        }
         if self.is_wasm {
-            let target = "rustup target add wasm32-wasip2";
-            commands.insert(0, format!("{target} # once on this machine"));
+            commands.insert(0, ("rustup target add wasm32-wasip2", "once on this machine"));
         }
-        commands
+        let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+        let line = |(command, does): (&str, &str)| format!("{command:width$}  # {does}");
+        commands.into_iter().map(line).collect()
     }
 
     fn fill(&self, template: &str) -> String {
         let plugin_api = self.sdk.plugin_api();
         let carrier = if self.is_wasm {
-            "\nAs a component it runs in a sandbox: files, network and environment are there as far as \
-             `grants` of the component in `pipeline.toml` allow. Without `.cargo/config.toml` the same \
+            "\nAs a component it runs in a sandbox: files, network and environment are there as far as\n\
+             `grants` of the component in `pipeline.toml` allow. Without `.cargo/config.toml` the same\n\
              code becomes a native library.\n"
         } else {
             "\nThe same code becomes a component for the sandbox with \

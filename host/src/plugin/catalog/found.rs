@@ -1,7 +1,10 @@
 //! Files in plugin folders: what each says it is, without running any of it.
 
 use std::{
-    fmt, io,
+    fmt,
+    fs::OpenOptions,
+    io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +15,11 @@ use crate::{
     config::{Carrier, Pins},
     plugin::{elf, wasm},
 };
+
+/// Most bytes that a plugin's file has.
+const MOST_BYTES: u64 = 512 << 20;
+/// A pipe is not waited for.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Why a file in a plugin folder is used by nobody, or a folder has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,12 +147,20 @@ fn unreadable(error: &io::Error) -> Problem {
     Problem::new(format!("cannot be read: {error}"), "check its permissions")
 }
 
-/// Not a pipe or a device, which would be waited for.
+/// Not a pipe or a device, which would be waited for, and not more than a plugin can have.
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    if std::fs::metadata(path)?.is_file() {
-        return std::fs::read(path);
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no regular file"));
     }
-    Err(io::Error::other("it is no regular file"))
+    if found.len() > MOST_BYTES {
+        let most = plugin_api::ByteSize(MOST_BYTES);
+        return Err(io::Error::other(format!("it has {} bytes, the most is {most}", found.len())));
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Lower-case hexadecimal.

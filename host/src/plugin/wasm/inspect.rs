@@ -10,7 +10,7 @@ const CONTRACT: &str = "dataserver:plugin/";
 /// The version of the contract that this host offers; schemas/wit/v1.
 const CONTRACT_VERSION: (u64, u64) = (1, 0);
 /// A larger file is not looked at: compiling takes about as many megabytes again, and seconds.
-const MOST_BYTES: usize = 64 << 20;
+const MOST_BYTES: usize = 16 << 20;
 
 /// Checks a component's bytes and reads what plugin it says it is.
 pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {

@@ -30,6 +30,9 @@ use crate::{
     topology::Onlooker,
 };
 
+/// Longest answer to an operator's request, bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
 /// A compiled component.
 pub struct WasmPlugin {
     runtime: &'static Runtime,
@@ -194,6 +197,10 @@ impl Plugin for WasmPlugin {
             let about = about(&opening, store.data());
             guest.call_command(store, kind(role), &opening.options, about, &request).await
         })?;
+        if answer.len() > LONGEST_ANSWER {
+            let text = format!("the plugin's answer has {} bytes", answer.len());
+            return Err(PluginError::fatal(text));
+        }
         serde_json::from_str(&answer)
             .map_err(|error| PluginError::fatal(format!("the plugin's answer is no JSON: {error}")))
     }

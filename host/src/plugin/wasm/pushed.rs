@@ -11,6 +11,8 @@ use super::bindings::dataserver::plugin::types;
 const TIMES_MEMORY: u64 = 4;
 /// What a batch costs beside its payload, bytes.
 const COST: u64 = 1_024;
+/// Longest id of a source, bytes.
+const LONGEST_SOURCE: usize = 256;
 /// Highest number that a place may have.
 const HIGHEST_NUMBER: u64 = u64::MAX >> 2;
 
@@ -25,6 +27,8 @@ pub(super) struct Pushed {
     /// Stamps of the sources that the instance was given batches of, by id. It may hold a batch
     /// back and make something of it in a later call.
     stamp_by_source: HashMap<String, Provenance>,
+    /// The latest time of receipt among them: a guest knows no later one.
+    newest_received_us: i64,
     /// Whether the call that runs takes batches at all.
     open: bool,
 }
@@ -34,7 +38,15 @@ impl Pushed {
     pub fn new(memory: u64) -> Self {
         let max_bytes = memory.saturating_mul(TIMES_MEMORY);
         let (batches, stamp_by_source) = (Vec::new(), HashMap::new());
-        Self { batches, bytes: 0, max_bytes, given: 0, stamp_by_source, open: false }
+        Self {
+            batches,
+            bytes: 0,
+            max_bytes,
+            given: 0,
+            stamp_by_source,
+            newest_received_us: 0,
+            open: false,
+        }
     }
 
     /// A call begins that may push, with the batch that it is given.
@@ -43,6 +55,8 @@ impl Pushed {
         self.batches.clear();
         let Some(input) = input else { return };
         self.given = input.payload().len() as u64;
+        let received_us = input.provenance().received_at_us;
+        self.newest_received_us = self.newest_received_us.max(received_us);
         let source = input.provenance().source();
         if !self.stamp_by_source.contains_key(source) {
             self.stamp_by_source.insert(source.to_owned(), input.provenance().clone());
@@ -61,6 +75,11 @@ impl Pushed {
             types::Payload::Bytes(bytes) => bytes.len() as u64,
             types::Payload::Unchanged => self.given,
         };
+        let source = batch.provenance.as_ref().map_or(0, |it| it.source.len());
+        if source > LONGEST_SOURCE {
+            let why = format!("named a source with an id of {source} bytes");
+            return Err(Refused(why).into());
+        }
         self.admit(payload)?;
         self.batches.push(batch);
         Ok(())
@@ -111,7 +130,8 @@ impl Pushed {
         Ok(known.cloned().map(|mut stamp| {
             (stamp.epoch, stamp.sequence, stamp.part) =
                 (claimed.epoch, claimed.sequence, claimed.part);
-            stamp.received_at_us = claimed.received_at_us.max(0);
+            // numbers of deliveries follow from it
+            stamp.received_at_us = claimed.received_at_us.clamp(0, self.newest_received_us);
             stamp
         }))
     }
@@ -173,4 +193,51 @@ fn malformed(why: &str) -> PluginError {
     super::fault::guilty(format!(
         "the plugin made a batch that is malformed: {why}; report this to the plugin's author"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::testing::spot_batch;
+
+    use super::*;
+
+    fn claim(source: &str, received_at_us: i64) -> types::ProvenanceResult {
+        let source = source.to_owned();
+        types::ProvenanceResult { source, epoch: 1, sequence: 2, part: 0, received_at_us }
+    }
+
+    fn made(provenance: types::ProvenanceResult) -> types::MadeBatch {
+        types::MadeBatch {
+            kind: types::RecordKind::Spot,
+            round: types::Round { first: false, last: false },
+            provenance: Some(provenance),
+            payload: types::Payload::Unchanged,
+        }
+    }
+
+    fn input() -> Batch {
+        let mut stamp = Provenance::of_source("day");
+        (stamp.sequence, stamp.received_at_us) = (2, 1_000);
+        spot_batch(1, Round::WHOLE).with_provenance(stamp)
+    }
+
+    #[test]
+    fn a_source_with_an_endless_id_ends_the_call() {
+        let mut pushed = Pushed::new(1 << 20);
+        pushed.begin(Some(&input()));
+        assert!(pushed.push(made(claim("day", 1))).is_ok());
+        let refused = pushed.push(made(claim(&"d".repeat(60_000_000), 1))).unwrap_err();
+        assert!(refused.to_string().contains("60000000"), "{refused}");
+    }
+
+    #[test]
+    fn a_guest_knows_no_later_time_than_it_was_told() {
+        let (mut pushed, input) = (Pushed::new(1 << 20), input());
+        pushed.begin(Some(&input));
+        for (claimed, taken) in [(i64::MAX, 1_000), (900, 900), (-5, 0)] {
+            pushed.push(made(claim("day", claimed))).unwrap();
+            let batches = pushed.finish(Some(&input)).unwrap();
+            assert_eq!(batches[0].provenance().received_at_us, taken);
+        }
+    }
 }

@@ -26,7 +26,7 @@ use crate::config::{Access, Grants, Limits};
 /// Where a guest finds the folder of its own.
 pub(super) const STATE_DIR: &str = "/state";
 /// Things of the host that a guest may hold at once: streams, requests, files.
-const MOST_RESOURCES: usize = 1_000;
+const MOST_RESOURCES: usize = 256;
 /// Shorter values of granted variables are no secrets that could be covered in a text.
 const LEAST_SECRET: usize = 4;
 

@@ -46,6 +46,6 @@ impl Exports for Plugin {
 #[unsafe(link_section = "dataserver-plugin")]
 static DESCRIPTOR: Descriptor = Descriptor::new("liar", env!("CARGO_PKG_VERSION"));
 
-type Component = plugin_api::wasm::Component<Plugin>;
+type __Component = plugin_api::wasm::Component<Plugin>;
 plugin_api::__export_world!(plugin);
 plugin_api::__export_world!(transform Pass);

@@ -31,12 +31,12 @@ impl Exports for Plugin {
 #[unsafe(link_section = "dataserver-plugin")]
 static DESCRIPTOR: Descriptor = plugin_api::export::descriptor::<Plugin>();
 
-type Component = plugin_api::wasm::Component<Plugin>;
+type __Component = plugin_api::wasm::Component<Plugin>;
 plugin_api::__export_world!(plugin);
 plugin_api::__export_world!(transform roles::Malicious);
 plugin_api::__export_world!(sink roles::Malicious);
 
 const _: () = {
-    type Component = raw::RawSource;
+    type __Component = raw::RawSource;
     plugin_api::__export_world!(source roles::Declared);
 };
