@@ -9,7 +9,7 @@ mod instances;
 mod same;
 mod siblings;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use dataserver::{
     config::{Carrier, Grants, Limits},
@@ -39,6 +39,9 @@ fn load_native(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
     catalog.plugin(id, kind, None).unwrap_or_else(|error| panic!("{error:?}")).plugin
 }
 
+/// A deadline that no sound call misses, however busy the machine is.
+const PATIENT: Duration = Duration::from_secs(60);
+
 /// What a component is opened with in these tests.
 struct Case {
     host: Arc<TestHost>,
@@ -49,7 +52,9 @@ impl Case {
     fn new(options: Value, folder: &Path) -> Self {
         let host = Arc::new(TestHost::default());
         let context = testing::context(&host, folder);
-        Self { host, opening: Opening::plain(&options.to_string(), context) }
+        let mut opening = Opening::plain(&options.to_string(), context);
+        opening.limits.deadline = PATIENT;
+        Self { host, opening }
     }
 
     fn limits(mut self, limits: Limits) -> Self {
