@@ -2,6 +2,8 @@
 
 use harness::{Bench, DAYS, Day, free_port, python, sample};
 
+use super::nng_sub;
+
 const EVERY_PERIOD: &str = "[\"1m\", \"3m\", \"5m\", \"15m\", \"30m\", \"60m\", \"2h\", \"4h\", \"6h\", \
                             \"12h\", \"day\", \"week\", \"month\", \"quarter\", \"halfyear\", \"year\"]";
 
@@ -63,27 +65,30 @@ fn a_day_that_is_broken_off_gives_the_bars_of_an_unbroken_one() {
 
 /// The options change while quotes come; what was seen of each bar goes from instance to instance.
 #[test]
-fn reloads_while_a_day_is_played_give_the_bars_of_a_quiet_run() {
+fn reloads_while_a_day_is_read_give_the_bars_of_a_quiet_run() {
     let day = DAYS[2];
     let port = free_port();
-    // a day of 5.5 hours in about 20 seconds
-    let source = day.source().replace("speed = 0.0", "speed = 1000.0");
-    let bench = bench(&source, true);
-    let host_keys = format!("[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n");
-    let unchanged = host_keys + &bench.read("pipeline.toml");
-    bench.pipeline(&unchanged);
-    let mut host = bench.start();
+    let address = format!("tcp://127.0.0.1:{}", free_port());
+    let publisher = nng_sub::publisher(&day, &address, 1000);
+    let sinks = format!(
+        "[transforms.bars]\nplugin = \"bars\"\ninputs = [\"bus\"]\nperiods = {EVERY_PERIOD}\n\
+         [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"bars\"]\npath = \"lake\"\n"
+    );
+    let bench = nng_sub::reader(&["bars", "parquet"], &address, port, &sinks);
+    let host = bench.start();
     host.wait_for("the pipeline runs");
-    let mut changes = 0_u32;
-    while !host.has_ended() && changes < 10 {
-        changes += 1;
-        let options = format!("updates = true\ncheckpoint = \"{changes}h\"");
-        bench.pipeline(&unchanged.replace("updates = true", &options));
-        let (code, report) = host.reload(port);
-        assert_eq!(code, 200, "{report:#}");
-    }
+    let publishing = publisher.start();
+    let unchanged = bench.read("pipeline.toml");
+    let changes = nng_sub::reload_until_half(&host, port, &day, |change| {
+        let options = format!("plugin = \"bars\"\ncheckpoint = \"{change}h\"");
+        bench.pipeline(&unchanged.replace("plugin = \"bars\"", &options));
+    });
+    assert!(changes >= 3, "{changes} reloads");
+    publishing.wait().assert(0, &[]);
+    nng_sub::wait_for_records(&host, port, day.records);
+    host.signal("TERM");
     let run = host.wait();
     run.assert(0, &[]);
-    assert_eq!((changes, run.summary("bars", "dropped")), (10, 0));
+    assert_eq!(run.summary("bars", "in"), day.records);
     check(&bench, &day, "changes");
 }

@@ -2,12 +2,13 @@
 
 use harness::{Bench, DAYS, Day, Host, free_port, python, sample};
 
-/// A host that publishes a recorded day as fast as its subscriber reads, and keeps it in a lake.
-fn publisher(day: &Day, address: &str) -> Bench {
+/// A host that publishes a recorded day, with at most so many messages a second (0: as fast as its
+/// subscriber reads), and keeps it in a lake.
+pub fn publisher(day: &Day, address: &str, max_rate: u32) -> Bench {
     let bench = Bench::with_links(&["replay", "nng-pub", "parquet"]);
     bench.pipeline(&format!(
         "{}\n[sinks.feed]\nplugin = \"nng-pub\"\ninputs = [\"day\"]\nlisten = [\"{address}\"]\n\
-         wait_subscribers = 1\nslow_subscriber = \"wait\"\nmax_rate = 0\n\
+         wait_subscribers = 1\nslow_subscriber = \"wait\"\nmax_rate = {max_rate}\n\
          [sinks.feed.buffer]\nwhen_full = \"block\"\n\
          [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"day\"]\npath = \"lake\"\n",
         day.source()
@@ -16,7 +17,7 @@ fn publisher(day: &Day, address: &str) -> Bench {
 }
 
 /// A host that reads that address into those sinks.
-fn reader(plugins: &[&str], address: &str, port: u16, sinks: &str) -> Bench {
+pub fn reader(plugins: &[&str], address: &str, port: u16, sinks: &str) -> Bench {
     let bench = Bench::with_links(&[plugins, &["nng-sub"]].concat());
     bench.pipeline(&format!(
         "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n[sources.bus]\nplugin = \"nng-sub\"\n\
@@ -28,7 +29,7 @@ fn reader(plugins: &[&str], address: &str, port: u16, sinks: &str) -> Bench {
 const LAKE: &str = "[sinks.lake]\nplugin = \"parquet\"\ninputs = [\"bus\"]\npath = \"lake\"\n";
 
 /// Waits until the source has given so many records.
-fn wait_for_records(host: &Host, port: u16, records: u64) {
+pub fn wait_for_records(host: &Host, port: u16, records: u64) {
     let labels = "component=\"bus\",kind=\"source\",plugin=\"nng-sub\"";
     let line = format!("dataserver_records_in_total{{{labels}}} {records}\n");
     host.wait_for_answer(port, "/metrics", &line);
@@ -39,7 +40,7 @@ fn a_second_host_keeps_the_same_records_as_the_first() {
     for day in DAYS {
         let port = free_port();
         let address = format!("tcp://127.0.0.1:{}", free_port());
-        let first = publisher(&day, &address);
+        let first = publisher(&day, &address, 0);
         let second = reader(&["parquet"], &address, port, LAKE);
         let host = second.start();
         // it dials until there is somebody
@@ -64,7 +65,7 @@ fn a_host_between_changes_nothing_that_hikyuu_reads() {
     let day = DAYS[0];
     let port = free_port();
     let feed = format!("abstract://dataserver-feed-{}", std::process::id());
-    let first = publisher(&day, &feed);
+    let first = publisher(&day, &feed, 0);
     let again = format!("tcp://127.0.0.1:{}", free_port());
     let sinks = format!(
         "[sinks.again]\nplugin = \"nng-pub\"\ninputs = [\"bus\"]\nlisten = [\"{again}\"]\n\
@@ -88,7 +89,7 @@ fn a_publisher_that_is_killed_and_comes_back_is_read_again() {
     let day = DAYS[1];
     let port = free_port();
     let address = format!("tcp://127.0.0.1:{}", free_port());
-    let first = publisher(&day, &address);
+    let first = publisher(&day, &address, 0);
     let second =
         reader(&["null"], &address, port, "[sinks.none]\nplugin = \"null\"\ninputs = [\"bus\"]\n");
     let host = second.start();
@@ -125,6 +126,20 @@ fn check_tells_whether_the_publisher_answers() {
     bench.run(&["check"]).assert(0, &[]);
 }
 
+/// Changes the pipeline file and reloads until half of the day was read; returns how often.
+pub fn reload_until_half(host: &Host, port: u16, day: &Day, change: impl Fn(u32)) -> u32 {
+    let mut changes = 0;
+    let taken = || host.metric(port, "dataserver_records_in_total", "component=\"bus\"");
+    #[allow(clippy::cast_precision_loss)]
+    while taken() < day.records as f64 / 2.0 {
+        changes += 1;
+        change(changes);
+        let (code, report) = host.reload(port);
+        assert_eq!(code, 200, "{report:#}");
+    }
+    changes
+}
+
 /// The options change again and again while a day is read; the connection goes from instance to
 /// instance.
 #[test]
@@ -132,26 +147,18 @@ fn reloads_while_a_feed_is_read_lose_no_record_and_double_none() {
     let day = DAYS[2];
     let port = free_port();
     let address = format!("tcp://127.0.0.1:{}", free_port());
-    let first = publisher(&day, &address);
+    let first = publisher(&day, &address, 1000);
     let second = reader(&["parquet"], &address, port, LAKE);
     let host = second.start();
     host.wait_for("no publisher answers");
-    let paced = first.read("pipeline.toml").replace("max_rate = 0", "max_rate = 1000");
-    first.pipeline(&paced);
     let publishing = first.start();
     host.wait_for("reading tcp://");
     let unchanged = second.read("pipeline.toml");
-    let mut changes = 0;
-    let taken = || host.metric(port, "dataserver_records_in_total", "component=\"bus\"");
-    #[allow(clippy::cast_precision_loss)]
-    while taken() < day.records as f64 / 2.0 {
-        changes += 1;
-        let options = format!("slow_pipeline = \"wait\"\nstale_after = \"{changes}m\"");
+    let changes = reload_until_half(&host, port, &day, |change| {
+        let options = format!("slow_pipeline = \"wait\"\nstale_after = \"{change}m\"");
         second.pipeline(&unchanged.replace("slow_pipeline = \"wait\"", &options));
-        let (code, report) = host.reload(port);
-        assert_eq!(code, 200, "{report:#}");
-    }
-    assert!(changes > 5, "{changes} reloads");
+    });
+    assert!(changes >= 3, "{changes} reloads");
     publishing.wait().assert(0, &[]);
     wait_for_records(&host, port, day.records);
     let connects = host.metric(port, "dataserver_connects_total", "component=\"bus\"");
