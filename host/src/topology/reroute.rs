@@ -50,9 +50,9 @@ impl Routes<'_> {
         Ok(if touched.is_empty() { Duration::ZERO } else { since.elapsed() })
     }
 
-    /// Components that lose a reader, and whether what they have under way must get through first:
+    /// Components whose readers change, and whether what they have under way must get through first:
     /// where a reader or a transform gets its batches another way than before, all that lies before
-    /// it.
+    /// it on both ways. What is under way on the new one has come on the old one already.
     fn touched(&self) -> HashMap<&str, bool> {
         let mut touched = HashMap::new();
         for reader in self.old {
@@ -64,13 +64,25 @@ impl Routes<'_> {
                     self.add_upstream(input, &mut touched);
                 }
             }
+            for input in self.gained(reader) {
+                self.add_upstream(input, &mut touched);
+            }
         }
         touched
     }
 
+    /// What a component reads from that it did not read from before.
+    fn gained(&self, before: &Slot) -> impl Iterator<Item = &str> {
+        let after = self.next.iter().find(|it| it.component.id == before.component.id);
+        let inputs = after.map_or(&[][..], |after| &after.component.inputs);
+        let had = before.component.inputs.clone();
+        inputs.iter().filter(move |it| !had.contains(it)).map(String::as_str)
+    }
+
     fn add_upstream<'s>(&'s self, id: &'s str, touched: &mut HashMap<&'s str, bool>) {
-        if touched.insert(id, true) != Some(true)
-            && let Some(slot) = self.old.iter().find(|slot| slot.component.id == id)
+        let slot = self.old.iter().find(|slot| slot.component.id == id);
+        if let Some(slot) = slot
+            && touched.insert(id, true) != Some(true)
         {
             for input in &slot.component.inputs {
                 self.add_upstream(input, touched);

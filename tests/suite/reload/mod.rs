@@ -258,3 +258,22 @@ fn a_source_that_has_ended_and_its_readers_start_anew_when_it_changes() {
     assert_whole(&bench, &run, "a.log");
     fs::remove_file(bench.path("b.log")).unwrap();
 }
+
+#[test]
+fn a_way_through_a_transform_that_has_much_before_it_is_taken_without_a_batch_twice() {
+    let slow = transform("middle", "day", "delay = \"2ms\"");
+    let with =
+        |input: &str| format!("{DAY}{slow}{}{}", sink("a", "middle", ""), sink("b", input, ""));
+    let running = Running::start(&["faulty"], &with("day"));
+    for _ in 0..3 {
+        for input in ["middle", "day"] {
+            running.wait_for_more("b.log");
+            let plan = running.must_reload(&with(input));
+            assert_eq!(plan["rerouted"], json!(["b"]));
+        }
+    }
+    let (bench, run) = running.end();
+    run.assert(0, &[]);
+    assert_whole(&bench, &run, "a.log");
+    assert_whole(&bench, &run, "b.log");
+}
