@@ -4,8 +4,18 @@ use harness::{Bench, repository};
 
 /// A copy of the shipped tree with all plugins.
 fn shipped() -> Bench {
-    let bench =
-        Bench::new(&["console", "filter", "nng-pub", "null", "parquet", "redis-stream", "replay"]);
+    let bench = Bench::new(&[
+        "bars",
+        "console",
+        "filter",
+        "nng-pub",
+        "null",
+        "parquet",
+        "qq",
+        "quality",
+        "redis-stream",
+        "replay",
+    ]);
     let copied = std::process::Command::new("cp")
         .arg("-r")
         .arg(repository().join("config"))
