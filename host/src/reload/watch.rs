@@ -37,7 +37,10 @@ pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<(), notify::Error> {
         // when so many wait, the next quiet moment is awaited anyway
         let _ = tell.try_send(event);
     })?;
-    let watch = Watch { topology, bell, watcher, watched: BTreeSet::new() };
+    let mut watch = Watch { topology, bell, watcher, watched: BTreeSet::new() };
+    // whoever is told that the pipeline runs may change files at once
+    let files = Files::of(&watch.topology);
+    watch.watch(&files);
     thread::Builder::new().name("watch".to_owned()).spawn(move || watch.run(&changes))?;
     Ok(())
 }
