@@ -21,10 +21,10 @@ use super::{
 /// Instances whose memory is measured together.
 const INSTANCES: usize = 100;
 
-/// The filter's component, looked for anew; compiled code lies in `cache`.
-fn load_wasm(folder: &Path, cache: &Path) -> Arc<dyn Plugin> {
+/// A plugin's component, looked for anew; compiled code lies in `cache`.
+fn load_wasm(id: &str, folder: &Path, cache: &Path) -> Arc<dyn Plugin> {
     let catalog = PluginCatalog::with_cache(&[folder.to_owned()], folder, cache);
-    let found = catalog.plugin("filter", RoleKind::Transform, Some(Carrier::Wasm));
+    let found = catalog.plugin(id, RoleKind::Transform, Some(Carrier::Wasm));
     found.unwrap_or_else(|error| panic!("{error:?}")).plugin
 }
 
@@ -48,13 +48,17 @@ pub fn rows() -> Vec<Row> {
     let batch = Batch::from_untrusted_spots(list(), Round::WHOLE).unwrap().numbered(1, 1, 0);
     let folder = tempfile::tempdir().unwrap();
     let cache = folder.path().join("cache");
-    std::fs::copy(harness::wasm_plugin("filter"), folder.path().join("filter.wasm")).unwrap();
+    for id in ["filter", "quality"] {
+        let file = folder.path().join(format!("{id}.wasm"));
+        std::fs::copy(harness::wasm_plugin(id), file).unwrap();
+    }
     let compiled = best(3, || {
         let _ = std::fs::remove_dir_all(&cache);
-        timed(|| load_wasm(folder.path(), &cache))
+        timed(|| load_wasm("filter", folder.path(), &cache))
     });
-    let cached = best(5, || timed(|| load_wasm(folder.path(), &cache)));
-    let (wasm, native) = (load_wasm(folder.path(), &cache), load("filter", RoleKind::Transform));
+    let cached = best(5, || timed(|| load_wasm("filter", folder.path(), &cache)));
+    let (wasm, native) =
+        (load_wasm("filter", folder.path(), &cache), load("filter", RoleKind::Transform));
     let opened = nanos(50, || open(&wasm, "{}"));
 
     let through = [
@@ -74,6 +78,10 @@ pub fn rows() -> Vec<Row> {
         apply(open(&wasm, &options), &batch),
     ];
 
+    let [native_quality, wasm_quality] =
+        [load("quality", RoleKind::Transform), load_wasm("quality", folder.path(), &cache)]
+            .map(|plugin| apply(open(&plugin, "{}"), &batch));
+
     let before = resident();
     let mut instances: Vec<_> = (0..INSTANCES).map(|_| open(&wasm, &options)).collect();
     for instance in &mut instances {
@@ -81,8 +89,9 @@ pub fn rows() -> Vec<Row> {
     }
     let memory = (resident() - before) / INSTANCES as f64;
     vec![
-        per_batch("pass-through", through),
-        per_batch("filter that keeps every second quote", half),
+        per_batch("pass-through", Some(through[0]), through[1], through[2]),
+        per_batch("filter that keeps every second quote", Some(half[0]), half[1], half[2]),
+        per_batch("quality, all rules", None, native_quality, wasm_quality),
         Row::new("the filter's component compiled", millis(compiled))
             .against(format!("compiled code from the cache {}", millis(cached))),
         Row::new("an instance opened", format!("{:.0} µs", opened / 1e3)),
@@ -100,15 +109,18 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-fn per_batch(what: &str, [built_in, native, wasm]: [f64; 3]) -> Row {
+/// Nanoseconds a batch: built into this program, in a library, in a component.
+fn per_batch(what: &str, built_in: Option<f64>, native: f64, wasm: f64) -> Row {
     let spots = SPOTS as f64;
+    let mut against = format!(
+        "native {:.1} µs, {:.0} ns: {:.2} of its quotes/s",
+        native / 1e3,
+        native / spots,
+        native / wasm
+    );
+    if let Some(built_in) = built_in {
+        against += &format!("; built in {:.1} µs, {:.0} ns", built_in / 1e3, built_in / spots);
+    }
     Row::new(what, format!("wasm {:.1} µs a batch, {:.0} ns a quote", wasm / 1e3, wasm / spots))
-        .against(format!(
-            "native {:.1} µs, {:.0} ns: {:.2} of its quotes/s; built in {:.1} µs, {:.0} ns",
-            native / 1e3,
-            native / spots,
-            native / wasm,
-            built_in / 1e3,
-            built_in / spots
-        ))
+        .against(against)
 }
