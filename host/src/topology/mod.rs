@@ -23,6 +23,7 @@ mod stage;
 mod start;
 mod summary;
 mod surrounds;
+mod survey;
 mod transform;
 mod watchdog;
 
