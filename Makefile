@@ -44,7 +44,7 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	    cp $(TARGET)/$(WASM_TARGET)/release/dataserver_$${id//-/_}.wasm $(DIST)/plugins/$$id.wasm; \
 	done
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
-	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/
+	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
 	cp -r config $(DIST)/config
 	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd
