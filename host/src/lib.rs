@@ -11,6 +11,7 @@ pub mod config;
 pub mod control;
 pub mod dead_letter;
 pub mod embed;
+pub mod hikyuu;
 pub mod lock;
 pub mod plugin;
 pub mod queue;
