@@ -18,9 +18,10 @@ mod signals;
 use plugin_api::native::Linked;
 
 /// Plugins that need no file.
-const PLUGINS: [Linked; 4] = [
+const PLUGINS: [Linked; 5] = [
     dataserver_bars::DATASERVER_PLUGIN,
     dataserver_clickhouse::DATASERVER_PLUGIN,
+    dataserver_hikyuu_server::DATASERVER_PLUGIN,
     dataserver_nng_sub::DATASERVER_PLUGIN,
     dataserver_parquet::DATASERVER_PLUGIN,
 ];

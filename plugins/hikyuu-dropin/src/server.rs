@@ -7,6 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use dataserver::{
@@ -33,6 +34,10 @@ pub struct Arguments {
     /// Folder for Parquet files; empty for ClickHouse.
     pub parquet_path: String,
 }
+
+/// How long what has come in may take to be delivered when the server stops: the caller holds
+/// Python's lock.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A data server, stopped in the beginning. Dropping it stops it.
 #[derive(Default)]
@@ -119,6 +124,9 @@ impl Drop for Running {
             return;
         }
         self.shutdown.advance(Phase::Draining);
+        if !self.shutdown.wait_ended(STOP_TIMEOUT) {
+            self.shutdown.advance(Phase::Aborting);
+        }
         let _ = thread.join();
     }
 }
