@@ -191,7 +191,7 @@ fn what_is_wrong_is_told_with_the_remedy() {
     for (arguments, told) in [
         ("tcp://127.0.0.1:9201 3 1 0", "name a folder for Parquet files with parquet_path"),
         ("udp://127.0.0.1:9201 3 0 0", "use tcp://"),
-        ("tcp://127.0.0.1:9201 5000 0 0", "use 0 to 1024"),
+        ("tcp://127.0.0.1:9201 5000 0 0", "use at most 1024"),
     ] {
         driver.start(0, arguments);
         driver.wait_for(told, 1);
