@@ -17,6 +17,7 @@ mod delivery;
 mod examples;
 mod faults;
 mod files;
+mod hikyuu_server;
 mod nng_sub;
 mod plugins_new;
 mod qmt;
