@@ -13,10 +13,10 @@ pub struct Serve {
     /// Where queries are answered; tcp://127.0.0.1:PORT for this machine alone.
     #[arg(long, value_name = "ADDRESS", default_value = "tcp://0.0.0.0:9201")]
     addr: String,
-    /// Answers that are made at a time, 1 to 256.
+    /// Answers that are made at a time, 1 to 1024.
     #[arg(
         short = 'n', long = "work_num", alias = "work-num", value_name = "N", default_value = "2",
-        value_parser = RangedU64ValueParser::<usize>::new().range(1..=256)
+        value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024)
     )]
     workers: usize,
     /// Whether to save quotes: as Parquet files in --parquet_path, or else in the ClickHouse of
@@ -115,7 +115,7 @@ mod tests {
     fn bad_values_are_named() {
         for (arguments, said) in [
             (["--save", "maybe"], "true or false"),
-            (["--work_num", "0"], "1..=256"),
+            (["--work_num", "0"], "1..=1024"),
             (["--work_num", "two"], "two"),
             (["--http", "0.0.0.0:1"], "token"),
         ] {
