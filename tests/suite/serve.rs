@@ -176,6 +176,9 @@ fn serve_reads_hikyuus_settings_and_reads_them_again_when_told_to_reload() {
     bench.write(".hikyuu/hikyuu.ini", ini(&first));
     let host = serve(&bench, &address, &[]);
     wait_for_price(&collector(&first), &address, &market("DAY"), 9.5);
+    // the plugin folder is watched although there is no pipeline file
+    bench.write("plugins/libother.so", "no library");
+    host.wait_for("nothing to reload");
     bench.write(".hikyuu/hikyuu.ini", ini(&second));
     host.signal("HUP");
     host.wait_for("reloaded");
