@@ -1,7 +1,7 @@
 //! Runs a pipeline inside a process: the `dataserver` program, or another that has this library
 //! linked in.
 //!
-//! A [`Draft`](crate::config::Draft) and a [`PluginCatalog`] make a pipeline that is [`Checked`],
+//! A [`Draft`] and a [`PluginCatalog`] make a pipeline that is [`Checked`],
 //! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
 //! here listens to signals, writes to stdout or ends the process.
 
