@@ -119,6 +119,8 @@ impl Host {
         let mut child = Command::new(crate::program())
             .args(arguments)
             .current_dir(folder)
+            // whoever runs the tests may use Hikyuu
+            .env("HOME", folder)
             .env_remove("RUST_LOG")
             .env_remove("DATASERVER_CONFIG")
             .stdin(Stdio::null())

@@ -28,6 +28,7 @@ mod redis;
 mod reference;
 mod reload;
 mod replay;
+mod serve;
 mod servers;
 mod shutdown;
 mod spool;
