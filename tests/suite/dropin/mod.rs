@@ -2,6 +2,7 @@
 
 mod driver;
 mod file;
+mod install;
 mod life;
 
 use std::time::{Duration, Instant};
