@@ -153,7 +153,8 @@ impl Host {
     }
 
     /// Ends what surrounds the pipeline and waits for its threads, so that nothing of this library
-    /// runs any longer but components that do not come back from a call.
+    /// is at work any longer but components that do not come back from a call. A thread that was
+    /// waited for may still be returning to the system.
     ///
     /// Waits for ever while somebody else has a bell of this host.
     pub fn close(self) {

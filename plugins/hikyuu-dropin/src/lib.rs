@@ -1,6 +1,6 @@
 //! The library that Hikyuu loads as its data server: `libdataserver.so` in its plugin folder.
 //!
-//! It is a whole host. What `start_data_server` is called with becomes a [pipeline](pipeline) of
+//! It is a whole host. What `start_data_server` is called with becomes a [`pipeline`] of
 //! plugins that are [linked in](PLUGINS), which runs on threads of its own until it is
 //! [stopped](server). [`bridge`] holds the only symbol that is exported, and [`log`] says all that
 //! cannot be returned.

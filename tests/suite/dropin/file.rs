@@ -54,5 +54,5 @@ fn it_shows_one_symbol_and_stays_loaded() {
     let sections = file.elf_section_table();
     let (entries, _) = sections.dynamic(endian, &*bytes).unwrap().unwrap();
     let flags = entries.iter().find(|entry| entry.d_tag(endian) == DT_FLAGS_1).unwrap();
-    assert_ne!(flags.d_val(endian) & u64::from(DF_1_NODELETE.0), 0);
+    assert_ne!(flags.d_val(endian) & DF_1_NODELETE.0, 0);
 }
