@@ -286,6 +286,7 @@ fn unzigzag(number: u64) -> i64 {
 
 /// Seven bits a byte, lowest first; the highest bit says that more follow. Times of records and
 /// differences of scaled numbers stay below 2^56, so their tokens have room for two bits more.
+#[allow(clippy::cast_possible_truncation)] // seven bits
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
