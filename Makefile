@@ -11,11 +11,13 @@ WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar
 WASM_TARGET := wasm32-wasip2
 VENV    := target/venv
+# that has Hikyuu
+PYTHON  ?= python3
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .PHONY: help demo test soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv packages \
-    packages-wasm packages-test packages-bench clean
+    packages-wasm packages-test packages-bench install-hikyuu clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
@@ -32,10 +34,10 @@ test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 check: lint docs schemas-check test ## what CI runs
 
 dist: packages wasm ## build a tree that can be copied to any machine of this kind
-	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver
+	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver -p dataserver-plugin-hikyuu-dropin
 	@# plugins that somebody else put there stay
-	rm -rf $(DIST)/bin $(DIST)/bridge $(DIST)/config $(DIST)/sdk $(DIST)/systemd
-	mkdir -p $(DIST)/bin $(DIST)/bridge $(DIST)/plugins $(DIST)/sdk $(DIST)/systemd
+	rm -rf $(DIST)/bin $(DIST)/bridge $(DIST)/config $(DIST)/hikyuu $(DIST)/sdk $(DIST)/systemd
+	mkdir -p $(DIST)/bin $(DIST)/bridge $(DIST)/hikyuu $(DIST)/plugins $(DIST)/sdk $(DIST)/systemd
 	cp $(TARGET)/release/dataserver $(DIST)/bin/
 	for id in $(PLUGINS); do \
 	    name=$${id//-/_}; cp $(TARGET)/release/libdataserver_$$name.so $(DIST)/plugins/lib$$name.so; \
@@ -43,11 +45,17 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	for id in $(WASM); do \
 	    cp $(TARGET)/$(WASM_TARGET)/release/dataserver_$${id//-/_}.wasm $(DIST)/plugins/$$id.wasm; \
 	done
+	cp $(TARGET)/release/libdataserver_hikyuu_dropin.so $(DIST)/hikyuu/libdataserver.so
+	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
 	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
 	cp -r config $(DIST)/config
 	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd
+
+install-hikyuu: packages ## put the data server into ~/.hikyuu/plugin, where Hikyuu looks; PYTHON=python3
+	cargo build --release -p dataserver-plugin-hikyuu-dropin
+	PYTHON=$(PYTHON) plugins/hikyuu-dropin/install.sh $(TARGET)/release/libdataserver_hikyuu_dropin.so
 
 wasm: packages-wasm ## build the plugins for the sandbox
 	cargo build --release --target $(WASM_TARGET) $(WASM:%=-p dataserver-plugin-%)
@@ -91,6 +99,7 @@ $(VENV)/.complete: tests/python/requirements.txt
 packages: ## what a build needs besides Rust
 	@command -v cargo >/dev/null || { echo "install Rust 1.95 or newer with rustup first"; exit 1; }
 	@$(call install,cc,gcc libc6-dev)
+	@$(call install,c++,g++)
 
 packages-wasm: packages ## what components need: Rust's target for them
 	@rustc --print target-libdir --target $(WASM_TARGET) 2>/dev/null | xargs -r test -d || { \

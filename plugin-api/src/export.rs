@@ -15,7 +15,9 @@ use crate::{
 /// Names what a plugin can be. Exactly one call in a plugin's crate, which is a `cdylib`.
 ///
 /// `version` is the crate's own unless it is given. The target alone decides what comes out: a
-/// native library, or a component with `--target wasm32-wasip2`.
+/// native library, or a component with `--target wasm32-wasip2`. A native crate that is an `rlib`
+/// besides can be linked into a program, which finds the plugin as `DATASERVER_PLUGIN` in the place
+/// of this call.
 #[macro_export]
 macro_rules! export_plugin {
     (
@@ -27,7 +29,7 @@ macro_rules! export_plugin {
         $(transform: $transform:ty,)?
         $(sink: $sink:ty $(,)?)?
     ) => {
-        const _: () = {
+        $crate::__export_item! { __Plugin,
             // names that no author's type has: items of a macro are seen by what it is given
             struct __Plugin;
 
@@ -44,7 +46,7 @@ macro_rules! export_plugin {
             $crate::__export_carrier!(
                 __Plugin, $(source $source,)? $(transform $transform,)? $(sink $sink,)?
             );
-        };
+        }
     };
 }
 

@@ -1,5 +1,7 @@
 //! Dependencies run one way: schemas ← plugin-api ← host and plugins ← tests. Plugins that speak
-//! NNG's protocol share `plugin-api/sp`, which knows none of ours.
+//! NNG's protocol share `plugin-api/sp`, which knows none of ours. One plugin stands at the end, as
+//! the program does: the library that Hikyuu loads is a host with what it needs linked in, because
+//! users copy a single file.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +31,15 @@ fn crates_depend_on_each_other_in_one_direction_only() {
             "dataserver-plugin-api" => &["dataserver-schemas"],
             "dataserver-tests" => &["dataserver", "dataserver-plugin-api"],
             "dataserver" => &["dataserver-plugin-api"],
+            "dataserver-plugin-hikyuu-dropin" => &[
+                "dataserver",
+                "dataserver-plugin-api",
+                "dataserver-plugin-bars",
+                "dataserver-plugin-clickhouse",
+                "dataserver-plugin-hikyuu-server",
+                "dataserver-plugin-nng-sub",
+                "dataserver-plugin-parquet",
+            ],
             _ => &["dataserver-plugin-api", "dataserver-sp"],
         };
         for dependency in dependencies {

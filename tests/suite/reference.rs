@@ -67,12 +67,13 @@ fn page() -> String {
 }
 
 /// Ids of the plugins that are shipped as libraries: each has a folder of that name. Examples that
-/// exist as components alone say so in their manifest, or are no crate at all.
+/// exist as components alone say so in their manifest, as does what is no plugin of the host, or
+/// are no crate at all.
 fn shipped() -> Vec<String> {
     let folders = fs::read_dir(repository().join("plugins")).unwrap().map(|it| it.unwrap());
     let is_native = |folder: &fs::DirEntry| {
         fs::read_to_string(folder.path().join("Cargo.toml"))
-            .is_ok_and(|manifest| !manifest.contains("carriers = [\"wasm\"]"))
+            .is_ok_and(|manifest| !manifest.contains("\ncarriers = ["))
     };
     let mut ids: Vec<_> =
         folders.filter(is_native).map(|it| it.file_name().into_string().unwrap()).collect();

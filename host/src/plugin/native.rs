@@ -18,7 +18,8 @@ use plugin_api::{
     Role, RoleKind,
     native::{
         AbiAck, AbiContext, AbiDelivery, AbiHost, AbiHost_TO, AbiManifest, AbiPolled, AbiRoleKind,
-        Descriptor, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject, TransformObject,
+        Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject,
+        TransformObject,
     },
 };
 
@@ -26,7 +27,7 @@ use serde_json::Value;
 
 use super::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem};
 
-/// A loaded native library.
+/// A loaded native library, or a plugin that is part of the program and called the same way.
 pub struct NativePlugin {
     module: PluginModuleRef,
     manifest: Manifest,
@@ -43,6 +44,13 @@ impl NativePlugin {
             .init_root_module::<PluginModuleRef>()
             .map_err(|error| layout_differs(&error, report_dir, &descriptor.name()))?;
         let manifest = read_manifest(module.manifest()(), descriptor.api())?;
+        Ok(Self { module, manifest })
+    }
+
+    /// Uses a plugin that is part of the program.
+    pub fn linked(linked: &Linked) -> Result<Self, Problem> {
+        let module = linked.module();
+        let manifest = read_manifest(module.manifest()(), linked.descriptor().api())?;
         Ok(Self { module, manifest })
     }
 }

@@ -30,7 +30,8 @@ use crate::{
 #[macro_export]
 macro_rules! __export_carrier {
     ($plugin:ident, $($role:tt)*) => {
-        // SAFETY: the name is this project's own, and a library exports it once.
+        // SAFETY: the name is this project's own, and a library exports it once; a program that has
+        // several plugins linked in exports none, and nothing in it refers to the symbol.
         #[allow(unsafe_code)]
         #[unsafe(no_mangle)]
         static DATASERVER_PLUGIN: $crate::Descriptor = $crate::export::descriptor::<$plugin>();
@@ -42,7 +43,7 @@ macro_rules! __export_carrier {
         }
 
         // SAFETY: this is the symbol that abi_stable looks for, and `module` returns the root
-        // module of the very type that it is declared for.
+        // module of the very type that it is declared for; of several that are linked in, see above.
         #[allow(unsafe_code)]
         #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
         static ROOT_MODULE: $crate::native::library::LibHeader = unsafe {
@@ -50,6 +51,20 @@ macro_rules! __export_carrier {
                 module,
                 $crate::native::library::CheckTypeLayout::Yes,
             )
+        };
+    };
+}
+
+/// Where [`export_plugin!`](crate::export_plugin) puts what it makes in a native library.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_item {
+    ($plugin:ident, $($items:tt)*) => {
+        /// This plugin, for a program that has the crate linked in rather than loads it.
+        #[allow(dead_code)]
+        pub const DATASERVER_PLUGIN: $crate::native::Linked = {
+            $($items)*
+            $crate::native::Linked::of::<$plugin>()
         };
     };
 }

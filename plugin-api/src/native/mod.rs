@@ -6,6 +6,7 @@
 mod abi;
 mod export;
 mod guard;
+mod linked;
 
 pub use crate::descriptor::Descriptor;
 pub use abi::{
@@ -15,6 +16,7 @@ pub use abi::{
 };
 #[doc(hidden)]
 pub use export::root_module;
+pub use linked::Linked;
 
 /// Name of the descriptor's symbol.
 pub const DESCRIPTOR_SYMBOL: &str = "DATASERVER_PLUGIN";

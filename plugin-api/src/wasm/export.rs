@@ -44,6 +44,17 @@ macro_rules! __export_carrier {
     };
 }
 
+/// Where [`export_plugin!`](crate::export_plugin) puts what it makes in a component.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_item {
+    ($plugin:ident, $($items:tt)*) => {
+        const _: () = {
+            $($items)*
+        };
+    };
+}
+
 /// Exports one interface; a role only where `export_plugin!` names it.
 #[doc(hidden)]
 #[macro_export]

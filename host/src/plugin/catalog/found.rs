@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plugin_api::native::Descriptor;
+use plugin_api::native::{Descriptor, Linked};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -48,20 +48,45 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A file in a plugin folder, or a folder that cannot be read.
+/// A file in a plugin folder, a folder that cannot be read, or a plugin that is linked in.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The file.
+    /// The file; [`BUILT_IN`] for a plugin that has none.
     pub path: PathBuf,
-    /// Its SHA-256 in hexadecimal; empty when it cannot be read.
+    /// Its SHA-256 in hexadecimal; empty when it cannot be read, or there is none.
     pub sha256: String,
     /// How it is packed.
     pub carrier: Carrier,
     /// What it says it is.
     pub identity: Result<Descriptor, Problem>,
+    /// The plugin itself, if it is part of the program.
+    pub(super) linked: Option<Linked>,
 }
 
+/// Stands for the file of a plugin that is part of the program.
+pub const BUILT_IN: &str = "built in";
+
 impl Found {
+    /// A plugin that is part of the program. A pin names a file, so it leaves this one out.
+    pub(super) fn built_in(linked: Linked, pins: &Pins) -> Self {
+        let identity = check_descriptor(linked.descriptor()).and_then(|identity| {
+            let name = identity.name();
+            if pins.of(&name).is_none() {
+                return Ok(identity);
+            }
+            let message = format!("plugin \"{name}\" is left out, because it is pinned to files");
+            let help = "install the pinned file, or remove the pin from [host.pins]";
+            Err(Problem::new(message, help).of(name))
+        });
+        Self {
+            path: BUILT_IN.into(),
+            sha256: String::new(),
+            carrier: Carrier::Native,
+            identity,
+            linked: Some(linked),
+        }
+    }
+
     /// Id of the plugin that can be loaded from it.
     pub fn name(&self) -> Option<String> {
         self.identity.as_ref().ok().map(Descriptor::name)
@@ -95,6 +120,7 @@ pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
                 sha256: String::new(),
                 carrier: Carrier::Native,
                 identity: Err(problem),
+                linked: None,
             }];
         }
     };
@@ -118,7 +144,7 @@ fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
         }
         Err(error) => (String::new(), Err(unreadable(&error))),
     };
-    Some(Found { path: path.to_owned(), sha256, carrier, identity })
+    Some(Found { path: path.to_owned(), sha256, carrier, identity, linked: None })
 }
 
 fn identify(bytes: &[u8], carrier: Carrier) -> Result<Descriptor, Problem> {

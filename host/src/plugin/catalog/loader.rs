@@ -14,14 +14,14 @@ use crate::{
     plugin::{Plugin, native::NativePlugin, wasm::WasmPlugin},
 };
 
-/// What was loaded, by content: the same file is never loaded twice, however often the folders are
+/// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
 /// looked at, because a native library is never unloaded again.
 pub(super) struct Loader {
     /// Long reports on unusable libraries.
     report_dir: PathBuf,
     /// Where compiled components are kept; `None` keeps them nowhere.
     cache_dir: Option<PathBuf>,
-    loaded_by_sha256: Mutex<HashMap<String, Arc<dyn Plugin>>>,
+    loaded_by_key: Mutex<HashMap<String, Arc<dyn Plugin>>>,
 }
 
 impl Loader {
@@ -29,15 +29,18 @@ impl Loader {
         Self {
             report_dir: report_dir.to_owned(),
             cache_dir: cache_dir.map(Path::to_owned),
-            loaded_by_sha256: Mutex::default(),
+            loaded_by_key: Mutex::default(),
         }
     }
 
     /// The plugin of a file, loaded now if it was not yet.
     pub(super) fn load(&self, found: &Found) -> Result<Arc<dyn Plugin>, Problem> {
         let descriptor = found.identity.clone()?;
-        let key = found.sha256.clone();
-        let mut loaded = self.loaded_by_sha256.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match &found.linked {
+            Some(_) => descriptor.name(),
+            None => found.sha256.clone(),
+        };
+        let mut loaded = self.loaded_by_key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plugin) = loaded.get(&key) {
             return Ok(Arc::clone(plugin));
         }
@@ -51,6 +54,9 @@ impl Loader {
         found: &Found,
         descriptor: &Descriptor,
     ) -> Result<Arc<dyn Plugin>, Problem> {
+        if let Some(linked) = &found.linked {
+            return Ok(Arc::new(NativePlugin::linked(linked)?));
+        }
         let bytes = found.read_again()?;
         let plugin: Arc<dyn Plugin> = match found.carrier {
             Carrier::Native => Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir)?),

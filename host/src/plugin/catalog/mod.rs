@@ -1,7 +1,8 @@
 //! What lies in the plugin folders.
 //!
 //! Every file is inspected, but only the libraries that a pipeline names are loaded: code of the
-//! others never runs.
+//! others never runs. Plugins may be part of the program, too; a native file of the same id goes
+//! before one of these, because somebody put it there.
 
 mod found;
 mod loader;
@@ -12,9 +13,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use plugin_api::{Manifest, Role, RoleKind};
+use plugin_api::{Manifest, Role, RoleKind, native::Linked};
 
-pub use found::{Found, Problem};
+pub use found::{BUILT_IN, Found, Problem};
 pub(super) use found::{check_descriptor, hex};
 
 use self::loader::Loader;
@@ -26,17 +27,20 @@ use crate::config::{Carrier, Catalog, HostSettings, NotFound, Pins, closest};
 pub struct Installed {
     /// The plugin.
     pub plugin: Arc<dyn Plugin>,
-    /// Its file when the folders were looked at.
+    /// Its file when the folders were looked at; [`BUILT_IN`] where it has none.
     pub path: PathBuf,
-    /// SHA-256 of the file, in hexadecimal.
+    /// SHA-256 of the file, in hexadecimal; empty where there is none.
     pub sha256: String,
     /// How it is packed.
     pub carrier: Carrier,
 }
 
-/// All plugins of some folders.
+/// All plugins of some folders, and those that are part of the program.
 pub struct PluginCatalog {
     folders: Vec<PathBuf>,
+    pins: Pins,
+    linked: Vec<Linked>,
+    /// Those of the folders, then those that are part of the program.
     found: Vec<Found>,
     loader: Arc<Loader>,
     /// Why a file could not be loaded: it is not tried again before the folders are looked at anew.
@@ -62,9 +66,18 @@ impl PluginCatalog {
         Self::new(folders, &Pins::default(), Loader::new(report_dir, Some(cache)))
     }
 
+    /// Adds plugins that are part of the program. They are called as if they were loaded, need no
+    /// file, and stand back for a native file of the same id.
+    #[must_use]
+    pub fn with_linked(mut self, linked: &[Linked]) -> Self {
+        self.found.extend(linked.iter().map(|it| Found::built_in(*it, &self.pins)));
+        self.linked.extend(linked);
+        self
+    }
+
     /// Looks again, at folders and pins that may have changed. What was loaded stays loaded.
     pub fn rescan(&self, folders: &[PathBuf], pins: &Pins) -> Self {
-        Self::with_loader(folders, pins, Arc::clone(&self.loader))
+        Self::with_loader(folders, pins, Arc::clone(&self.loader)).with_linked(&self.linked)
     }
 
     fn new(folders: &[PathBuf], pins: &Pins, loader: Loader) -> Self {
@@ -74,13 +87,15 @@ impl PluginCatalog {
     fn with_loader(folders: &[PathBuf], pins: &Pins, loader: Arc<Loader>) -> Self {
         Self {
             folders: folders.to_vec(),
+            pins: pins.clone(),
+            linked: Vec::new(),
             found: folders.iter().flat_map(|it| found::scan_folder(it, pins)).collect(),
             loader,
             refused_by_path: Mutex::default(),
         }
     }
 
-    /// Every file, usable or not, in the order of folders and names.
+    /// Every file, usable or not, in the order of folders and names, then what is built in.
     pub fn found(&self) -> &[Found] {
         &self.found
     }
@@ -90,6 +105,9 @@ impl PluginCatalog {
     /// # Errors
     /// Why it cannot be used.
     pub fn load(&self, found: &Found) -> Result<Arc<dyn Plugin>, Problem> {
+        if found.linked.is_some() {
+            return self.loader.load(found);
+        }
         let mut refused = self.refused_by_path.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(problem) = refused.get(&found.path) {
             return Err(problem.clone());
@@ -125,7 +143,8 @@ impl PluginCatalog {
         Ok(Installed { plugin, path, sha256, carrier })
     }
 
-    /// The only file that holds it in the carrier that is asked for or taken.
+    /// The only file that holds it in the carrier that is asked for or taken; where none is native,
+    /// the plugin that is built in.
     fn file(
         &self,
         name: &str,
@@ -140,6 +159,16 @@ impl PluginCatalog {
             None if packed(Carrier::Native).next().is_some() => packed(Carrier::Native).collect(),
             None => packed(Carrier::Wasm).collect(),
         };
+        let (built_in, files): (Vec<_>, Vec<_>) =
+            fitting.into_iter().partition(|found| found.linked.is_some());
+        if files.is_empty()
+            && !built_in.is_empty()
+            && let Some(problem) = self.unusable(name, Some(Carrier::Native))
+        {
+            // whoever put it there means it to be used
+            return Err(problem);
+        }
+        let fitting = if files.is_empty() { built_in } else { files };
         match fitting[..] {
             [] if named.is_empty() => {
                 Err(self.unusable(name, carrier).unwrap_or_else(|| self.unknown(name, kind)))

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs};
 
-use plugin_api::native::Descriptor;
+use plugin_api::{
+    Context, Output, PluginError, Transform, export_plugin, native::Descriptor, options,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -91,4 +93,90 @@ fn a_file_that_was_replaced_since_the_folder_was_looked_at_is_not_loaded() {
     assert!(problem.message.contains("was replaced"), "{problem}");
     let again = catalog.rescan(&[folder.path().to_owned()], &Pins::default());
     assert!(again.found()[0].identity.as_ref().unwrap_err().message.contains("no WebAssembly"));
+}
+
+/// A program's own plugin.
+struct Pass;
+
+options! {
+    /// Has none.
+    pub struct Options {}
+}
+
+impl Transform for Pass {
+    type Options = Options;
+
+    fn open(_: Options, _: Context) -> Result<Self, PluginError> {
+        Ok(Self)
+    }
+
+    fn apply(&mut self, batch: &plugin_api::Batch, out: &mut Output) -> Result<(), PluginError> {
+        out.push(batch.clone());
+        Ok(())
+    }
+}
+
+export_plugin! {
+    name: "filter",
+    version: "1.2.3",
+    description: "Lets everything through",
+    author: "A. Trader",
+    transform: Pass,
+}
+
+#[test]
+fn a_plugin_that_is_built_in_needs_no_file_and_stays_after_another_look() {
+    let folder = folder(&[]);
+    let catalog = scan(&folder, &Pins::default()).with_linked(&[DATASERVER_PLUGIN]);
+    let first = catalog.plugin("filter", RoleKind::Transform, None).ok().unwrap();
+    assert_eq!((first.path.to_str().unwrap(), first.sha256.as_str()), (BUILT_IN, ""));
+    assert_eq!(first.plugin.manifest().version, "1.2.3");
+    let again = catalog.rescan(&[folder.path().to_owned()], &Pins::default());
+    let second = again.plugin("filter", RoleKind::Transform, Some(Carrier::Native)).ok().unwrap();
+    assert!(Arc::ptr_eq(&first.plugin, &second.plugin));
+    let told = catalog.file("filter", RoleKind::Transform, Some(Carrier::Wasm)).unwrap_err();
+    assert!(told.message.contains("not there as a WebAssembly component"), "{told:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_named_rather_than_passed_over_for_what_is_built_in() {
+    let folder = folder(&[]);
+    let catalog = scan(&folder, &Pins::default());
+    let refused = Found {
+        path: folder.path().join("libfilter.so"),
+        sha256: "00".to_owned(),
+        carrier: Carrier::Native,
+        identity: Err(Problem::new("is broken", "mend it").of("filter".to_owned())),
+        linked: None,
+    };
+    let catalog = PluginCatalog { found: vec![refused], ..catalog };
+    let catalog = catalog.with_linked(&[DATASERVER_PLUGIN]);
+    let told = catalog.file("filter", RoleKind::Transform, None).unwrap_err();
+    assert!(told.message.ends_with("libfilter.so is broken"), "{told:?}");
+}
+
+#[test]
+fn a_native_file_goes_before_what_is_built_in_and_a_component_does_not() {
+    let folder = folder(&["a.wasm"]);
+    let mut catalog = scan(&folder, &Pins::default()).with_linked(&[DATASERVER_PLUGIN]);
+    let path = |catalog: &PluginCatalog| {
+        catalog.file("filter", RoleKind::Transform, None).unwrap().path.clone()
+    };
+    assert_eq!(path(&catalog), PathBuf::from(BUILT_IN));
+    let file = Found {
+        path: folder.path().join("libfilter.so"),
+        linked: None,
+        ..catalog.found[1].clone()
+    };
+    catalog.found.insert(0, file);
+    assert_eq!(path(&catalog), folder.path().join("libfilter.so"));
+}
+
+#[test]
+fn a_pin_leaves_out_what_is_built_in() {
+    let folder = folder(&[]);
+    let pins = pins("filter", &[&"0".repeat(64)]);
+    let catalog = scan(&folder, &pins).with_linked(&[DATASERVER_PLUGIN]);
+    let told = catalog.file("filter", RoleKind::Transform, None).unwrap_err();
+    assert!(told.message.contains("is pinned to files"), "{told:?}");
 }
