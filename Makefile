@@ -5,7 +5,7 @@ SHELL := /bin/bash -o pipefail
 
 DIST    := dist/current
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-PLUGINS := bars clickhouse console filter nng-pub nng-sub null parquet qmt qq quality redis-stream replay
+PLUGINS := bars clickhouse console filter hikyuu-server nng-pub nng-sub null parquet qmt qq quality redis-stream replay
 # in the sandbox: plugins that are shipped in both carriers, examples, and guests of the tests
 WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar
@@ -44,7 +44,7 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	    cp $(TARGET)/$(WASM_TARGET)/release/dataserver_$${id//-/_}.wasm $(DIST)/plugins/$$id.wasm; \
 	done
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
-	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/
+	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
 	cp -r config $(DIST)/config
 	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd

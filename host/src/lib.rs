@@ -1,8 +1,8 @@
 //! Runs pipelines of source, transform and sink plugins.
 //!
 //! The `dataserver` program is a thin layer over this library, so that another process can embed a
-//! host: read a [`config`], look into a [plugin folder](plugin::PluginCatalog), start a
-//! [`topology`], and [wait](topology::Topology::wait) for it.
+//! host: read a [`config`], look into a [plugin folder](plugin::PluginCatalog), and
+//! [`embed`] what comes of both.
 
 pub mod ack;
 pub mod cli;
@@ -10,6 +10,8 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod dead_letter;
+pub mod embed;
+pub mod hikyuu;
 pub mod lock;
 pub mod plugin;
 pub mod queue;

@@ -9,13 +9,11 @@ use signal_hook::{
 
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
-    clock::{Clock, SystemClock},
-    control,
-    lock::HostLock,
+    embed::{Checked, Host},
     plugin::PluginCatalog,
-    reload::{Bell, Reloader, Trigger, watch},
+    reload::{Bell, Trigger},
     shutdown::{Phase, Shutdown},
-    topology::{self, Outcome, Topology},
+    topology::Outcome,
 };
 
 /// Runs a pipeline to its end.
@@ -29,54 +27,34 @@ pub fn run(file: &PipelineFile) -> ExitCode {
     if !warnings.is_empty() {
         output::show_faults(&warnings);
     }
-    let pipeline = match draft.resolve(&catalog) {
-        Ok(pipeline) => pipeline,
+    let checked = match Checked::new(draft, catalog) {
+        Ok(checked) => checked,
         Err(faults) => return output::show_faults(&faults),
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Arc::new(Shutdown::default());
     // before anything runs: a signal while plugins open must not cost what others have taken
     let (bell, rings) = Bell::new();
     if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(bell.clone())) {
         return output::complain(&format!("cannot listen to signals: {error}"));
     }
-    // so is the address: a second host by mistake must not send anything
-    let (http, token) = (pipeline.host.http, pipeline.host.token.clone());
-    let listening = match http.map(|address| control::listen(address, token)).transpose() {
-        Ok(listening) => listening,
-        Err(error) => return output::complain(&error.to_string()),
-    };
-    // and the folder of what must not be lost: a second host would deliver everything twice
-    let lock = match HostLock::for_pipeline(&pipeline) {
-        Ok(lock) => lock,
-        Err(text) => return output::complain(&text),
-    };
-    let topology = match topology::start(pipeline, &catalog, &clock, shutdown) {
-        Ok(topology) => Arc::new(topology),
+    let host = match checked.start(shutdown, (bell, rings)) {
+        Ok(host) => host,
         Err(error) => {
             let code = output::complain(&error.to_string());
             return if error.is_config() { ExitCode::from(EXIT_CONFIG) } else { code };
         }
     };
-    let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock));
-    if let Err(error) = reloader.answer(rings) {
-        return output::complain(&format!("cannot start a thread: {error}"));
+    if !host.topology().shutdown().is_stopping() {
+        announce(&host);
     }
-    if let Err(error) = watch::start(Arc::clone(&topology), bell) {
-        tracing::warn!("files are not watched, reload by `dataserver reload` or SIGHUP: {error}");
-    }
-    let control = listening.map(|listening| listening.serve(&reloader));
-    if !topology.shutdown().is_stopping() {
-        announce(&topology, control.as_ref());
-    }
-    let outcome = topology.wait();
-    conclude(&topology, &outcome, clock.as_ref())
+    let outcome = host.wait();
+    conclude(&host, &outcome)
 }
 
-fn announce(topology: &Topology, control: Option<&control::Control>) {
-    let http = control.map(|control| control.address().to_string());
+fn announce(host: &Host) {
+    let http = host.control().map(|control| control.address().to_string());
     tracing::info!(
-        components = topology.components().len(),
+        components = host.topology().components().len(),
         http = http.as_deref().unwrap_or("off"),
         "the pipeline runs"
     );
@@ -84,9 +62,9 @@ fn announce(topology: &Topology, control: Option<&control::Control>) {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-fn conclude(topology: &Topology, outcome: &Outcome, clock: &dyn Clock) -> ExitCode {
+fn conclude(host: &Host, outcome: &Outcome) -> ExitCode {
     let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "{}", topology.summary(clock));
+    let _ = writeln!(stderr, "{}", host.summary());
     for (component, error) in &outcome.failed {
         let _ = writeln!(stderr, "error: {component} failed: {error}");
     }

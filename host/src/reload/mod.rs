@@ -95,14 +95,16 @@ impl Reloader {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn answer(self: &Arc<Self>, rings: Receiver<Trigger>) -> std::io::Result<()> {
+    pub fn answer(
+        self: &Arc<Self>,
+        rings: Receiver<Trigger>,
+    ) -> std::io::Result<thread::JoinHandle<()>> {
         let reloader = Arc::clone(self);
         thread::Builder::new().name("reload".to_owned()).spawn(move || {
             for trigger in rings {
                 reloader.reload(trigger);
             }
-        })?;
-        Ok(())
+        })
     }
 
     /// Reads the pipeline file and the plugin folders, and changes the pipeline to what they say.

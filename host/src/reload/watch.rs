@@ -8,13 +8,16 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::ModifyKind};
+use notify::{
+    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode, ModifyKind},
+};
 
 use super::{Bell, Trigger};
 use crate::{config::HostSettings, topology::Topology};
@@ -31,8 +34,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When the system cannot watch files or gives no thread.
-pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<(), notify::Error> {
+pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<Watching, notify::Error> {
     let (tell, changes) = sync_channel(64);
+    let wake = tell.clone();
     let watcher = notify::recommended_watcher(move |event| {
         // when so many wait, the next quiet moment is awaited anyway
         let _ = tell.try_send(event);
@@ -41,8 +45,24 @@ pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<(), notify::Error> {
     // whoever is told that the pipeline runs may change files at once
     let files = Files::of(&watch.topology);
     watch.watch(&files);
-    thread::Builder::new().name("watch".to_owned()).spawn(move || watch.run(&changes))?;
-    Ok(())
+    let builder = thread::Builder::new().name("watch".to_owned());
+    let thread = builder.spawn(move || watch.run(&changes))?;
+    Ok(Watching { wake, thread })
+}
+
+/// Watches for as long as the pipeline runs, whatever becomes of this.
+pub struct Watching {
+    wake: SyncSender<notify::Result<Event>>,
+    thread: JoinHandle<()>,
+}
+
+impl Watching {
+    /// Waits for the end of the watch, of a pipeline that ends.
+    pub fn end(self) {
+        // when so many wait, it is awake
+        let _ = self.wake.try_send(Ok(Event::new(EventKind::Access(AccessKind::Any))));
+        let _ = self.thread.join();
+    }
 }
 
 struct Watch {
@@ -131,7 +151,7 @@ impl Files {
             EventKind::Remove(_) => false,
             EventKind::Modify(ModifyKind::Metadata(_)) => false,
             EventKind::Access(access) => {
-                matches!(access, notify::event::AccessKind::Close(notify::event::AccessMode::Write))
+                matches!(access, AccessKind::Close(AccessMode::Write))
             }
             EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::From)) => false,
             EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => true,

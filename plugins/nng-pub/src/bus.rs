@@ -6,6 +6,7 @@ use std::{
 };
 
 use plugin_api::Context;
+use sp::Throttle;
 
 use crate::{
     connection::{Connection, Farewell},
@@ -14,7 +15,6 @@ use crate::{
     pace::Pace,
     queue::Queue,
     subscriber::Subscriber,
-    throttle::Throttle,
 };
 
 /// Most connections that have not said yet what they are.

@@ -1,7 +1,4 @@
-//! One connection and how messages lie on it.
-//!
-//! A message is its length as 8 bytes, big endian, and its body; on Unix sockets a byte 1 stands
-//! before the length.
+//! One connection to a subscriber.
 
 use std::{
     io::{self, IoSlice},
@@ -11,35 +8,11 @@ use std::{
 
 use rustix::{
     io::Errno,
-    net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, recv, sendmsg, shutdown, sockopt},
+    net::{RecvFlags, Shutdown, recv, shutdown, sockopt},
 };
+use sp::{Accepted, Framing, Protocol, greeting, send_all};
 
-use crate::{handshake, message::Message};
-
-/// What stands before a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// The length.
-    Tcp,
-    /// A byte 1 and the length.
-    Unix,
-}
-
-impl Framing {
-    /// The frame's head, of which only the last bytes are sent on TCP.
-    fn head(self, len: usize) -> [u8; 9] {
-        let mut head = [1; 9];
-        head[1..].copy_from_slice(&(len as u64).to_be_bytes());
-        head
-    }
-
-    fn skip(self) -> usize {
-        match self {
-            Self::Tcp => 1,
-            Self::Unix => 0,
-        }
-    }
-}
+use crate::message::Message;
 
 /// Why a subscriber is no longer there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +42,8 @@ pub struct Connection {
 
 impl Connection {
     /// Takes a connection over.
-    pub fn new(socket: OwnedFd, framing: Framing, peer: String) -> Self {
+    pub fn new(accepted: Accepted) -> Self {
+        let Accepted { socket, framing, peer, .. } = accepted;
         Self { socket, framing, peer }
     }
 
@@ -83,11 +57,8 @@ impl Connection {
     /// # Errors
     /// A text that says why the peer is no subscriber.
     pub fn shake_hands(&self, within: Duration, stall: Duration) -> Result<(), String> {
-        handshake::shake_hands(&self.socket, within)?;
-        sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, None)
-            .and_then(|()| {
-                sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Send, Some(stall))
-            })
+        greeting::shake_hands(&self.socket, Protocol::Pub, within)?;
+        sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Send, Some(stall))
             .map_err(|error| io::Error::from(error).to_string())
     }
 
@@ -99,23 +70,15 @@ impl Connection {
         let heads: Vec<_> = messages.iter().map(|one| self.framing.head(one.len())).collect();
         let mut slices = Vec::with_capacity(3 * messages.len());
         for (message, head) in messages.iter().zip(&heads) {
-            slices.push(IoSlice::new(&head[self.framing.skip()..]));
+            slices.push(IoSlice::new(head));
             slices.push(IoSlice::new(&message.head));
             slices.extend(message.payload.as_ref().map(|payload| IoSlice::new(payload)));
         }
-        let mut rest = slices.as_mut_slice();
-        while !rest.is_empty() {
-            // not `writev`: in a process that does not ignore SIGPIPE it would end the process
-            let mut nothing = SendAncillaryBuffer::default();
-            match sendmsg(&self.socket, rest, &mut nothing, SendFlags::NOSIGNAL) {
-                Ok(sent) => IoSlice::advance_slices(&mut rest, sent),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Err(Farewell::Stalled),
-                Err(Errno::PIPE | Errno::CONNRESET) => return Err(Farewell::Left),
-                Err(error) => return Err(Farewell::Broken(io::Error::from(error).to_string())),
-            }
-        }
-        Ok(())
+        send_all(&self.socket, &mut slices).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => Farewell::Stalled,
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Farewell::Left,
+            _ => Farewell::Broken(error.to_string()),
+        })
     }
 
     /// Blocks until the connection ends, or the peer breaks the protocol.

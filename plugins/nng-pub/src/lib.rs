@@ -4,17 +4,15 @@
 //! one message, between the marks that open and close a round. The payload goes out byte for byte.
 //!
 //! NNG's own publisher drops unseen: it bounds its queues by a number of messages and loses them
-//! when it closes. So the publisher's side of the protocol is written here, on plain sockets, with
-//! queues bounded in bytes, drops that are counted and named, and a close that loses nothing.
+//! when it closes. So the publisher's side of the protocol is spoken here on plain sockets ([`sp`]),
+//! with queues bounded in bytes, drops that are counted and named, and a close that loses nothing.
 //!
 //! One batch on its way: [`sink`] → [`marks`] → [`bus`] → [`subscriber`] ([`queue`]) →
 //! [`connection`]. A thread per address accepts ([`listener`]), a pair of threads per subscriber
 //! writes and notices its end; all of them have ended when the sink is closed.
 
-mod address;
 mod bus;
 mod connection;
-mod handshake;
 mod listener;
 mod marks;
 mod message;
@@ -22,11 +20,9 @@ mod options;
 mod pace;
 mod queue;
 mod sink;
-mod socket_file;
 mod subscriber;
 #[cfg(test)]
 mod tests;
-mod throttle;
 
 use plugin_api::export_plugin;
 

@@ -3,8 +3,7 @@
 use std::{path::Path, time};
 
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
-
-use crate::address::Address;
+use sp::Address;
 
 /// Smallest queue of a subscriber, in bytes: room for a round of a few hundred quotes.
 const SMALLEST_SEND_BUFFER: u64 = 64 << 10;
@@ -174,7 +173,7 @@ impl Settings {
 fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
     let mut addresses: Vec<Address> = Vec::new();
     for text in texts {
-        match Address::parse(text, |path: &Path| context.resolve(path)) {
+        match Address::listen(text, |path: &Path| context.resolve(path)) {
             Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
                 faults.push(format!("listen names \"{text}\" twice; drop one"));
             }

@@ -7,10 +7,11 @@ use std::{
 };
 
 use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
+use sp::Listener;
 
 use crate::{
     bus::Bus,
-    listener::Listener,
+    listener,
     marks::Marks,
     message::{Message, Messages},
     options::{Options, Settings, SlowSubscriber},
@@ -141,7 +142,7 @@ impl NngPub {
         let listener = Arc::new(listener);
         let run = {
             let (listener, bus) = (Arc::clone(&listener), Arc::clone(&self.bus));
-            move || listener.run(&bus)
+            move || listener::run(&listener, &bus)
         };
         let thread = thread::Builder::new().name("nng-pub-accept".into()).spawn(run);
         let thread = thread.map_err(|error| {

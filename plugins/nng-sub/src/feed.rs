@@ -6,10 +6,10 @@ use std::{
 };
 
 use plugin_api::Context;
+use sp::{Frame, Frames};
 
 use crate::{
     bell::Woken,
-    frames::{Frame, Frames},
     inbox::{Inbox, Item, Wish},
     link::{Link, NoLink, Received},
     options::Settings,

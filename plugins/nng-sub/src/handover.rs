@@ -19,15 +19,9 @@ use plugin_api::{
     serde_json,
 };
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+use sp::{Frames, Framing};
 
-use crate::{
-    feed::Connection,
-    frames::{Frames, Framing},
-    inbox::Item,
-    link::Link,
-    rounds::Rounds,
-    sequences::Sequences,
-};
+use crate::{feed::Connection, inbox::Item, link::Link, rounds::Rounds, sequences::Sequences};
 
 /// Form of the state; another one is not read.
 const FORM: u32 = 1;

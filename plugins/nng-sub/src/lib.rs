@@ -7,14 +7,12 @@
 //! NNG's protocol itself, on plain sockets, so that what it cannot hand on is bounded in bytes and
 //! counted; NNG's own subscriber drops unseen.
 //!
-//! One message on its way: [`link`] (socket) → [`frames`] (message) → [`feed`] (mark or list) →
+//! One message on its way: [`link`] (socket) → [`sp::Frames`] (message) → [`feed`] (mark or list) →
 //! [`inbox`] → [`source`] with [`rounds`] and [`list`] (batch). A thread reads; it ends when the
 //! source is closed.
 
-mod address;
 mod bell;
 mod feed;
-mod frames;
 mod handover;
 mod inbox;
 mod link;

@@ -1,7 +1,6 @@
 //! A connection to a publisher, from dialling to its end.
 //!
-//! Both ends greet at once with 8 bytes, `00 'S' 'P' 00 PP PP 00 00`, PP being the number of their
-//! protocol; a subscriber says nothing after that. Every wait ends when the bell rings, so that a
+//! A subscriber greets and says nothing after that. Every wait ends when the bell rings, so that a
 //! source can be closed while it dials.
 
 use std::{
@@ -13,30 +12,11 @@ use std::{
 use rustix::{
     event::PollFlags,
     io::Errno,
-    net::{
-        AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, connect, recv, send,
-        socket_with, sockopt,
-    },
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, connect, recv, socket_with, sockopt},
 };
+use sp::{Address, Endpoint, Framing, Protocol, greeting, tune};
 
-use crate::{
-    address::{Address, Endpoint},
-    bell::{Bell, Woken},
-    frames::Framing,
-};
-
-/// Number of the publisher's protocol.
-const PUB: u16 = 0x20;
-/// Number of the subscriber's protocol.
-const SUB: u16 = 0x21;
-/// Length of a greeting.
-const GREETING: usize = 8;
-/// Silence after which the kernel asks whether a TCP peer is still there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
-/// Pause between such questions.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Unanswered questions after which the connection is given up.
-const KEEPALIVE_COUNT: u32 = 3;
+use crate::bell::{Bell, Woken};
 
 /// What a taken socket shows; any time does.
 const TAKEN: Duration = Duration::from_secs(60);
@@ -189,19 +169,19 @@ fn reach(endpoint: &Endpoint, bell: &Bell, until: Instant) -> Result<OwnedFd, No
         Err(error) => return Err(fault(error)),
     }
     if matches!(endpoint, Endpoint::Tcp(_)) {
-        keep_alive(&socket);
+        tune(&socket);
     }
-    greet(&socket, bell, until)?;
+    greeting::greet(&socket, Protocol::Sub, |_| {
+        await_socket(&socket, PollFlags::IN, bell, until, "does not say what it is")
+    })?;
     Ok(socket)
 }
 
-/// Without these a peer whose machine went away would never be missed; a kernel that refuses them
-/// only makes that so.
-fn keep_alive(socket: &OwnedFd) {
-    let _ = sockopt::set_socket_keepalive(socket, true);
-    let _ = sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE);
-    let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL);
-    let _ = sockopt::set_tcp_keepcnt(socket, KEEPALIVE_COUNT);
+impl From<String> for NoLink {
+    /// What the peer did instead of greeting as a publisher.
+    fn from(fault: String) -> Self {
+        Self::Fault(format!("it {fault}"))
+    }
 }
 
 fn await_socket(
@@ -216,60 +196,6 @@ fn await_socket(
         Ok(Woken::Bell) => Err(NoLink::Interrupted),
         Ok(Woken::Time) => Err(NoLink::Fault(format!("it {late} in time"))),
         Err(error) => Err(NoLink::Fault(error.to_string())),
-    }
-}
-
-/// What the end of that protocol sends.
-fn greeting(protocol: u16) -> [u8; GREETING] {
-    let [high, low] = protocol.to_be_bytes();
-    [0, b'S', b'P', 0, high, low, 0, 0]
-}
-
-/// Greets the peer and checks that it is a publisher, however slowly single bytes arrive.
-fn greet(socket: &OwnedFd, bell: &Bell, until: Instant) -> Result<(), NoLink> {
-    // a new connection has room for 8 bytes
-    if send(socket, &greeting(SUB), SendFlags::NOSIGNAL) != Ok(GREETING) {
-        return Err(NoLink::Fault("it left at once".to_owned()));
-    }
-    let mut received = [0; GREETING];
-    let mut filled = 0;
-    while filled < GREETING {
-        await_socket(socket, PollFlags::IN, bell, until, "does not say what it is")?;
-        match recv(socket, &mut received[filled..], RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => {
-                let fault = format!("it left after {filled} of {GREETING} bytes");
-                return Err(NoLink::Fault(fault));
-            }
-            Ok((_, count)) => filled += count,
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => return Err(NoLink::Fault(io::Error::from(error).to_string())),
-        }
-    }
-    check(received).map_err(NoLink::Fault)
-}
-
-fn check(received: [u8; GREETING]) -> Result<(), String> {
-    if received == greeting(PUB) {
-        return Ok(());
-    }
-    match received {
-        [0, b'S', b'P', 0, high, low, 0, 0] => {
-            let protocol = u16::from_be_bytes([high, low]);
-            Err(format!(
-                "it speaks protocol {protocol:#04x}{}, not that of a publisher (0x20); dial the \
-                 collector's own address",
-                match protocol {
-                    0x10 => " (PAIR)",
-                    0x21 => " (SUB)",
-                    0x30 => " (REQ)",
-                    0x31 => " (REP)",
-                    0x50 => " (PUSH)",
-                    0x51 => " (PULL)",
-                    _ => "",
-                }
-            ))
-        }
-        _ => Err(format!("it is no NNG peer: it began with \"{}\"", received.escape_ascii())),
     }
 }
 
@@ -293,7 +219,7 @@ mod tests {
         let (done, is_done) = std::sync::mpsc::sync_channel::<()>(0);
         let peer = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut heard = [0; GREETING];
+            let mut heard = [0; greeting::LEN];
             stream.read_exact(&mut heard).unwrap();
             assert_eq!(&heard, b"\0SP\0\0\x21\0\0");
             stream.write_all(says).unwrap();
@@ -301,7 +227,7 @@ mod tests {
                 let _ = is_done.recv();
             }
         });
-        let address = Address::parse(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
+        let address = Address::dial(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
         let link = Link::dial(&[address], &Bell::new().unwrap(), within);
         drop(done);
         peer.join().unwrap();
@@ -342,7 +268,7 @@ mod tests {
         bell.ring();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // never accepts
         let text = format!("tcp://{}", listener.local_addr().unwrap());
-        let address = Address::parse(&text, Path::to_owned).unwrap();
+        let address = Address::dial(&text, Path::to_owned).unwrap();
         let dialled = Link::dial(&[address], &bell, PATIENCE);
         assert_eq!(dialled.err(), Some(NoLink::Interrupted));
     }
@@ -353,7 +279,7 @@ mod tests {
         let texts =
             ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
         let addresses: Vec<_> =
-            texts.iter().map(|text| Address::parse(text, Path::to_owned).unwrap()).collect();
+            texts.iter().map(|text| Address::dial(text, Path::to_owned).unwrap()).collect();
         let dialled = Link::dial(&addresses, &Bell::new().unwrap(), PATIENCE);
         let Err(NoLink::Fault(fault)) = dialled else { panic!("somebody answered") };
         for text in texts {

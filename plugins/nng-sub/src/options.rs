@@ -10,8 +10,9 @@ use plugin_api::{
     ByteSize, Context, Duration, PluginError, options,
     schemas::session::{Phase, Sessions, TradingCalendar},
 };
+use sp::Address;
 
-use crate::{address::Address, texts::Texts};
+use crate::texts::Texts;
 
 /// Longest topic, in bytes.
 const LONGEST_TOPIC: usize = 255;
@@ -177,7 +178,7 @@ fn within(
 fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
     let mut addresses: Vec<Address> = Vec::new();
     for text in texts {
-        match Address::parse(text, |path: &Path| context.resolve(path)) {
+        match Address::dial(text, |path: &Path| context.resolve(path)) {
             Ok(address) if addresses.contains(&address) => {
                 faults.push(format!("dial names \"{text}\" twice; drop one"));
             }

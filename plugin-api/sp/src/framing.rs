@@ -1,19 +1,22 @@
-//! Bytes of a connection into messages.
+//! How messages lie on a connection.
 //!
 //! A message is its length as 8 bytes, big endian, and its body; on Unix sockets a byte 1 stands
 //! before the length. A body that is too large is passed over without being kept, so that one
 //! message does not cost the connection; a length that nobody means ends it.
 
-use plugin_api::serde::{Deserialize, Serialize};
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
 
 /// Bodies above this are no messages but a stream that is out of step.
 const LARGEST_SKIPPED: u64 = 4 << 30;
 /// Room that is made for a body before its bytes arrive.
 const FIRST_ROOM: usize = 1 << 20;
+/// Length of the longer of the two heads.
+const LONGEST_HEAD: usize = 9;
 
 /// What stands before a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(crate = "plugin_api::serde")]
 pub enum Framing {
     /// The length.
     Tcp,
@@ -22,11 +25,34 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// What is to be written before a body of that length.
+    pub fn head(self, len: usize) -> Head {
+        let mut bytes = [1; LONGEST_HEAD];
+        bytes[1..].copy_from_slice(&(len as u64).to_be_bytes());
+        Head { bytes, len: self.head_len() }
+    }
+
     fn head_len(self) -> usize {
         match self {
-            Self::Tcp => 8,
-            Self::Unix => 9,
+            Self::Tcp => LONGEST_HEAD - 1,
+            Self::Unix => LONGEST_HEAD,
         }
+    }
+}
+
+/// What stands before one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    bytes: [u8; LONGEST_HEAD],
+    /// Only the last bytes count.
+    len: usize,
+}
+
+impl Deref for Head {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[LONGEST_HEAD - self.len..]
     }
 }
 
@@ -121,8 +147,7 @@ impl Frames {
     pub fn rest(&self) -> (Vec<u8>, u64) {
         let mut bytes = self.head.clone();
         if let Some((len, body)) = &self.body {
-            bytes.extend((self.framing == Framing::Unix).then_some(1));
-            bytes.extend((*len as u64).to_be_bytes());
+            bytes.extend_from_slice(&self.framing.head(*len));
             bytes.extend_from_slice(body);
         }
         (bytes, self.to_skip)
@@ -145,8 +170,7 @@ mod tests {
     fn written(framing: Framing, bodies: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for body in bodies {
-            bytes.extend((framing == Framing::Unix).then_some(1));
-            bytes.extend((body.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(&framing.head(body.len()));
             bytes.extend(body);
         }
         bytes
@@ -158,6 +182,12 @@ mod tests {
             _ => Frame::Message(body.clone()),
         };
         bodies.iter().map(frame).collect()
+    }
+
+    #[test]
+    fn a_head_is_the_length_and_on_unix_sockets_a_byte_before_it() {
+        assert_eq!(*Framing::Tcp.head(0x0102), [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(*Framing::Unix.head(0x0102), [1, 0, 0, 0, 0, 0, 0, 1, 2]);
     }
 
     proptest! {

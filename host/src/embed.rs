@@ -1,0 +1,156 @@
+//! Runs a pipeline inside a process: the `dataserver` program, or another that has this library
+//! linked in.
+//!
+//! A [`Draft`](crate::config::Draft) and a [`PluginCatalog`] make a pipeline that is [`Checked`],
+//! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
+//! here listens to signals, writes to stdout or ends the process.
+
+use std::{
+    io,
+    sync::{Arc, mpsc::Receiver},
+    thread::JoinHandle,
+};
+
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Draft, Faults, Pipeline},
+    control::{self, Control},
+    lock::HostLock,
+    plugin::PluginCatalog,
+    reload::{
+        Bell, Reloader, Trigger,
+        watch::{self, Watching},
+    },
+    shutdown::{Phase, Shutdown},
+    topology::{self, ChangeError, Outcome, Topology},
+};
+
+/// A pipeline that can run, with the plugins it uses.
+pub struct Checked {
+    pipeline: Pipeline,
+    catalog: PluginCatalog,
+}
+
+/// Why a pipeline does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of the control interface cannot be taken.
+    #[error("{0}")]
+    Address(io::Error),
+    /// The data folder is another host's, or cannot be used.
+    #[error("{0}")]
+    Taken(String),
+    /// A component cannot start.
+    #[error("{0}")]
+    Topology(#[from] ChangeError),
+    /// The system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+impl StartError {
+    /// Whether the pipeline file has to be changed for it to work.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Topology(error) if error.is_config())
+    }
+}
+
+/// A pipeline that runs, with all that surrounds it.
+pub struct Host {
+    topology: Arc<Topology>,
+    control: Option<Control>,
+    watching: Option<Watching>,
+    reloading: JoinHandle<()>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Checked {
+    /// Looks the plugins of a pipeline up and checks their options.
+    ///
+    /// # Errors
+    /// All that is wrong with the pipeline.
+    pub fn new(draft: Draft, catalog: PluginCatalog) -> Result<Self, Faults> {
+        let pipeline = draft.resolve(&catalog)?;
+        Ok(Self { pipeline, catalog })
+    }
+
+    /// What is to run.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// Starts it, which ends when `shutdown` says so. Whenever the bell rings, the pipeline file is
+    /// applied anew, and if there is such a file, it rings by itself as `[host] watch` says.
+    ///
+    /// # Errors
+    /// When an address or the data folder is taken, or a component cannot start. Nothing of it runs
+    /// any longer then.
+    pub fn start(
+        self,
+        shutdown: Arc<Shutdown>,
+        (bell, rings): (Bell, Receiver<Trigger>),
+    ) -> Result<Host, StartError> {
+        let Self { pipeline, catalog } = self;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // before anything runs: a second host by mistake must not send anything
+        let (http, token) = (pipeline.host.http, pipeline.host.token.clone());
+        let listening = http.map(|address| control::listen(address, token)).transpose();
+        let listening = listening.map_err(StartError::Address)?;
+        // and the folder of what must not be lost: a second host would deliver everything twice
+        let lock = HostLock::for_pipeline(&pipeline).map_err(StartError::Taken)?;
+        let has_file = pipeline.file.is_file();
+        let topology = Arc::new(topology::start(pipeline, &catalog, &clock, shutdown)?);
+        let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock));
+        let reloading = reloader.answer(rings).map_err(|error| {
+            topology.shutdown().advance(Phase::Aborting);
+            topology.wait();
+            StartError::Thread(error)
+        })?;
+        let watching = has_file.then(|| watch::start(Arc::clone(&topology), bell)).transpose();
+        let watching = watching.unwrap_or_else(|error| {
+            tracing::warn!(
+                "files are not watched, reload by `dataserver reload` or SIGHUP: {error}"
+            );
+            None
+        });
+        let control = listening.map(|listening| listening.serve(&reloader));
+        Ok(Host { topology, control, watching, reloading, clock })
+    }
+}
+
+impl Host {
+    /// The pipeline that runs.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The control interface, if it is on.
+    pub fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
+    /// Waits as [`Topology::wait`] does.
+    pub fn wait(&self) -> Outcome {
+        self.topology.wait()
+    }
+
+    /// A table of what was done and lost, for the log.
+    pub fn summary(&self) -> String {
+        self.topology.summary(self.clock.as_ref())
+    }
+
+    /// Ends what surrounds the pipeline and waits for its threads, so that nothing of this library
+    /// runs any longer but components that do not come back from a call.
+    ///
+    /// Waits for ever while somebody else has a bell of this host.
+    pub fn close(self) {
+        self.topology.shutdown().advance(Phase::Aborting);
+        // its connections end with it
+        drop(self.control);
+        // with it the last bell, which ends the thread that hears them
+        if let Some(watching) = self.watching {
+            watching.end();
+        }
+        let _ = self.reloading.join();
+    }
+}

@@ -1,0 +1,87 @@
+//! What both ends of a connection do with its socket.
+
+use std::{
+    io::{self, IoSlice},
+    os::fd::AsFd,
+    time::Duration,
+};
+
+use rustix::{
+    io::Errno,
+    net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt},
+};
+
+/// Silence after which the kernel asks whether a TCP peer is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// Pause between such questions.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Unanswered questions after which the connection is given up.
+const KEEPALIVE_COUNT: u32 = 3;
+
+/// Has a TCP socket send small messages at once, and notice a peer that vanished without a word.
+///
+/// A socket without these works all the same, so a kernel that refuses them is not told of.
+pub fn tune(socket: impl AsFd) {
+    let socket = socket.as_fd();
+    let _ = sockopt::set_tcp_nodelay(socket, true);
+    let _ = sockopt::set_tcp_keepidle(socket, KEEPALIVE_IDLE);
+    let _ = sockopt::set_tcp_keepintvl(socket, KEEPALIVE_INTERVAL);
+    let _ = sockopt::set_tcp_keepcnt(socket, KEEPALIVE_COUNT);
+    let _ = sockopt::set_socket_keepalive(socket, true);
+}
+
+/// Writes all the slices in order. Blocks while the peer takes nothing, unless the socket has a
+/// limit for that.
+///
+/// # Errors
+/// What the kernel says; `WouldBlock` when the socket's limit for sending is over.
+pub fn send_all(socket: impl AsFd, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !slices.is_empty() {
+        // not `writev`: in a process that does not ignore SIGPIPE it would end the process
+        let mut nothing = SendAncillaryBuffer::default();
+        match sendmsg(&socket, slices, &mut nothing, SendFlags::NOSIGNAL) {
+            Ok(sent) => IoSlice::advance_slices(&mut slices, sent),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::net::UnixStream, thread};
+
+    use super::*;
+
+    #[test]
+    fn slices_arrive_in_order_and_whole_through_a_socket_that_is_too_small_for_them() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let parts: Vec<Vec<u8>> = (0..20).map(|part| vec![part; 100_000]).collect();
+        let received = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            theirs.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let mut slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        send_all(&ours, &mut slices).unwrap();
+        drop(ours);
+        assert_eq!(received.join().unwrap(), parts.concat());
+    }
+
+    #[test]
+    fn a_peer_that_has_gone_is_an_error_and_no_signal() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let fault = send_all(&ours, &mut [IoSlice::new(b"x")]).unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up_after_the_sockets_limit() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        ours.set_write_timeout(Some(Duration::from_millis(5))).unwrap();
+        let fault = send_all(&ours, &mut [IoSlice::new(&vec![0; 8 << 20])]).unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::WouldBlock);
+    }
+}

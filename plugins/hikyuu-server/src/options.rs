@@ -1,0 +1,283 @@
+//! What the `hikyuu-server` sink can be told.
+
+use std::{path::PathBuf, time};
+
+use plugin_api::{ByteSize, Context, Duration, PluginError, options};
+use sp::Address;
+
+const DAY: time::Duration = time::Duration::from_secs(86_400);
+/// Longest `keep`, days.
+const MOST_DAYS: u64 = 366;
+/// Smallest `max_memory`, bytes.
+const LEAST_MEMORY: u64 = 16 << 20;
+/// Smallest `max_request` and `transfer_memory`, bytes: a request for every listed share.
+const LEAST_TRANSFER: u64 = 1 << 20;
+/// Shortest time after which a client counts as stalled.
+const SHORTEST_STALL: time::Duration = time::Duration::from_millis(100);
+/// Most clients that can be allowed; each costs a thread.
+const MOST_CLIENTS: usize = 16_384;
+/// Most answers that can be made at a time.
+const MOST_THREADS: usize = 1_024;
+
+options! {
+    /// Options of the `hikyuu-server` sink.
+    #[serde(default)]
+    pub struct Options {
+        /// Address to listen on, or a list of them: `tcp://127.0.0.1:9201`, `tcp://*:9201` (every
+        /// IPv4 address), `tcp://[::]:9201` (IPv6 and IPv4), `tcp4://…`, `tcp6://…`,
+        /// `ipc:///path` or `unix:///path` (a socket file), `abstract://name`. Port 0 picks a free
+        /// one, which the log names. Default `tcp://127.0.0.1:9201`.
+        pub listen: Addresses,
+        /// Answers that are made at a time, 1 to 1024; 0: as many as there are processors.
+        /// Default 0.
+        pub threads: usize,
+        /// How many days of ticks, and of bars within a day, are kept: `1d` to `366d`. Days without
+        /// records do not count. Of bars of days and longer the last 1024 are kept. Default `1d`.
+        pub keep: Duration,
+        /// Keep ticks, for the `tick` query. Without them it is answered with an error.
+        /// Default true.
+        pub ticks: bool,
+        /// Memory that what is kept may take; the oldest ticks go first. A day of 5,500 securities
+        /// with a quote every 3 seconds takes about 1GiB. At least 16MiB. Default 2GiB.
+        pub max_memory: ByteSize,
+        /// Write what is kept into `data_dir` at the end, and read it at the next start.
+        /// Default true.
+        pub remember: bool,
+        /// A lake of the `parquet` sink (its `path`) from which the last `keep` days are read at
+        /// the start, e.g. after a crash. Default: none.
+        pub warm_start: Option<PathBuf>,
+        /// Largest request; a larger one is answered with an error. At least 1MiB.
+        /// Default 16MiB.
+        pub max_request: ByteSize,
+        /// Memory that large requests and answers under way may take together; more wait for their
+        /// turn. At least 1MiB. Default 512MiB.
+        pub transfer_memory: ByteSize,
+        /// Most clients at a time, 1 to 16384; more are refused. Default 1024.
+        pub max_clients: usize,
+        /// Disconnect a client that takes nothing of its answer, or sends nothing more of its
+        /// request, for so long. At least 100ms. Default 10s, as long as Hikyuu waits.
+        pub stall_timeout: Duration,
+        /// Permissions of socket files, in octal; who may write may ask. Default 0660: the host's
+        /// user and group.
+        pub ipc_mode: String,
+    }
+}
+
+/// One address or several.
+#[derive(
+    Debug,
+    Clone,
+    plugin_api::serde::Deserialize,
+    plugin_api::serde::Serialize,
+    plugin_api::schemars::JsonSchema,
+)]
+#[serde(crate = "plugin_api::serde", untagged)]
+#[schemars(crate = "plugin_api::schemars")]
+pub enum Addresses {
+    /// One.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl Addresses {
+    fn texts(&self) -> &[String] {
+        match self {
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: Addresses::One("tcp://127.0.0.1:9201".to_owned()),
+            threads: 0,
+            keep: Duration(DAY),
+            ticks: true,
+            max_memory: ByteSize(2 << 30),
+            remember: true,
+            warm_start: None,
+            max_request: ByteSize(16 << 20),
+            transfer_memory: ByteSize(512 << 20),
+            max_clients: 1_024,
+            stall_timeout: Duration(time::Duration::from_secs(10)),
+            ipc_mode: "0660".to_owned(),
+        }
+    }
+}
+
+/// The options, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where to listen; at least one address, none twice.
+    pub listen: Vec<Address>,
+    /// Answers that are made at a time, at least one.
+    pub threads: usize,
+    /// Days that are kept, at least one.
+    pub keep_days: usize,
+    /// Whether ticks are kept.
+    pub ticks: bool,
+    /// Memory that what is kept may take, bytes.
+    pub max_memory: usize,
+    /// Whether what is kept outlives a restart.
+    pub remember: bool,
+    /// Lake to start from.
+    pub warm_start: Option<PathBuf>,
+    /// Largest request, bytes.
+    pub max_request: usize,
+    /// Memory of requests and answers under way, bytes.
+    pub transfer_memory: usize,
+    /// Most clients.
+    pub max_clients: usize,
+    /// Longest time without progress of a client within a message.
+    pub stall_timeout: time::Duration,
+    /// Permissions of socket files.
+    pub ipc_mode: u32,
+}
+
+impl Settings {
+    /// Checks the options.
+    ///
+    /// # Errors
+    /// `Config` that names every fault.
+    pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
+        let mut faults = Vec::new();
+        let listen = addresses(options.listen.texts(), context, &mut faults);
+        let days = options.keep.as_secs() / DAY.as_secs();
+        if *options.keep != DAY * u32::try_from(days).unwrap_or(0)
+            || !(1..=MOST_DAYS).contains(&days)
+        {
+            faults
+                .push(format!("keep is {}; use whole days from 1d to {MOST_DAYS}d", options.keep));
+        }
+        let sizes = [
+            ("max_memory", options.max_memory, LEAST_MEMORY),
+            ("max_request", options.max_request, LEAST_TRANSFER),
+            ("transfer_memory", options.transfer_memory, LEAST_TRANSFER),
+        ];
+        for (name, given, least) in sizes {
+            if *given < least {
+                faults.push(format!("{name} is {given}; use at least {}", ByteSize(least)));
+            }
+        }
+        if *options.stall_timeout < SHORTEST_STALL {
+            let given = options.stall_timeout;
+            faults.push(format!("stall_timeout is {given}; use at least 100ms"));
+        }
+        let (clients, threads) = (options.max_clients, options.threads);
+        if !(1..=MOST_CLIENTS).contains(&clients) {
+            faults.push(format!("max_clients is {clients}; use 1 to {MOST_CLIENTS}"));
+        }
+        if threads > MOST_THREADS {
+            faults.push(format!("threads is {threads}; use at most {MOST_THREADS}"));
+        }
+        let ipc_mode = u32::from_str_radix(&options.ipc_mode, 8).unwrap_or(u32::MAX);
+        if ipc_mode > 0o777 {
+            let given = &options.ipc_mode;
+            faults.push(format!("ipc_mode \"{given}\" is no octal file mode; write e.g. 0660"));
+        }
+        if !faults.is_empty() {
+            return Err(PluginError::config(faults.join("; ")));
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
+        Ok(Self {
+            listen,
+            threads: if threads == 0 { processors } else { threads },
+            keep_days: usize::try_from(days).unwrap_or(1),
+            ticks: options.ticks,
+            max_memory: bytes(options.max_memory),
+            remember: options.remember,
+            warm_start: options.warm_start.as_deref().map(|path| context.resolve(path)),
+            max_request: bytes(options.max_request),
+            transfer_memory: bytes(options.transfer_memory),
+            max_clients: clients,
+            stall_timeout: *options.stall_timeout,
+            ipc_mode,
+        })
+    }
+}
+
+fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
+    let mut addresses: Vec<Address> = Vec::new();
+    for text in texts {
+        match Address::listen(text, |path| context.resolve(path)) {
+            Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
+                faults.push(format!("listen names \"{text}\" twice; drop one"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if texts.is_empty() {
+        faults.push("listen is empty; name an address, e.g. tcp://127.0.0.1:9201".to_owned());
+    }
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Arc};
+
+    use plugin_api::{ErrorKind, serde_json::json, testing};
+
+    use super::*;
+
+    fn settings(options: plugin_api::serde_json::Value) -> Result<Settings, PluginError> {
+        let context = testing::context(&Arc::default(), Path::new("/base"));
+        Settings::new(&testing::options(options)?, &context)
+    }
+
+    #[test]
+    fn one_address_or_several_are_listened_at() {
+        let shown = |options| {
+            let settings = settings(options).unwrap();
+            settings.listen.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(json!({})), ["tcp://127.0.0.1:9201"]);
+        assert_eq!(shown(json!({ "listen": "tcp://*:1" })), ["tcp://0.0.0.0:1"]);
+        assert_eq!(
+            shown(json!({ "listen": ["tcp://*:1", "ipc://a"] })),
+            ["tcp://0.0.0.0:1", "ipc:///base/a"]
+        );
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once() {
+        let error = settings(json!({
+            "listen": ["tcp://127.0.0.1", "ipc://a", "unix:///base/a"],
+            "threads": 2000,
+            "keep": "36h",
+            "max_memory": "1KiB",
+            "max_request": "1KiB",
+            "transfer_memory": "2KiB",
+            "max_clients": 0,
+            "stall_timeout": "0s",
+            "ipc_mode": "rw",
+        }))
+        .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Config);
+        let expected = [
+            "\"tcp://127.0.0.1\"",
+            "\"unix:///base/a\" twice",
+            "threads is 2000",
+            "keep is 36h",
+            "max_memory is 1KiB",
+            "max_request is 1KiB",
+            "transfer_memory is 2KiB",
+            "max_clients is 0",
+            "stall_timeout is 0ms",
+            "\"rw\"",
+        ];
+        for text in expected {
+            assert!(error.message.contains(text), "{text} is missing in: {error}");
+        }
+        for keep in ["0s", "367d"] {
+            assert!(settings(json!({ "keep": keep })).is_err(), "{keep}");
+        }
+        assert_eq!(settings(json!({ "keep": "7d" })).unwrap().keep_days, 7);
+        assert!(settings(json!({ "listen": [] })).is_err());
+    }
+}

@@ -1,0 +1,232 @@
+//! Messages of one client.
+//!
+//! A message is its length, the words that lead its answer back (the last has its highest bit set),
+//! and the question.
+
+use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
+
+use plugin_api::ByteSize;
+use rustix::{
+    io::Errno,
+    net::{RecvFlags, recv, sockopt},
+};
+use sp::Framing;
+
+use crate::{
+    budget::{Budget, Share},
+    options::Settings,
+    request::Refusal,
+};
+
+/// Bytes that are read at once, and room that a client's thread keeps.
+const ROOM: usize = 64 << 10;
+/// Lengths above this are no messages but a stream that is out of step.
+const LARGEST_SKIPPED: u64 = 4 << 30;
+/// Most bytes of the words that lead back: a question passes through 15 devices at most.
+const LONGEST_HEADER: usize = 64;
+
+/// What came.
+#[derive(Debug)]
+pub enum Incoming<'a> {
+    /// A question.
+    Request {
+        /// The words that lead back.
+        header: &'a [u8],
+        /// The question itself.
+        body: &'a [u8],
+    },
+    /// A message that was passed over.
+    Refused {
+        /// The words that lead back.
+        header: Vec<u8>,
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// Why a conversation is over.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The client closed it, as it should.
+    Left,
+    /// What it did wrong, to be read after its name.
+    Fault(String),
+}
+
+/// Reads messages off a socket.
+pub struct Inbox<'a> {
+    socket: &'a OwnedFd,
+    framing: Framing,
+    largest: usize,
+    stall: Duration,
+    budget: Arc<Budget>,
+    /// What was read and not used yet lies at the beginning.
+    bytes: Vec<u8>,
+    filled: usize,
+    /// Bytes of the last message.
+    used: usize,
+    /// Whether the socket has a limit for waiting.
+    is_hurried: bool,
+    share: Option<Share>,
+}
+
+impl<'a> Inbox<'a> {
+    /// Of an open connection.
+    pub fn new(
+        socket: &'a OwnedFd,
+        framing: Framing,
+        settings: &Settings,
+        budget: Arc<Budget>,
+    ) -> Self {
+        Self {
+            socket,
+            framing,
+            largest: settings.max_request,
+            stall: settings.stall_timeout,
+            budget,
+            bytes: Vec::new(),
+            filled: 0,
+            used: 0,
+            is_hurried: false,
+            share: None,
+        }
+    }
+
+    /// Waits for the next message.
+    pub fn next(&mut self) -> Result<Incoming<'_>, Farewell> {
+        self.bytes.copy_within(self.used..self.filled, 0);
+        self.filled -= self.used;
+        self.used = 0;
+        let head = self.framing.head(0).len();
+        self.fill(head)?;
+        if self.framing == Framing::Unix && self.bytes[0] != 1 {
+            return Err(Farewell::Fault(format!(
+                "sent a message that begins with {:#04x}, not 0x01",
+                self.bytes[0]
+            )));
+        }
+        let mut len = [0; 8];
+        len.copy_from_slice(&self.bytes[head - 8..head]);
+        let len = u64::from_be_bytes(len);
+        if len > LARGEST_SKIPPED {
+            return Err(Farewell::Fault(format!("announced a message of {len} bytes")));
+        }
+        let size = usize::try_from(len).unwrap_or(usize::MAX);
+        if size > self.largest {
+            let refusal = Refusal::failed(format!(
+                "the request has {len} bytes, the most is {}; ask for fewer codes at a time",
+                ByteSize(self.largest as u64)
+            ));
+            return self.pass_over(head, len, refusal);
+        }
+        match self.budget.take(size) {
+            Ok(share) => self.share = Some(share),
+            Err(_) => {
+                let refusal = Refusal::failed("too many large requests at once; ask again");
+                return self.pass_over(head, len, refusal);
+            }
+        }
+        self.fill(head + size)?;
+        self.used = head + size;
+        let message = &self.bytes[head..self.used];
+        let header = header_len(message).ok_or_else(no_header)?;
+        let (header, body) = message.split_at(header);
+        Ok(Incoming::Request { header, body })
+    }
+
+    /// After a message was answered: gives large room back.
+    pub fn tidy(&mut self) {
+        if self.bytes.len() > ROOM {
+            let rest = self.used..self.filled;
+            self.bytes = self.bytes[rest].to_vec();
+            (self.filled, self.used) = (self.bytes.len(), 0);
+        }
+        self.share = None;
+    }
+
+    /// Reads a message without keeping it.
+    fn pass_over(
+        &mut self,
+        head: usize,
+        len: u64,
+        refusal: Refusal,
+    ) -> Result<Incoming<'_>, Farewell> {
+        self.fill(head + LONGEST_HEADER.min(usize::try_from(len).unwrap_or(usize::MAX)))?;
+        let header = header_len(&self.bytes[head..self.filled]).ok_or_else(no_header)?;
+        let header = self.bytes[head..head + header].to_vec();
+        let mut left = len.saturating_sub((self.filled - head) as u64);
+        self.filled = 0;
+        self.hurry(true)?;
+        let mut scrap = vec![0; ROOM];
+        while left > 0 {
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROOM);
+            left -= receive(self.socket, &mut scrap[..most], self.stall)? as u64;
+        }
+        self.hurry(false)?;
+        Ok(Incoming::Refused { header, refusal })
+    }
+
+    /// Reads until so many bytes are there. The first may take any time, the others may not.
+    fn fill(&mut self, wanted: usize) -> Result<(), Farewell> {
+        while self.filled < wanted {
+            if self.filled > 0 {
+                self.hurry(true)?;
+            }
+            // room for what was announced is made as it comes
+            let room = (self.filled + ROOM).min(wanted.max(ROOM));
+            if self.bytes.len() < room {
+                self.bytes.resize(room, 0);
+            }
+            self.filled += receive(self.socket, &mut self.bytes[self.filled..], self.stall)?;
+        }
+        self.hurry(false)
+    }
+
+    fn hurry(&mut self, is_hurried: bool) -> Result<(), Farewell> {
+        if self.is_hurried == is_hurried {
+            return Ok(());
+        }
+        self.is_hurried = is_hurried;
+        let limit = is_hurried.then_some(self.stall);
+        sockopt::set_socket_timeout(self.socket, sockopt::Timeout::Recv, limit)
+            .map_err(|error| Farewell::Fault(io::Error::from(error).to_string()))
+    }
+}
+
+fn receive(socket: &OwnedFd, buffer: &mut [u8], stall: Duration) -> Result<usize, Farewell> {
+    loop {
+        return match recv(socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, 0)) | Err(Errno::CONNRESET) => Err(Farewell::Left),
+            Ok((_, count)) => Ok(count),
+            Err(Errno::INTR) => continue,
+            Err(Errno::AGAIN) => {
+                Err(Farewell::Fault(format!("sent nothing more of its request for {stall:?}")))
+            }
+            Err(error) => Err(Farewell::Fault(io::Error::from(error).to_string())),
+        };
+    }
+}
+
+/// Bytes of the words that lead back; `None` when the last of them is missing.
+fn header_len(message: &[u8]) -> Option<usize> {
+    let words = message.chunks_exact(4).take(LONGEST_HEADER / 4);
+    words.map(|word| word[0] & 0x80 != 0).position(|is_last| is_last).map(|at| 4 * (at + 1))
+}
+
+fn no_header() -> Farewell {
+    Farewell::Fault("sent a message without a request number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_that_lead_back_end_with_the_highest_bit() {
+        assert_eq!(header_len(&[0x80, 0, 0, 1, 0x81]), Some(4));
+        assert_eq!(header_len(&[0, 0, 0, 7, 0x80, 0, 0, 1]), Some(8));
+        assert_eq!(header_len(&[0, 0, 0, 7]), None);
+        assert_eq!(header_len(&[0x80, 0]), None);
+        assert_eq!(header_len(&[0; 200]), None);
+    }
+}

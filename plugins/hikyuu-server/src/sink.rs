@@ -1,0 +1,209 @@
+//! The sink: what comes is kept, a server answers from it.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
+
+use plugin_api::{
+    Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink, schemas::time::DatetimeText,
+};
+use sp::Throttle;
+
+use crate::{
+    answer::Desk,
+    budget::Budget,
+    lake,
+    options::{Options, Settings},
+    server::{Counters, Server},
+    store::{self, Keeper, Left, Limits},
+};
+
+/// Name of the file in which what is kept outlives a restart.
+const IMAGE: &str = "store.bin";
+/// Share of `stall_timeout` that an answer waits for memory, so that its client still waits.
+const PATIENCE: f64 = 0.8;
+
+/// The `hikyuu-server` sink.
+pub struct HikyuuServer {
+    context: Context,
+    /// Ends with the sink: after it is gone nobody reads.
+    server: Option<Server>,
+    keeper: Keeper,
+    counters: Arc<Counters>,
+    /// What of the counters the host has been told.
+    told: Told,
+    image: Option<PathBuf>,
+    throttle: Throttle,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    requests: u64,
+    refusals: u64,
+}
+
+impl Sink for HikyuuServer {
+    type Options = Options;
+
+    const DELIVERY: Delivery = Delivery::Service;
+
+    /// Leaves the addresses alone: a host that runs may hold them rightly.
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let settings = Settings::new(options, context)?;
+        settings.warm_start.as_deref().map_or(Ok(()), lake::check)
+    }
+
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        Self::start(&Settings::new(&options, &context)?, context)
+    }
+
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+        let now_us = self.context.now_us();
+        let mut left = Left::default();
+        for batch in batches {
+            match batch.kind() {
+                RecordKind::Spot => {
+                    for spot in batch.spots().iter() {
+                        self.keeper.take_spot(&spot, now_us, &mut left);
+                    }
+                }
+                RecordKind::Bar => {
+                    batch.bars().for_each(|bar| self.keeper.take_bar(&bar, now_us, &mut left));
+                }
+            }
+        }
+        self.settle(left);
+        Ok(Ack::Delivered)
+    }
+
+    fn tick(&mut self) -> Result<Ack, PluginError> {
+        self.report();
+        Ok(Ack::Delivered)
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        self.report();
+        self.server = None;
+        let Some(path) = &self.image else { return Ok(()) };
+        store::save(&self.keeper, path).map_err(|error| {
+            PluginError::fatal(format!(
+                "what was kept could not be written to {}: {error}; free space there, or set \
+                 remember = false",
+                path.display()
+            ))
+        })
+    }
+}
+
+impl HikyuuServer {
+    /// Reads what was kept before, then listens at all addresses, or at none.
+    pub(crate) fn start(settings: &Settings, context: Context) -> Result<Self, PluginError> {
+        let mut keeper = Keeper::new(Limits {
+            days: settings.keep_days,
+            bytes: settings.max_memory,
+            ticks: settings.ticks,
+        });
+        let image = match settings.remember {
+            true => Some(Self::image_path(&context)?),
+            false => None,
+        };
+        if let Some(path) = image.as_deref().filter(|path| path.exists()) {
+            match store::load(&mut keeper, path, context.now_us()) {
+                Ok(_) => context.debug(&format!("read {}", path.display())),
+                Err(error) => context.warn(&format!(
+                    "{} is not used: {error}; it is written anew at the end",
+                    path.display()
+                )),
+            }
+        }
+        if let Some(lake) = &settings.warm_start {
+            lake::read(&mut keeper, lake, settings.keep_days, &context)?;
+        }
+        keeper.settle();
+        let counters = Arc::<Counters>::default();
+        let patience = settings.stall_timeout.mul_f64(PATIENCE);
+        let budget = Budget::new(settings.transfer_memory, patience);
+        let store = Arc::clone(keeper.store());
+        let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&budget), settings);
+        let server =
+            Server::start(settings.clone(), context.clone(), desk, budget, Arc::clone(&counters))?;
+        let (told, throttle) = (Told::default(), Throttle::default());
+        let mut sink =
+            Self { context, server: Some(server), keeper, counters, told, image, throttle };
+        sink.report();
+        Ok(sink)
+    }
+
+    fn image_path(context: &Context) -> Result<PathBuf, PluginError> {
+        let folder = context.state_dir().map_err(|error| {
+            PluginError::config(format!(
+                "cannot make {}: {error}; make [host] data_dir writable, or set remember = false",
+                context.state_path().display()
+            ))
+        })?;
+        Ok(folder.join(IMAGE))
+    }
+
+    /// Counts what was left out, and makes room.
+    fn settle(&mut self, left: Left) {
+        for (reason, records) in [
+            ("bad_time", left.bad_time),
+            ("bad_symbol", left.bad_symbol),
+            ("bad_bar", left.bad_bar),
+        ] {
+            if records > 0 {
+                self.context.dropped(reason, records);
+            }
+        }
+        for (metric, records) in
+            [("records_outdated_total", left.outdated), ("records_known_total", left.known)]
+        {
+            if records > 0 {
+                self.context.count(metric, records);
+            }
+        }
+        let (forgotten, left_from) = self.keeper.settle();
+        if forgotten > 0 {
+            self.context.count("ticks_forgotten_total", forgotten);
+            let mut datetime = DatetimeText::default();
+            let from =
+                String::from_utf8_lossy(datetime.format(left_from.unwrap_or(0))).into_owned();
+            let line = format!(
+                "max_memory is used up: {forgotten} ticks from before {from} were forgotten; raise \
+                 max_memory, or lower keep"
+            );
+            if let Some(line) = self.throttle.pass(line) {
+                self.context.warn(&line);
+            }
+        }
+        self.report();
+    }
+
+    /// Tells the host what the server did.
+    #[allow(clippy::cast_precision_loss)] // gauges are floats
+    fn report(&mut self) {
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let (requests, refusals) = (load(&self.counters.requests), load(&self.counters.refusals));
+        for (metric, now, told) in [
+            ("queries_total", requests, self.told.requests),
+            ("query_errors_total", refusals, self.told.refusals),
+        ] {
+            if now > told {
+                self.context.count(metric, now - told);
+            }
+        }
+        self.told = Told { requests, refusals };
+        let figures = &self.keeper.store().figures;
+        self.context.gauge("query_clients", load(&self.counters.clients) as f64);
+        self.context.gauge("kept_ticks", load(&figures.ticks) as f64);
+        self.context.gauge("kept_bars", load(&figures.bars) as f64);
+        self.context.gauge("kept_bytes", load(&figures.bytes) as f64);
+    }
+
+    /// Where the server listens, with the ports in effect.
+    #[cfg(test)]
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.server.as_ref().map(Server::addresses).unwrap_or_default()
+    }
+}

@@ -1,0 +1,64 @@
+//! Which days are kept.
+
+use std::collections::BTreeSet;
+
+/// The newest days that had records.
+///
+/// Days without trading do not count, so that Friday is there on Sunday.
+#[derive(Debug)]
+pub struct Days {
+    most: usize,
+    seen: BTreeSet<i64>,
+}
+
+/// What a record's day means for what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is one of the days that are kept.
+    Kept,
+    /// It is a new one, in whose place all days before that one go.
+    Begins(i64),
+    /// It is older than the days that are kept.
+    Outdated,
+}
+
+impl Days {
+    /// Keeps so many days, at least one.
+    pub fn new(most: usize) -> Self {
+        Self { most: most.max(1), seen: BTreeSet::new() }
+    }
+
+    /// Takes a record's day in, counted from 1970-01-01.
+    pub fn see(&mut self, day: i64) -> Verdict {
+        if self.seen.contains(&day) {
+            return Verdict::Kept;
+        }
+        let is_full = self.seen.len() == self.most;
+        if is_full && self.seen.first().is_some_and(|oldest| day < *oldest) {
+            return Verdict::Outdated;
+        }
+        self.seen.insert(day);
+        if is_full {
+            self.seen.pop_first();
+        }
+        Verdict::Begins(self.seen.first().copied().unwrap_or(day))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_days_that_had_records_are_kept() {
+        let mut days = Days::new(2);
+        assert_eq!(days.see(5), Verdict::Begins(5));
+        assert_eq!(days.see(5), Verdict::Kept);
+        assert_eq!(days.see(3), Verdict::Begins(3), "there is still room");
+        assert_eq!(days.see(2), Verdict::Outdated);
+        assert_eq!(days.see(8), Verdict::Begins(5));
+        assert_eq!(days.see(3), Verdict::Outdated);
+        assert_eq!(days.see(6), Verdict::Begins(6), "a day between two takes the oldest's place");
+        assert_eq!(Days::new(0).see(1), Verdict::Begins(1));
+    }
+}

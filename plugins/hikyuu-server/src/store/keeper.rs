@@ -1,0 +1,321 @@
+//! The writing side of the store.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use plugin_api::{
+    BarRecord,
+    schemas::{
+        spot::SpotView,
+        time::SECOND_US,
+        units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
+    },
+};
+
+use super::{
+    Bar, Block, Held, Security, Store, Tick,
+    days::{Days, Verdict},
+    key_buffer, key_of,
+    ticks::{Kept, day_of},
+};
+use crate::ktype::KType;
+
+/// Most securities; several times those that China's exchanges list.
+const MOST_SECURITIES: usize = 65_536;
+/// Share of the bound that is free after room was made.
+const FREED: usize = 20;
+/// How far another clock may be ahead of this one. More would let one bad record of tomorrow put an
+/// end to what is kept of today.
+const AHEAD_US: i64 = 3_600 * SECOND_US;
+/// How far the end of a bar within a day may be from its last quote.
+const LONGEST_BAR_US: i64 = 12 * 3_600 * SECOND_US;
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Days with records, for quotes and for bars within a day.
+    pub days: usize,
+    /// Memory of all, bytes.
+    pub bytes: usize,
+    /// Whether quotes are kept at all.
+    pub ticks: bool,
+}
+
+/// What became of the records of a batch, beyond those that were kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Without a time that can be read, or from the future.
+    pub bad_time: u64,
+    /// Of securities without a proper name, or for which there is no room.
+    pub bad_symbol: u64,
+    /// Bars of a period that Hikyuu does not have, or with numbers that are none.
+    pub bad_bar: u64,
+    /// Of days that are no longer kept.
+    pub outdated: u64,
+    /// Kept before, bit by bit the same.
+    pub known: u64,
+}
+
+/// Writes what readers find in a [`Store`].
+#[derive(Debug)]
+pub struct Keeper {
+    store: Arc<Store>,
+    /// The securities again, without a lock.
+    securities: HashMap<Box<str>, Arc<Security>>,
+    limits: Limits,
+    days: Days,
+    /// Room for the quote that is taken in.
+    tick: Tick,
+    ticks: u64,
+    bars: u64,
+    bytes: usize,
+}
+
+impl Keeper {
+    /// Writes into an empty store.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            store: Arc::default(),
+            securities: HashMap::new(),
+            limits,
+            days: Days::new(limits.days),
+            tick: Tick::default(),
+            ticks: 0,
+            bars: 0,
+            bytes: 0,
+        }
+    }
+
+    /// What readers read.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Takes a quote in; `now_us` is the time, because nothing comes from the future.
+    pub fn take_spot(&mut self, spot: &SpotView<'_>, now_us: i64, left: &mut Left) {
+        if !self.limits.ticks {
+            return;
+        }
+        let mut tick = std::mem::take(&mut self.tick);
+        tick.set(spot, spot.time_us());
+        self.take_tick(spot.market(), spot.code(), &tick, now_us, left);
+        self.tick = tick;
+    }
+
+    /// As [`take_spot`](Self::take_spot), of a quote from elsewhere.
+    pub fn take_tick(
+        &mut self,
+        market: &str,
+        code: &str,
+        tick: &Tick,
+        now_us: i64,
+        left: &mut Left,
+    ) {
+        if !is_time(tick.time_us, now_us) {
+            left.bad_time += 1;
+            return;
+        }
+        if !self.is_kept_day(day_of(tick.time_us)) {
+            left.outdated += 1;
+            return;
+        }
+        let Some(security) = self.security(market, code) else {
+            left.bad_symbol += 1;
+            return;
+        };
+        let mut held = security.lock();
+        let before = held.ticks.size();
+        match held.ticks.insert(tick) {
+            Kept::New => self.ticks += 1,
+            Kept::Known => left.known += 1,
+        }
+        self.bytes = self.bytes + held.ticks.size() - before;
+        self.store
+            .figures
+            .newest_us
+            .fetch_max(tick.time_us.max(0).unsigned_abs(), Ordering::Relaxed);
+    }
+
+    /// Takes a bar in.
+    pub fn take_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, left: &mut Left) {
+        let Some(ktype) = KType::of_period(bar.period) else {
+            left.bad_bar += 1;
+            return;
+        };
+        let (market, code) = (bar.symbol.market, bar.symbol.code);
+        let lots_per_unit = shares_per_wire_volume(market, code) / SHARES_PER_LOT;
+        #[allow(clippy::cast_precision_loss)] // within 2^53 shares
+        let shares = bar.volume_shares as f64 / lots_per_unit;
+        let volume = if ktype.is_within_day() { shares } else { shares / SHARES_PER_LOT };
+        let amount = bar.amount_cny / CNY_PER_WIRE_AMOUNT;
+        let values = [bar.open, bar.high, bar.low, bar.close, amount, volume];
+        if !values.iter().all(|value| value.is_finite()) {
+            left.bad_bar += 1;
+            return;
+        }
+        let kept = Bar { time_us: bar.time_us, values };
+        self.put_bar((market, code), ktype, kept, now_us, left, |bars, bar| bars.put(bar));
+    }
+
+    fn put_bar(
+        &mut self,
+        (market, code): (&str, &str),
+        ktype: KType,
+        bar: Bar,
+        now_us: i64,
+        left: &mut Left,
+        put: impl FnOnce(&mut super::bars::Bars, Bar),
+    ) {
+        // the bar of a year carries the year's last day
+        if ktype.is_within_day() {
+            if !is_time(bar.time_us, now_us.saturating_add(LONGEST_BAR_US)) {
+                left.bad_time += 1;
+                return;
+            }
+            if !self.is_kept_day(bar.day()) {
+                left.outdated += 1;
+                return;
+            }
+        }
+        let Some(security) = self.security(market, code) else {
+            left.bad_symbol += 1;
+            return;
+        };
+        let mut held = security.lock();
+        let bars = &mut held.bars[ktype.index()];
+        let before = (bars.size(), bars.all().len());
+        put(bars, bar);
+        if !ktype.is_within_day() {
+            bars.keep_newest();
+        }
+        self.bytes = self.bytes + bars.size() - before.0;
+        self.bars = self.bars + bars.all().len() as u64 - before.1 as u64;
+    }
+
+    /// Takes blocks and bars in that another keeper held.
+    pub(super) fn take_held(
+        &mut self,
+        key: &str,
+        blocks: Vec<Block>,
+        bars: Vec<(KType, Bar)>,
+        now_us: i64,
+        left: &mut Left,
+    ) {
+        for block in blocks {
+            if !self.limits.ticks || !self.is_kept_day(block.day) {
+                left.outdated += u64::from(block.ticks);
+                continue;
+            }
+            let newest_us = block.last_us.max(0).unsigned_abs();
+            let Some(security) = self.security("", key) else { continue };
+            let mut held = security.lock();
+            let before = (held.ticks.size(), held.ticks.len());
+            held.ticks.merge(block);
+            self.bytes = self.bytes + held.ticks.size() - before.0;
+            self.ticks += held.ticks.len() - before.1;
+            self.store.figures.newest_us.fetch_max(newest_us, Ordering::Relaxed);
+        }
+        for (ktype, bar) in bars {
+            self.put_bar(("", key), ktype, bar, now_us, left, |bars, bar| bars.merge(bar));
+        }
+    }
+
+    /// After a batch: makes room if there is too much, and lets readers see the figures. Returns
+    /// how many quotes were forgotten, and the time of the oldest that is left where some were.
+    pub fn settle(&mut self) -> (u64, Option<i64>) {
+        let forgotten = if self.bytes > self.limits.bytes { self.make_room() } else { (0, None) };
+        self.ticks -= forgotten.0;
+        self.store.figures.forgotten.fetch_add(forgotten.0, Ordering::Relaxed);
+        self.store.figures.set(self.ticks, self.bars, self.bytes);
+        forgotten
+    }
+
+    fn security(&mut self, market: &str, code: &str) -> Option<Arc<Security>> {
+        let mut buffer = key_buffer();
+        let key = key_of(market, code, &mut buffer)?;
+        if let Some(security) = self.securities.get(key) {
+            return Some(Arc::clone(security));
+        }
+        if self.securities.len() == MOST_SECURITIES {
+            return None;
+        }
+        let security = self.store.insert(key);
+        self.bytes += size_of::<Security>();
+        self.securities.insert(key.into(), Arc::clone(&security));
+        Some(security)
+    }
+
+    fn is_kept_day(&mut self, day: i64) -> bool {
+        match self.days.see(day) {
+            Verdict::Kept => true,
+            Verdict::Outdated => false,
+            Verdict::Begins(oldest) => {
+                self.for_each_held(|held, this| {
+                    let before = (held.ticks.size(), held.ticks.len());
+                    held.ticks.forget_before(oldest);
+                    this.bytes = this.bytes + held.ticks.size() - before.0;
+                    this.ticks = this.ticks + held.ticks.len() - before.1;
+                    for ktype in (0..KType::COUNT).filter_map(KType::by_index) {
+                        let bars = &mut held.bars[ktype.index()];
+                        if ktype.is_within_day() {
+                            let before = (bars.size(), bars.all().len() as u64);
+                            bars.forget_before(oldest);
+                            this.bytes = this.bytes + bars.size() - before.0;
+                            this.bars = this.bars + bars.all().len() as u64 - before.1;
+                        }
+                    }
+                });
+                true
+            }
+        }
+    }
+
+    /// Forgets the oldest quotes of all securities until a part of the bound is free.
+    fn make_room(&mut self) -> (u64, Option<i64>) {
+        let goal = self.limits.bytes - self.limits.bytes / FREED;
+        let mut oldest = Vec::new();
+        let securities: Vec<_> = self.securities.values().cloned().collect();
+        for security in &securities {
+            let held = security.lock();
+            // the newest block of each stays, so that every security keeps its last quotes
+            let (_, old) = held
+                .ticks
+                .blocks()
+                .split_last()
+                .map_or((None, &[][..]), |(last, old)| (Some(last), old));
+            oldest.extend(old.iter().map(|block| (block.first_us, security)));
+        }
+        oldest.sort_unstable_by_key(|(first_us, _)| *first_us);
+        let (mut forgotten, mut left_from) = (0, None);
+        for (first_us, security) in oldest {
+            left_from = Some(first_us);
+            if self.bytes <= goal {
+                break;
+            }
+            let mut held = security.lock();
+            let before = held.ticks.size();
+            forgotten += held.ticks.forget_oldest();
+            self.bytes = self.bytes + held.ticks.size() - before;
+        }
+        (forgotten, left_from.filter(|_| forgotten > 0))
+    }
+
+    fn for_each_held(&mut self, mut each: impl FnMut(&mut Held, &mut Self)) {
+        let securities: Vec<_> = self.securities.values().cloned().collect();
+        for security in securities {
+            each(&mut security.lock(), self);
+        }
+    }
+
+    /// Every security with what it holds, by name.
+    pub(super) fn each_security(&self) -> impl Iterator<Item = (&str, &Arc<Security>)> {
+        self.securities.iter().map(|(key, security)| (&**key, security))
+    }
+}
+
+/// Whether a record can have that time.
+fn is_time(time_us: i64, now_us: i64) -> bool {
+    time_us > 0 && time_us <= now_us.saturating_add(AHEAD_US)
+}
