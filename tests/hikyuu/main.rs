@@ -9,5 +9,7 @@
 
 mod agent;
 mod bars;
+mod buffer;
 mod feed;
 mod real;
+mod server;

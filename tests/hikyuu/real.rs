@@ -88,6 +88,19 @@ impl Hikyuu {
         session
     }
 
+    /// What expected.py computes of a recorded day.
+    pub fn expected(&self, recorded: &Path) -> Value {
+        let home = tempfile::tempdir().unwrap();
+        let readers = harness::repository().join("tests/python").canonicalize().unwrap();
+        let samples = recorded.parent().unwrap().canonicalize().unwrap();
+        let mut command = self.command(home.path(), None, &[&readers, &samples]);
+        command.arg(format!("PYTHONPATH={}", readers.display()));
+        command.args(["/venv/bin/python", "/mnt/scripts/expected.py"]);
+        let output = command.arg(samples.join(recorded.file_name().unwrap())).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// A command within the folder, at that moment or by the machine's clock.
     pub fn command(&self, home: &Path, moment: Option<&str>, shared: &[&Path]) -> Command {
         let mut command = Command::new(script("enter.sh"));
