@@ -11,5 +11,6 @@ mod agent;
 mod bars;
 mod buffer;
 mod feed;
+mod odd;
 mod real;
 mod server;

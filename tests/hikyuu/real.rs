@@ -88,6 +88,16 @@ impl Hikyuu {
         session
     }
 
+    /// Starts publish.py.
+    pub fn publisher(&self, address: &str) -> Session {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = self.command(home.path(), None, &[]);
+        command.args(["/venv/bin/python", "/mnt/scripts/publish.py", address]);
+        let mut session = Session::spawn(command, home);
+        assert_eq!(session.answer(), json!("ready"));
+        session
+    }
+
     /// What expected.py computes of a recorded day.
     pub fn expected(&self, recorded: &Path) -> Value {
         let home = tempfile::tempdir().unwrap();
