@@ -4,7 +4,8 @@ usage: publish.py ADDRESS
 
 One command a line, each answered by one: `["wait", N]` until so many subscribers are there,
 `["spots", [spot...]]` for a list in which each spot has the fields that are given and no others,
-`["raw", HEX]` for any message. Strings are written as they are; a name may be given as `hex:…`.
+`["broken", KIND]` for a message that is none. Numbers may be given as text, e.g. `nan`, and texts
+that are no UTF-8 as `hex:…`.
 """
 
 import json
@@ -60,6 +61,28 @@ def message(spots: list) -> bytes:
     return b":spot:" + bytes(builder.Output())
 
 
+def broken(kind: str) -> bytes:
+    sound = message([{"market": "SH", "code": "600519", "datetime": "2022-06-01 09:30:00"}])
+    builder = flatbuffers.Builder(64)
+    if kind == "truncated":
+        return sound[:-4]
+    if kind == "noise":
+        return b":spot:" + bytes(range(255, 0, -1))
+    if kind == "topic alone":
+        return b":spot:"
+    if kind == "empty spot":
+        return message([{}])
+    vector = 0
+    if kind == "null element":
+        builder.StartVector(4, 1, 4)
+        builder.PrependUint32(0)
+        vector = builder.EndVector()
+    builder.StartObject(1)
+    builder.PrependUOffsetTRelativeSlot(0, vector, 0)
+    builder.Finish(builder.EndObject())
+    return b":spot:" + bytes(builder.Output())
+
+
 class Publisher:
     def __init__(self, address: str) -> None:
         self.subscribers = 0
@@ -82,9 +105,10 @@ class Publisher:
             self.socket.send(part)
         return len(spots)
 
-    def raw(self, text: str) -> int:
-        self.socket.send(bytes.fromhex(text))
-        return len(text) // 2
+    def broken(self, kind: str) -> int:
+        for part in (b":spot:[start spot]", broken(kind), b":spot:[end spot]"):
+            self.socket.send(part)
+        return 0
 
 
 publisher = Publisher(sys.argv[1])
