@@ -53,7 +53,12 @@ def stop() -> None:
     hikyuu.stop_data_server()
 
 
-COMMANDS = [agent, connected, bars, pull, pull_all, ticks, serve, stop]
+def quit() -> None:
+    """Ends as a script does, with all that Hikyuu does then."""
+    sys.exit()
+
+
+COMMANDS = [agent, connected, bars, pull, pull_all, ticks, serve, stop, quit]
 by_name = {command.__name__: command for command in COMMANDS}
 session.say("ready")
 for line in sys.stdin:

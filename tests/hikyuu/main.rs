@@ -10,6 +10,7 @@
 mod agent;
 mod bars;
 mod buffer;
+mod dropin;
 mod feed;
 mod odd;
 mod real;

@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, OnceLock,
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -111,6 +111,11 @@ impl Hikyuu {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// A path within its folder, seen from outside.
+    pub fn inside(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
     /// A command within the folder, at that moment or by the machine's clock.
     pub fn command(&self, home: &Path, moment: Option<&str>, shared: &[&Path]) -> Command {
         let mut command = Command::new(script("enter.sh"));
@@ -140,6 +145,7 @@ pub struct Session {
     stdin: Option<ChildStdin>,
     answers: Receiver<String>,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     _home: TempDir,
 }
 
@@ -156,13 +162,14 @@ impl Session {
         let log = Arc::<Mutex<String>>::default();
         let mut stderr = child.stderr.take().unwrap();
         let kept = Arc::clone(&log);
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = stderr.read(&mut bytes) {
                 *kept.lock().unwrap() += &String::from_utf8_lossy(&bytes[..read]);
             }
         });
-        Self { stdin: child.stdin.take(), child, answers, log, _home: home }
+        let reader = Some(reader);
+        Self { stdin: child.stdin.take(), child, answers, log, reader, _home: home }
     }
 
     /// Gives a command, e.g. `["agent", "tcp://…"]`, and returns its answer.
@@ -212,14 +219,39 @@ impl Session {
         self.log.lock().unwrap().clone()
     }
 
-    /// Its process: enter.sh becomes it.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// Waits until it has logged that.
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        self.wait_for_log_times(text, 1);
+    }
+
+    /// Waits until it has logged that so many times.
+    #[track_caller]
+    pub fn wait_for_log_times(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + DEADLINE;
+        while self.log().matches(text).count() < times {
+            assert!(Instant::now() < deadline, "waited for {text:?}, got\n{}", self.log());
+            thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// Presses Ctrl-C: enter.sh has become the process itself.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 
     /// Ends its input, upon which it ends; panics unless it succeeded. Returns its log.
     #[track_caller]
-    pub fn finish(mut self) -> String {
+    pub fn finish(self) -> String {
+        let (code, log) = self.end();
+        assert_eq!(code, 0, "{log}");
+        log
+    }
+
+    /// Ends its input and waits for its end; returns its exit code, -1 after a signal, and its log.
+    #[track_caller]
+    pub fn end(mut self) -> (i32, String) {
         self.stdin = None;
         let deadline = Instant::now() + DEADLINE;
         while self.child.try_wait().unwrap().is_none() {
@@ -227,8 +259,10 @@ impl Session {
             thread::park_timeout(Duration::from_millis(5));
         }
         let status = self.child.wait().unwrap();
-        assert!(status.success(), "it ended with {status}:\n{}", self.log());
-        self.log()
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        (status.code().unwrap_or(-1), self.log())
     }
 }
 

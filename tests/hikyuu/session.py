@@ -73,7 +73,7 @@ def add_securities(database, added) -> None:
 def fail(kind, error, trace) -> None:
     """A script that fails must end, which Hikyuu's threads would prevent."""
     traceback.print_exception(kind, error, trace)
-    leave(1)
+    leave(130 if kind is KeyboardInterrupt else 1)
 
 
 sys.excepthook = fail
