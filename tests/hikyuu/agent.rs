@@ -33,7 +33,7 @@ fn compare(day: &Recorded) -> Option<usize> {
         "{}\n{}updates = false\n{}[sinks.screen]\nplugin = \"console\"\ninputs = [\"bars\"]\n",
         day.day.source(),
         feed::bars("day"),
-        feed::publisher(&address, "day"),
+        feed::publisher_for_agent(&address, "day"),
     ));
     let host = bench.start();
     session.ask_until(&json!(["connected"]), |answer| answer == true);

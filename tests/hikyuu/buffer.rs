@@ -61,7 +61,8 @@ fn is_same(one: &Value, other: &Value) -> bool {
             (one - other).abs() <= 1e-12 * other.abs()
         }
         (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_same(one, other))
+            one.len() == other.len()
+                && one.iter().zip(other).all(|(one, other)| is_same(one, other))
         }
         _ => one == other,
     }
@@ -79,7 +80,9 @@ fn bars_and_ticks_of_a_recorded_day_reach_the_client_as_they_are_in_the_file() {
         assert_ticks(&mut client, &server.address, &expected, since);
     }
     let log = client.finish();
-    for (records, updated) in [(4, 4), (960, 960), (192, 192), (64, 64), (32, 32), (20, 20), (16, 16)] {
+    for (records, updated) in
+        [(4, 4), (960, 960), (192, 192), (64, 64), (32, 32), (20, 20), (16, 16)]
+    {
         let told = format!("Pulled {records} records from the buffer server ({updated} updated)");
         assert!(log.contains(&told), "{told} is missing in\n{log}");
     }
@@ -95,7 +98,8 @@ fn a_client_that_asks_while_quotes_come_ends_with_the_bars_of_the_day() {
     while !publishing.has_ended() {
         pull(&mut client, &server.address);
         let ticks = client.ask(json!(["ticks", server.address, "SZ", "000400", EVER]));
-        let times: Vec<_> = ticks.as_array().unwrap().iter().map(|row| row[2].to_string()).collect();
+        let times: Vec<_> =
+            ticks.as_array().unwrap().iter().map(|row| row[2].to_string()).collect();
         assert!(times.is_sorted());
         pulls += 1;
     }
@@ -132,12 +136,16 @@ fn whatever_a_client_asks_for_it_goes_on() {
     let mut client = hikyuu.start(&SHENZHEN.at("15:30:00"), &TYPES, SHENZHEN.symbols);
     let nobody = format!("tcp://127.0.0.1:{}", free_port());
     let (bus, address) = (&server.feed, &server.address);
-    for wrong in [nobody.as_str(), "", "127.0.0.1:9201", "tcp://", "tcp://256.1.1.1:1", "ipc:///none", bus] {
+    for wrong in
+        [nobody.as_str(), "", "127.0.0.1:9201", "tcp://", "tcp://256.1.1.1:1", "ipc:///none", bus]
+    {
         client.ask(json!(["pull", wrong, SHENZHEN.symbols, "DAY"]));
         let ticks = client.ask(json!(["ticks", wrong, "SZ", "000400", EVER]));
         assert_eq!(ticks, json!([]), "{wrong}");
     }
-    for (market, code) in [("SZ", "999999"), ("XX", "000400"), ("", ""), ("sh", "中国"), ("SZ", "x\u{0}y")] {
+    for (market, code) in
+        [("SZ", "999999"), ("XX", "000400"), ("", ""), ("sh", "中国"), ("SZ", "x\u{0}y")]
+    {
         let ticks = client.ask(json!(["ticks", address, market, code, EVER]));
         assert_eq!(ticks, json!([]), "{market}{code}");
     }

@@ -43,7 +43,7 @@ fn addresses() -> [String; 2] {
 /// Publishes the day to whoever subscribes first.
 fn publish(feed: &str) {
     let bench = Bench::with_links(&["replay", "nng-pub"]);
-    let sink = feed::publisher(feed, "day").replace("wait_subscribers = 2", "wait_subscribers = 1");
+    let sink = feed::publisher(feed, "day", 1, 0);
     bench.pipeline(&format!("{}\n{sink}", SHENZHEN.day.source()));
     bench.run(&["run"]).assert(0, &[]);
 }
@@ -175,6 +175,9 @@ fn what_start_data_server_cannot_do_is_said_in_the_log() {
     let none = owner.ask(json!(["ticks", address, "SZ", "000400", SHENZHEN.date]));
     assert_eq!(none, json!([]));
     owner.wait_for_log("buf_tick");
-    assert!(bars::of_hikyuu(&owner.ask(json!(["bars", SHENZHEN.symbols, TYPES, SHENZHEN.date]))).is_empty());
+    assert!(
+        bars::of_hikyuu(&owner.ask(json!(["bars", SHENZHEN.symbols, TYPES, SHENZHEN.date])))
+            .is_empty()
+    );
     owner.finish();
 }

@@ -49,14 +49,20 @@ impl Recorded {
     }
 }
 
-/// A sink `feed` that publishes `input` once there are two subscribers: Hikyuu, and `begin`. Neither
-/// must lose anything: NNG drops what is not read in time, and Hikyuu's subscriber keeps 128 messages.
-pub fn publisher(address: &str, input: &str) -> String {
+/// A sink `feed` that publishes `input` once that many subscribers are there, at most so many
+/// messages a second to each, and loses nothing.
+pub fn publisher(address: &str, input: &str, subscribers: u32, max_rate: u32) -> String {
     format!(
         "[sinks.feed]\nplugin = \"nng-pub\"\ninputs = [\"{input}\"]\nlisten = [\"{address}\"]\n\
-         wait_subscribers = 2\nslow_subscriber = \"wait\"\nmax_rate = 2000\n\
+         wait_subscribers = {subscribers}\nslow_subscriber = \"wait\"\nmax_rate = {max_rate}\n\
          [sinks.feed.buffer]\nwhen_full = \"block\"\n"
     )
+}
+
+/// The same for Hikyuu's agent, which keeps 128 messages and drops what it does not read in time. It
+/// also drops what comes while it is still connecting, so [`begin`] is the second subscriber.
+pub fn publisher_for_agent(address: &str, input: &str) -> String {
+    publisher(address, input, 2, 2_000)
 }
 
 /// A transform `bars` of every period that Hikyuu's agent makes bars of by the same rules.

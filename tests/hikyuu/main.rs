@@ -9,6 +9,7 @@
 
 mod agent;
 mod bars;
+mod broken;
 mod buffer;
 mod dropin;
 mod feed;

@@ -1,4 +1,4 @@
-//! Feeds that are not as they should be: what Hikyuu makes of them and what we do.
+//! Feeds of late, falling and missing values: what Hikyuu's agent makes of them, and our `bars`.
 
 use harness::{Bench, Random, free_port};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{
     real::{Hikyuu, Session, TYPES},
 };
 
-const DATE: &str = "2022-06-01";
+pub const DATE: &str = "2022-06-01";
 /// Securities of the odd feed, and the one that ends it.
 const SYMBOLS: [&str; 5] = ["SH600519", "SH600000", "SZ000400", "SZ300122", "SZ000001"];
 const LAST: &str = "SH600004";
@@ -25,7 +25,7 @@ const MOMENTS: [&str; 38] = [
 ];
 
 /// A spot of the feed.
-fn spot(symbol: &str, datetime: &str, prices: [f64; 4], amount: f64, volume: f64) -> Value {
+pub fn spot(symbol: &str, datetime: &str, prices: [f64; 4], amount: f64, volume: f64) -> Value {
     let (market, code) = symbol.split_at(2);
     let [open, high, low, close] = prices;
     json!({
@@ -95,12 +95,12 @@ fn rounds(seed: u64) -> Vec<Vec<Value>> {
 }
 
 /// The spot that ends a feed.
-fn last(date: &str) -> Value {
+pub fn last(date: &str) -> Value {
     spot(LAST, &format!("{date} 14:59:59"), [1.0; 4], 1.0, 1.0)
 }
 
 /// Waits until the agent has taken the last spot in, and so, having one thread, all before it.
-fn followed(session: &mut Session, date: &str, symbols: &[&str]) -> Bars {
+pub fn followed(session: &mut Session, date: &str, symbols: &[&str]) -> Bars {
     let last = json!(["bars", [LAST], TYPES, date]);
     session.ask_until(&last, |answer| bars::of_hikyuu(answer).len() == TYPES.len());
     let symbols = [symbols, &[LAST]].concat();
@@ -108,7 +108,13 @@ fn followed(session: &mut Session, date: &str, symbols: &[&str]) -> Bars {
 }
 
 /// What Hikyuu and what our bars make of rounds of spots, by way of a collector of neither.
-fn both(hikyuu: &Hikyuu, date: &str, symbols: &[&str], rounds: &[Vec<Value>], bad: u64) -> (Bars, Bars) {
+fn both(
+    hikyuu: &Hikyuu,
+    date: &str,
+    symbols: &[&str],
+    rounds: &[Vec<Value>],
+    bad: u64,
+) -> (Bars, Bars) {
     let address = format!("tcp://127.0.0.1:{}", free_port());
     let mut publisher = hikyuu.publisher(&address);
     let port = free_port();
@@ -157,7 +163,13 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
     };
     let mut rounds: Vec<Vec<Value>> = Vec::new();
     // a feed that began anew: three quotes in a row that are more than 30 minutes late
-    for (time, amount) in [("10:00:00", 1.0), ("10:45:00", 2.0), ("10:05:00", 5.0), ("10:05:10", 6.0), ("10:05:20", 7.0)] {
+    for (time, amount) in [
+        ("10:00:00", 1.0),
+        ("10:45:00", 2.0),
+        ("10:05:00", 5.0),
+        ("10:05:10", 6.0),
+        ("10:05:20", 7.0),
+    ] {
         rounds.push(vec![flat("SH600519", time, 10.0, amount, amount)]);
     }
     // no number
@@ -172,7 +184,8 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
     rounds.push(vec![last(DATE)]);
     let (theirs, ours) = both(hikyuu, DATE, &SYMBOLS, &rounds, 3);
     let shown = |bars: &Bars| -> Vec<String> {
-        let is_shown = |symbol: &str, ktype: &str| symbol != LAST && ["DAY", "MIN"].contains(&ktype);
+        let is_shown =
+            |symbol: &str, ktype: &str| symbol != LAST && ["DAY", "MIN"].contains(&ktype);
         bars.iter()
             .filter(|((symbol, ktype, _), _)| is_shown(symbol, ktype))
             .map(|((symbol, ktype, time), bar)| {
@@ -204,92 +217,4 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
             "SZ300122 MIN 10:01 10000 13",
         ]
     );
-}
-
-/// Everything that ends a Hikyuu process when it comes as it is.
-#[test]
-fn whatever_a_collector_publishes_hikyuu_behind_our_host_goes_on() {
-    let Some(hikyuu) = Hikyuu::find() else { return };
-    let [collector, feed, server] = [(); 3].map(|()| format!("tcp://127.0.0.1:{}", free_port()));
-    let mut publisher = hikyuu.publisher(&collector);
-    let bench = Bench::with_links(&["bars", "hikyuu-server", "nng-pub", "nng-sub"]);
-    bench.pipeline(&format!(
-        "[sources.bus]\nplugin = \"nng-sub\"\ndial = \"{collector}\"\n{}\
-         [sinks.feed]\nplugin = \"nng-pub\"\ninputs = [\"bus\"]\nlisten = [\"{feed}\"]\n\
-         [sinks.feed.buffer]\nwhen_full = \"block\"\n[sinks.server]\nplugin = \"hikyuu-server\"\n\
-         inputs = [\"bus\", \"bars\"]\nlisten = \"{server}\"\n",
-        feed::bars("bus")
-    ));
-    let host = bench.start();
-    host.wait_for("the pipeline runs");
-    let mut session = hikyuu.start(&format!("{DATE} 10:00:00"), &TYPES, &[]);
-    session.ask(json!(["agent", feed]));
-    session.ask_until(&json!(["connected"]), |answer| answer == true);
-    assert_eq!(publisher.ask(json!(["wait", 1])), true);
-    let sound = |time: &str, price, amount| {
-        spot("SH600519", &format!("{DATE} {time}"), [price; 4], amount, amount)
-    };
-    publisher.ask(json!(["spots", [sound("09:30:00", 10.0, 1.0)]]));
-    for odd in odd_spots() {
-        publisher.ask(json!(["spots", [odd]]));
-    }
-    for broken in ["no vector", "null element", "truncated", "noise", "topic alone", "empty spot"] {
-        publisher.ask(json!(["broken", broken]));
-    }
-    publisher.ask(json!(["spots", [sound("09:31:00", 11.0, 3.0)]]));
-    publisher.ask(json!(["spots", [last(DATE)]]));
-    let theirs = followed(&mut session, DATE, &["SH600519"]);
-    let minute = |time: &str| {
-        let key = ("SH600519".to_owned(), "MIN".to_owned(), format!("{DATE} {time}"));
-        (theirs[&key].prices[3], theirs[&key].amount)
-    };
-    assert_eq!(minute("09:31:00"), (10.0, 10_000.0));
-    assert_eq!(minute("09:32:00"), (11.0, 20_000.0));
-    for ktype in TYPES {
-        session.ask(json!(["pull_all", server, ktype]));
-    }
-    for (market, code) in [("SH", "600519"), ("SZ", "000400"), ("", ""), ("XX", "1"), ("SH", "中文")] {
-        session.ask(json!(["ticks", server, market, code, "1400-01-01 00:00:00"]));
-    }
-    let ticks = session.ask(json!(["ticks", server, "SH", "600519", DATE]));
-    assert_eq!(ticks.as_array().unwrap().len(), 2);
-    session.finish();
-    host.signal("TERM");
-    host.wait().assert(0, &[]);
-}
-
-/// Spots that lack something, or have what nothing should have.
-fn odd_spots() -> Vec<Value> {
-    let sound = || spot("SZ000400", "2022-06-01 09:30:00", [10.0; 4], 1.0, 1.0);
-    let with = |name: &str, value: Value| {
-        let mut spot = sound();
-        spot[name] = value;
-        spot
-    };
-    let without = |names: &[&str]| {
-        let mut spot = sound();
-        names.iter().for_each(|name| drop(spot.as_object_mut().unwrap().remove(*name)));
-        spot
-    };
-    let mut spots = vec![json!({}), without(&["name", "bid", "bid_amount", "ask", "ask_amount"])];
-    spots.extend(["market", "code", "datetime", "close", "amount", "volume"].map(|name| without(&[name])));
-    for datetime in ["", "x", "2022-13-01 09:30:00", "2022-06-01T09:30:00", "+infinity", "20220601093000"] {
-        spots.push(with("datetime", json!(datetime)));
-    }
-    for code in ["", "SZ000400", "000400.SZ", "中文", "hex:ff00fe", "../../etc", &"9".repeat(5_000)] {
-        spots.push(with("code", json!(code)));
-    }
-    for market in ["", "sz", "XX", "hex:ff"] {
-        spots.push(with("market", json!(market)));
-    }
-    for (name, values) in [("bid", vec![1.0; 10]), ("ask", vec![1.0; 500]), ("bid_amount", vec![-1.0])] {
-        spots.push(with(name, json!(values)));
-    }
-    for value in ["nan", "inf", "-inf", "-1", "1e308", "0"] {
-        for name in ["open", "high", "low", "close", "amount", "volume", "yesterday_close"] {
-            spots.push(with(name, json!(value)));
-        }
-    }
-    spots.push(with("name", json!("hex:ff")));
-    spots
 }

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, OnceLock,
         mpsc::{Receiver, RecvTimeoutError, channel},
@@ -241,6 +241,19 @@ impl Session {
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     }
 
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     /// Ends its input, upon which it ends; panics unless it succeeded. Returns its log.
     #[track_caller]
     pub fn finish(self) -> String {
@@ -253,12 +266,7 @@ impl Session {
     #[track_caller]
     pub fn end(mut self) -> (i32, String) {
         self.stdin = None;
-        let deadline = Instant::now() + DEADLINE;
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
-            thread::park_timeout(Duration::from_millis(5));
-        }
-        let status = self.child.wait().unwrap();
+        let status = self.wait_for_end();
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }

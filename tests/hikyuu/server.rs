@@ -1,5 +1,10 @@
 //! A host that serves Hikyuu's buffer-server clients what another host publishes.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use harness::{Bench, Host, Run, free_port};
 
 use super::feed::{self, Recorded};
@@ -51,8 +56,7 @@ impl Server {
 
     /// Begins to publish a day, at most so many messages a second.
     pub fn begin(&self, day: &Recorded, max_rate: u32) -> Host {
-        let feed = feed::publisher(&self.feed, "day").replace("wait_subscribers = 2", "wait_subscribers = 1");
-        let feed = feed.replace("max_rate = 2000", &format!("max_rate = {max_rate}"));
+        let feed = feed::publisher(&self.feed, "day", 1, max_rate);
         self.publisher.pipeline(&format!("{}\n{feed}", day.day.source()));
         self.publisher.start()
     }
@@ -69,11 +73,11 @@ impl Server {
     pub fn wait_for(&self, kind: &str, component: &str, records: u64) {
         let labels = format!("component=\"{component}\",kind=\"{kind}\"");
         let host = self.host.as_ref().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(60);
         #[allow(clippy::cast_precision_loss)]
         while host.metric(self.port, "dataserver_records_out_total", &labels) < records as f64 {
-            assert!(std::time::Instant::now() < deadline, "{}", host.log());
-            std::thread::park_timeout(std::time::Duration::from_millis(20));
+            assert!(Instant::now() < deadline, "{}", host.log());
+            thread::park_timeout(Duration::from_millis(20));
         }
     }
 }
