@@ -1,5 +1,10 @@
 //! Hikyuu's spot agent reads what `nng-pub` publishes.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use harness::{Bench, free_port};
 use serde_json::json;
 
@@ -16,16 +21,43 @@ fn follower(hikyuu: &Hikyuu, day: &Recorded, address: &str) -> Session {
     session
 }
 
-/// The bars of a day that Hikyuu has once they hold as much as ours in all.
-#[track_caller]
+/// Longest wait for bars that hold as much as ours in all: what was dropped never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The bars of a day that Hikyuu has once they hold as much as ours in all, or after all patience.
 fn followed(session: &mut Session, day: &Recorded, ours: &Bars) -> Bars {
-    let command = json!(["bars", day.symbols, TYPES, day.date]);
-    let is_complete = |answer: &_| bars::have_same_totals(&bars::of_hikyuu(answer), ours);
-    bars::of_hikyuu(&session.ask_until(&command, is_complete))
+    let started = Instant::now();
+    loop {
+        let answer = session.ask(json!(["bars", day.symbols, TYPES, day.date]));
+        let theirs = bars::of_hikyuu(&answer);
+        if bars::have_same_totals(&theirs, ours) || started.elapsed() > PATIENCE {
+            return theirs;
+        }
+        thread::park_timeout(Duration::from_millis(50));
+    }
 }
 
+/// Hikyuu's subscriber keeps 128 messages and silently drops what it does not read in time, which a
+/// busy machine brings about. That differs from run to run and is rarer the slower the feed, while a
+/// bar that is made by another rule differs in all of them.
+const RATES: [u32; 3] = [2_000, 1_000, 400];
+
+/// The number of bars of a day, which must be the same in both.
 fn compare(day: &Recorded) -> Option<usize> {
     let hikyuu = Hikyuu::find()?;
+    let mut differences = Vec::new();
+    for rate in RATES {
+        let (theirs, ours) = both(hikyuu, day, rate);
+        match bars::compare(&theirs, &ours) {
+            Ok(()) => return Some(ours.len()),
+            Err(difference) => differences.push(format!("{rate} messages a second: {difference}")),
+        }
+    }
+    panic!("{}", differences.join("\n"));
+}
+
+/// The bars of Hikyuu and ours.
+fn both(hikyuu: &Hikyuu, day: &Recorded, rate: u32) -> (Bars, Bars) {
     let address = format!("tcp://127.0.0.1:{}", free_port());
     let mut session = follower(hikyuu, day, &address);
     let bench = Bench::with_links(&["replay", "bars", "console", "nng-pub"]);
@@ -33,7 +65,7 @@ fn compare(day: &Recorded) -> Option<usize> {
         "{}\n{}updates = false\n{}[sinks.screen]\nplugin = \"console\"\ninputs = [\"bars\"]\n",
         day.day.source(),
         feed::bars("day"),
-        feed::publisher_for_agent(&address, "day"),
+        feed::publisher_for_agent(&address, "day", rate),
     ));
     let host = bench.start();
     session.ask_until(&json!(["connected"]), |answer| answer == true);
@@ -44,28 +76,24 @@ fn compare(day: &Recorded) -> Option<usize> {
     assert_eq!(run.summary("feed", "dropped"), 0);
     let ours = bars::of_console(&run.stdout);
     let theirs = followed(&mut session, day, &ours);
-    bars::assert_same(&theirs, &ours);
     session.finish();
-    Some(ours.len())
+    (theirs, ours)
 }
 
 #[test]
 fn bars_of_a_whole_day_in_shenzhen_are_those_of_hikyuus_agent() {
-    if let Some(count) = compare(&SHENZHEN) {
-        assert_eq!(count, 4 * 322);
-    }
+    let Some(count) = compare(&SHENZHEN) else { return };
+    assert_eq!(count, 4 * 322);
 }
 
 #[test]
 fn bars_of_a_whole_day_in_shanghai_are_those_of_hikyuus_agent() {
-    if let Some(count) = compare(&SHANGHAI) {
-        assert_eq!(count, 322);
-    }
+    let Some(count) = compare(&SHANGHAI) else { return };
+    assert_eq!(count, 322);
 }
 
 #[test]
 fn bars_of_a_morning_of_twenty_stocks_are_those_of_hikyuus_agent() {
-    if let Some(count) = compare(&MORNING) {
-        assert_eq!(count, 1_668);
-    }
+    let Some(count) = compare(&MORNING) else { return };
+    assert_eq!(count, 1_668);
 }

@@ -59,10 +59,10 @@ pub fn publisher(address: &str, input: &str, subscribers: u32, max_rate: u32) ->
     )
 }
 
-/// The same for Hikyuu's agent, which keeps 128 messages and drops what it does not read in time. It
-/// also drops what comes while it is still connecting, so [`begin`] is the second subscriber.
-pub fn publisher_for_agent(address: &str, input: &str) -> String {
-    publisher(address, input, 2, 2_000)
+/// The same for Hikyuu's agent. It also drops what comes while it is still connecting, so [`begin`]
+/// is the second subscriber.
+pub fn publisher_for_agent(address: &str, input: &str, max_rate: u32) -> String {
+    publisher(address, input, 2, max_rate)
 }
 
 /// A transform `bars` of every period that Hikyuu's agent makes bars of by the same rules.
