@@ -112,7 +112,7 @@ pub fn compare(theirs: &Bars, ours: &Bars) -> Result<(), String> {
     let totals = totals(ours);
     for (key, our) in ours {
         let (their, total) = (&theirs[key], totals[&(key.0.clone(), key.1.clone())]);
-        let is_same = their.prices == our.prices
+        let is_same = their.prices.map(f64::to_bits) == our.prices.map(f64::to_bits)
             && is_near(their.amount, our.amount, total.0)
             && is_near(their.volume, our.volume, total.1);
         if !is_same {

@@ -135,10 +135,19 @@ fn whatever_a_client_asks_for_it_goes_on() {
     server.end(server.begin(&SHENZHEN, 0), &SHENZHEN);
     let mut client = hikyuu.start(&SHENZHEN.at("15:30:00"), &TYPES, SHENZHEN.symbols);
     let nobody = format!("tcp://127.0.0.1:{}", free_port());
-    let (bus, address) = (&server.feed, &server.address);
-    for wrong in
-        [nobody.as_str(), "", "127.0.0.1:9201", "tcp://", "tcp://256.1.1.1:1", "ipc:///none", bus]
-    {
+    // it speaks another protocol
+    let collector = format!("tcp://127.0.0.1:{}", free_port());
+    let _publisher = hikyuu.publisher(&collector);
+    let address = &server.address;
+    for wrong in [
+        nobody.as_str(),
+        "",
+        "127.0.0.1:9201",
+        "tcp://",
+        "tcp://256.1.1.1:1",
+        "ipc:///none",
+        &collector,
+    ] {
         client.ask(json!(["pull", wrong, SHENZHEN.symbols, "DAY"]));
         let ticks = client.ask(json!(["ticks", wrong, "SZ", "000400", EVER]));
         assert_eq!(ticks, json!([]), "{wrong}");
