@@ -65,12 +65,9 @@ fn both(hikyuu: &Hikyuu, day: &Recorded, rate: u32) -> (Bars, Bars) {
         "{}\n{}updates = false\n{}[sinks.screen]\nplugin = \"console\"\ninputs = [\"bars\"]\n",
         day.day.source(),
         feed::bars("day"),
-        feed::publisher_for_agent(&address, "day", rate),
+        feed::publisher(&address, "day", rate),
     ));
-    let host = bench.start();
-    session.ask_until(&json!(["connected"]), |answer| answer == true);
-    feed::begin(&address);
-    let run = host.wait();
+    let run = bench.run(&["run"]);
     run.assert(0, &[]);
     assert_eq!(run.summary("feed", "out"), day.day.records);
     assert_eq!(run.summary("feed", "dropped"), 0);

@@ -43,7 +43,7 @@ fn addresses() -> [String; 2] {
 /// Publishes the day to whoever subscribes first.
 fn publish(feed: &str) {
     let bench = Bench::with_links(&["replay", "nng-pub"]);
-    let sink = feed::publisher(feed, "day", 1, 0);
+    let sink = feed::publisher(feed, "day", 0);
     bench.pipeline(&format!("{}\n{sink}", SHENZHEN.day.source()));
     bench.run(&["run"]).assert(0, &[]);
 }

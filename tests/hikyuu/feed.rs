@@ -1,16 +1,6 @@
 //! Recorded days as feeds of hosts of ours.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-    thread,
-    time::{Duration, Instant},
-};
-
 use harness::{DAYS, Day};
-
-/// What a subscriber of NNG says first.
-const HELLO: [u8; 8] = [0, b'S', b'P', 0, 0, 0x21, 0, 0];
 
 /// A recorded day and what Hikyuu needs to follow it.
 #[derive(Debug, Clone, Copy)]
@@ -49,20 +39,14 @@ impl Recorded {
     }
 }
 
-/// A sink `feed` that publishes `input` once that many subscribers are there, at most so many
-/// messages a second to each, and loses nothing.
-pub fn publisher(address: &str, input: &str, subscribers: u32, max_rate: u32) -> String {
+/// A sink `feed` that publishes `input` once there is a subscriber, at most so many messages a second,
+/// and loses nothing.
+pub fn publisher(address: &str, input: &str, max_rate: u32) -> String {
     format!(
         "[sinks.feed]\nplugin = \"nng-pub\"\ninputs = [\"{input}\"]\nlisten = [\"{address}\"]\n\
-         wait_subscribers = {subscribers}\nslow_subscriber = \"wait\"\nmax_rate = {max_rate}\n\
+         wait_subscribers = 1\nslow_subscriber = \"wait\"\nmax_rate = {max_rate}\n\
          [sinks.feed.buffer]\nwhen_full = \"block\"\n"
     )
-}
-
-/// The same for Hikyuu's agent. It also drops what comes while it is still connecting, so [`begin`]
-/// is the second subscriber.
-pub fn publisher_for_agent(address: &str, input: &str, max_rate: u32) -> String {
-    publisher(address, input, 2, max_rate)
 }
 
 /// A transform `bars` of every period that Hikyuu's agent makes bars of by the same rules.
@@ -71,22 +55,4 @@ pub fn bars(input: &str) -> String {
         "[transforms.bars]\nplugin = \"bars\"\ninputs = [\"{input}\"]\n\
          periods = [\"day\", \"1m\", \"5m\", \"15m\", \"30m\", \"60m\", \"2h\"]\n"
     )
-}
-
-/// Subscribes besides Hikyuu, which lets the publisher begin, and reads on until it ends.
-pub fn begin(address: &str) {
-    let place = address.strip_prefix("tcp://").unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut stream = loop {
-        match TcpStream::connect(place) {
-            Ok(stream) => break stream,
-            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
-        }
-        thread::park_timeout(Duration::from_millis(10));
-    };
-    stream.write_all(&HELLO).unwrap();
-    thread::spawn(move || {
-        let mut bytes = vec![0; 65_536];
-        while let Ok(1..) = stream.read(&mut bytes) {}
-    });
 }

@@ -56,7 +56,7 @@ impl Server {
 
     /// Begins to publish a day, at most so many messages a second.
     pub fn begin(&self, day: &Recorded, max_rate: u32) -> Host {
-        let feed = feed::publisher(&self.feed, "day", 1, max_rate);
+        let feed = feed::publisher(&self.feed, "day", max_rate);
         self.publisher.pipeline(&format!("{}\n{feed}", day.day.source()));
         self.publisher.start()
     }

@@ -85,6 +85,8 @@ def start(types=TYPES, added=()):
     import hikyuu
 
     hikyuu.hikyuu_init(str(path))
+    # it returns before the bars are in memory, and what comes from then on would be replaced
+    hikyuu.StockManager.instance().wait_data_ready()
     return hikyuu
 
 
