@@ -92,34 +92,22 @@ pub fn have_same_totals(theirs: &Bars, ours: &Bars) -> bool {
         })
 }
 
-/// Asserts that both are the same bars.
+/// Asserts that both are the same bars. Prices must be the same to the bit. Hikyuu computes what was
+/// traded with differences of sums in 10,000 CNY and lots, so that may differ in the last digits of
+/// the day's total.
 #[track_caller]
 pub fn assert_same(theirs: &Bars, ours: &Bars) {
-    if let Err(difference) = compare(theirs, ours) {
-        panic!("{difference}");
-    }
-}
-
-/// Tells the first difference. Prices must be the same to the bit. Hikyuu computes what was traded
-/// with differences of sums in 10,000 CNY and lots, so that may differ in the last digits of the
-/// day's total.
-pub fn compare(theirs: &Bars, ours: &Bars) -> Result<(), String> {
     let missing: Vec<_> = ours.keys().filter(|key| !theirs.contains_key(*key)).collect();
     let surplus: Vec<_> = theirs.keys().filter(|key| !ours.contains_key(*key)).collect();
-    if !missing.is_empty() || !surplus.is_empty() {
-        return Err(format!("only ours {missing:?}, only theirs {surplus:?}"));
-    }
+    assert!(missing.is_empty() && surplus.is_empty(), "only ours {missing:?}, theirs {surplus:?}");
     let totals = totals(ours);
     for (key, our) in ours {
         let (their, total) = (&theirs[key], totals[&(key.0.clone(), key.1.clone())]);
         let is_same = their.prices.map(f64::to_bits) == our.prices.map(f64::to_bits)
             && is_near(their.amount, our.amount, total.0)
             && is_near(their.volume, our.volume, total.1);
-        if !is_same {
-            return Err(format!("{key:?}: theirs {their:?}, ours {our:?}"));
-        }
+        assert!(is_same, "{key:?}: theirs {their:?}, ours {our:?}");
     }
-    Ok(())
 }
 
 fn is_near(one: f64, other: f64, total: f64) -> bool {
