@@ -16,8 +16,8 @@ VENV    := target/venv
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-hikyuu soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv packages \
-    packages-wasm packages-test clean
+.PHONY: help demo test test-hikyuu soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
+    packages packages-wasm packages-test packages-bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
@@ -74,7 +74,7 @@ soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABI
 	cargo build --workspace
 	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
 
-bench: packages-test venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
+bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	cargo build --release --workspace
 	cargo bench -p dataserver-tests
 
@@ -110,8 +110,16 @@ packages-test: packages ## what the tests need besides
 	@$(call install-server,redis-server,redis-server redis-tools)
 	@$(call install-server,clickhouse-server,clickhouse-server clickhouse-client)
 
+packages-bench: packages-test ## what the benchmarks compare with, besides
+	@$(call install-file,/usr/include/nlohmann/json.hpp,g++ libnng-dev nlohmann-json3-dev)
+
 # install(command, packages): installs Debian packages unless the command is there
 install = command -v $(1) >/dev/null || { \
+    echo "installing $(2) with apt-get"; \
+    $$([ $$(id -u) = 0 ] || echo sudo) sh -c 'apt-get update -qq && apt-get install -y -qq $(2)'; }
+
+# install-file(file, packages): as install, unless the file is there
+install-file = test -e $(1) || { \
     echo "installing $(2) with apt-get"; \
     $$([ $$(id -u) = 0 ] || echo sudo) sh -c 'apt-get update -qq && apt-get install -y -qq $(2)'; }
 

@@ -1,7 +1,7 @@
 //! Runs a pipeline inside a process: the `dataserver` program, or another that has this library
 //! linked in.
 //!
-//! A [`Draft`](crate::config::Draft) and a [`PluginCatalog`] make a pipeline that is [`Checked`],
+//! A [`Draft`] and a [`PluginCatalog`] make a pipeline that is [`Checked`],
 //! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
 //! here listens to signals, writes to stdout or ends the process.
 
@@ -18,7 +18,7 @@ use crate::{
     lock::HostLock,
     plugin::PluginCatalog,
     reload::{
-        Bell, Reloader, Trigger,
+        Bell, ReadPipeline, Reloader, Trigger,
         watch::{self, Watching},
     },
     shutdown::{Phase, Shutdown},
@@ -29,6 +29,7 @@ use crate::{
 pub struct Checked {
     pipeline: Pipeline,
     catalog: PluginCatalog,
+    read: Option<ReadPipeline>,
 }
 
 /// Why a pipeline does not start.
@@ -71,7 +72,18 @@ impl Checked {
     /// All that is wrong with the pipeline.
     pub fn new(draft: Draft, catalog: PluginCatalog) -> Result<Self, Faults> {
         let pipeline = draft.resolve(&catalog)?;
-        Ok(Self { pipeline, catalog })
+        Ok(Self { pipeline, catalog, read: None })
+    }
+
+    /// Has it read in that way when it is applied anew, instead of from its file; also one that is
+    /// no file then follows its plugins as `[host] watch` says.
+    #[must_use]
+    pub fn read_by(
+        mut self,
+        read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
+    ) -> Self {
+        self.read = Some(Box::new(read));
+        self
     }
 
     /// What is to run.
@@ -80,7 +92,8 @@ impl Checked {
     }
 
     /// Starts it, which ends when `shutdown` says so. Whenever the bell rings, the pipeline file is
-    /// applied anew, and if there is such a file, it rings by itself as `[host] watch` says.
+    /// applied anew, and if there is such a file, or it was said how to read it, the bell rings by
+    /// itself as `[host] watch` says.
     ///
     /// # Errors
     /// When an address or the data folder is taken, or a component cannot start. Nothing of it runs
@@ -90,7 +103,7 @@ impl Checked {
         shutdown: Arc<Shutdown>,
         (bell, rings): (Bell, Receiver<Trigger>),
     ) -> Result<Host, StartError> {
-        let Self { pipeline, catalog } = self;
+        let Self { pipeline, catalog, read } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // before anything runs: a second host by mistake must not send anything
         let (http, token) = (pipeline.host.http, pipeline.host.token.clone());
@@ -98,15 +111,15 @@ impl Checked {
         let listening = listening.map_err(StartError::Address)?;
         // and the folder of what must not be lost: a second host would deliver everything twice
         let lock = HostLock::for_pipeline(&pipeline).map_err(StartError::Taken)?;
-        let has_file = pipeline.file.is_file();
+        let can_change = read.is_some() || pipeline.file.is_file();
         let topology = Arc::new(topology::start(pipeline, &catalog, &clock, shutdown)?);
-        let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock));
+        let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock, read));
         let reloading = reloader.answer(rings).map_err(|error| {
             topology.shutdown().advance(Phase::Aborting);
             topology.wait();
             StartError::Thread(error)
         })?;
-        let watching = has_file.then(|| watch::start(Arc::clone(&topology), bell)).transpose();
+        let watching = can_change.then(|| watch::start(Arc::clone(&topology), bell)).transpose();
         let watching = watching.unwrap_or_else(|error| {
             tracing::warn!(
                 "files are not watched, reload by `dataserver reload` or SIGHUP: {error}"

@@ -119,6 +119,8 @@ impl Host {
         let mut child = Command::new(crate::program())
             .args(arguments)
             .current_dir(folder)
+            // whoever runs the tests may use Hikyuu
+            .env("HOME", folder)
             .env_remove("RUST_LOG")
             .env_remove("DATASERVER_CONFIG")
             .stdin(Stdio::null())
@@ -176,8 +178,17 @@ impl Host {
 
     /// Largest memory that it ever held, in bytes.
     pub fn peak_memory(&self) -> u64 {
+        self.memory_of("VmHWM:")
+    }
+
+    /// Memory that it holds, in bytes.
+    pub fn memory(&self) -> u64 {
+        self.memory_of("VmRSS:")
+    }
+
+    fn memory_of(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 

@@ -2,13 +2,17 @@
 
 mod check;
 mod client;
+mod collect;
 mod consumers;
+mod dashes;
 mod dead_letter;
 mod graph;
 mod output;
+mod own;
 mod plugins;
 mod reload;
 mod run;
+mod serve;
 mod spool;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -52,6 +56,17 @@ enum Command {
     ///
     /// Exit code 0 when it can run, 78 when it cannot.
     Check(check::Check),
+    /// Answer Hikyuu's queries: what Hikyuu's own `dataserver` command does, with its flags.
+    ///
+    /// Reads what a collector publishes, makes bars of every period, and answers
+    /// get_data_from_buffer_server and get_spot_from_buffer_server. Runs and ends as `run` does, with
+    /// the pipeline that --print-config shows. Long flags may have one dash, as Hikyuu's.
+    Serve(serve::Serve),
+    /// Publish quotes for Hikyuu: what Hikyuu's `spot_server` does, with its flags.
+    ///
+    /// Runs and ends as `run` does, with the pipeline that --print-config shows. Long flags may have
+    /// one dash, as Hikyuu's.
+    Collect(collect::Collect),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
     /// Let the running host apply the pipeline file and the plugin folders anew.
@@ -106,10 +121,12 @@ enum Format {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(dashes::doubled(std::env::args_os()));
     logging::start(&arguments.log_level, arguments.log_format);
     match arguments.command {
-        Command::Run(file) => run::run(&file),
+        Command::Run(file) => run::run(file),
+        Command::Serve(serve) => serve.run(),
+        Command::Collect(collect) => collect.run(),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
         Command::Reload(reload) => reload.run(),

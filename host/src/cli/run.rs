@@ -9,6 +9,7 @@ use signal_hook::{
 
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
+    config::{Draft, Faults},
     embed::{Checked, Host},
     plugin::PluginCatalog,
     reload::{Bell, Trigger},
@@ -16,9 +17,16 @@ use crate::{
     topology::Outcome,
 };
 
-/// Runs a pipeline to its end.
-pub fn run(file: &PipelineFile) -> ExitCode {
-    let draft = match file.load() {
+/// Runs the pipeline of a file to its end.
+pub fn run(file: PipelineFile) -> ExitCode {
+    run_read(move || file.load())
+}
+
+/// Runs a pipeline to its end, wherever it is read from; a reload reads it anew.
+pub(super) fn run_read(
+    read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
+) -> ExitCode {
+    let draft = match read() {
         Ok(draft) => draft,
         Err(faults) => return output::show_faults(&faults),
     };
@@ -28,7 +36,7 @@ pub fn run(file: &PipelineFile) -> ExitCode {
         output::show_faults(&warnings);
     }
     let checked = match Checked::new(draft, catalog) {
-        Ok(checked) => checked,
+        Ok(checked) => checked.read_by(read),
         Err(faults) => return output::show_faults(&faults),
     };
     let shutdown = Arc::new(Shutdown::default());

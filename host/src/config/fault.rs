@@ -89,8 +89,16 @@ pub struct Faults {
 impl Faults {
     /// A file that could not be read at all.
     pub(super) fn unread(file: &Path, message: String, help: &str) -> Self {
-        let mut diagnostic = Diagnostic::new(Severity::Error, message);
-        diagnostic.help(help);
+        let mut faults = Self::of(file, message);
+        for diagnostic in &mut faults.diagnostics {
+            diagnostic.help(help);
+        }
+        faults
+    }
+
+    /// What keeps a pipeline from being read; the message says what to do about it.
+    pub fn of(file: &Path, message: String) -> Self {
+        let diagnostic = Diagnostic::new(Severity::Error, message);
         Self { file: file.display().to_string(), diagnostics: vec![diagnostic], text: "".into() }
     }
 

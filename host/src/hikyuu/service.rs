@@ -76,8 +76,8 @@ impl Service {
         text.key("inputs", "[\"quotes\", \"bars\"]", "");
         text.key("listen", text::list(&[quoted(&self.addr)]), "");
         text.key("threads", self.workers, "answers made at a time");
-        text.key("ticks", self.buffer, "keep quotes for `tick` queries");
-        text.key("keep", quoted("1d"), "for so long");
+        text.key("ticks", self.buffer, "keep quotes, for get_spot_from_buffer_server");
+        text.key("keep", quoted("1d"), "days of quotes, and of bars within a day");
 
         if self.save {
             self.store(&mut text, settings)?;

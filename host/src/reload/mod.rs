@@ -7,7 +7,6 @@ pub mod report;
 pub mod watch;
 
 use std::{
-    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
@@ -18,7 +17,7 @@ use std::{
 
 use self::report::{Outcome, Report};
 use crate::{
-    config::{self, Faults, Pipeline, ProcessEnvironment},
+    config::{self, Draft, Faults, Pipeline, ProcessEnvironment},
     lock::HostLock,
     plugin::PluginCatalog,
     topology::{ChangeError, Topology},
@@ -63,9 +62,12 @@ impl Bell {
     }
 }
 
+/// How a pipeline is read, each time anew.
+pub type ReadPipeline = Box<dyn Fn() -> Result<Draft, Faults> + Send + Sync>;
+
 /// Applies the pipeline file anew.
 pub struct Reloader {
-    file: PathBuf,
+    read: ReadPipeline,
     topology: Arc<Topology>,
     last: Mutex<Last>,
 }
@@ -80,10 +82,17 @@ struct Last {
 
 impl Reloader {
     /// For the pipeline that runs, whose plugins came from that catalog, and who has its data
-    /// folder if it keeps something there.
-    pub fn new(topology: Arc<Topology>, catalog: PluginCatalog, lock: Option<HostLock>) -> Self {
+    /// folder if it keeps something there. It is read anew from its file, unless told how else.
+    pub fn new(
+        topology: Arc<Topology>,
+        catalog: PluginCatalog,
+        lock: Option<HostLock>,
+        read: Option<ReadPipeline>,
+    ) -> Self {
         let file = topology.pipeline().file.clone();
-        Self { file, topology, last: Mutex::new(Last { catalog, lock }) }
+        let read =
+            read.unwrap_or_else(|| Box::new(move || config::load(&file, &ProcessEnvironment)));
+        Self { read, topology, last: Mutex::new(Last { catalog, lock }) }
     }
 
     /// The pipeline that runs.
@@ -113,7 +122,7 @@ impl Reloader {
     pub fn reload(&self, trigger: Trigger) -> Report {
         let started = Instant::now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = match self.read(&last.catalog) {
+        let report = match self.look(&last.catalog) {
             Err(faults) => Report::refused(&faults),
             Ok((pipeline, now)) => {
                 let report = self.apply(pipeline, &now, &mut last.lock);
@@ -126,8 +135,8 @@ impl Reloader {
         report
     }
 
-    fn read(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
-        let draft = config::load(&self.file, &ProcessEnvironment)?;
+    fn look(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
+        let draft = (self.read)()?;
         let host = draft.host();
         let catalog = catalog.rescan(&host.plugins, &host.pins);
         let pipeline = draft.resolve(&catalog)?;

@@ -15,12 +15,10 @@ use crate::{
     options::Settings,
     request::{Refusal, Request},
     server::Counters,
-    store::{Bar, Block, Security, Store, Tick, key_buffer, key_of},
+    store::{BarRow, Block, Security, Store, key_buffer, key_of},
     turns::Turns,
 };
 
-/// Bytes of a bar: head, datetime without a fraction, six numbers.
-const BAR: usize = 1 + 20 + 6 * Writer::FLOAT;
 /// Bytes around the bars of a security, at most.
 const SECURITY: usize = 64;
 /// Bytes around an answer.
@@ -121,7 +119,7 @@ impl Desk {
             })
             .collect();
         let count = |(_, since_us, security): &(&str, i64, Arc<Security>)| {
-            SECURITY + BAR * security.count_bars(ktype, *since_us)
+            SECURITY + size_of::<BarRow>() * security.count_bars(ktype, *since_us)
         };
         let room = ENVELOPE + known.iter().map(count).sum::<usize>();
         let share = self.budget.take(room).map_err(|why| no_room(why, room))?;
@@ -129,12 +127,11 @@ impl Desk {
         writer.reserve(room);
         open(writer);
         let length = writer.late_array();
-        let (mut rows, mut datetime) = (0, DatetimeText::default());
+        let mut rows = 0;
         for (code, since_us, security) in &known {
-            rows +=
-                usize::from(security.with_bars(ktype, *since_us, |bars| {
-                    write_bars(writer, code, bars, &mut datetime)
-                }));
+            rows += usize::from(
+                security.with_bars(ktype, *since_us, |bars| write_bars(writer, code, bars)),
+            );
         }
         writer.close(length, rows);
         Ok(Some(share))
@@ -162,11 +159,21 @@ impl Desk {
         writer.reserve(room);
         open(writer);
         let length = writer.late_array();
-        let (mut rows, mut datetime) = (0, DatetimeText::default());
+        let (mut rows, mut datetime, mut row) = (0, DatetimeText::default(), Vec::new());
         for block in &blocks {
-            block.for_each(|tick| {
+            row.clear();
+            block.for_each_change(|tick, changes| {
+                // most of a quote is as in the one before it
+                if row.is_empty() || !changes.same_levels {
+                    row.clear();
+                    tick.write_row(&mut row);
+                } else {
+                    tick.patch_row(changes, &mut row);
+                }
                 if tick.time_us >= since_us {
-                    write_tick(writer, tick, &mut datetime);
+                    writer.array(12);
+                    writer.text(datetime.format(tick.time_us));
+                    writer.raw(&row);
                     rows += 1;
                 }
             });
@@ -228,30 +235,15 @@ fn open(writer: &mut Writer) {
 }
 
 /// Writes the bars of a security; false when there are none.
-fn write_bars(writer: &mut Writer, code: &str, bars: &[Bar], datetime: &mut DatetimeText) -> bool {
-    if bars.is_empty() {
+fn write_bars(writer: &mut Writer, code: &str, rows: &[BarRow]) -> bool {
+    if rows.is_empty() {
         return false;
     }
     writer.map(2);
     writer.text(b"code");
     writer.text(code.as_bytes());
     writer.text(b"data");
-    writer.array(bars.len());
-    for bar in bars {
-        writer.array(1 + bar.values.len());
-        writer.text(datetime.format(bar.time_us));
-        bar.values.iter().for_each(|value| writer.float(*value));
-    }
+    writer.array(rows.len());
+    writer.raw(rows.as_flattened());
     true
-}
-
-/// Writes a quote: datetime, seven numbers, four lists.
-fn write_tick(writer: &mut Writer, tick: &Tick, datetime: &mut DatetimeText) {
-    writer.array(12);
-    writer.text(datetime.format(tick.time_us));
-    tick.numbers().iter().for_each(|value| writer.float(*value));
-    for side in tick.sides() {
-        writer.array(side.len());
-        side.iter().for_each(|value| writer.float(*value));
-    }
 }

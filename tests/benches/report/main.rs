@@ -8,6 +8,7 @@
 
 mod abi;
 mod feed;
+mod hikyuu;
 mod lake;
 mod measure;
 mod payload;
@@ -28,7 +29,7 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 10] = [
+    let sections: [Section; 11] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
@@ -40,6 +41,7 @@ fn main() {
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
         ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
+        ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (

@@ -1,6 +1,6 @@
 //! The `qq` source: recorded lines, and a stand-in for the service over real HTTP.
 
-mod feed;
+pub mod feed;
 mod lines;
 mod options;
 mod rounds;
@@ -53,7 +53,7 @@ fn main_board() -> Vec<Vec<u8>> {
 }
 
 /// The lines under as many symbols: sh600000, sh600001, … and sz000001, sz000002, …
-fn market(symbols: usize) -> HashMap<String, Vec<u8>> {
+pub fn market(symbols: usize) -> HashMap<String, Vec<u8>> {
     let lines = main_board();
     let symbol = |index: usize| match index.checked_sub(3_000) {
         None => format!("sh{}", 600_000 + index),
@@ -74,14 +74,14 @@ fn market(symbols: usize) -> HashMap<String, Vec<u8>> {
 }
 
 /// The symbols in order, as a file.
-fn symbols_file(market: &HashMap<String, Vec<u8>>) -> String {
+pub fn symbols_file(market: &HashMap<String, Vec<u8>>) -> String {
     let mut symbols: Vec<_> = market.keys().map(String::as_str).collect();
     symbols.sort_unstable();
     symbols.join("\n") + "\n"
 }
 
 /// Everything goes well.
-fn good_day() -> QuoteDay {
+pub fn good_day() -> QuoteDay {
     QuoteDay {
         seed: 0,
         latency: (Duration::from_millis(1), Duration::from_millis(3)),

@@ -1,6 +1,6 @@
 //! Warm start from a lake of the `parquet` sink: the last days, as if they had just come.
 //!
-//! Where folders carry dates (`date=2021-12-01`), only those of the last days are read. A file that
+//! Where folders carry dates (`date=2021-12-01`), only those of the last days with quotes are read. A file that
 //! its writer did not end is whole up to its last row group, and is read too.
 
 mod rows;
@@ -20,6 +20,8 @@ use crate::store::{Keeper, Left};
 /// What the name of a file ends with, when it is whole and when it is not.
 const WHOLE: &str = ".parquet";
 const UNFINISHED: &str = ".parquet.tmp";
+/// What the name of a file of quotes begins with.
+const QUOTES: &str = "spot-";
 /// Pause between lines that tell how far the reading is.
 const PROGRESS: Duration = Duration::from_secs(10);
 
@@ -117,8 +119,11 @@ fn finished(file: &Path) -> Option<PathBuf> {
 fn files(lake: &Path, days: usize) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     list(lake, None, &mut files)?;
-    let dates: BTreeSet<_> = files.iter().filter_map(|(date, _)| date.clone()).collect();
-    let first = dates.into_iter().rev().take(days).last();
+    // bars of a month carry its last day, which may lie ahead
+    let of_quotes = files.iter().filter(|(_, path)| written(path).starts_with(QUOTES));
+    let dates: BTreeSet<_> = of_quotes.filter_map(|(date, _)| date.clone()).collect();
+    let first = dates.len().saturating_sub(days);
+    let first = dates.into_iter().nth(first);
     files.retain(|(date, _)| date.is_none() || *date >= first);
     files.sort_by(|(one_date, one), (other_date, other)| {
         (one_date, written(one)).cmp(&(other_date, written(other)))
@@ -166,6 +171,7 @@ mod tests {
         make("kind=spot/date=2021-12-02/spot-3-a.parquet");
         make("kind=spot/date=2021-12-02/.spot-4-a.parquet.tmp");
         make("kind=bar/date=2021-12-02/bar-2-a.parquet");
+        make("kind=bar/date=2021-12-31/bar-2-a.parquet");
         make("kind=spot/date=2021-12-02/.writer-a.lock");
         make("spot-0-a.parquet");
         let names = |days| {
@@ -174,7 +180,7 @@ mod tests {
         };
         assert_eq!(
             names(1),
-            "spot-0-a.parquet bar-2-a.parquet spot-3-a.parquet spot-4-a.parquet.tmp"
+            "spot-0-a.parquet bar-2-a.parquet spot-3-a.parquet spot-4-a.parquet.tmp bar-2-a.parquet"
         );
         assert!(names(2).contains("spot-1-a"));
         assert_eq!(

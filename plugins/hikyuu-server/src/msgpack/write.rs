@@ -79,6 +79,11 @@ impl Writer {
         }
     }
 
+    /// Values that were written elsewhere.
+    pub fn raw(&mut self, values: &[u8]) {
+        self.bytes.extend_from_slice(values);
+    }
+
     /// A number with a fraction; always as 64 bits, because Hikyuu keeps what 32 bits lose.
     pub fn float(&mut self, number: f64) {
         let mut value = [0xcb; Self::FLOAT];

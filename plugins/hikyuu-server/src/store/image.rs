@@ -49,8 +49,8 @@ pub fn save(keeper: &Keeper, path: &Path) -> io::Result<()> {
             file.bytes(&block.packed)?;
         }
         for bars in &held.bars {
-            file.number(bars.all().len() as u64)?;
-            for bar in bars.all() {
+            file.number(bars.len() as u64)?;
+            for bar in bars.iter() {
                 file.signed(bar.time_us)?;
                 bar.values.iter().try_for_each(|value| file.number(value.to_bits()))?;
             }

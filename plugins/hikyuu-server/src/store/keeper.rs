@@ -9,13 +9,13 @@ use plugin_api::{
     BarRecord,
     schemas::{
         spot::SpotView,
-        time::SECOND_US,
+        time::{DatetimeText, SECOND_US},
         units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
     },
 };
 
 use super::{
-    Bar, Block, Held, Security, Store, Tick,
+    Bar, Bars, Block, Held, Security, Store, Tick,
     days::{Days, Verdict},
     key_buffer, key_of,
     ticks::{Kept, day_of},
@@ -68,6 +68,7 @@ pub struct Keeper {
     days: Days,
     /// Room for the quote that is taken in.
     tick: Tick,
+    datetime: DatetimeText,
     ticks: u64,
     bars: u64,
     bytes: usize,
@@ -82,6 +83,7 @@ impl Keeper {
             limits,
             days: Days::new(limits.days),
             tick: Tick::default(),
+            datetime: DatetimeText::default(),
             ticks: 0,
             bars: 0,
             bytes: 0,
@@ -151,12 +153,8 @@ impl Keeper {
         let volume = if ktype.is_within_day() { shares } else { shares / SHARES_PER_LOT };
         let amount = bar.amount_cny / CNY_PER_WIRE_AMOUNT;
         let values = [bar.open, bar.high, bar.low, bar.close, amount, volume];
-        if !values.iter().all(|value| value.is_finite()) {
-            left.bad_bar += 1;
-            return;
-        }
         let kept = Bar { time_us: bar.time_us, values };
-        self.put_bar((market, code), ktype, kept, now_us, left, |bars, bar| bars.put(bar));
+        self.put_bar((market, code), ktype, kept, now_us, left, Bars::put);
     }
 
     fn put_bar(
@@ -166,8 +164,12 @@ impl Keeper {
         bar: Bar,
         now_us: i64,
         left: &mut Left,
-        put: impl FnOnce(&mut super::bars::Bars, Bar),
+        put: fn(&mut Bars, Bar, &mut DatetimeText),
     ) {
+        if !bar.is_sound() {
+            left.bad_bar += 1;
+            return;
+        }
         // the bar of a year carries the year's last day
         if ktype.is_within_day() {
             if !is_time(bar.time_us, now_us.saturating_add(LONGEST_BAR_US)) {
@@ -185,13 +187,13 @@ impl Keeper {
         };
         let mut held = security.lock();
         let bars = &mut held.bars[ktype.index()];
-        let before = (bars.size(), bars.all().len());
-        put(bars, bar);
+        let before = (bars.size(), bars.len());
+        put(bars, bar, &mut self.datetime);
         if !ktype.is_within_day() {
             bars.keep_newest();
         }
         self.bytes = self.bytes + bars.size() - before.0;
-        self.bars = self.bars + bars.all().len() as u64 - before.1 as u64;
+        self.bars = self.bars + bars.len() as u64 - before.1 as u64;
     }
 
     /// Takes blocks and bars in that another keeper held.
@@ -218,7 +220,7 @@ impl Keeper {
             self.store.figures.newest_us.fetch_max(newest_us, Ordering::Relaxed);
         }
         for (ktype, bar) in bars {
-            self.put_bar(("", key), ktype, bar, now_us, left, |bars, bar| bars.merge(bar));
+            self.put_bar(("", key), ktype, bar, now_us, left, Bars::merge);
         }
     }
 
@@ -260,10 +262,10 @@ impl Keeper {
                     for ktype in (0..KType::COUNT).filter_map(KType::by_index) {
                         let bars = &mut held.bars[ktype.index()];
                         if ktype.is_within_day() {
-                            let before = (bars.size(), bars.all().len() as u64);
+                            let before = (bars.size(), bars.len() as u64);
                             bars.forget_before(oldest);
                             this.bytes = this.bytes + bars.size() - before.0;
-                            this.bars = this.bars + bars.all().len() as u64 - before.1;
+                            this.bars = this.bars + bars.len() as u64 - before.1;
                         }
                     }
                 });

@@ -18,8 +18,8 @@ use std::{
     },
 };
 
-pub use bars::Bar;
-use bars::Bars;
+pub use bars::BarRow;
+use bars::{Bar, Bars};
 pub use image::{load, save};
 pub use keeper::{Keeper, Left, Limits};
 pub use tick::{MOST_LEVELS, Tick};
@@ -108,7 +108,12 @@ impl Security {
     }
 
     /// Lends the bars at or after a moment.
-    pub fn with_bars<T>(&self, ktype: KType, since_us: i64, read: impl FnOnce(&[Bar]) -> T) -> T {
+    pub fn with_bars<T>(
+        &self,
+        ktype: KType,
+        since_us: i64,
+        read: impl FnOnce(&[BarRow]) -> T,
+    ) -> T {
         read(self.lock().bars[ktype.index()].since(since_us))
     }
 

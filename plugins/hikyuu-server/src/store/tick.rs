@@ -7,10 +7,13 @@
 
 use plugin_api::schemas::{encode::Levels, spot::SpotView, time::SECOND_US};
 
+use crate::msgpack::Writer;
+
 /// Numbers before the levels of the book.
 pub const FIELDS: usize = 7;
-/// Most levels of the book that are kept of each side; Hikyuu's sources have 5, some others 10.
-pub const MOST_LEVELS: usize = 20;
+/// Most levels of the book that are kept of each side; Hikyuu's sources have 5, some others 10. With
+/// up to 15 the head of a list is one byte, which answers rely on.
+pub const MOST_LEVELS: usize = 15;
 /// Fractions in which the differences of numbers are counted.
 const PRICE_SCALE: f64 = 1_000.0;
 const SIZE_SCALE: f64 = 100.0;
@@ -71,7 +74,7 @@ impl Tick {
         let later = if in_seconds { later_us / SECOND_US } else { later_us };
         let same_levels = self.levels == before.levels;
         let kind = u64::from(in_seconds) | u64::from(same_levels) << 1;
-        push_number(bytes, u128::from(zigzag(later)) << 2 | u128::from(kind));
+        push_number(bytes, zigzag(later) << 2 | kind);
         if !same_levels {
             bytes.extend(self.levels);
         }
@@ -86,8 +89,7 @@ impl Tick {
             let scale = self.scale(place);
             match (scaled(*value, scale), scaled(old, scale)) {
                 (Some(new), old) => {
-                    let change = zigzag(new - old.unwrap_or(0));
-                    push_number(bytes, u128::from(change) << 1);
+                    push_number(bytes, zigzag(new - old.unwrap_or(0)) << 1);
                 }
                 (None, _) => {
                     bytes.push(1);
@@ -99,12 +101,13 @@ impl Tick {
 
     /// Becomes the quote that was packed behind this one; takes it off the bytes. `None` when they
     /// are damaged.
-    pub fn unpack(&mut self, bytes: &mut &[u8]) -> Option<()> {
+    pub fn unpack<'b>(&mut self, bytes: &mut &'b [u8]) -> Option<Changes<'b>> {
         let head = take_number(bytes)?;
-        let later = unzigzag(u64::try_from(head >> 2).ok()?);
+        let later = unzigzag(head >> 2);
         let later_us = if head & 1 == 1 { later.checked_mul(SECOND_US)? } else { later };
         self.time_us = self.time_us.wrapping_add(later_us);
-        if head & 2 == 0 {
+        let same_levels = head & 2 == 2;
+        if !same_levels {
             self.levels = take(bytes)?;
             if self.levels.iter().any(|count| usize::from(*count) > MOST_LEVELS) {
                 return None;
@@ -114,21 +117,19 @@ impl Tick {
         }
         let (bits, rest) = bytes.split_at_checked(self.values.len().div_ceil(8))?;
         *bytes = rest;
-        for place in 0..self.values.len() {
-            if bits[place / 8] >> (place % 8) & 1 == 0 {
-                continue;
-            }
+        let changes = Changes { bits, same_levels };
+        let values = self.values.len();
+        for place in changes.places().take_while(|place| *place < values) {
             let token = take_number(bytes)?;
             self.values[place] = if token == 1 {
                 f64::from_be_bytes(take(bytes)?)
             } else {
                 let scale = self.scale(place);
-                let change = unzigzag(u64::try_from(token >> 1).ok()?);
                 let old = scaled(self.values[place], scale).unwrap_or(0);
-                unscaled(old.checked_add(change)?, scale)
+                unscaled(old.checked_add(unzigzag(token >> 1))?, scale)
             };
         }
-        Some(())
+        Some(changes)
     }
 
     /// Numbers that a quote with these levels has.
@@ -154,18 +155,68 @@ impl Tick {
         if is_price { PRICE_SCALE } else { SIZE_SCALE }
     }
 
-    /// Close of the day before, open, high, low, last price, amount, volume.
-    pub fn numbers(&self) -> &[f64] {
-        &self.values[..FIELDS.min(self.values.len())]
+    /// Bytes that the quote takes in an answer behind its datetime.
+    pub fn row_len(&self) -> usize {
+        self.levels.len() + self.values.len() * Writer::FLOAT
     }
 
-    /// The levels of each side.
-    pub fn sides(&self) -> impl Iterator<Item = &[f64]> {
-        let mut rest = &self.values[FIELDS.min(self.values.len())..];
-        self.levels.iter().map(move |count| {
-            let (side, after) = rest.split_at(usize::from(*count).min(rest.len()));
+    /// Writes the quote as it stands in an answer behind its datetime: seven numbers, four lists.
+    pub fn write_row(&self, row: &mut Vec<u8>) {
+        let mut writer = Writer::after(std::mem::take(row));
+        let (numbers, mut rest) = self.values.split_at(FIELDS.min(self.values.len()));
+        numbers.iter().for_each(|value| writer.float(*value));
+        for count in self.levels {
+            let (side, after) = rest.split_at(usize::from(count).min(rest.len()));
+            writer.array(side.len());
+            side.iter().for_each(|value| writer.float(*value));
             rest = after;
-            side
+        }
+        *row = writer.finish();
+    }
+
+    /// Writes what changed into the row of the quote before, which has as many levels.
+    pub fn patch_row(&self, changes: Changes<'_>, row: &mut [u8]) {
+        for place in changes.places() {
+            let at = place * Writer::FLOAT + self.lists_before(place) + 1;
+            let value = self.values.get(place).zip(row.get_mut(at..at + Writer::FLOAT - 1));
+            if let Some((value, bytes)) = value {
+                bytes.copy_from_slice(&value.to_be_bytes());
+            }
+        }
+    }
+
+    /// How many lists have begun before that value or with it.
+    fn lists_before(&self, place: usize) -> usize {
+        let mut end = FIELDS;
+        if place < end {
+            return 0;
+        }
+        let begun = self.levels.iter().position(|count| {
+            end += usize::from(*count);
+            place < end
+        });
+        begun.map_or(self.levels.len(), |list| list + 1)
+    }
+}
+
+/// What a quote changed of the one before it.
+#[derive(Debug, Clone, Copy)]
+pub struct Changes<'b> {
+    bits: &'b [u8],
+    /// Whether the book has as many levels as before.
+    pub same_levels: bool,
+}
+
+impl Changes<'_> {
+    /// Places of the values that changed, ascending.
+    pub fn places(self) -> impl Iterator<Item = usize> {
+        self.bits.iter().enumerate().flat_map(|(at, bits)| {
+            let mut bits = *bits;
+            std::iter::from_fn(move || {
+                let bit = bits.trailing_zeros() as usize;
+                bits &= bits.wrapping_sub(1);
+                (bit < 8).then_some(at * 8 + bit)
+            })
         })
     }
 }
@@ -207,21 +258,22 @@ fn unzigzag(number: u64) -> i64 {
     (number >> 1).cast_signed() ^ -((number & 1).cast_signed())
 }
 
-/// Seven bits a byte, lowest first; the highest bit says that more follow.
-fn push_number(bytes: &mut Vec<u8>, mut number: u128) {
+/// Seven bits a byte, lowest first; the highest bit says that more follow. Times of records and
+/// differences of scaled numbers stay below 2^56, so their tokens have room for two bits more.
+fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
     }
-    bytes.push((number & 0x7f) as u8);
+    bytes.push(number as u8);
 }
 
-fn take_number(bytes: &mut &[u8]) -> Option<u128> {
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
-    for at in 0..10 {
-        let [byte] = take(bytes)?;
-        number |= u128::from(byte & 0x7f) << (7 * at);
-        if byte < 0x80 {
+    for (at, byte) in bytes.iter().enumerate().take(10) {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if *byte < 0x80 {
+            *bytes = &bytes[at + 1..];
             return Some(number);
         }
     }
@@ -251,7 +303,7 @@ mod tests {
 
     fn tick() -> impl Strategy<Value = Tick> {
         let levels =
-            prop_oneof![3 => Just([5; 4]), 1 => Just([0; 4]), 1 => prop::array::uniform4(0..7_u8)];
+            prop_oneof![3 => Just([5; 4]), 1 => Just([0; 4]), 1 => prop::array::uniform4(0..16_u8)];
         (levels, any::<i32>(), any::<bool>()).prop_flat_map(|(levels, time, whole)| {
             let len = FIELDS + levels.iter().map(|count| usize::from(*count)).sum::<usize>();
             let time_us = i64::from(time) * if whole { SECOND_US } else { 1_001 };
@@ -273,9 +325,20 @@ mod tests {
                 before = tick.clone();
             }
             let (mut rest, mut read) = (bytes.as_slice(), Tick::default());
+            let mut row = Vec::new();
             for tick in &ticks {
-                prop_assert!(read.unpack(&mut rest).is_some());
+                let changes = read.unpack(&mut rest).unwrap();
                 prop_assert!(read.is_same(tick), "{:?} {:?}", read, tick);
+                if changes.same_levels && !row.is_empty() {
+                    read.patch_row(changes, &mut row);
+                } else {
+                    row.clear();
+                    read.write_row(&mut row);
+                }
+                let mut whole = Vec::new();
+                tick.write_row(&mut whole);
+                prop_assert_eq!(&row, &whole);
+                prop_assert_eq!(row.len(), tick.row_len());
             }
             prop_assert!(rest.is_empty());
         }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use plugin_api::schemas::time::{ExchangeTime, SECOND_US};
 
-use super::tick::Tick;
-use crate::msgpack::Writer;
+use super::tick::{Changes, Tick};
 
 /// Quotes after which a new block begins.
 const BLOCK: u32 = 128;
@@ -35,16 +34,19 @@ impl Block {
         size_of::<Self>() + self.packed.capacity()
     }
 
-    /// Reads the quotes, one after the other.
-    pub fn for_each(&self, mut each: impl FnMut(&Tick)) {
+    /// Reads the quotes, one after the other, with what each changed of the one before it.
+    pub fn for_each_change(&self, mut each: impl FnMut(&Tick, Changes<'_>)) {
         let (mut rest, mut tick) = (self.packed.as_slice(), Tick::default());
         for _ in 0..self.ticks {
             // never of what this program packed
-            if tick.unpack(&mut rest).is_none() {
-                return;
-            }
-            each(&tick);
+            let Some(changes) = tick.unpack(&mut rest) else { return };
+            each(&tick, changes);
         }
+    }
+
+    /// Reads the quotes, one after the other.
+    pub fn for_each(&self, mut each: impl FnMut(&Tick)) {
+        self.for_each_change(|tick, _| each(tick));
     }
 
     fn push(&mut self, tick: &Tick, before: &Tick) {
@@ -79,9 +81,7 @@ pub fn day_of(time_us: i64) -> i64 {
 
 /// Bytes of a quote in an answer.
 fn answer_len_of(tick: &Tick) -> usize {
-    let heads = tick.levels.iter().map(|count| if *count < 16 { 1 } else { 3 }).sum::<usize>();
-    let datetime = DATETIME[usize::from(tick.time_us % SECOND_US != 0)];
-    1 + datetime + heads + tick.values.len() * Writer::FLOAT
+    1 + DATETIME[usize::from(tick.time_us % SECOND_US != 0)] + tick.row_len()
 }
 
 /// What became of a quote.

@@ -90,6 +90,7 @@ fn bars_are_those_at_or_after_the_date_with_the_current_one() {
 }
 
 #[test]
+#[allow(clippy::float_cmp)] // they pass unchanged
 fn volumes_of_indices_are_in_the_units_of_their_quotes() {
     let mut bench = Bench::new(json!({}));
     let index =
