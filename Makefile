@@ -10,14 +10,16 @@ PLUGINS := bars clickhouse console filter hikyuu-server nng-pub nng-sub null par
 WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar
 WASM_TARGET := wasm32-wasip2
+# what the tests with the real Hikyuu load
+HIKYUU      := bars console hikyuu-dropin hikyuu-server nng-pub nng-sub null replay
 VENV    := target/venv
 # that has Hikyuu
 PYTHON  ?= python3
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv packages \
-    packages-wasm packages-test packages-bench install-hikyuu clean
+.PHONY: help demo test test-hikyuu soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
+    packages packages-wasm packages-test packages-bench install-hikyuu clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | column -t -s$$'\t'
@@ -30,6 +32,10 @@ demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet an
 test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	cargo build --workspace
 	cargo test --workspace
+
+test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder of its own (root, once 3 GB)
+	cargo build $(HIKYUU:%=-p dataserver-plugin-%) -p dataserver
+	cargo test -p dataserver-tests --test hikyuu -- --nocapture --test-threads 2
 
 check: lint docs schemas-check test ## what CI runs
 
@@ -67,6 +73,7 @@ wasm-tests: packages-wasm
 lint: ## format and lint without changing anything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p dataserver-tests --test hikyuu -- -D warnings
 
 docs: ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps

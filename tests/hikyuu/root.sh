@@ -9,26 +9,41 @@
 set -euo pipefail
 
 root=${1:?usage: root.sh DIR}
+here=$(cd "$(dirname "$0")" && pwd)
 hikyuu=hikyuu==2.8.3
 unavailable() { echo "$*" >&2; exit 75; }
 
-[ -e "$root/.complete" ] && [ "$(cat "$root/.complete")" = "$hikyuu" ] && exit 0
-[ "$(id -u)" = 0 ] || unavailable "a Debian 13 folder can only be made by root (debootstrap, chroot)"
-command -v debootstrap >/dev/null || unavailable "debootstrap is not installed"
+is_complete() {
+    [ "$(cat "$root/.complete" 2>/dev/null)" = "$hikyuu" ] \
+        && [ -e "$root/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1" ]
+}
+
+[ "$(uname -sm)" = "Linux x86_64" ] || unavailable "$hikyuu is only tested on Linux x86-64"
+[ "$(id -u)" = 0 ] || unavailable "a Debian 13 folder can only be entered by root (mount, chroot)"
 unshare --mount true 2>/dev/null || unavailable "this machine does not allow mount namespaces"
+
+# two that make it at a time would spoil it
+mkdir -p "$(dirname "$root")"
+exec 9>"$root.lock"
+flock 9
+is_complete && exit 0
+
+command -v debootstrap >/dev/null \
+    || { apt-get update -qq && apt-get install -y -qq debootstrap; } >"$root.log" 2>&1 \
+    || unavailable "debootstrap is not installed, and apt-get could not install it, see $root.log"
 
 # an attempt that ended half way is thrown away
 rm -rf "$root"
 mkdir -p "$root"
 echo "making a Debian 13 with $hikyuu in $root (some minutes, once)" >&2
-debootstrap --variant=minbase \
-    --include=python3,python3-venv,python3-pip,ca-certificates,libgomp1,libgl1,libglib2.0-0t64,libegl1 \
-    trixie "$root" >"$root.log" 2>&1 || unavailable "debootstrap failed, see $root.log"
+packages=python3,python3-venv,python3-pip,ca-certificates,libfaketime,libgomp1,libgl1,libglib2.0-0t64,libegl1
+debootstrap --variant=minbase --include=$packages trixie "$root" >"$root.log" 2>&1 \
+    || unavailable "debootstrap failed, see $root.log"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 # the machine's own authorities, for networks that have one
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
-"$(dirname "$0")/enter.sh" "$root" sh -c "
+"$here/enter.sh" "$root" sh -c "
     python3 -m venv /venv
-    PIP_FIND_LINKS= /venv/bin/pip install --quiet --no-cache-dir '$hikyuu' pynng msgpack flatbuffers
+    PIP_FIND_LINKS= /venv/bin/pip install --quiet --no-cache-dir '$hikyuu' pynng flatbuffers h5py
 " >>"$root.log" 2>&1 || unavailable "pip could not install $hikyuu, see $root.log"
 echo "$hikyuu" >"$root/.complete"

@@ -53,7 +53,6 @@ fn a_host_that_was_killed_starts_from_its_lake() {
     let lake = "warm_start = \"lake\"\n[sinks.lake]\nplugin = \"parquet\"\ninputs = [\"bus\", \"bars\"]\n\
                 path = \"lake\"\nflush_interval = \"100ms\"\n";
     let server = server(&bus, http, port, lake);
-    std::fs::create_dir(server.path("lake")).unwrap();
     let host = server.start();
     nng_sub::publisher(&day, &bus, 0).run(&["run"]).assert(0, &[]);
     nng_sub::wait_for_records(&host, http, day.records);

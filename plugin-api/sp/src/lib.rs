@@ -19,5 +19,5 @@ pub use address::{Address, Endpoint};
 pub use framing::{Frame, Frames, Framing};
 pub use greeting::Protocol;
 pub use listener::{Accepted, Listener};
-pub use socket::{send_all, tune};
+pub use socket::{send_all, send_by, tune};
 pub use throttle::Throttle;

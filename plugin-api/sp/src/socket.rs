@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice},
     os::fd::AsFd,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
@@ -35,12 +35,34 @@ pub fn tune(socket: impl AsFd) {
 ///
 /// # Errors
 /// What the kernel says; `WouldBlock` when the socket's limit for sending is over.
-pub fn send_all(socket: impl AsFd, mut slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+pub fn send_all(socket: impl AsFd, slices: &mut [IoSlice<'_>]) -> io::Result<()> {
+    send(socket, slices, None)
+}
+
+/// As [`send_all`], for a peer that may take a little now and then and must be done by a moment. The
+/// socket needs a limit for sending, after which that is looked at.
+///
+/// # Errors
+/// What the kernel says; `WouldBlock` also when the moment has come.
+pub fn send_by(socket: impl AsFd, slices: &mut [IoSlice<'_>], moment: Instant) -> io::Result<()> {
+    send(socket, slices, Some(moment))
+}
+
+fn send(
+    socket: impl AsFd,
+    mut slices: &mut [IoSlice<'_>],
+    moment: Option<Instant>,
+) -> io::Result<()> {
     while !slices.is_empty() {
         // not `writev`: in a process that does not ignore SIGPIPE it would end the process
         let mut nothing = SendAncillaryBuffer::default();
         match sendmsg(&socket, slices, &mut nothing, SendFlags::NOSIGNAL) {
-            Ok(sent) => IoSlice::advance_slices(&mut slices, sent),
+            Ok(sent) => {
+                IoSlice::advance_slices(&mut slices, sent);
+                if !slices.is_empty() && moment.is_some_and(|moment| Instant::now() > moment) {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+            }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -67,6 +89,23 @@ mod tests {
         send_all(&ours, &mut slices).unwrap();
         drop(ours);
         assert_eq!(received.join().unwrap(), parts.concat());
+    }
+
+    #[test]
+    fn a_peer_that_takes_a_little_now_and_then_is_given_up_in_the_end() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        let slow = thread::spawn(move || {
+            let mut byte = [0; 4_096];
+            while theirs.read(&mut byte).is_ok_and(|count| count > 0) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let moment = Instant::now() + Duration::from_millis(20);
+        let fault = send_by(&ours, &mut [IoSlice::new(&vec![0; 64 << 20])], moment).unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::WouldBlock);
+        drop(ours);
+        slow.join().unwrap();
     }
 
     #[test]

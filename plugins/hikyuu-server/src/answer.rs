@@ -4,7 +4,10 @@
 //! less than 7, so rows have one form alone. A list of values is sent ascending, because the client
 //! ignores bars that are older than the last it took.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use plugin_api::schemas::time::DatetimeText;
 
@@ -54,11 +57,15 @@ impl Desk {
         Self { store, counters, budget, turns, keeps_ticks }
     }
 
-    /// The answer to a message; its bytes go behind `header`.
-    pub fn answer(&self, message: &[u8], header: Vec<u8>) -> Answer {
+    /// The answer to a message; its bytes go behind `header`. Memory for it is waited for until the
+    /// deadline.
+    pub fn answer(&self, message: &[u8], header: Vec<u8>, deadline: Instant) -> Answer {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let mut writer = Writer::after(header);
-        match Request::read(message).and_then(|request| self.fulfil(&request, &mut writer)) {
+        let turn = self.turns.take();
+        let request = Request::read(message);
+        drop(turn);
+        match request.and_then(|request| self.fulfil(&request, &mut writer, deadline)) {
             Ok(share) => Answer { bytes: writer.finish(), _share: share },
             Err(refusal) => self.refuse(writer, &refusal),
         }
@@ -81,10 +88,18 @@ impl Desk {
     }
 
     /// Writes the answer, or nothing.
-    fn fulfil(&self, request: &Request<'_>, writer: &mut Writer) -> Result<Option<Share>, Refusal> {
+    fn fulfil(
+        &self,
+        request: &Request<'_>,
+        writer: &mut Writer,
+        deadline: Instant,
+    ) -> Result<Option<Share>, Refusal> {
+        let room = |bytes| self.budget.take(bytes, deadline).map_err(|why| no_room(why, bytes));
         match request {
-            Request::Market { ktype, since } => self.market(*ktype, since, writer),
-            Request::Tick { market, code, since_us } => self.ticks(market, code, *since_us, writer),
+            Request::Market { ktype, since } => self.market(*ktype, since, writer, room),
+            Request::Tick { market, code, since_us } => {
+                self.ticks(market, code, *since_us, writer, room)
+            }
             Request::Ping => {
                 open(writer);
                 writer.text(b"pong");
@@ -92,10 +107,11 @@ impl Desk {
             }
             Request::Symbols => {
                 let keys = self.store.keys();
+                let share = room(ENVELOPE + keys.iter().map(|key| 2 + key.len()).sum::<usize>())?;
                 open(writer);
                 writer.array(keys.len());
                 keys.iter().for_each(|key| writer.text(key.as_bytes()));
-                Ok(None)
+                Ok(Some(share))
             }
             Request::Stats => {
                 self.stats(writer);
@@ -109,6 +125,7 @@ impl Desk {
         ktype: KType,
         since: &[(&str, i64)],
         writer: &mut Writer,
+        room: impl FnOnce(usize) -> Result<Share, Refusal>,
     ) -> Result<Option<Share>, Refusal> {
         let mut buffer = key_buffer();
         let known: Vec<_> = since
@@ -121,10 +138,10 @@ impl Desk {
         let count = |(_, since_us, security): &(&str, i64, Arc<Security>)| {
             SECURITY + size_of::<BarRow>() * security.count_bars(ktype, *since_us)
         };
-        let room = ENVELOPE + known.iter().map(count).sum::<usize>();
-        let share = self.budget.take(room).map_err(|why| no_room(why, room))?;
+        let bytes = ENVELOPE + known.iter().map(count).sum::<usize>();
+        let share = room(bytes)?;
         let _turn = self.turns.take();
-        writer.reserve(room);
+        writer.reserve(bytes);
         open(writer);
         let length = writer.late_array();
         let mut rows = 0;
@@ -143,6 +160,7 @@ impl Desk {
         code: &str,
         since_us: i64,
         writer: &mut Writer,
+        room: impl FnOnce(usize) -> Result<Share, Refusal>,
     ) -> Result<Option<Share>, Refusal> {
         if !self.keeps_ticks {
             return Err(Refusal::failed(
@@ -153,27 +171,19 @@ impl Desk {
         let security = key_of(market, code, &mut buffer).and_then(|key| self.store.security(key));
         let blocks: Vec<Arc<Block>> =
             security.map(|security| security.ticks_since(since_us)).unwrap_or_default();
-        let room = ENVELOPE + blocks.iter().map(|block| block.answer_len).sum::<usize>();
-        let share = self.budget.take(room).map_err(|why| no_room(why, room))?;
+        let bytes = ENVELOPE + blocks.iter().map(|block| block.answer_len).sum::<usize>();
+        let share = room(bytes)?;
         let _turn = self.turns.take();
-        writer.reserve(room);
+        writer.reserve(bytes);
         open(writer);
         let length = writer.late_array();
-        let (mut rows, mut datetime, mut row) = (0, DatetimeText::default(), Vec::new());
+        let (mut rows, mut datetime) = (0, DatetimeText::default());
         for block in &blocks {
-            row.clear();
-            block.for_each_change(|tick, changes| {
-                // most of a quote is as in the one before it
-                if row.is_empty() || !changes.same_levels {
-                    row.clear();
-                    tick.write_row(&mut row);
-                } else {
-                    tick.patch_row(changes, &mut row);
-                }
+            block.for_each_row(|tick, row| {
                 if tick.time_us >= since_us {
                     writer.array(12);
                     writer.text(datetime.format(tick.time_us));
-                    writer.raw(&row);
+                    writer.raw(row);
                     rows += 1;
                 }
             });

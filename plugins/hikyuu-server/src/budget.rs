@@ -1,11 +1,12 @@
-//! Memory that requests and answers under way may take, all together.
+//! Memory that transfers of one kind may take, all together.
 //!
 //! A client may ask for everything and never read the answer; many of them must not cost more than
-//! the user said.
+//! the user said. Requests and answers have a budget each: who holds a part of one waits for the
+//! other alone, so nobody waits in a circle.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::Instant,
 };
 
 /// Transfers up to this size are not counted: connections are bounded in number.
@@ -15,9 +16,14 @@ const SMALL: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Budget {
     all: usize,
-    patience: Duration,
-    taken: Mutex<usize>,
-    given_back: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    taken: usize,
+    is_closed: bool,
 }
 
 /// Why nothing is given.
@@ -37,74 +43,101 @@ pub struct Share {
 }
 
 impl Budget {
-    /// Of so many bytes; who finds too little left waits for `patience`.
-    pub fn new(all: usize, patience: Duration) -> Arc<Self> {
-        Arc::new(Self { all, patience, taken: Mutex::default(), given_back: Condvar::new() })
+    /// Of so many bytes.
+    pub fn new(all: usize) -> Arc<Self> {
+        Arc::new(Self { all, state: Mutex::default(), changed: Condvar::new() })
     }
 
     /// Takes so many bytes as soon as they are free.
     ///
     /// # Errors
-    /// When they are not free in time.
-    pub fn take(self: &Arc<Self>, bytes: usize) -> Result<Share, NoRoom> {
+    /// When they are not free by the deadline, or the budget is closed.
+    pub fn take(self: &Arc<Self>, bytes: usize, deadline: Instant) -> Result<Share, NoRoom> {
         if bytes <= SMALL {
             return Ok(Share { bytes: 0, of: Arc::clone(self) });
         }
         if bytes > self.all {
             return Err(NoRoom::TooMuch);
         }
-        let (mut taken, timeout) = self
-            .given_back
-            .wait_timeout_while(self.lock(), self.patience, |taken| *taken + bytes > self.all)
+        let lacks = |state: &State| state.taken + bytes > self.all;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), patience, |state| lacks(state) && !state.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && *taken + bytes > self.all {
+        if lacks(&state) {
             return Err(NoRoom::Busy);
         }
-        *taken += bytes;
+        state.taken += bytes;
         Ok(Share { bytes, of: Arc::clone(self) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Ends every wait.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            *self.of.lock() -= self.bytes;
-            self.of.given_back.notify_all();
+            self.of.lock().taken -= self.bytes;
+            self.of.changed.notify_all();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::{thread, time::Duration};
 
     use super::*;
 
     const MIB: usize = 1 << 20;
 
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    fn in_a_minute() -> Instant {
+        now() + Duration::from_secs(60)
+    }
+
     #[test]
     fn who_finds_too_little_waits_and_then_goes_without() {
-        let budget = Budget::new(MIB, Duration::from_millis(10));
-        let most = budget.take(MIB - 1).unwrap();
-        assert_eq!(budget.take(MIB / 2).err(), Some(NoRoom::Busy));
-        assert!(budget.take(SMALL).is_ok(), "small ones always pass");
+        let budget = Budget::new(MIB);
+        let most = budget.take(MIB - 1, now()).unwrap();
+        assert_eq!(budget.take(MIB / 2, now()).err(), Some(NoRoom::Busy));
+        assert!(budget.take(SMALL, now()).is_ok(), "small ones always pass");
         drop(most);
-        assert_eq!(budget.take(MIB + 1).err(), Some(NoRoom::TooMuch));
-        assert!(budget.take(MIB).is_ok());
+        assert_eq!(budget.take(MIB + 1, now()).err(), Some(NoRoom::TooMuch));
+        assert!(budget.take(MIB, now()).is_ok());
     }
 
     #[test]
     fn what_is_given_back_goes_to_who_waits() {
-        let budget = Budget::new(MIB, Duration::from_secs(60));
-        let first = budget.take(MIB).unwrap();
+        let budget = Budget::new(MIB);
+        let first = budget.take(MIB, now()).unwrap();
         thread::scope(|scope| {
-            let second = scope.spawn(|| budget.take(MIB).is_ok());
+            let second = scope.spawn(|| budget.take(MIB, in_a_minute()).is_ok());
             drop(first);
             assert!(second.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_close_ends_every_wait() {
+        let budget = Budget::new(MIB);
+        let _first = budget.take(MIB, now()).unwrap();
+        thread::scope(|scope| {
+            let second = scope.spawn(|| budget.take(MIB, in_a_minute()).err());
+            budget.close();
+            assert_eq!(second.join().unwrap(), Some(NoRoom::Busy));
         });
     }
 }

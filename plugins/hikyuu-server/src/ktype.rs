@@ -55,6 +55,18 @@ impl KType {
         self.0 < DAY
     }
 
+    /// How far the last day of a bar may be from the day of its last quote, days.
+    pub fn longest_wait(self) -> i64 {
+        match TYPES[self.0].0 {
+            "week" => 6,
+            "month" => 30,
+            "quarter" => 91,
+            "halfyear" => 183,
+            "year" => 365,
+            _ => 0,
+        }
+    }
+
     /// Every name, for texts.
     pub fn names() -> String {
         TYPES.map(|(_, name)| name).join(", ")

@@ -14,6 +14,8 @@ const LEAST_MEMORY: u64 = 16 << 20;
 const LEAST_TRANSFER: u64 = 1 << 20;
 /// Shortest time after which a client counts as stalled.
 const SHORTEST_STALL: time::Duration = time::Duration::from_millis(100);
+/// Longest, so that the end of the host does not wait for ever.
+const LONGEST_STALL: time::Duration = time::Duration::from_secs(600);
 /// Most clients that can be allowed; each costs a thread.
 const MOST_CLIENTS: usize = 16_384;
 /// Most answers that can be made at a time.
@@ -37,8 +39,8 @@ options! {
         /// Keep ticks, for the `tick` query. Without them it is answered with an error.
         /// Default true.
         pub ticks: bool,
-        /// Memory that what is kept may take; the oldest ticks go first. A day of 5,500 securities
-        /// with a quote every 3 seconds takes about 1GiB. At least 16MiB. Default 2GiB.
+        /// Memory that what is kept may take; the oldest days go first, then the oldest ticks of the
+        /// last, which the log says. A day of 5,500 securities with a quote every 3 seconds takes about 1GiB. At least 16MiB. Default 2GiB.
         pub max_memory: ByteSize,
         /// Write what is kept into `data_dir` at the end, and read it at the next start.
         /// Default true.
@@ -46,16 +48,17 @@ options! {
         /// A lake of the `parquet` sink (its `path`) from which the last `keep` days are read at
         /// the start, e.g. after a crash. Default: none.
         pub warm_start: Option<PathBuf>,
-        /// Largest request; a larger one is answered with an error. At least 1MiB.
-        /// Default 16MiB.
+        /// Largest request; a larger one is answered with an error. Up to four of that size are read
+        /// at a time, more wait. At least 1MiB. Default 16MiB.
         pub max_request: ByteSize,
-        /// Memory that large requests and answers under way may take together; more wait for their
-        /// turn. At least 1MiB. Default 512MiB.
+        /// Memory that answers under way may take together; more wait for their turn, and one that is
+        /// larger is refused. At least 1MiB. Default 512MiB.
         pub transfer_memory: ByteSize,
         /// Most clients at a time, 1 to 16384; more are refused. Default 1024.
         pub max_clients: usize,
         /// Disconnect a client that takes nothing of its answer, or sends nothing more of its
-        /// request, for so long. At least 100ms. Default 10s, as long as Hikyuu waits.
+        /// request, for so long, or that is slower than 1MiB a second beyond it. 100ms to 10m.
+        /// Default 10s, as long as Hikyuu waits.
         pub stall_timeout: Duration,
         /// Permissions of socket files, in octal; who may write may ask. Default 0660: the host's
         /// user and group.
@@ -162,9 +165,9 @@ impl Settings {
                 faults.push(format!("{name} is {given}; use at least {}", ByteSize(least)));
             }
         }
-        if *options.stall_timeout < SHORTEST_STALL {
+        if !(SHORTEST_STALL..=LONGEST_STALL).contains(&*options.stall_timeout) {
             let given = options.stall_timeout;
-            faults.push(format!("stall_timeout is {given}; use at least 100ms"));
+            faults.push(format!("stall_timeout is {given}; use 100ms to 10m"));
         }
         let (clients, threads) = (options.max_clients, options.threads);
         if !(1..=MOST_CLIENTS).contains(&clients) {

@@ -52,6 +52,8 @@ pub struct Refusal {
 pub const FAILED: u8 = 1;
 const MISSING_COMMAND: u8 = 3;
 const UNKNOWN_COMMAND: u8 = 4;
+/// Most characters of a client's text that are sent back to it.
+const LONGEST_SHOWN: usize = 40;
 /// Room that is made for a list before its members are read.
 const FIRST_ROOM: usize = 8_192;
 
@@ -100,7 +102,10 @@ impl<'a> Request<'a> {
             "stats" => Ok(Self::Stats),
             _ => Err(Refusal {
                 code: UNKNOWN_COMMAND,
-                message: format!("The server does not know how to process the message: {name}"),
+                message: format!(
+                    "The server does not know how to process the message: {}",
+                    shown(&name)
+                ),
             }),
         }
     }
@@ -144,7 +149,8 @@ impl<'a> Fields<'a> {
     fn into_market(self) -> Result<Request<'a>, Refusal> {
         let name = text("ktype", self.ktype)?;
         let ktype = KType::by_name(name).ok_or_else(|| {
-            Refusal::failed(format!("ktype \"{name}\" is not known; use {}", KType::names()))
+            let (name, names) = (shown(name), KType::names());
+            Refusal::failed(format!("ktype \"{name}\" is not known; use {names}"))
         })?;
         let mut codes = Reader::new(given("codes", self.codes)?);
         let mut dates = Reader::new(given("dates", self.dates)?);
@@ -183,11 +189,16 @@ fn of<T>(name: &str, result: Result<T, Fault>) -> Result<T, Refusal> {
 
 fn moment(name: &str, text: &str) -> Result<i64, Refusal> {
     datetime::parse(text).ok_or_else(|| {
-        let shown: String = text.chars().take(40).collect();
+        let text = shown(text);
         Refusal::failed(format!(
-            "{name}: \"{shown}\" is no datetime; write e.g. 2026-11-20 09:31:00"
+            "{name}: \"{text}\" is no datetime; write e.g. 2026-11-20 09:31:00"
         ))
     })
+}
+
+/// As much of a client's text as goes into an answer to it.
+fn shown(text: &str) -> String {
+    text.chars().take(LONGEST_SHOWN).collect()
 }
 
 #[cfg(test)]
@@ -302,6 +313,19 @@ mod tests {
             let refusal = Request::read(&message).unwrap_err();
             assert_eq!(refusal.code, 1);
             assert!(refusal.message.contains(expected), "{} / {expected}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn what_a_client_sent_comes_back_cut() {
+        let long = "x".repeat(1 << 20);
+        for message in [
+            map(&[("cmd", &long)]),
+            map(&[("cmd", "market"), ("ktype", &long)]),
+            map(&[("cmd", "tick"), ("market", "SH"), ("code", "1"), ("datetime", &long)]),
+        ] {
+            let refusal = Request::read(&message).unwrap_err();
+            assert!(refusal.message.len() < 300, "{} bytes", refusal.message.len());
         }
     }
 

@@ -6,24 +6,20 @@ use std::{
 };
 
 use plugin_api::{
-    Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink, schemas::time::DatetimeText,
+    Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink,
+    schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US},
 };
 use sp::Throttle;
 
 use crate::{
-    answer::Desk,
-    budget::Budget,
     lake,
     options::{Options, Settings},
     server::{Counters, Server},
-    store::{self, Keeper, Left, Limits},
+    store::{self, Forgotten, Keeper, Left, Limits, Oldest},
 };
 
 /// Name of the file in which what is kept outlives a restart.
 const IMAGE: &str = "store.bin";
-/// Share of `stall_timeout` that an answer waits for memory, so that its client still waits.
-const PATIENCE: f64 = 0.8;
-
 /// The `hikyuu-server` sink.
 pub struct HikyuuServer {
     context: Context,
@@ -73,7 +69,8 @@ impl Sink for HikyuuServer {
                 }
             }
         }
-        self.settle(left);
+        settle(&mut self.keeper, left, &self.context, &self.throttle);
+        self.report();
         Ok(Ack::Delivered)
     }
 
@@ -108,9 +105,11 @@ impl HikyuuServer {
             true => Some(Self::image_path(&context)?),
             false => None,
         };
+        let throttle = Throttle::default();
+        let mut settle = |keeper: &mut Keeper, left| settle(keeper, left, &context, &throttle);
         if let Some(path) = image.as_deref().filter(|path| path.exists()) {
             match store::load(&mut keeper, path, context.now_us()) {
-                Ok(_) => context.debug(&format!("read {}", path.display())),
+                Ok(left) => settle(&mut keeper, left),
                 Err(error) => context.warn(&format!(
                     "{} is not used: {error}; it is written anew at the end",
                     path.display()
@@ -118,19 +117,13 @@ impl HikyuuServer {
             }
         }
         if let Some(lake) = &settings.warm_start {
-            lake::read(&mut keeper, lake, settings.keep_days, &context)?;
+            lake::read(&mut keeper, lake, settings.keep_days, &context, &mut settle)?;
         }
-        keeper.settle();
-        let counters = Arc::<Counters>::default();
-        let patience = settings.stall_timeout.mul_f64(PATIENCE);
-        let budget = Budget::new(settings.transfer_memory, patience);
-        let store = Arc::clone(keeper.store());
-        let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&budget), settings);
+        let (counters, store) = (Arc::<Counters>::default(), Arc::clone(keeper.store()));
         let server =
-            Server::start(settings.clone(), context.clone(), desk, budget, Arc::clone(&counters))?;
-        let (told, throttle) = (Told::default(), Throttle::default());
-        let mut sink =
-            Self { context, server: Some(server), keeper, counters, told, image, throttle };
+            Server::start(settings.clone(), context.clone(), store, Arc::clone(&counters))?;
+        let (told, server) = (Told::default(), Some(server));
+        let mut sink = Self { context, server, keeper, counters, told, image, throttle };
         sink.report();
         Ok(sink)
     }
@@ -143,41 +136,6 @@ impl HikyuuServer {
             ))
         })?;
         Ok(folder.join(IMAGE))
-    }
-
-    /// Counts what was left out, and makes room.
-    fn settle(&mut self, left: Left) {
-        for (reason, records) in [
-            ("bad_time", left.bad_time),
-            ("bad_symbol", left.bad_symbol),
-            ("bad_bar", left.bad_bar),
-        ] {
-            if records > 0 {
-                self.context.dropped(reason, records);
-            }
-        }
-        for (metric, records) in
-            [("records_outdated_total", left.outdated), ("records_known_total", left.known)]
-        {
-            if records > 0 {
-                self.context.count(metric, records);
-            }
-        }
-        let (forgotten, left_from) = self.keeper.settle();
-        if forgotten > 0 {
-            self.context.count("ticks_forgotten_total", forgotten);
-            let mut datetime = DatetimeText::default();
-            let from =
-                String::from_utf8_lossy(datetime.format(left_from.unwrap_or(0))).into_owned();
-            let line = format!(
-                "max_memory is used up: {forgotten} ticks from before {from} were forgotten; raise \
-                 max_memory, or lower keep"
-            );
-            if let Some(line) = self.throttle.pass(line) {
-                self.context.warn(&line);
-            }
-        }
-        self.report();
     }
 
     /// Tells the host what the server did.
@@ -205,5 +163,50 @@ impl HikyuuServer {
     #[cfg(test)]
     pub(crate) fn addresses(&self) -> Vec<String> {
         self.server.as_ref().map(Server::addresses).unwrap_or_default()
+    }
+}
+
+/// Counts what was left out, and makes room.
+fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttle) {
+    for (reason, records) in
+        [("bad_time", left.bad_time), ("bad_symbol", left.bad_symbol), ("bad_bar", left.bad_bar)]
+    {
+        if records > 0 {
+            context.dropped(reason, records);
+        }
+    }
+    for (metric, records) in
+        [("records_outdated_total", left.outdated), ("records_known_total", left.known)]
+    {
+        if records > 0 {
+            context.count(metric, records);
+        }
+    }
+    let Forgotten { ticks, from, is_full } = keeper.settle();
+    if ticks > 0 {
+        context.count("ticks_forgotten_total", ticks);
+    }
+    let mut datetime = DatetimeText::default();
+    let line = match from {
+        _ if is_full => {
+            "max_memory is used up, and there is nothing left to forget: raise it, let \
+                         the bars before this sink have fewer periods, or send it fewer securities"
+                .to_owned()
+        }
+        Some(oldest) => {
+            let from_us = match oldest {
+                Oldest::Tick(time_us) => time_us,
+                Oldest::Day(day) => day * DAY_US - EXCHANGE_OFFSET_US,
+            };
+            format!(
+                "max_memory is used up: {ticks} ticks, those before about {}, were forgotten; \
+                 raise max_memory, or lower keep",
+                String::from_utf8_lossy(datetime.format(from_us))
+            )
+        }
+        None => return,
+    };
+    if let Some(line) = throttle.pass(line) {
+        context.warn(&line);
     }
 }

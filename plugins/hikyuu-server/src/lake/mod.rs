@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Context, PluginError};
+use plugin_api::{
+    Context, PluginError,
+    schemas::time::{ExchangeTime, parse_date},
+};
 
 use crate::store::{Keeper, Left};
 
@@ -25,12 +28,12 @@ const QUOTES: &str = "spot-";
 /// Pause between lines that tell how far the reading is.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Tells whether there is a lake at all.
+/// Tells whether that can be a lake. One that nobody has made yet can: the sink beside this one may.
 ///
 /// # Errors
-/// `Config` when there is no such folder.
+/// `Config` when it is something else than a folder.
 pub fn check(lake: &Path) -> Result<(), PluginError> {
-    if lake.is_dir() {
+    if lake.is_dir() || !lake.exists() {
         return Ok(());
     }
     Err(PluginError::config(format!(
@@ -48,21 +51,27 @@ pub fn read(
     lake: &Path,
     days: usize,
     context: &Context,
+    settle: &mut impl FnMut(&mut Keeper, Left),
 ) -> Result<(), PluginError> {
     check(lake)?;
-    let files = files(lake, days).map_err(|error| {
+    if !lake.exists() {
+        context.info(&format!("warm start: there is no {} yet", lake.display()));
+        return Ok(());
+    }
+    let today = ExchangeTime::from_utc_us(context.now_us()).day;
+    let files = files(lake, days, today).map_err(|error| {
         PluginError::config(format!(
             "warm_start: cannot list {}: {error}; check its permissions",
             lake.display()
         ))
     })?;
     let begun = Instant::now();
-    let (mut rows, mut left, mut told) = (0, Left::default(), begun);
+    let (mut rows, mut told) = (0, begun);
     for (done, file) in files.iter().enumerate() {
         if context.is_stopping() {
             return Ok(());
         }
-        match read_file(keeper, file, context.now_us(), &mut left) {
+        match read_file(keeper, file, context.now_us(), settle) {
             Ok(taken) => rows += taken,
             Err(fault) => context.warn(&format!(
                 "warm_start: {} is left out from where it cannot be read: {fault}",
@@ -91,11 +100,11 @@ fn read_file(
     keeper: &mut Keeper,
     file: &Path,
     now_us: i64,
-    left: &mut Left,
+    settle: &mut impl FnMut(&mut Keeper, Left),
 ) -> Result<u64, String> {
     let mut read = |path: &Path| {
         // a damaged file can make its reader panic
-        catch_unwind(AssertUnwindSafe(|| rows::read(keeper, path, now_us, left)))
+        catch_unwind(AssertUnwindSafe(|| rows::read(keeper, path, now_us, settle)))
             .unwrap_or_else(|_| Err("its reader failed, so it is damaged".to_owned()))
     };
     match read(file) {
@@ -115,20 +124,43 @@ fn finished(file: &Path) -> Option<PathBuf> {
     Some(file.with_file_name(format!("{stem}{WHOLE}")))
 }
 
-/// The files to read, oldest first.
-fn files(lake: &Path, days: usize) -> io::Result<Vec<PathBuf>> {
+/// The files to read, oldest first. `today` is counted from 1970-01-01.
+fn files(lake: &Path, days: usize, today: i64) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    list(lake, None, &mut files)?;
+    list(lake, Folder::Undated, &mut files)?;
     // bars of a month carry its last day, which may lie ahead
-    let of_quotes = files.iter().filter(|(_, path)| written(path).starts_with(QUOTES));
-    let dates: BTreeSet<_> = of_quotes.filter_map(|(date, _)| date.clone()).collect();
-    let first = dates.len().saturating_sub(days);
-    let first = dates.into_iter().nth(first);
-    files.retain(|(date, _)| date.is_none() || *date >= first);
-    files.sort_by(|(one_date, one), (other_date, other)| {
-        (one_date, written(one)).cmp(&(other_date, written(other)))
+    let first = first_day(&files, days, today, |name| name.starts_with(QUOTES))
+        .or_else(|| first_day(&files, days, today, |_| true));
+    files.retain(|(folder, path)| match folder {
+        Folder::Undated => true,
+        // nothing in it has a time
+        Folder::Other => false,
+        Folder::Of(day) => {
+            let is_ahead = *day > today && written(path).starts_with(QUOTES);
+            first.is_none_or(|first| *day >= first) && !is_ahead
+        }
+    });
+    files.sort_by(|(one_folder, one), (other_folder, other)| {
+        (one_folder, written(one)).cmp(&(other_folder, written(other)))
     });
     Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The first of the last `days` until today that have files of those names.
+fn first_day(
+    files: &[(Folder, PathBuf)],
+    days: usize,
+    today: i64,
+    counts: impl Fn(&str) -> bool,
+) -> Option<i64> {
+    let of_files = files.iter().filter(|(_, path)| counts(&written(path)));
+    let seen: BTreeSet<_> = of_files
+        .filter_map(|(folder, _)| match folder {
+            Folder::Of(day) if *day <= today => Some(*day),
+            _ => None,
+        })
+        .collect();
+    seen.into_iter().rev().take(days).min()
 }
 
 /// By its name a file tells when it was begun.
@@ -137,22 +169,37 @@ fn written(path: &Path) -> String {
     name.trim_start_matches('.').to_owned()
 }
 
-fn list(
-    folder: &Path,
-    date: Option<&str>,
-    files: &mut Vec<(Option<String>, PathBuf)>,
-) -> io::Result<()> {
+fn list(folder: &Path, kind: Folder, files: &mut Vec<(Folder, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (name, path) = (entry.file_name(), entry.path());
         let name = name.to_string_lossy();
         if entry.file_type()?.is_dir() {
-            list(&path, name.strip_prefix("date=").or(date), files)?;
+            list(&path, name.strip_prefix("date=").map_or(kind, Folder::named), files)?;
         } else if name.ends_with(WHOLE) || name.ends_with(UNFINISHED) {
-            files.push((date.map(str::to_owned), path));
+            files.push((kind, path));
         }
     }
     Ok(())
+}
+
+/// What the name of a folder says of the files in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Folder {
+    /// Nothing.
+    Undated,
+    /// That they are of a day, counted from 1970-01-01.
+    Of(i64),
+    /// That they are of no day.
+    Other,
+}
+
+impl Folder {
+    /// By what follows `date=`.
+    fn named(date: &str) -> Self {
+        let midnight = parse_date(date).and_then(|day| ExchangeTime::from_civil(day, (0, 0, 0, 0)));
+        midnight.map_or(Self::Other, |us| Self::Of(ExchangeTime::from_utc_us(us).day))
+    }
 }
 
 #[cfg(test)]
@@ -174,8 +221,11 @@ mod tests {
         make("kind=bar/date=2021-12-31/bar-2-a.parquet");
         make("kind=spot/date=2021-12-02/.writer-a.lock");
         make("spot-0-a.parquet");
+        make("kind=spot/date=2021-12-09/spot-5-a.parquet");
+        make("kind=spot/date=__HIVE_DEFAULT_PARTITION__/spot-5-a.parquet");
+        let Folder::Of(today) = Folder::named("2021-12-03") else { panic!() };
         let names = |days| {
-            let files = files(lake.path(), days).unwrap();
+            let files = files(lake.path(), days, today).unwrap();
             files.iter().map(|path| written(path)).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(
@@ -191,8 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_a_fault_of_the_configuration() {
-        let error = check(Path::new("/nowhere/lake")).unwrap_err();
-        assert!(error.message.contains("/nowhere/lake") && error.message.contains("parquet"));
+    fn what_is_no_folder_is_a_fault_of_the_configuration() {
+        assert!(check(Path::new("/nowhere/lake")).is_ok(), "it may be made later");
+        let error = check(Path::new("/dev/null")).unwrap_err();
+        assert!(error.message.contains("/dev/null") && error.message.contains("parquet"));
     }
 }

@@ -25,7 +25,12 @@ const BOOK: [&str; 4] = ["bid", "bid_volume", "ask", "ask_volume"];
 ///
 /// # Errors
 /// What is wrong with the file. Rows before that were taken in.
-pub fn read(keeper: &mut Keeper, path: &Path, now_us: i64, left: &mut Left) -> Result<u64, String> {
+pub fn read(
+    keeper: &mut Keeper,
+    path: &Path,
+    now_us: i64,
+    settle: &mut impl FnMut(&mut Keeper, Left),
+) -> Result<u64, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
@@ -45,12 +50,13 @@ pub fn read(keeper: &mut Keeper, path: &Path, now_us: i64, left: &mut Left) -> R
     let mut rows = 0;
     for part in parts {
         let part = part.map_err(|error| error.to_string())?;
-        let columns = Columns(&part);
+        let (columns, mut left) = (Columns(&part), Left::default());
         if is_bars {
-            columns.take_bars(keeper, now_us, left)?;
+            columns.take_bars(keeper, now_us, &mut left)?;
         } else {
-            columns.take_spots(keeper, now_us, left)?;
+            columns.take_spots(keeper, now_us, &mut left)?;
         }
+        settle(keeper, left);
         rows += part.num_rows() as u64;
     }
     Ok(rows)
@@ -108,7 +114,7 @@ impl<'a> Columns<'a> {
                 closed: true,
                 quality_score: None,
             };
-            keeper.take_bar(&bar, now_us, left);
+            keeper.merge_bar(&bar, now_us, left);
         }
         Ok(())
     }

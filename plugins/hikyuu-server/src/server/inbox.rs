@@ -3,7 +3,12 @@
 //! A message is its length, the words that lead its answer back (the last has its highest bit set),
 //! and the question.
 
-use std::{io, os::fd::OwnedFd, sync::Arc, time::Duration};
+use std::{
+    io,
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use plugin_api::ByteSize;
 use rustix::{
@@ -22,6 +27,14 @@ use crate::{
 const ROOM: usize = 64 << 10;
 /// Lengths above this are no messages but a stream that is out of step.
 const LARGEST_SKIPPED: u64 = 4 << 30;
+/// Memory that a request takes while it is read and looked up, in its own sizes.
+const WEIGHT: usize = 6;
+/// Requests of the largest size that are read at a time.
+const LARGEST_AT_A_TIME: usize = 4;
+/// Bytes a second that a message comes with at least, after `stall_timeout`.
+const SLOWEST: u64 = 1 << 20;
+/// Share of `stall_timeout` that a request waits for memory, so that its client still waits for it.
+const PATIENCE: f64 = 0.8;
 /// Most bytes of the words that lead back: a question passes through 15 devices at most.
 const LONGEST_HEADER: usize = 64;
 
@@ -34,6 +47,8 @@ pub enum Incoming<'a> {
         header: &'a [u8],
         /// The question itself.
         body: &'a [u8],
+        /// Until when its client waits for the answer.
+        deadline: Instant,
     },
     /// A message that was passed over.
     Refused {
@@ -65,9 +80,16 @@ pub struct Inbox<'a> {
     filled: usize,
     /// Bytes of the last message.
     used: usize,
+    /// When the message that is read must have come; `None` before it begins.
+    due: Option<Instant>,
     /// Whether the socket has a limit for waiting.
     is_hurried: bool,
     share: Option<Share>,
+}
+
+/// Memory that the requests of all clients may take.
+pub fn budget(settings: &Settings) -> Arc<Budget> {
+    Budget::new(LARGEST_AT_A_TIME * WEIGHT * settings.max_request)
 }
 
 impl<'a> Inbox<'a> {
@@ -87,6 +109,7 @@ impl<'a> Inbox<'a> {
             bytes: Vec::new(),
             filled: 0,
             used: 0,
+            due: None,
             is_hurried: false,
             share: None,
         }
@@ -97,6 +120,7 @@ impl<'a> Inbox<'a> {
         self.bytes.copy_within(self.used..self.filled, 0);
         self.filled -= self.used;
         self.used = 0;
+        self.due = None;
         let head = self.framing.head(0).len();
         self.fill(head)?;
         if self.framing == Framing::Unix && self.bytes[0] != 1 {
@@ -111,6 +135,9 @@ impl<'a> Inbox<'a> {
         if len > LARGEST_SKIPPED {
             return Err(Farewell::Fault(format!("announced a message of {len} bytes")));
         }
+        let begun = Instant::now();
+        self.due = Some(begun + self.stall + Duration::from_secs(len / SLOWEST));
+        let deadline = begun + self.stall.mul_f64(PATIENCE);
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         if size > self.largest {
             let refusal = Refusal::failed(format!(
@@ -119,7 +146,7 @@ impl<'a> Inbox<'a> {
             ));
             return self.pass_over(head, len, refusal);
         }
-        match self.budget.take(size) {
+        match self.budget.take(WEIGHT * size, deadline) {
             Ok(share) => self.share = Some(share),
             Err(_) => {
                 let refusal = Refusal::failed("too many large requests at once; ask again");
@@ -131,7 +158,7 @@ impl<'a> Inbox<'a> {
         let message = &self.bytes[head..self.used];
         let header = header_len(message).ok_or_else(no_header)?;
         let (header, body) = message.split_at(header);
-        Ok(Incoming::Request { header, body })
+        Ok(Incoming::Request { header, body, deadline })
     }
 
     /// After a message was answered: gives large room back.
@@ -160,7 +187,7 @@ impl<'a> Inbox<'a> {
         let mut scrap = vec![0; ROOM];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROOM);
-            left -= receive(self.socket, &mut scrap[..most], self.stall)? as u64;
+            left -= self.receive(&mut scrap[..most])? as u64;
         }
         self.hurry(false)?;
         Ok(Incoming::Refused { header, refusal })
@@ -177,9 +204,21 @@ impl<'a> Inbox<'a> {
             if self.bytes.len() < room {
                 self.bytes.resize(room, 0);
             }
-            self.filled += receive(self.socket, &mut self.bytes[self.filled..], self.stall)?;
+            let mut bytes = std::mem::take(&mut self.bytes);
+            let received = self.receive(&mut bytes[self.filled..]);
+            self.bytes = bytes;
+            self.filled += received?;
         }
         self.hurry(false)
+    }
+
+    /// Reads once. A message that comes byte by byte must not hold its room for ever.
+    fn receive(&self, buffer: &mut [u8]) -> Result<usize, Farewell> {
+        let count = receive(self.socket, buffer, self.stall)?;
+        if self.due.is_some_and(|due| Instant::now() > due) {
+            return Err(Farewell::Fault("sends its request too slowly".to_owned()));
+        }
+        Ok(count)
     }
 
     fn hurry(&mut self, is_hurried: bool) -> Result<(), Farewell> {

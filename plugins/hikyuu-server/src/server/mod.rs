@@ -14,17 +14,18 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use plugin_api::{Context, PluginError};
 use rustix::net::{Shutdown, shutdown, sockopt};
-use sp::{Address, Listener, Protocol, Throttle, greeting, send_all};
+use sp::{Address, Listener, Protocol, Throttle, greeting, send_by};
 
 use crate::{
     answer::{Answer, Desk},
     budget::Budget,
     options::Settings,
+    store::Store,
 };
 use inbox::{Farewell, Inbox, Incoming};
 
@@ -34,6 +35,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, e.g. while there are no file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes a second that an answer is taken with at least, after `stall_timeout`.
+const SLOWEST: u64 = 1 << 20;
 /// Stack of a client's thread, bytes.
 const STACK: usize = 256 << 10;
 
@@ -60,7 +63,8 @@ struct Shared {
     settings: Settings,
     context: Context,
     desk: Desk,
-    budget: Arc<Budget>,
+    /// Memory of requests and of answers.
+    budgets: [Arc<Budget>; 2],
     counters: Arc<Counters>,
     throttle: Throttle,
     clients: Mutex<Clients>,
@@ -82,16 +86,17 @@ impl Server {
     pub fn start(
         settings: Settings,
         context: Context,
-        desk: Desk,
-        budget: Arc<Budget>,
+        store: Arc<Store>,
         counters: Arc<Counters>,
     ) -> Result<Self, PluginError> {
         let bound = bind(&settings.listen, settings.ipc_mode).map_err(PluginError::fatal)?;
+        let answers = Budget::new(settings.transfer_memory);
+        let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
         let shared = Arc::new(Shared {
+            budgets: [inbox::budget(&settings), answers],
             settings,
             context,
             desk,
-            budget,
             counters,
             throttle: Throttle::default(),
             clients: Mutex::default(),
@@ -132,6 +137,7 @@ impl Drop for Server {
         let mut clients = self.shared.lock();
         clients.is_closing = true;
         self.shared.changed.notify_all();
+        self.shared.budgets.iter().for_each(|budget| budget.close());
         for (listener, _) in &self.listeners {
             listener.stop();
         }
@@ -223,8 +229,9 @@ impl Shared {
     }
 
     fn serve(&self, id: u64, (socket, framing, peer): &(Arc<OwnedFd>, sp::Framing, String)) {
+        let seat = Seat { of: self, id };
         let farewell = self.converse(socket, *framing);
-        self.dismiss(id);
+        drop(seat);
         if let Farewell::Fault(text) = farewell {
             self.warn(format!("client {peer} {text}; its connection was closed"));
         }
@@ -242,19 +249,21 @@ impl Shared {
                 return Farewell::Fault(format!("has a socket without limits: {error}"));
             }
         }
-        let mut inbox = Inbox::new(socket, framing, &self.settings, Arc::clone(&self.budget));
+        let mut inbox = Inbox::new(socket, framing, &self.settings, Arc::clone(&self.budgets[0]));
         loop {
             let answer = match inbox.next() {
-                Ok(Incoming::Request { header, body }) => self.desk.answer(body, header.to_vec()),
+                Ok(Incoming::Request { header, body, deadline }) => {
+                    self.desk.answer(body, header.to_vec(), deadline)
+                }
                 Ok(Incoming::Refused { header, refusal }) => self.desk.refusal(&refusal, header),
                 Err(farewell) => return farewell,
             };
             inbox.tidy();
             if let Err(error) = self.send(socket, framing, &answer) {
                 return match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        Farewell::Fault(format!("took nothing of its answer for {stall:?}"))
-                    }
+                    io::ErrorKind::WouldBlock => Farewell::Fault(format!(
+                        "took nothing of its answer for {stall:?}, or too little"
+                    )),
                     _ => Farewell::Left,
                 };
             }
@@ -263,7 +272,9 @@ impl Shared {
 
     fn send(&self, socket: &OwnedFd, framing: sp::Framing, answer: &Answer) -> io::Result<()> {
         let head = framing.head(answer.bytes.len());
-        send_all(socket, &mut [IoSlice::new(&head), IoSlice::new(&answer.bytes)])?;
+        let slowest = Duration::from_secs(answer.bytes.len() as u64 / SLOWEST);
+        let due = Instant::now() + self.settings.stall_timeout + slowest;
+        send_by(socket, &mut [IoSlice::new(&head), IoSlice::new(&answer.bytes)], due)?;
         let Counters { answered_bytes, .. } = &*self.counters;
         answered_bytes.fetch_add(answer.bytes.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -277,6 +288,18 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client's place, free again when dropped.
+struct Seat<'a> {
+    of: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.of.dismiss(self.id);
     }
 }
 

@@ -49,6 +49,15 @@ impl Bar {
     }
 }
 
+fn values_of(row: &BarRow) -> [f64; VALUES] {
+    std::array::from_fn(|at| {
+        let mut bytes = [0; 8];
+        let from = HEAD + at * Writer::FLOAT + 1;
+        bytes.copy_from_slice(&row[from..from + 8]);
+        f64::from_be_bytes(bytes)
+    })
+}
+
 fn day_of_bar(time_us: i64) -> i64 {
     day_of(time_us - 1)
 }
@@ -71,15 +80,8 @@ impl Bars {
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Bar> {
-        self.times_us.iter().zip(&self.rows).map(|(time_us, row)| {
-            let values = std::array::from_fn(|at| {
-                let mut bytes = [0; 8];
-                let from = HEAD + at * Writer::FLOAT + 1;
-                bytes.copy_from_slice(&row[from..from + 8]);
-                f64::from_be_bytes(bytes)
-            });
-            Bar { time_us: *time_us, values }
-        })
+        let bars = self.times_us.iter().zip(&self.rows);
+        bars.map(|(time_us, row)| Bar { time_us: *time_us, values: values_of(row) })
     }
 
     /// Those at or after a moment.
@@ -112,10 +114,16 @@ impl Bars {
         }
     }
 
-    /// Puts a sound bar from elsewhere in, unless it is here.
+    /// Puts a sound bar from elsewhere in, unless a later state of it is here: what was traded
+    /// within a bar only grows.
     pub fn merge(&mut self, bar: Bar, datetime: &mut DatetimeText) {
-        if self.times_us.binary_search(&bar.time_us).is_err() {
-            self.put(bar, datetime);
+        let is_later = |row: &BarRow| {
+            let [.., amount, volume] = values_of(row);
+            (amount, volume) > (bar.values[4], bar.values[5])
+        };
+        match self.times_us.binary_search(&bar.time_us) {
+            Ok(at) if is_later(&self.rows[at]) => {}
+            _ => self.put(bar, datetime),
         }
     }
 
@@ -168,9 +176,10 @@ mod tests {
         assert_eq!(closes(&bars), [1.5, 2.5, 3.0, 4.0]);
         assert_eq!(bars.since(3 * 60_000_000).len(), 2, "the bar asked for is there");
         assert_eq!(bars.since(3 * 60_000_000 + 1).len(), 1);
-        bars.merge(bar(4, 9.0), &mut DatetimeText::default());
-        bars.merge(bar(0, 0.5), &mut DatetimeText::default());
-        assert_eq!(closes(&bars), [0.5, 1.5, 2.5, 3.0, 4.0]);
+        for (minute, close) in [(4, 9.0), (1, 1.0), (0, 0.5)] {
+            bars.merge(bar(minute, close), &mut DatetimeText::default());
+        }
+        assert_eq!(closes(&bars), [0.5, 1.5, 2.5, 3.0, 9.0], "more was traded later");
     }
 
     #[test]

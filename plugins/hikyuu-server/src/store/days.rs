@@ -28,6 +28,17 @@ impl Days {
         Self { most: most.max(1), seen: BTreeSet::new() }
     }
 
+    /// Gives the oldest day up, unless it is the only one; returns the oldest that is left.
+    pub fn give_up_oldest(&mut self) -> Option<i64> {
+        if self.seen.len() < 2 {
+            return None;
+        }
+        self.seen.pop_first();
+        // what is older than that is outdated from now on
+        self.most = self.seen.len();
+        self.seen.first().copied()
+    }
+
     /// Takes a record's day in, counted from 1970-01-01.
     pub fn see(&mut self, day: i64) -> Verdict {
         if self.seen.contains(&day) {
@@ -60,5 +71,18 @@ mod tests {
         assert_eq!(days.see(3), Verdict::Outdated);
         assert_eq!(days.see(6), Verdict::Begins(6), "a day between two takes the oldest's place");
         assert_eq!(Days::new(0).see(1), Verdict::Begins(1));
+    }
+
+    #[test]
+    fn a_day_that_was_given_up_does_not_come_back() {
+        let mut days = Days::new(3);
+        (1..=3).for_each(|day| {
+            days.see(day);
+        });
+        assert_eq!(days.give_up_oldest(), Some(2));
+        assert_eq!(days.see(1), Verdict::Outdated);
+        assert_eq!(days.give_up_oldest(), Some(3));
+        assert_eq!(days.give_up_oldest(), None, "the newest stays");
+        assert_eq!(days.see(4), Verdict::Begins(4));
     }
 }

@@ -31,7 +31,16 @@ const FIRST_ROOM: usize = 4_096;
 /// When it cannot be written.
 pub fn save(keeper: &Keeper, path: &Path) -> io::Result<()> {
     let unfinished = path.with_extension("tmp");
-    let mut file = Summed::new(BufWriter::new(File::create(&unfinished)?));
+    let saved = write(keeper, &unfinished).and_then(|()| fs::rename(&unfinished, path));
+    if saved.is_err() {
+        // a half of it would only keep a full disk full; there may be none
+        let _ = fs::remove_file(&unfinished);
+    }
+    saved
+}
+
+fn write(keeper: &Keeper, path: &Path) -> io::Result<()> {
+    let mut file = Summed::new(BufWriter::new(File::create(path)?));
     file.bytes(MAGIC)?;
     file.number(VERSION)?;
     for (key, security) in keeper.each_security() {
@@ -60,8 +69,7 @@ pub fn save(keeper: &Keeper, path: &Path) -> io::Result<()> {
     let sum = file.hasher.finalize();
     let mut inner = file.inner;
     inner.write_all(&sum.to_le_bytes())?;
-    inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&unfinished, path)
+    inner.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
 /// Takes in what a file holds; what is of days that are no longer kept is left out.
@@ -247,6 +255,27 @@ mod tests {
         let again = folder.path().join("again");
         save(&read, &again).unwrap();
         assert_eq!(fs::read(&again).unwrap().len(), fs::read(&path).unwrap().len());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // a folder with something in it cannot be replaced
+        let path = folder.path().join("store");
+        fs::create_dir_all(path.join("full")).unwrap();
+        assert!(save(&filled(), &path).is_err());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_a_clock_that_was_ahead_is_not_taken_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        save(&filled(), &path).unwrap();
+        let mut read = keeper();
+        let left = load(&mut read, &path, NOW_US - 2 * 86_400_000_000).unwrap();
+        read.settle();
+        assert_eq!((figures(&read), left.bad_time), ((0, 0), 2_002));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use plugin_api::{
 };
 
 use super::{
-    Bar, Bars, Block, Held, Security, Store, Tick,
+    Bar, Bars, Block, Security, Store, Tick,
     days::{Days, Verdict},
     key_buffer, key_of,
     ticks::{Kept, day_of},
@@ -29,8 +29,6 @@ const FREED: usize = 20;
 /// How far another clock may be ahead of this one. More would let one bad record of tomorrow put an
 /// end to what is kept of today.
 const AHEAD_US: i64 = 3_600 * SECOND_US;
-/// How far the end of a bar within a day may be from its last quote.
-const LONGEST_BAR_US: i64 = 12 * 3_600 * SECOND_US;
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +56,26 @@ pub struct Left {
     pub known: u64,
 }
 
+/// What was forgotten because there was no more room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Forgotten {
+    /// Quotes.
+    pub ticks: u64,
+    /// What is left; `None` when nothing was forgotten.
+    pub from: Option<Oldest>,
+    /// Nothing more can go, and the bound is not kept.
+    pub is_full: bool,
+}
+
+/// The oldest that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oldest {
+    /// A whole day, counted from 1970-01-01.
+    Day(i64),
+    /// Quotes from about that time, microseconds since 1970 UTC.
+    Tick(i64),
+}
+
 /// Writes what readers find in a [`Store`].
 #[derive(Debug)]
 pub struct Keeper {
@@ -72,6 +90,8 @@ pub struct Keeper {
     ticks: u64,
     bars: u64,
     bytes: usize,
+    /// Room is made when there is more than so many bytes.
+    full_at: usize,
 }
 
 impl Keeper {
@@ -87,6 +107,7 @@ impl Keeper {
             ticks: 0,
             bars: 0,
             bytes: 0,
+            full_at: limits.bytes,
         }
     }
 
@@ -142,6 +163,21 @@ impl Keeper {
 
     /// Takes a bar in.
     pub fn take_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, left: &mut Left) {
+        self.convert_bar(bar, now_us, left, Bars::put);
+    }
+
+    /// Takes a bar from elsewhere in, unless a later state of it is here.
+    pub fn merge_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, left: &mut Left) {
+        self.convert_bar(bar, now_us, left, Bars::merge);
+    }
+
+    fn convert_bar(
+        &mut self,
+        bar: &BarRecord<'_>,
+        now_us: i64,
+        left: &mut Left,
+        put: fn(&mut Bars, Bar, &mut DatetimeText),
+    ) {
         let Some(ktype) = KType::of_period(bar.period) else {
             left.bad_bar += 1;
             return;
@@ -154,7 +190,7 @@ impl Keeper {
         let amount = bar.amount_cny / CNY_PER_WIRE_AMOUNT;
         let values = [bar.open, bar.high, bar.low, bar.close, amount, volume];
         let kept = Bar { time_us: bar.time_us, values };
-        self.put_bar((market, code), ktype, kept, now_us, left, Bars::put);
+        self.put_bar((market, code), ktype, kept, now_us, left, put);
     }
 
     fn put_bar(
@@ -170,16 +206,15 @@ impl Keeper {
             left.bad_bar += 1;
             return;
         }
-        // the bar of a year carries the year's last day
-        if ktype.is_within_day() {
-            if !is_time(bar.time_us, now_us.saturating_add(LONGEST_BAR_US)) {
-                left.bad_time += 1;
-                return;
-            }
-            if !self.is_kept_day(bar.day()) {
-                left.outdated += 1;
-                return;
-            }
+        let day = if ktype.is_within_day() { bar.day() } else { day_of(bar.time_us) };
+        let last_day = day_of(now_us.saturating_add(AHEAD_US)) + ktype.longest_wait();
+        if bar.time_us <= 0 || day > last_day {
+            left.bad_time += 1;
+            return;
+        }
+        if ktype.is_within_day() && !self.is_kept_day(day) {
+            left.outdated += 1;
+            return;
         }
         let Some(security) = self.security(market, code) else {
             left.bad_symbol += 1;
@@ -206,6 +241,10 @@ impl Keeper {
         left: &mut Left,
     ) {
         for block in blocks {
+            if !is_time(block.last_us, now_us) {
+                left.bad_time += u64::from(block.ticks);
+                continue;
+            }
             if !self.limits.ticks || !self.is_kept_day(block.day) {
                 left.outdated += u64::from(block.ticks);
                 continue;
@@ -224,12 +263,15 @@ impl Keeper {
         }
     }
 
-    /// After a batch: makes room if there is too much, and lets readers see the figures. Returns
-    /// how many quotes were forgotten, and the time of the oldest that is left where some were.
-    pub fn settle(&mut self) -> (u64, Option<i64>) {
-        let forgotten = if self.bytes > self.limits.bytes { self.make_room() } else { (0, None) };
-        self.ticks -= forgotten.0;
-        self.store.figures.forgotten.fetch_add(forgotten.0, Ordering::Relaxed);
+    /// After a batch: makes room if there is too much, and lets readers see the figures.
+    pub fn settle(&mut self) -> Forgotten {
+        let mut forgotten = Forgotten::default();
+        if self.bytes > self.full_at {
+            forgotten = self.make_room();
+            self.store.figures.forgotten.fetch_add(forgotten.ticks, Ordering::Relaxed);
+            // where nothing can go, the next try waits until there is more again
+            self.full_at = self.limits.bytes.max(self.bytes + self.bytes / FREED);
+        }
         self.store.figures.set(self.ticks, self.bars, self.bytes);
         forgotten
     }
@@ -254,43 +296,63 @@ impl Keeper {
             Verdict::Kept => true,
             Verdict::Outdated => false,
             Verdict::Begins(oldest) => {
-                self.for_each_held(|held, this| {
-                    let before = (held.ticks.size(), held.ticks.len());
-                    held.ticks.forget_before(oldest);
-                    this.bytes = this.bytes + held.ticks.size() - before.0;
-                    this.ticks = this.ticks + held.ticks.len() - before.1;
-                    for ktype in (0..KType::COUNT).filter_map(KType::by_index) {
-                        let bars = &mut held.bars[ktype.index()];
-                        if ktype.is_within_day() {
-                            let before = (bars.size(), bars.len() as u64);
-                            bars.forget_before(oldest);
-                            this.bytes = this.bytes + bars.size() - before.0;
-                            this.bars = this.bars + bars.len() as u64 - before.1;
-                        }
-                    }
-                });
+                self.forget_before(oldest);
                 true
             }
         }
     }
 
-    /// Forgets the oldest quotes of all securities until a part of the bound is free.
-    fn make_room(&mut self) -> (u64, Option<i64>) {
+    /// Forgets quotes and bars within a day of the days before that one.
+    fn forget_before(&mut self, oldest: i64) {
+        let securities: Vec<_> = self.securities.values().cloned().collect();
+        for security in securities {
+            let mut held = security.lock();
+            let before = (held.ticks.size(), held.ticks.len());
+            held.ticks.forget_before(oldest);
+            self.bytes = self.bytes + held.ticks.size() - before.0;
+            self.ticks = self.ticks + held.ticks.len() - before.1;
+            let types = (0..KType::COUNT).filter_map(KType::by_index);
+            for ktype in types.filter(|ktype| ktype.is_within_day()) {
+                let bars = &mut held.bars[ktype.index()];
+                let before = (bars.size(), bars.len() as u64);
+                bars.forget_before(oldest);
+                self.bytes = self.bytes + bars.size() - before.0;
+                self.bars = self.bars + bars.len() as u64 - before.1;
+            }
+        }
+    }
+
+    /// Forgets until a part of the bound is free: the oldest days, then the oldest quotes of the
+    /// last.
+    fn make_room(&mut self) -> Forgotten {
         let goal = self.limits.bytes - self.limits.bytes / FREED;
+        let before = self.ticks;
+        let mut from = None;
+        while self.bytes > goal
+            && let Some(oldest) = self.days.give_up_oldest()
+        {
+            self.forget_before(oldest);
+            from = Some(Oldest::Day(oldest));
+        }
+        if self.bytes > goal {
+            from = self.forget_blocks(goal).map(Oldest::Tick).or(from);
+        }
+        Forgotten { ticks: before - self.ticks, from, is_full: self.bytes > self.limits.bytes }
+    }
+
+    /// Forgets the oldest blocks of all securities; returns the time of the oldest that is left.
+    fn forget_blocks(&mut self, goal: usize) -> Option<i64> {
         let mut oldest = Vec::new();
         let securities: Vec<_> = self.securities.values().cloned().collect();
         for security in &securities {
             let held = security.lock();
             // the newest block of each stays, so that every security keeps its last quotes
-            let (_, old) = held
-                .ticks
-                .blocks()
-                .split_last()
-                .map_or((None, &[][..]), |(last, old)| (Some(last), old));
+            let blocks = held.ticks.blocks();
+            let old = &blocks[..blocks.len().saturating_sub(1)];
             oldest.extend(old.iter().map(|block| (block.first_us, security)));
         }
         oldest.sort_unstable_by_key(|(first_us, _)| *first_us);
-        let (mut forgotten, mut left_from) = (0, None);
+        let mut left_from = None;
         for (first_us, security) in oldest {
             left_from = Some(first_us);
             if self.bytes <= goal {
@@ -298,17 +360,10 @@ impl Keeper {
             }
             let mut held = security.lock();
             let before = held.ticks.size();
-            forgotten += held.ticks.forget_oldest();
+            self.ticks -= held.ticks.forget_oldest();
             self.bytes = self.bytes + held.ticks.size() - before;
         }
-        (forgotten, left_from.filter(|_| forgotten > 0))
-    }
-
-    fn for_each_held(&mut self, mut each: impl FnMut(&mut Held, &mut Self)) {
-        let securities: Vec<_> = self.securities.values().cloned().collect();
-        for security in securities {
-            each(&mut security.lock(), self);
-        }
+        left_from
     }
 
     /// Every security with what it holds, by name.

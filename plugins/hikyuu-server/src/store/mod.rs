@@ -21,7 +21,7 @@ use std::{
 pub use bars::BarRow;
 use bars::{Bar, Bars};
 pub use image::{load, save};
-pub use keeper::{Keeper, Left, Limits};
+pub use keeper::{Forgotten, Keeper, Left, Limits, Oldest};
 pub use tick::{MOST_LEVELS, Tick};
 pub use ticks::Block;
 use ticks::Ticks;

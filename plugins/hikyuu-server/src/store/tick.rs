@@ -17,6 +17,8 @@ pub const MOST_LEVELS: usize = 15;
 /// Fractions in which the differences of numbers are counted.
 const PRICE_SCALE: f64 = 1_000.0;
 const SIZE_SCALE: f64 = 100.0;
+/// Share of a number in which two that are the same may differ.
+const BLUR: f64 = 1e-12;
 /// Whole numbers up to here are exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -59,12 +61,13 @@ impl Tick {
         }
     }
 
-    /// Whether both say the same bit by bit.
+    /// Whether both are the same quote. Numbers that went through base units and back, as those
+    /// of a lake did, may differ in their last bits.
     pub fn is_same(&self, other: &Self) -> bool {
         self.time_us == other.time_us
             && self.levels == other.levels
             && self.values.len() == other.values.len()
-            && self.values.iter().zip(&other.values).all(|(one, two)| same(*one, *two))
+            && self.values.iter().zip(&other.values).all(|(one, two)| is_as_good_as(*one, *two))
     }
 
     /// Packs this quote behind `before`, which is what was packed last.
@@ -97,39 +100,6 @@ impl Tick {
                 }
             }
         }
-    }
-
-    /// Becomes the quote that was packed behind this one; takes it off the bytes. `None` when they
-    /// are damaged.
-    pub fn unpack<'b>(&mut self, bytes: &mut &'b [u8]) -> Option<Changes<'b>> {
-        let head = take_number(bytes)?;
-        let later = unzigzag(head >> 2);
-        let later_us = if head & 1 == 1 { later.checked_mul(SECOND_US)? } else { later };
-        self.time_us = self.time_us.wrapping_add(later_us);
-        let same_levels = head & 2 == 2;
-        if !same_levels {
-            self.levels = take(bytes)?;
-            if self.levels.iter().any(|count| usize::from(*count) > MOST_LEVELS) {
-                return None;
-            }
-            self.values.truncate(FIELDS);
-            self.values.resize(self.len(), 0.0);
-        }
-        let (bits, rest) = bytes.split_at_checked(self.values.len().div_ceil(8))?;
-        *bytes = rest;
-        let changes = Changes { bits, same_levels };
-        let values = self.values.len();
-        for place in changes.places().take_while(|place| *place < values) {
-            let token = take_number(bytes)?;
-            self.values[place] = if token == 1 {
-                f64::from_be_bytes(take(bytes)?)
-            } else {
-                let scale = self.scale(place);
-                let old = scaled(self.values[place], scale).unwrap_or(0);
-                unscaled(old.checked_add(unzigzag(token >> 1))?, scale)
-            };
-        }
-        Some(changes)
     }
 
     /// Numbers that a quote with these levels has.
@@ -173,51 +143,103 @@ impl Tick {
         }
         *row = writer.finish();
     }
+}
 
-    /// Writes what changed into the row of the quote before, which has as many levels.
-    pub fn patch_row(&self, changes: Changes<'_>, row: &mut [u8]) {
-        for place in changes.places() {
-            let at = place * Writer::FLOAT + self.lists_before(place) + 1;
-            let value = self.values.get(place).zip(row.get_mut(at..at + Writer::FLOAT - 1));
-            if let Some((value, bytes)) = value {
-                bytes.copy_from_slice(&value.to_be_bytes());
+/// Unpacks quotes, each from the one before it, and keeps what they stand for in an answer.
+#[derive(Debug)]
+pub struct Unpacker<'b> {
+    rest: &'b [u8],
+    tick: Tick,
+    /// The values in whole fractions, 0 where that would not give them back.
+    whole: Vec<i64>,
+    /// In which fractions each value is counted.
+    scales: Vec<f64>,
+    /// The quote as it stands in an answer behind its datetime.
+    row: Vec<u8>,
+    /// Where each value stands in it.
+    places: Vec<usize>,
+}
+
+impl<'b> Unpacker<'b> {
+    /// Begins with the first quote of a block.
+    pub fn new(packed: &'b [u8]) -> Self {
+        let (whole, scales, row, places) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut unpacker = Self { rest: packed, tick: Tick::default(), whole, scales, row, places };
+        unpacker.lay_out();
+        unpacker
+    }
+
+    /// Goes on to the next quote. `None` when the bytes are damaged.
+    pub fn advance(&mut self) -> Option<()> {
+        let head = take_number(&mut self.rest)?;
+        let later = unzigzag(head >> 2);
+        let later_us = if head & 1 == 1 { later.checked_mul(SECOND_US)? } else { later };
+        self.tick.time_us = self.tick.time_us.wrapping_add(later_us);
+        if head & 2 == 0 {
+            self.tick.levels = take(&mut self.rest)?;
+            if self.tick.levels.iter().any(|count| usize::from(*count) > MOST_LEVELS) {
+                return None;
+            }
+            self.tick.values.truncate(FIELDS);
+            self.lay_out();
+        }
+        let (bits, rest) = self.rest.split_at_checked(self.tick.values.len().div_ceil(8))?;
+        self.rest = rest;
+        for (at, bits) in bits.iter().enumerate() {
+            let mut bits = *bits;
+            while bits != 0 {
+                self.change(at * 8 + bits.trailing_zeros() as usize)?;
+                bits &= bits - 1;
             }
         }
+        Some(())
     }
 
-    /// How many lists have begun before that value or with it.
-    fn lists_before(&self, place: usize) -> usize {
-        let mut end = FIELDS;
-        if place < end {
-            return 0;
+    /// The quote.
+    pub fn tick(&self) -> &Tick {
+        &self.tick
+    }
+
+    /// The quote as it stands in an answer behind its datetime.
+    pub fn row(&self) -> &[u8] {
+        &self.row
+    }
+
+    fn change(&mut self, place: usize) -> Option<()> {
+        let value = self.tick.values.get_mut(place)?;
+        let token = take_number(&mut self.rest)?;
+        if token == 1 {
+            *value = f64::from_be_bytes(take(&mut self.rest)?);
+            self.whole[place] = scaled(*value, self.scales[place]).unwrap_or(0);
+        } else {
+            let whole = self.whole[place].checked_add(unzigzag(token >> 1))?;
+            self.whole[place] = whole;
+            *value = unscaled(whole, self.scales[place]);
         }
-        let begun = self.levels.iter().position(|count| {
-            end += usize::from(*count);
-            place < end
-        });
-        begun.map_or(self.levels.len(), |list| list + 1)
+        let at = self.places[place];
+        self.row[at..at + size_of::<f64>()].copy_from_slice(&value.to_be_bytes());
+        Some(())
     }
-}
 
-/// What a quote changed of the one before it.
-#[derive(Debug, Clone, Copy)]
-pub struct Changes<'b> {
-    bits: &'b [u8],
-    /// Whether the book has as many levels as before.
-    pub same_levels: bool,
-}
-
-impl Changes<'_> {
-    /// Places of the values that changed, ascending.
-    pub fn places(self) -> impl Iterator<Item = usize> {
-        self.bits.iter().enumerate().flat_map(|(at, bits)| {
-            let mut bits = *bits;
-            std::iter::from_fn(move || {
-                let bit = bits.trailing_zeros() as usize;
-                bits &= bits.wrapping_sub(1);
-                (bit < 8).then_some(at * 8 + bit)
-            })
-        })
+    /// After the number of levels changed: those of the book are 0 again.
+    fn lay_out(&mut self) {
+        let Self { tick, whole, scales, row, places, .. } = self;
+        tick.values.resize(tick.len(), 0.0);
+        row.clear();
+        tick.write_row(row);
+        scales.clear();
+        scales.extend((0..tick.values.len()).map(|place| tick.scale(place)));
+        whole.clear();
+        let values = tick.values.iter().zip(&*scales);
+        whole.extend(values.map(|(value, scale)| scaled(*value, *scale).unwrap_or(0)));
+        places.clear();
+        let mut at = 0;
+        let lists = tick.levels.iter().map(|count| (1, usize::from(*count)));
+        for (head, count) in std::iter::once((0, FIELDS)).chain(lists) {
+            at += head;
+            places.extend((0..count).map(|value| at + value * Writer::FLOAT + 1));
+            at += count * Writer::FLOAT;
+        }
     }
 }
 
@@ -231,6 +253,10 @@ impl PushLevels for Vec<f64> {
         self.extend(levels.iter().take(MOST_LEVELS));
         u8::try_from(self.len() - before).unwrap_or(u8::MAX)
     }
+}
+
+fn is_as_good_as(one: f64, two: f64) -> bool {
+    same(one, two) || (one - two).abs() < one.abs().max(two.abs()) * BLUR
 }
 
 /// Bit by bit, so that zero with a sign and what is no number come back as they were.
@@ -260,6 +286,7 @@ fn unzigzag(number: u64) -> i64 {
 
 /// Seven bits a byte, lowest first; the highest bit says that more follow. Times of records and
 /// differences of scaled numbers stay below 2^56, so their tokens have room for two bits more.
+#[allow(clippy::cast_possible_truncation)] // seven bits
 fn push_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
@@ -324,30 +351,42 @@ mod tests {
                 tick.pack(&before, &mut bytes);
                 before = tick.clone();
             }
-            let (mut rest, mut read) = (bytes.as_slice(), Tick::default());
-            let mut row = Vec::new();
+            let mut read = Unpacker::new(&bytes);
             for tick in &ticks {
-                let changes = read.unpack(&mut rest).unwrap();
-                prop_assert!(read.is_same(tick), "{:?} {:?}", read, tick);
-                if changes.same_levels && !row.is_empty() {
-                    read.patch_row(changes, &mut row);
-                } else {
-                    row.clear();
-                    read.write_row(&mut row);
-                }
-                let mut whole = Vec::new();
-                tick.write_row(&mut whole);
-                prop_assert_eq!(&row, &whole);
+                read.advance().unwrap();
+                let bits = |tick: &Tick| tick.values.iter().map(|it| it.to_bits()).collect::<Vec<_>>();
+                prop_assert_eq!(bits(read.tick()), bits(tick));
+                prop_assert!(read.tick().is_same(tick));
+                let mut row = Vec::new();
+                tick.write_row(&mut row);
+                prop_assert_eq!(read.row(), &row);
                 prop_assert_eq!(row.len(), tick.row_len());
             }
-            prop_assert!(rest.is_empty());
+            prop_assert!(read.rest.is_empty());
         }
 
         #[test]
         fn damaged_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let (mut rest, mut read) = (bytes.as_slice(), Tick::default());
-            while read.unpack(&mut rest).is_some() && !rest.is_empty() {}
+            let mut read = Unpacker::new(&bytes);
+            while read.advance().is_some() && !read.rest.is_empty() {}
         }
+    }
+
+    #[test]
+    fn a_quote_that_went_through_base_units_is_the_same() {
+        let wire = |amount: f64, volume: f64| Tick {
+            values: vec![8.5, 8.5, 8.5, 8.5, 8.5, amount, volume],
+            ..Tick::default()
+        };
+        for number in 1..20_000_u32 {
+            let (amount, volume) = (f64::from(number) * 7.0 * 0.0001, f64::from(number) * 0.01);
+            let base = ((amount * 10_000.0), (volume * 100.0).round());
+            let back = wire(base.0 / 10_000.0, base.1 / 100.0);
+            assert!(back.is_same(&wire(amount, volume)), "{number}");
+        }
+        assert!(!wire(1.0, 100.0).is_same(&wire(1.0, 100.01)));
+        assert!(wire(f64::NAN, f64::INFINITY).is_same(&wire(f64::NAN, f64::INFINITY)));
+        assert!(!wire(f64::INFINITY, 1.0).is_same(&wire(1.0, 1.0)));
     }
 
     #[test]

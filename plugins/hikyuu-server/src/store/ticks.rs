@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plugin_api::schemas::time::{ExchangeTime, SECOND_US};
 
-use super::tick::{Changes, Tick};
+use super::tick::{Tick, Unpacker};
 
 /// Quotes after which a new block begins.
 const BLOCK: u32 = 128;
@@ -34,19 +34,19 @@ impl Block {
         size_of::<Self>() + self.packed.capacity()
     }
 
-    /// Reads the quotes, one after the other, with what each changed of the one before it.
-    pub fn for_each_change(&self, mut each: impl FnMut(&Tick, Changes<'_>)) {
-        let (mut rest, mut tick) = (self.packed.as_slice(), Tick::default());
+    /// Reads the quotes, one after the other, each with its row of an answer.
+    pub fn for_each_row(&self, mut each: impl FnMut(&Tick, &[u8])) {
+        let mut unpacker = Unpacker::new(&self.packed);
         for _ in 0..self.ticks {
             // never of what this program packed
-            let Some(changes) = tick.unpack(&mut rest) else { return };
-            each(&tick, changes);
+            let Some(()) = unpacker.advance() else { return };
+            each(unpacker.tick(), unpacker.row());
         }
     }
 
     /// Reads the quotes, one after the other.
     pub fn for_each(&self, mut each: impl FnMut(&Tick)) {
-        self.for_each_change(|tick, _| each(tick));
+        self.for_each_row(|tick, _| each(tick));
     }
 
     fn push(&mut self, tick: &Tick, before: &Tick) {
