@@ -10,8 +10,6 @@ PLUGINS := bars clickhouse console filter hikyuu-server nng-pub nng-sub null par
 WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar
 WASM_TARGET := wasm32-wasip2
-# what the tests with the real Hikyuu load
-HIKYUU      := bars console hikyuu-dropin hikyuu-server nng-pub nng-sub null replay
 VENV    := target/venv
 # that has Hikyuu
 PYTHON  ?= python3
@@ -34,8 +32,9 @@ test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	cargo test --workspace
 
 test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder of its own (root, once 3 GB)
-	cargo build $(HIKYUU:%=-p dataserver-plugin-%) -p dataserver
-	cargo test -p dataserver-tests --test hikyuu -- --nocapture --test-threads 2
+	@# the whole workspace, as `make test` builds it: a selection would build libraries with other features
+	cargo build --workspace
+	cargo test --workspace --test hikyuu -- --nocapture --test-threads 2
 
 check: lint docs schemas-check test ## what CI runs
 
@@ -55,6 +54,7 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
 	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp
+	mkdir $(DIST)/sdk/config && cp config/trading_days.txt $(DIST)/sdk/config/
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
 	cp -r config $(DIST)/config
 	mv $(DIST)/config/systemd/* $(DIST)/systemd/ && rmdir $(DIST)/config/systemd
@@ -73,7 +73,7 @@ wasm-tests: packages-wasm
 lint: ## format and lint without changing anything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p dataserver-tests --test hikyuu -- -D warnings
+	cargo clippy --workspace --test hikyuu -- -D warnings
 
 docs: ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps

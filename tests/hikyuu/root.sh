@@ -11,10 +11,11 @@ set -euo pipefail
 root=${1:?usage: root.sh DIR}
 here=$(cd "$(dirname "$0")" && pwd)
 hikyuu=hikyuu==2.8.3
+wheels="$hikyuu pynng flatbuffers h5py"
 unavailable() { echo "$*" >&2; exit 75; }
 
 is_complete() {
-    [ "$(cat "$root/.complete" 2>/dev/null)" = "$hikyuu" ] \
+    [ "$(cat "$root/.complete" 2>/dev/null)" = "$wheels" ] \
         && [ -e "$root/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1" ]
 }
 
@@ -44,6 +45,6 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 "$here/enter.sh" "$root" sh -c "
     python3 -m venv /venv
-    PIP_FIND_LINKS= /venv/bin/pip install --quiet --no-cache-dir '$hikyuu' pynng flatbuffers h5py
+    PIP_FIND_LINKS= /venv/bin/pip install --quiet --no-cache-dir $wheels
 " >>"$root.log" 2>&1 || unavailable "pip could not install $hikyuu, see $root.log"
-echo "$hikyuu" >"$root/.complete"
+echo "$wheels" >"$root/.complete"
