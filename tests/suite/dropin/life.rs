@@ -223,7 +223,8 @@ fn the_users_own_pipeline_runs_with_plugins_of_both_kinds() {
     assert_answered(port);
     assert!(driver.log().contains("is left aside"), "{}", driver.log());
     assert!(driver.home.path().join(".hikyuu/mine").is_dir());
-    // it is watched as any pipeline
+    // it is watched as any pipeline, from when it is said to run
+    driver.wait_for("the data server runs", 1);
     let another = free_port();
     let changed = own.replace(&format!("{port}\"\n"), &format!("{another}\"\n"));
     fs::write(driver.home.path().join(".hikyuu/dataserver.toml"), changed).unwrap();
