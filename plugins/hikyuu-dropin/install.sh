@@ -15,9 +15,10 @@ folder=$HOME/.hikyuu/plugin
 complain() { echo "error: $*" >&2; exit 1; }
 
 [ -f "$library" ] || complain "$library is not there; build it with \`make dist\`, or name it"
-# without importing it: that would start Hikyuu
+# without importing it: that would start Hikyuu; and not in this folder, which may have one of that name
 locate='
 import importlib.util, sys
+sys.path = [folder for folder in sys.path if folder]
 found = importlib.util.find_spec(sys.argv[1])
 print(list(found.submodule_search_locations)[0] if found else "")'
 package=$("$python" -c "$locate" hikyuu 2>/dev/null) || package=
