@@ -70,12 +70,12 @@ wasm-tests: packages-wasm
 	cargo build --release --target $(WASM_TARGET) $(WASM_TESTS:%=-p dataserver-plugin-%)
 	plugins/c-passthrough/build.sh
 
-lint: ## format and lint without changing anything
+lint: packages-test ## format and lint without changing anything
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --test hikyuu -- -D warnings
 
-docs: ## the API documentation; a broken link is an error
+docs: packages-test ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps
 
 soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; SOAK_RUNS, SOAK_FIRST_SEED
@@ -97,7 +97,7 @@ schemas-check: venv ## fail when the committed code differs from the schemas
 
 venv: $(VENV)/.complete ## Python packages that tests and code generation use
 
-$(VENV)/.complete: tests/python/requirements.txt
+$(VENV)/.complete: tests/python/requirements.txt | packages-test
 	@echo "installing Python packages of $< into $(VENV)"
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<

@@ -18,7 +18,15 @@ const FILE: &str = "host.lock";
 /// A data folder that is in use, until this is dropped or the process ends in whatever way.
 #[derive(Debug)]
 pub struct HostLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for HostLock {
+    /// Processes that were forked from this one share the open file, and would keep the lock.
+    fn drop(&mut self) {
+        // closing it does the same where nobody shares it
+        let _ = self.file.unlock();
+    }
 }
 
 impl HostLock {
@@ -65,7 +73,7 @@ impl HostLock {
         std::fs::create_dir_all(data_dir)?;
         let file = File::create(data_dir.join(FILE))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }

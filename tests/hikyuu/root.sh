@@ -24,7 +24,8 @@ is_complete() {
 unshare --mount true 2>/dev/null || unavailable "this machine does not allow mount namespaces"
 
 # two that make it at a time would spoil it
-mkdir -p "$(dirname "$root")"
+mkdir -p "$(dirname "$root")" 2>/dev/null && { : >>"$root.lock"; } 2>/dev/null \
+    || unavailable "$(dirname "$root") cannot be written"
 exec 9>"$root.lock"
 flock 9
 is_complete && exit 0
@@ -34,15 +35,16 @@ command -v debootstrap >/dev/null \
     || unavailable "debootstrap is not installed, and apt-get could not install it, see $root.log"
 
 # an attempt that ended half way is thrown away
-rm -rf "$root"
+rm -rf --one-file-system "$root"
 mkdir -p "$root"
 echo "making a Debian 13 with $hikyuu in $root (some minutes, once)" >&2
 packages=python3,python3-venv,python3-pip,ca-certificates,libfaketime,libgomp1,libgl1,libglib2.0-0t64,libegl1
-debootstrap --variant=minbase --include=$packages trixie "$root" >"$root.log" 2>&1 \
+unshare --mount --propagation private debootstrap --variant=minbase --include=$packages trixie "$root" >"$root.log" 2>&1 \
     || unavailable "debootstrap failed, see $root.log"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 # the machine's own authorities, for networks that have one
-cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
+[ ! -e /etc/ssl/certs/ca-certificates.crt ] \
+    || cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 "$here/enter.sh" "$root" sh -c "
     python3 -m venv /venv
     PIP_FIND_LINKS= /venv/bin/pip install --quiet --no-cache-dir $wheels

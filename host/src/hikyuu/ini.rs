@@ -1,8 +1,8 @@
 //! Hikyuu's INI files.
 //!
-//! Sections in brackets, `key = value` or `key: value` under them, comments on lines of their own
-//! that begin with `;` or `#`. Names of keys are read without regard to case, as Python's reader
-//! has them; a key may come twice, and then the last one counts. UTF-8, with or without a mark.
+//! Sections in brackets, `key = value` or `key: value` under them; what follows a `;` is a comment,
+//! as is a line that begins with `#`. Names of keys are read without regard to case, as Python's
+//! reader has them; a key may come twice, and then the last one counts. UTF-8, with or without a mark.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,9 @@ impl Ini {
         let mut last: Option<String> = None;
         for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
             let number = index + 1;
-            let line = raw.trim();
-            if line.is_empty() || line.starts_with([';', '#']) {
+            // Hikyuu's reader ends a line at a semicolon, also within a value
+            let line = raw.split(';').next().unwrap_or_default().trim();
+            if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if let Some(rest) = line.strip_prefix('[') {
@@ -41,15 +42,16 @@ impl Ini {
                         "line {number}: a value before any section; write e.g. [hikyuu] above it"
                     )
                 })?;
-            // a line that is indented goes on with the value above it
+            // a line that is indented and no key goes on with the value above it
             if raw.starts_with([' ', '\t'])
+                && !line.contains('=')
                 && let Some(value) = last.as_ref().and_then(|key| values.get_mut(key))
             {
                 value.push('\n');
                 value.push_str(line);
                 continue;
             }
-            let at = line.find(['=', ':']).ok_or_else(|| {
+            let at = line.find('=').or_else(|| line.find(':')).ok_or_else(|| {
                 format!("line {number}: no `=` between key and value; write key = value")
             })?;
             let key = line[..at].trim_end().to_lowercase();
@@ -75,7 +77,7 @@ mod tests {
     #[test]
     fn a_file_of_hikyuus_is_read() {
         let text = "\u{feff}; made by HikyuuTDX\r\n[hikyuu]\r\ntmpdir = /s/tmp\r\n\
-                    quotation_server=tcp://192.168.1.2:9200\r\n;use_shm_server = True\r\n\
+                    \tquotation_server=tcp://192.168.1.2:9200 ; office\r\n;use_shm_server = True\r\n\
                     [block]\ntype  = qianlong\n指数板块 = zsbk.ini\n# c\n\n[kdata]\n;type = tdx\n\
                     ;dir = D:\\Tdx\ntype = clickhouse\nPort: 9000\npwd =\nlist = a\n  b\n";
         let ini = Ini::parse(text).unwrap();
@@ -118,7 +120,7 @@ mod tests {
         #[test]
         fn what_is_written_is_read(
             key in "[a-z_][a-z0-9_]{0,8}",
-            value in "[a-zA-Z0-9:/=;#._-][a-zA-Z0-9:/=;# ._-]{0,20}[a-z]",
+            value in "[a-zA-Z0-9:/=#._-][a-zA-Z0-9:/=# ._-]{0,20}[a-z]",
         ) {
             let ini = Ini::parse(&format!("[s]\n{key} = {value}\n")).unwrap();
             prop_assert_eq!(ini.get("s", &key), Some(value.as_str()));

@@ -127,8 +127,9 @@ fn clickhouse(text: &mut Text, server: &ClickHouse) {
     text.key("url", quoted(&url), "its HTTP interface");
     text.key("user", quoted(&server.user), "");
     if !server.password.0.is_empty() {
-        let variable = format!("${{{CLICKHOUSE_PASSWORD}:-}}");
-        text.key("password", text::with_variables(&variable), "`pwd` of hikyuu.ini");
+        let variable = format!("${{{CLICKHOUSE_PASSWORD}}}");
+        let source = "`pwd` of hikyuu.ini; with `dataserver run` set this variable";
+        text.key("password", text::with_variables(&variable), source);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use dataserver::{
-    config::{self, Draft, Faults, ProcessEnvironment},
+    config::{self, Draft, Faults},
     hikyuu::{Service, Settings, Surroundings},
 };
 
@@ -18,15 +18,21 @@ const WIDTH: usize = 100;
 /// What is wrong with the user's file, with `hikyuu.ini` or with the arguments.
 pub fn draft(home: &Home, arguments: &Arguments) -> Result<Draft, String> {
     let own = home.own_pipeline();
+    let settings = Settings::of_home(home.folder());
     if own.symlink_metadata().is_ok() {
         tracing::info!(
             addr = arguments.addr,
             "{} runs; what the start was called with is left aside",
             own.display()
         );
-        return config::load(&own, &ProcessEnvironment).map_err(|faults| shown(&faults));
+        // what the file does not ask for need not be there
+        let settings = settings.unwrap_or_else(|fault| {
+            tracing::warn!("nothing is taken from Hikyuu's settings: {fault}");
+            Settings::default()
+        });
+        return config::load(&own, &settings.environment()).map_err(|faults| shown(&faults));
     }
-    let settings = Settings::of_home(home.folder())?;
+    let settings = settings?;
     let service = Service {
         addr: arguments.addr.clone(),
         workers: arguments.work_num,

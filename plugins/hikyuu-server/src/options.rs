@@ -12,6 +12,8 @@ const MOST_DAYS: u64 = 366;
 const LEAST_MEMORY: u64 = 16 << 20;
 /// Smallest `max_request` and `transfer_memory`, bytes: a request for every listed share.
 const LEAST_TRANSFER: u64 = 1 << 20;
+/// Largest `max_request`, bytes.
+const MOST_REQUEST: u64 = 1 << 30;
 /// Shortest time after which a client counts as stalled.
 const SHORTEST_STALL: time::Duration = time::Duration::from_millis(100);
 /// Longest, so that the end of the host does not wait for ever.
@@ -40,7 +42,8 @@ options! {
         /// Default true.
         pub ticks: bool,
         /// Memory that what is kept may take; the oldest days go first, then the oldest ticks of the
-        /// last, which the log says. A day of 5,500 securities with a quote every 3 seconds takes about 1GiB. At least 16MiB. Default 2GiB.
+        /// last, which the log says. A day of 5,500 securities with a quote every 3 seconds, 50 bytes
+        /// each, takes about 1.5GiB with its bars. At least 16MiB. Default 2GiB.
         pub max_memory: ByteSize,
         /// Write what is kept into `data_dir` at the end, and read it at the next start.
         /// Default true.
@@ -49,7 +52,7 @@ options! {
         /// the start, e.g. after a crash. Default: none.
         pub warm_start: Option<PathBuf>,
         /// Largest request; a larger one is answered with an error. Up to four of that size are read
-        /// at a time, more wait. At least 1MiB. Default 16MiB.
+        /// at a time, more wait. 1MiB to 1GiB. Default 16MiB.
         pub max_request: ByteSize,
         /// Memory that answers under way may take together; more wait for their turn, and one that is
         /// larger is refused. At least 1MiB. Default 512MiB.
@@ -154,6 +157,10 @@ impl Settings {
         {
             faults
                 .push(format!("keep is {}; use whole days from 1d to {MOST_DAYS}d", options.keep));
+        }
+        if *options.max_request > MOST_REQUEST {
+            let (given, most) = (options.max_request, ByteSize(MOST_REQUEST));
+            faults.push(format!("max_request is {given}; use at most {most}"));
         }
         let sizes = [
             ("max_memory", options.max_memory, LEAST_MEMORY),

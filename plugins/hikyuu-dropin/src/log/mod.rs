@@ -4,12 +4,13 @@
 
 mod file;
 mod format;
+mod stderr;
 
-use std::{io, sync::Once};
+use std::sync::Once;
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use self::{file::LogFile, format::Hikyuu};
+use self::{file::LogFile, format::Hikyuu, stderr::Stderr};
 use crate::home::Home;
 
 /// Starts the log; once for the process.
@@ -22,7 +23,7 @@ pub fn start() {
             Err(problem) => (None, Some(problem)),
         };
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = fmt::layer().event_format(Hikyuu).with_ansi(false).with_writer(io::stderr);
+        let lines = fmt::layer().event_format(Hikyuu).with_ansi(false).with_writer(|| Stderr);
         let kept =
             file.map(|file| fmt::layer().event_format(Hikyuu).with_ansi(false).with_writer(file));
         // this library has a copy of its own of what is global there

@@ -89,7 +89,7 @@ pub struct Inbox<'a> {
 
 /// Memory that the requests of all clients may take.
 pub fn budget(settings: &Settings) -> Arc<Budget> {
-    Budget::new(LARGEST_AT_A_TIME * WEIGHT * settings.max_request)
+    Budget::new((LARGEST_AT_A_TIME * WEIGHT).saturating_mul(settings.max_request))
 }
 
 impl<'a> Inbox<'a> {
@@ -146,7 +146,7 @@ impl<'a> Inbox<'a> {
             ));
             return self.pass_over(head, len, refusal);
         }
-        match self.budget.take(WEIGHT * size, deadline) {
+        match self.budget.take(size.saturating_mul(WEIGHT), deadline) {
             Ok(share) => self.share = Some(share),
             Err(_) => {
                 let refusal = Refusal::failed("too many large requests at once; ask again");
@@ -181,9 +181,11 @@ impl<'a> Inbox<'a> {
         self.fill(head + LONGEST_HEADER.min(usize::try_from(len).unwrap_or(usize::MAX)))?;
         let header = header_len(&self.bytes[head..self.filled]).ok_or_else(no_header)?;
         let header = self.bytes[head..head + header].to_vec();
-        let mut left = len.saturating_sub((self.filled - head) as u64);
-        self.filled = 0;
-        self.hurry(true)?;
+        // the next message may lie behind it
+        let here = (self.filled - head).min(usize::try_from(len).unwrap_or(usize::MAX));
+        self.used = head + here;
+        let mut left = len - here as u64;
+        self.hurry(left > 0)?;
         let mut scrap = vec![0; ROOM];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROOM);

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 pub struct Days {
     most: usize,
     seen: BTreeSet<i64>,
+    /// Days before that one were given up.
+    first: i64,
 }
 
 /// What a record's day means for what is kept.
@@ -25,7 +27,7 @@ pub enum Verdict {
 impl Days {
     /// Keeps so many days, at least one.
     pub fn new(most: usize) -> Self {
-        Self { most: most.max(1), seen: BTreeSet::new() }
+        Self { most: most.max(1), seen: BTreeSet::new(), first: i64::MIN }
     }
 
     /// Gives the oldest day up, unless it is the only one; returns the oldest that is left.
@@ -34,9 +36,8 @@ impl Days {
             return None;
         }
         self.seen.pop_first();
-        // what is older than that is outdated from now on
-        self.most = self.seen.len();
-        self.seen.first().copied()
+        self.first = self.seen.first().copied()?;
+        Some(self.first)
     }
 
     /// Takes a record's day in, counted from 1970-01-01.
@@ -45,7 +46,8 @@ impl Days {
             return Verdict::Kept;
         }
         let is_full = self.seen.len() == self.most;
-        if is_full && self.seen.first().is_some_and(|oldest| day < *oldest) {
+        let is_oldest = self.seen.first().is_some_and(|oldest| day < *oldest);
+        if day < self.first || is_full && is_oldest {
             return Verdict::Outdated;
         }
         self.seen.insert(day);
@@ -83,6 +85,6 @@ mod tests {
         assert_eq!(days.see(1), Verdict::Outdated);
         assert_eq!(days.give_up_oldest(), Some(3));
         assert_eq!(days.give_up_oldest(), None, "the newest stays");
-        assert_eq!(days.see(4), Verdict::Begins(4));
+        assert_eq!(days.see(4), Verdict::Begins(3), "there is room for as many as ever");
     }
 }

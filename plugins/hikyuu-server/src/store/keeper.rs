@@ -269,8 +269,12 @@ impl Keeper {
         if self.bytes > self.full_at {
             forgotten = self.make_room();
             self.store.figures.forgotten.fetch_add(forgotten.ticks, Ordering::Relaxed);
-            // where nothing can go, the next try waits until there is more again
-            self.full_at = self.limits.bytes.max(self.bytes + self.bytes / FREED);
+        }
+        // where nothing can go, the next try waits until there is more again
+        if self.bytes <= self.limits.bytes {
+            self.full_at = self.limits.bytes;
+        } else if self.bytes > self.full_at {
+            self.full_at = self.bytes + self.bytes / FREED;
         }
         self.store.figures.set(self.ticks, self.bars, self.bytes);
         forgotten

@@ -95,6 +95,31 @@ fn questions_that_come_at_once_are_answered_in_order() {
 }
 
 #[test]
+fn a_question_behind_one_that_was_refused_is_answered() {
+    let bench = Bench::new(json!({ "max_request": "1MiB", "stall_timeout": "2s" }));
+    // four that announce as much as is allowed and send nothing of it
+    let mut holders: Vec<_> = (0..4).map(|_| RawClient::dial(&bench.address())).collect();
+    for client in &mut holders {
+        client.write(&raw::framed(0x8000_0001, &[0; 1 << 20])[..100]);
+    }
+    let mut client = RawClient::dial(&bench.address());
+    let mut padded = b"\x82\xa3cmd\xa4ping\xa1x\xc5\x9c\x40".to_vec();
+    padded.extend([0; 40_000]);
+    let mut both = raw::framed(0x8000_0001, &padded);
+    both.extend(raw::framed(0x8000_0002, b"\x81\xa3cmd\xa4ping"));
+    let refused = (0..1_000).any(|_| {
+        client.write(&both);
+        let (number, body) = client.read();
+        let first = read(&body);
+        assert_eq!(number, 0x8000_0001);
+        let (number, body) = client.read();
+        assert_eq!((number, read(&body)["ret"].as_u64()), (0x8000_0002, Some(0)));
+        first["msg"].as_str().is_some_and(|msg| msg.contains("too many large requests"))
+    });
+    assert!(refused);
+}
+
+#[test]
 fn words_that_lead_back_through_devices_are_kept() {
     let bench = Bench::new(json!({}));
     let mut client = RawClient::dial(&bench.address());
