@@ -260,6 +260,12 @@ fn what_the_commands_print_is_a_pipeline_file_that_passes_its_check() {
         printed.assert(0, &[said]);
         assert!(!printed.stdout.contains("geheim"), "{}", printed.stdout);
         bench.pipeline(&printed.stdout);
+        let password = "${HIKYUU_CLICKHOUSE_PASSWORD}";
+        if printed.stdout.contains(password) {
+            // a file alone has no password, and must not go on with none
+            bench.run(&["check", "--offline"]).assert(78, &["HIKYUU_CLICKHOUSE_PASSWORD"]);
+            bench.pipeline(&printed.stdout.replace(password, "from elsewhere"));
+        }
         bench.run(&["check", "--offline"]).assert(0, &["pipeline.toml is fine"]);
     }
 }

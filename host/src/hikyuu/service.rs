@@ -229,9 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn the_text_can_be_read_without_hikyuus_settings() {
+    fn a_password_that_nobody_gives_is_a_fault_and_not_an_empty_one() {
         let text = Service { save: true, ..service() }.pipeline(&settings()).unwrap();
-        let draft = load_text(&text, Path::new("/x.toml"), &ProcessEnvironment).unwrap();
-        assert!(draft.faults().is_empty(), "{text}");
+        let faults = match load_text(&text, Path::new("/x.toml"), &ProcessEnvironment) {
+            Ok(draft) => draft.faults(),
+            Err(faults) => faults,
+        };
+        let shown = faults.render(false, 100);
+        assert!(shown.contains(CLICKHOUSE_PASSWORD), "{shown}");
     }
 }
