@@ -100,7 +100,7 @@ fn a_question_behind_one_that_was_refused_is_answered() {
     // four that announce as much as is allowed and send nothing of it
     let mut holders: Vec<_> = (0..4).map(|_| RawClient::dial(&bench.address())).collect();
     for client in &mut holders {
-        client.write(&raw::framed(0x8000_0001, &[0; 1 << 20])[..100]);
+        client.write(&raw::framed(0x8000_0001, &[0; (1 << 20) - 4])[..100]);
     }
     let mut client = RawClient::dial(&bench.address());
     let mut padded = b"\x82\xa3cmd\xa4ping\xa1x\xc5\x9c\x40".to_vec();
