@@ -104,6 +104,13 @@ fn a_publisher_that_is_killed_and_comes_back_is_read_again() {
     host.wait_for("lost tcp://");
     std::fs::remove_dir_all(first.path("data")).unwrap();
     first.run(&["run"]).assert(0, &[]);
+    // the publisher's end is not yet the reader's
+    let labels = "component=\"bus\"";
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while host.metric(port, "dataserver_records_in_total", labels) < (day.records + 1) as f64 {
+        assert!(std::time::Instant::now() < deadline, "{}", host.log());
+        std::thread::yield_now();
+    }
     host.signal("TERM");
     let run = host.wait();
     run.assert(0, &[]);
