@@ -63,6 +63,30 @@ impl Address {
         parse(text, Use::Listen, &resolve)
     }
 
+    /// Reads the addresses of an option `listen`, in order, without doubles. What is wrong with them
+    /// is added to `faults`, each with its remedy; `example` is one to write where there is none.
+    pub fn listen_all(
+        texts: &[String],
+        example: &str,
+        resolve: impl Fn(&Path) -> PathBuf,
+        faults: &mut Vec<String>,
+    ) -> Vec<Self> {
+        let mut addresses: Vec<Self> = Vec::new();
+        for text in texts {
+            match Self::listen(text, &resolve) {
+                Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
+                    faults.push(format!("listen names \"{text}\" twice; drop one"));
+                }
+                Ok(address) => addresses.push(address),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if texts.is_empty() {
+            faults.push(format!("listen is empty; name an address, e.g. {example}"));
+        }
+        addresses
+    }
+
     /// Reads an address to dial: host and port are named. `resolve` makes a path absolute.
     ///
     /// # Errors

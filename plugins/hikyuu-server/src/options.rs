@@ -1,6 +1,9 @@
 //! What the `hikyuu-server` sink can be told.
 
-use std::{path::PathBuf, time};
+use std::{
+    path::{Path, PathBuf},
+    time,
+};
 
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
 use sp::Address;
@@ -150,7 +153,9 @@ impl Settings {
     /// `Config` that names every fault.
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
         let mut faults = Vec::new();
-        let listen = addresses(options.listen.texts(), context, &mut faults);
+        let resolve = |path: &Path| context.resolve(path);
+        let example = "tcp://127.0.0.1:9201";
+        let listen = Address::listen_all(options.listen.texts(), example, resolve, &mut faults);
         let days = options.keep.as_secs() / DAY.as_secs();
         if *options.keep != DAY * u32::try_from(days).unwrap_or(0)
             || !(1..=MOST_DAYS).contains(&days)
@@ -210,26 +215,9 @@ impl Settings {
     }
 }
 
-fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
-    let mut addresses: Vec<Address> = Vec::new();
-    for text in texts {
-        match Address::listen(text, |path| context.resolve(path)) {
-            Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
-                faults.push(format!("listen names \"{text}\" twice; drop one"));
-            }
-            Ok(address) => addresses.push(address),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if texts.is_empty() {
-        faults.push("listen is empty; name an address, e.g. tcp://127.0.0.1:9201".to_owned());
-    }
-    addresses
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, sync::Arc};
+    use std::sync::Arc;
 
     use plugin_api::{ErrorKind, serde_json::json, testing};
 

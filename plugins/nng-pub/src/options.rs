@@ -121,7 +121,9 @@ impl Settings {
     /// `Config` that names every fault.
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
         let mut faults = Vec::new();
-        let listen = addresses(&options.listen, context, &mut faults);
+        let resolve = |path: &Path| context.resolve(path);
+        let example = "tcp://127.0.0.1:9200";
+        let listen = Address::listen_all(&options.listen, example, resolve, &mut faults);
         if options.topic.len() > LONGEST_TOPIC {
             let len = options.topic.len();
             faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
@@ -168,23 +170,6 @@ impl Settings {
             audience_timeout: AUDIENCE_TIMEOUT,
         })
     }
-}
-
-fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
-    let mut addresses: Vec<Address> = Vec::new();
-    for text in texts {
-        match Address::listen(text, |path: &Path| context.resolve(path)) {
-            Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
-                faults.push(format!("listen names \"{text}\" twice; drop one"));
-            }
-            Ok(address) => addresses.push(address),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if texts.is_empty() {
-        faults.push("listen is empty; name an address, e.g. tcp://127.0.0.1:9200".to_owned());
-    }
-    addresses
 }
 
 #[cfg(test)]
