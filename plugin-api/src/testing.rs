@@ -197,19 +197,51 @@ pub fn check_options<T: DeserializeOwned + JsonSchema>(minimal: &Value) {
     assert!(options::<T>(unknown).is_err(), "an unknown option was taken");
 }
 
+/// How long a source may take in [`check_source`].
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    /// What each call of `next` is given to wait.
+    wait: Duration,
+    /// What a call may take beyond that.
+    grace: Duration,
+    /// Longest time without a batch.
+    idle: Duration,
+}
+
+const BOUNDS: Bounds = Bounds {
+    wait: Duration::from_millis(50),
+    grace: Duration::from_secs(2),
+    idle: Duration::from_secs(20),
+};
+
 /// Runs a source to its end, or to `most` batches, and checks every answer. Returns the batches.
 ///
 /// Rounds open and close in turn, records are numbered from 1 without a gap and carry the
-/// component's name, an ended source stays ended, and no call takes much longer than its `wait`.
+/// component's name, and an ended source stays ended. A call of `next` is given 50 ms and may take
+/// 2 s more; a source that gives no batch for 20 s fails, so that the check always ends: ask for as
+/// many batches as there are.
 pub fn check_source<S: Source>(minimal: &Value, context: Context, most: usize) -> Vec<Batch> {
     check_options::<S::Options>(minimal);
     let options = options(minimal.clone()).unwrap_or_else(|error| panic!("{error}"));
     let mut source = S::open(options, context).unwrap_or_else(|error| panic!("open: {error}"));
+    let batches = run_source(&mut source, most, &BOUNDS);
+    assert!(source.confirm(batches.len() as u64).is_ok(), "confirm failed");
+    assert!(source.close().is_ok(), "close failed");
+    batches
+}
+
+fn run_source(source: &mut impl Source, most: usize, bounds: &Bounds) -> Vec<Batch> {
     let (mut batches, mut in_round, mut last_sequence) = (Vec::new(), false, 0);
+    let mut last_batch = Instant::now();
     while batches.len() < most {
         let asked = Instant::now();
-        let polled = source.next(Duration::from_millis(50));
-        assert!(asked.elapsed() < Duration::from_secs(10), "`next` overslept its wait");
+        let polled = source.next(bounds.wait);
+        let took = asked.elapsed();
+        assert!(
+            took <= bounds.wait + bounds.grace,
+            "`next` took {took:?}, and was to wait {:?} at most",
+            bounds.wait
+        );
         match polled.unwrap_or_else(|error| panic!("next: {error}")) {
             Polled::Batch(batch) => {
                 let round = batch.round();
@@ -221,8 +253,14 @@ pub fn check_source<S: Source>(minimal: &Value, context: Context, most: usize) -
                     last_sequence = spot.sequence();
                 }
                 batches.push(batch);
+                last_batch = Instant::now();
             }
-            Polled::Idle => {}
+            Polled::Idle => assert!(
+                last_batch.elapsed() <= bounds.idle,
+                "the source was idle for {:?} after {} of {most} batches",
+                bounds.idle,
+                batches.len()
+            ),
             Polled::End => {
                 assert!(!in_round, "the source ended within a round");
                 assert!(matches!(source.next(Duration::ZERO), Ok(Polled::End)), "the end is final");
@@ -230,8 +268,6 @@ pub fn check_source<S: Source>(minimal: &Value, context: Context, most: usize) -
             }
         }
     }
-    assert!(source.confirm(batches.len() as u64).is_ok(), "confirm failed");
-    assert!(source.close().is_ok(), "close failed");
     batches
 }
 
@@ -290,4 +326,43 @@ fn inputs() -> Vec<Batch> {
         spot_batch(1, Round::WHOLE),
         bar_batch(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that takes so long for each call, and never has anything.
+    struct Quiet(Duration);
+
+    impl Source for Quiet {
+        type Options = Value;
+
+        fn open(_: Value, _: Context) -> Result<Self, PluginError> {
+            Ok(Self(Duration::ZERO))
+        }
+
+        fn next(&mut self, _: Duration) -> Result<Polled, PluginError> {
+            std::thread::sleep(self.0);
+            Ok(Polled::Idle)
+        }
+    }
+
+    const SHORT: Bounds = Bounds {
+        wait: Duration::from_millis(1),
+        grace: Duration::from_millis(200),
+        idle: Duration::from_millis(300),
+    };
+
+    #[test]
+    #[should_panic(expected = "idle for 300ms after 0 of 1 batches")]
+    fn a_source_that_never_gives_anything_fails_in_the_end() {
+        run_source(&mut Quiet(Duration::from_millis(1)), 1, &SHORT);
+    }
+
+    #[test]
+    #[should_panic(expected = "was to wait 1ms at most")]
+    fn a_source_that_oversleeps_fails() {
+        run_source(&mut Quiet(Duration::from_secs(1)), 1, &SHORT);
+    }
 }

@@ -2,7 +2,7 @@
 #![cfg(feature = "qq")]
 #![allow(clippy::float_cmp, clippy::unwrap_used, clippy::cast_precision_loss)] // a test: exactness is the point
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use proptest::prelude::*;
 use schemas::{
@@ -14,21 +14,15 @@ use schemas::{
 };
 use serde_json::Value;
 
-/// A recorded file, decoded; `None`, said loudly, where the recordings are not at hand.
+/// A recorded file, decoded; `None` where there is not even an excerpt of it.
 fn recorded(path: &str) -> Option<String> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures").join(path);
-    match fs::read(&file) {
-        Ok(bytes) => Some(decode(&bytes).into_owned()),
-        Err(error) => {
-            eprintln!("SKIPPED: {}: {error}", file.display());
-            None
-        }
-    }
+    let file = fixtures::fixture(path)?;
+    Some(decode(&fs::read(file).unwrap()).into_owned())
 }
 
 /// Each recorded line with its row of the manifest.
 fn recorded_lines() -> Vec<(Value, String)> {
-    let manifest = recorded("qq/manifest.jsonl").unwrap_or_default();
+    let manifest = recorded("qq/manifest.jsonl").unwrap();
     let mut lines = Vec::new();
     let (mut file, mut text, mut at) = (String::new(), Vec::new(), 0);
     for row in manifest.lines() {
@@ -42,6 +36,8 @@ fn recorded_lines() -> Vec<(Value, String)> {
         lines.push((row, text[at].clone()));
         at += 1;
     }
+    let least = if fixtures::are_complete() { 1_265 } else { 120 };
+    assert!(lines.len() >= least, "only {} lines", lines.len());
     lines
 }
 

@@ -8,13 +8,18 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts a tmpfs of that size, e.g. `300k`, at that path; nothing where only root may do so.
+    /// Mounts a tmpfs of that size, e.g. `300k`, at that path; nothing, which is noted, where only
+    /// root may do so.
     pub fn mount(path: PathBuf, size: &str) -> Option<Self> {
         fs::create_dir_all(&path).unwrap();
         let options = format!("size={size}");
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&path).status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self { path })
+        if !mounted.is_ok_and(|status| status.success()) {
+            fixtures::skip(fixtures::Need::Root, "no small disk could be mounted");
+            return None;
+        }
+        Some(Self { path })
     }
 
     /// Takes all but so many bytes of what is free.

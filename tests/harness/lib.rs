@@ -23,6 +23,7 @@ use tempfile::TempDir;
 
 pub use days::{DAYS, Day};
 pub use disk::SmallDisk;
+pub use fixtures::{Need, are_complete, fixture, seed, skip};
 pub use process::{Host, Run};
 pub use proxy::Proxy;
 pub use python::{Python, python};

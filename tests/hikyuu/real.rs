@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use harness::{Need, fixture, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,17 +38,13 @@ impl Hikyuu {
         static FOUND: OnceLock<Option<Hikyuu>> = OnceLock::new();
         let found = FOUND.get_or_init(Self::make);
         if found.is_none() {
-            eprintln!("SKIPPED: the real Hikyuu cannot run here");
+            skip(Need::Hikyuu, "the real Hikyuu cannot run here");
         }
         found.as_ref()
     }
 
     fn make() -> Option<Self> {
-        let fixture = harness::repository().parent().unwrap().join("shared/fixtures/hikyuu");
-        if !fixture.exists() {
-            eprintln!("SKIPPED: there is no {}", fixture.display());
-            return None;
-        }
+        let fixture = fixture("hikyuu")?;
         let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache");
         let root = caches.unwrap_or_else(home).join("dataserver/hikyuu");
@@ -56,7 +53,7 @@ impl Hikyuu {
         match made.status.code() {
             Some(0) => Some(Self { root, fixture: fixture.canonicalize().unwrap() }),
             Some(UNAVAILABLE) => {
-                eprintln!("SKIPPED: {}", stderr.trim_end());
+                skip(Need::Hikyuu, stderr.trim_end());
                 None
             }
             code => panic!("root.sh ended with {code:?}: {stderr}"),

@@ -21,7 +21,9 @@ fn crates_depend_on_each_other_in_one_direction_only() {
         .into_iter()
         .map(|package| {
             let dependencies = package.dependencies.iter().map(|it| it.name.clone());
-            let ours = dependencies.filter(|name| name.starts_with("dataserver"));
+            // every crate's tests may use the recordings
+            let ours = dependencies
+                .filter(|name| name.starts_with("dataserver") && name != "dataserver-fixtures");
             (package.name.to_string(), ours.collect())
         })
         .collect();

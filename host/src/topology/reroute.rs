@@ -193,13 +193,14 @@ impl Routes<'_> {
         ordered
     }
 
-    /// Who holds up a writer: the fullest of its readers, or the writer itself.
+    /// Who holds up a writer: the fullest of its readers, or the writer itself where none is full.
     fn culprit(&self, writer: &Slot) -> String {
         let reads = |slot: &&Slot| slot.component.inputs.contains(&writer.component.id);
         let fill = |slot: &&Slot| {
             slot.queue.as_ref().map_or(0, |it| it.fill().bytes * 1000 / it.max_bytes().max(1))
         };
-        let fullest = self.old.iter().filter(reads).max_by_key(fill);
+        let is_full = |slot: &&Slot| fill(slot) >= 500;
+        let fullest = self.old.iter().filter(reads).filter(is_full).max_by_key(fill);
         fullest.unwrap_or(writer).component.id.clone()
     }
 }

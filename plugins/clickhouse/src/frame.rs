@@ -92,9 +92,7 @@ mod tests {
     #[test]
     fn frames_hold_what_went_in() {
         let mut frames = Frames::default();
-        let seed = 0x9e37_79b9_7f4a_7c15_u64;
-        eprintln!("seed {seed:#x}");
-        let mut state = seed;
+        let mut state = fixtures::seed(0x9e37_79b9_7f4a_7c15);
         let noise: Vec<u8> = std::iter::repeat_with(|| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             state.to_le_bytes()[7]

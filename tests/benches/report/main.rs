@@ -39,14 +39,15 @@ fn main() {
             wasm::rows,
         ),
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
-        ("lake", "The lake: 200,000 quotes of 500 securities to Parquet, zstd", lake::rows),
+        ("lake", "The lake: a recorded morning of 20 securities, ten times over, to Parquet, zstd", lake::rows),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (
             "round",
-            "A round of 5,500 securities each second, from receipt to commit, three stores at once",
+            "A round of 5,500 securities each second, from receipt to commit, three stores at once; as shipped, \
+             and with nothing held back to be joined",
             round::rows,
         ),
     ];
@@ -74,10 +75,20 @@ fn head() -> String {
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name\t: "));
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let rustc = Command::new("rustc").arg("--version").output().unwrap().stdout;
+    let printed = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let repository = harness::repository().display().to_string();
+    let commit = printed("git", &["-C", &repository, "describe", "--always", "--dirty"]);
+    let folder = std::env::temp_dir().display().to_string();
     format!(
         "# Benchmarks\n\nWritten by `make bench` (release build, best of several runs; a shared machine, so read \
-         differences under 30 % as noise).\n\n{cores} cores of {}; {}",
+         differences under 30 % as noise).\n\nCommit {commit}, {}; {cores} cores of {}, Linux {}, files on {}; {}",
+        printed("date", &["-u", "+%F"]),
         model.unwrap_or("an unnamed processor"),
+        printed("uname", &["-r"]),
+        printed("stat", &["-f", "-c", "%T", &folder]),
         String::from_utf8_lossy(&rustc)
     )
 }

@@ -34,6 +34,17 @@ impl fmt::Display for Row {
     }
 }
 
+/// Best times of both, measured in turn, so that a slow minute of the machine hits both.
+pub fn in_turn(
+    runs: usize,
+    mut ours: impl FnMut() -> Duration,
+    mut theirs: impl FnMut() -> Duration,
+) -> (Duration, Duration) {
+    let pairs: Vec<_> = (0..runs).map(|_| (ours(), theirs())).collect();
+    let best = |of: fn(&(Duration, Duration)) -> Duration| pairs.iter().map(of).min().unwrap();
+    (best(|pair| pair.0), best(|pair| pair.1))
+}
+
 /// Shortest of several runs.
 pub fn best(runs: usize, mut run: impl FnMut() -> Duration) -> Duration {
     (0..runs).map(|_| run()).min().unwrap()

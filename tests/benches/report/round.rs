@@ -35,7 +35,12 @@ fn recording() -> String {
     text
 }
 
-fn pipeline(clickhouse: &ClickHouse, redis: &Redis) -> String {
+/// Three stores: as they are shipped, or so that they hold nothing back to join it with more.
+fn pipeline(clickhouse: &ClickHouse, redis: &Redis, as_shipped: bool) -> String {
+    let (wait, flush) = match as_shipped {
+        true => ("", ""),
+        false => ("batch = { max_wait = \"0s\" }", "flush_interval = \"0s\""),
+    };
     format!(
         r#"
 [sources.day]
@@ -46,7 +51,7 @@ columns = {{ code = "code", time = "time", close = "close", volume = "volume", a
 plugin = "clickhouse"
 inputs = ["day"]
 url = "{}"
-batch = {{ max_wait = "0s" }}
+{wait}
 [sinks.redis]
 plugin = "redis-stream"
 inputs = ["day"]
@@ -56,7 +61,7 @@ format = "flatbuffers"
 plugin = "parquet"
 inputs = ["day"]
 path = "lake"
-flush_interval = "0s"
+{flush}
 "#,
         clickhouse.http_url(),
         redis.url()
@@ -64,10 +69,14 @@ flush_interval = "0s"
 }
 
 pub fn rows() -> Vec<Row> {
+    [true, false].into_iter().flat_map(rows_of).collect()
+}
+
+fn rows_of(as_shipped: bool) -> Vec<Row> {
     let (clickhouse, redis) = (ClickHouse::start(), Redis::start(&[]));
     let bench = Bench::new(&["replay", "clickhouse", "redis-stream", "parquet"]);
     bench.write("day.csv", recording());
-    bench.pipeline(&pipeline(&clickhouse, &redis));
+    bench.pipeline(&pipeline(&clickhouse, &redis, as_shipped));
     let draft = config::load(&bench.path("pipeline.toml"), &ProcessEnvironment).unwrap();
     let catalog = PluginCatalog::scan(&draft.host().plugins, &bench.path("data"));
     let pipeline = draft.resolve(&catalog).unwrap();
@@ -82,8 +91,12 @@ pub fn rows() -> Vec<Row> {
         .map(|status| {
             let p50 = milliseconds(status.latency_us(0.5));
             let p99 = milliseconds(status.latency_us(0.99));
+            let how = match as_shipped {
+                true => "options as shipped",
+                false => "max_wait = 0s, flush_interval = 0s",
+            };
             Row::new(
-                &format!("committed in {}", status.id),
+                &format!("committed in {}; {how}", status.id),
                 format!("p50 {p50:.1} ms, p99 {p99:.1} ms"),
             )
         })

@@ -1,6 +1,6 @@
 //! Hosts and bridges that are killed, connections that are cut, disks that are full.
 
-use harness::{Proxy, Random};
+use harness::{Proxy, Random, seed};
 use serde_json::json;
 
 use super::{Bridge, Site, plan, wait_until, with};
@@ -17,7 +17,7 @@ fn everything_arrives_once_and_in_order_in_whatever_shape() {
 
 #[test]
 fn a_host_that_is_killed_and_restarted_loses_and_doubles_nothing() {
-    let (rounds, mut random) = (400, Random::new(1));
+    let (rounds, mut random) = (400, Random::new(seed(1)));
     let site = Site::new(&plan(200, rounds, 10));
     let mut host = site.host();
     let bridge = site.bridge();

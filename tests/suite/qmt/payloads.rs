@@ -2,18 +2,15 @@
 
 use std::fmt::Write;
 
-use harness::{python, repository};
+use harness::{are_complete, fixture, python};
 use serde_json::{Value, json};
 
 use super::Site;
 
 #[test]
 fn recorded_payloads_are_in_the_lake_as_a_second_reader_reads_them() {
-    let file = repository().parent().unwrap().join("shared/fixtures/qmt/payloads.jsonl");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        eprintln!("SKIPPED: {} is absent", file.display());
-        return;
-    };
+    let file = fixture("qmt/payloads.jsonl").unwrap();
+    let text = std::fs::read_to_string(&file).unwrap();
     let mut payloads = String::new();
     for line in text.lines() {
         let mut entry: Value = serde_json::from_str(line).unwrap();
@@ -34,5 +31,6 @@ fn recorded_payloads_are_in_the_lake_as_a_second_reader_reads_them() {
     let recorded = recorded.display().to_string();
     let printed = python("qmt_compare.py", &[&lake, &recorded]).finish();
     let compared: usize = printed.trim().parse().unwrap();
-    assert!(compared >= 14, "only {compared} quotes");
+    let least = if are_complete() { 14 } else { 1 };
+    assert!(compared >= least, "only {compared} quotes");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::python;
+use harness::{are_complete, python};
 use plugin_api::{
     SpotListEncoder, SpotListReader,
     schemas::{
@@ -54,7 +54,7 @@ fn ours(line: &[u8]) -> Value {
 
 #[test]
 fn every_recorded_line_has_the_values_that_another_reader_finds() {
-    let Some(files) = recordings() else { return };
+    let files = recordings();
     let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let theirs = python("qq_reader.py", &names).finish();
@@ -69,5 +69,6 @@ fn every_recorded_line_has_the_values_that_another_reader_finds() {
         }
     }
     assert_eq!(theirs.next(), None);
-    assert!(compared >= 1_265, "only {compared} lines");
+    let least = if are_complete() { 1_265 } else { 120 };
+    assert!(compared >= least, "only {compared} lines");
 }

@@ -1,6 +1,6 @@
 //! What the source can be told: lists of symbols of every form, and what cannot work.
 
-use harness::{Bench, QuoteServer, repository};
+use harness::{Bench, QuoteServer, fixture};
 
 use super::{good_day, market};
 
@@ -52,11 +52,7 @@ fn without_symbols_the_whole_market_is_asked_for() {
 
 #[test]
 fn hikyuus_database_gives_what_its_own_collector_asks_for() {
-    let database = repository().parent().unwrap().join("shared/fixtures/hikyuu/stock.db");
-    if !database.exists() {
-        eprintln!("SKIPPED: {} is not there", database.display());
-        return;
-    }
+    let Some(database) = fixture("hikyuu/stock.db") else { return };
     let server = QuoteServer::start(market(100), good_day());
     let bench = Bench::new(&["qq", "console"]);
     let options =

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use harness::{Bench, QuoteDay, QuoteFault, QuoteServer};
+use harness::{Bench, QuoteDay, QuoteFault, QuoteServer, seed};
 use plugin_api::schemas::qq::{Encoding, Quote};
 
 use super::{
@@ -68,8 +68,7 @@ fn logged(stderr: &str, what: &str) -> usize {
 fn fifty_rounds_of_a_bad_day_lose_nothing_that_was_answered() {
     let market = market(SYMBOLS);
     let day =
-        QuoteDay { seed: 20_221_118, faults_per_mille: 30, faults: quick_faults(), ..good_day() };
-    println!("seed {}", day.seed);
+        QuoteDay { seed: seed(20_221_118), faults_per_mille: 30, faults: quick_faults(), ..good_day() };
     let server = QuoteServer::start(market.clone(), day);
     let bench = Bench::new(&["qq", "nng-pub"]);
     // three codes that nobody knows
@@ -118,12 +117,11 @@ fn quick_faults() -> Vec<QuoteFault> {
 fn answers_that_dribble_are_cut_off_and_asked_for_again() {
     let market = market(600);
     let day = QuoteDay {
-        seed: 3,
+        seed: seed(3),
         faults_per_mille: 200,
         faults: vec![QuoteFault::SlowLoris],
         ..good_day()
     };
-    println!("seed {}", day.seed);
     let server = QuoteServer::start(market.clone(), day);
     let bench = Bench::new(&["qq", "nng-pub"]);
     bench.write("symbols.txt", symbols_file(&market));

@@ -6,6 +6,7 @@
 mod failure;
 mod files;
 mod live;
+mod rollback;
 
 use std::{fmt::Write, fs, thread, time::Duration};
 

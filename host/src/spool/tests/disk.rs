@@ -21,7 +21,7 @@ impl SmallDisk {
         if mount.status().is_ok_and(|status| status.success()) {
             return Some(Self(folder));
         }
-        eprintln!("SKIPPED: no tmpfs can be mounted here; run as root");
+        fixtures::skip(fixtures::Need::Root, "no small disk could be mounted");
         None
     }
 

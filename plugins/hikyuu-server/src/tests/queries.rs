@@ -107,12 +107,7 @@ fn volumes_of_indices_are_in_the_units_of_their_quotes() {
 
 #[test]
 fn requests_that_the_real_client_sent_are_answered() {
-    let vectors = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/fixtures/hikyuu/vectors");
-    if !vectors.exists() {
-        eprintln!("SKIPPED: {} is not there", vectors.display());
-        return;
-    }
+    let Some(vectors) = fixtures::fixture("hikyuu/vectors") else { return };
     let mut bench = Bench::new(json!({}));
     let times = ["2011-12-05 00:00:00", "2011-12-06 00:00:00", "2011-12-07 00:00:00"];
     bench.bars(&times.map(|time| bar("600000", "day", time, 8.5)));

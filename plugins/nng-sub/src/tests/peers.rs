@@ -54,20 +54,10 @@ fn nngs_own_publisher_is_read_over_every_transport() {
     }
 }
 
-/// Messages of the original Python encoder, with the records that it made them of.
-fn vectors() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let folder = root.parent().unwrap().join("shared/fixtures/hikyuu/vectors");
-    if folder.exists() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: {} is absent", folder.display());
-    None
-}
 
 #[test]
 fn messages_of_hikyuus_encoder_give_the_records_they_were_made_of() {
-    let Some(folder) = vectors() else { return };
+    let Some(folder) = fixtures::fixture("hikyuu/vectors") else { return };
     let records: Vec<Value> =
         serde_json::from_slice(&fs::read(folder.join("records.json")).unwrap()).unwrap();
     for (file, count) in [("spot_message_60.bin", 60), ("spot_message_1.bin", 1)] {

@@ -115,16 +115,13 @@ fn python(script: &str, arguments: &[&Path]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The recorded payloads; `None`, said loudly, where they are absent.
-fn recorded() -> Option<Vec<String>> {
-    let file = repository().join("../shared/fixtures/qmt/payloads.jsonl");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        eprintln!("SKIPPED in part: {} is absent", file.display());
-        return None;
-    };
+/// The recorded payloads.
+fn recorded() -> Vec<String> {
+    let file = fixtures::fixture("qmt/payloads.jsonl").unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
     let payload = |line: &str| {
         let entry: Value = plugin_api::serde_json::from_str(line).unwrap();
         entry["payload"].to_string()
     };
-    Some(text.lines().map(payload).collect())
+    text.lines().map(payload).collect()
 }

@@ -46,7 +46,7 @@ fn second_opinions(payloads: &[Vec<u8>]) -> Vec<Value> {
 
 /// The payloads that every test here starts from.
 pub fn payloads() -> Vec<String> {
-    let mut payloads = recorded().unwrap_or_default();
+    let mut payloads = recorded();
     payloads.push(EXAMPLE.to_owned());
     payloads
 }
@@ -65,9 +65,10 @@ fn every_recorded_payload_gives_what_a_second_reader_gives() {
 #[test]
 fn ten_thousand_damaged_payloads_are_refused_or_read_as_a_second_reader_reads_them() {
     let payloads = payloads();
+    let seed = [fixtures::seed(1).to_le_bytes(); 4].concat();
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
-        TestRng::deterministic_rng(prop::test_runner::RngAlgorithm::ChaCha),
+        TestRng::from_seed(prop::test_runner::RngAlgorithm::ChaCha, &seed),
     );
     let strategy = (prop::sample::select(payloads), prop::collection::vec(mutation(), 1..4));
     let damaged: Vec<_> = (0..10_000)

@@ -62,14 +62,9 @@ fn limits_are_rounded_to_the_step_and_one_step_away_at_least() {
     }
 }
 
-/// The Tencent lines that are shared beside the repository, decoded.
-pub fn tencent_lines() -> Option<Vec<String>> {
-    let folder: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "..", "..", "shared", "fixtures", "qq"].iter().collect();
-    if !folder.exists() {
-        eprintln!("SKIPPED: there are no recorded Tencent lines at {}", folder.display());
-        return None;
-    }
+/// The recorded Tencent lines, decoded.
+pub fn tencent_lines() -> Vec<String> {
+    let folder = fixtures::fixture("qq").unwrap();
     let mut lines = Vec::new();
     for part in ["batch", "single"] {
         for file in fs::read_dir(folder.join(part)).unwrap() {
@@ -78,13 +73,14 @@ pub fn tencent_lines() -> Option<Vec<String>> {
             lines.extend(text.lines().map(str::to_owned));
         }
     }
-    assert!(lines.len() > 1_000, "only {} lines", lines.len());
-    Some(lines)
+    let least = if fixtures::are_complete() { 1_265 } else { 120 };
+    assert!(lines.len() >= least, "only {} lines", lines.len());
+    lines
 }
 
 #[test]
 fn bands_are_those_that_the_exchange_publishes() {
-    let Some(lines) = tencent_lines() else { return };
+    let lines = tencent_lines();
     let (mut checked, mut funds) = (0, 0);
     for line in &lines {
         let Ok(quote) = qq::Quote::parse(line) else { continue };
@@ -108,7 +104,8 @@ fn bands_are_those_that_the_exchange_publishes() {
         );
     }
     eprintln!("{checked} bands are as published, {funds} of funds hold what is published");
-    assert!(checked > 1_200 && funds > 0);
+    let (least, least_funds) = if fixtures::are_complete() { (1_200, 1) } else { (100, 0) };
+    assert!(checked >= least && funds >= least_funds, "{checked} {funds}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Real days, and what damage to them is found.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use super::{
     recorded::{DAYS, Row},
     *,
@@ -78,9 +80,9 @@ const DAMAGES: [Damage; 16] = [
 
 #[test]
 fn damage_to_real_quotes_is_found_by_the_rule_for_it() {
-    let seed = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() | 1;
-    eprintln!("seed {seed}");
-    let mut random = Seeded(u64::from(seed));
+    // a xorshift never leaves zero
+    let seed = fixtures::seed(RandomState::new().build_hasher().finish()) | 1;
+    let mut random = Seeded(seed);
     for day in &DAYS {
         let rows = day.rows();
         let fit: Vec<_> =

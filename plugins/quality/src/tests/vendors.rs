@@ -1,6 +1,6 @@
 //! Recorded answers of Tencent and payloads of QMT, with the faults that they are known for.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use plugin_api::schemas::{qq, time::parse_exchange_time};
 
@@ -8,7 +8,7 @@ use super::{boards::tencent_lines, *};
 
 #[test]
 fn no_recorded_tencent_line_is_dropped_or_marked() {
-    let Some(lines) = tencent_lines() else { return };
+    let lines = tencent_lines();
     let mut bench = Bench::open(json!({}));
     let (mut quotes, mut marked) = (0, Vec::new());
     for line in &lines {
@@ -22,20 +22,14 @@ fn no_recorded_tencent_line_is_dropped_or_marked() {
         }
     }
     eprintln!("{quotes} quotes, {} marked: {marked:#?}", marked.len());
-    assert_eq!((bench.dropped(), quotes > 1_200), (vec![], true));
+    let least = if fixtures::are_complete() { 1_200 } else { 100 };
+    assert_eq!((bench.dropped(), quotes >= least), (vec![], true), "{quotes} quotes");
     assert!(marked.is_empty());
 }
 
-/// The QMT payloads that are shared beside the repository, by their id.
+/// The recorded QMT payloads by their id.
 fn qmt_payloads() -> Option<Vec<(String, Value)>> {
-    let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "..", "..", "..", "shared/fixtures/qmt/payloads.jsonl"]
-            .iter()
-            .collect();
-    let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: there are no recorded QMT payloads at {}", path.display());
-        return None;
-    };
+    let text = fs::read_to_string(fixtures::whole_fixture("qmt/payloads.jsonl")?).unwrap();
     let rows = text.lines().map(|line| plugin_api::serde_json::from_str::<Value>(line).unwrap());
     Some(rows.map(|row| (row["id"].as_str().unwrap().to_owned(), row["payload"].clone())).collect())
 }

@@ -2,20 +2,11 @@
 
 use std::io::{Read, Write};
 
+use fixtures::{fixture, whole_fixture};
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use plugin_api::schemas::spot::shares;
 
 use super::*;
-
-/// The fixtures that are not part of the project; `None`, said loudly, where they are absent.
-pub fn fixtures(path: &str) -> Option<PathBuf> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures").join(path);
-    if file.exists() {
-        return Some(file);
-    }
-    eprintln!("SKIPPED: {} is not there", file.display());
-    None
-}
 
 fn unpacked(name: &str) -> String {
     let mut text = String::new();
@@ -57,7 +48,7 @@ fn vendor_parquet_gives_the_payloads_of_its_csv() {
         (sse_2023(), "sse_20230201_600519_full.parquet"),
         (szse_2022(), "szse_20220601_4stocks_full.parquet"),
     ] {
-        let Some(file) = fixtures("replay").map(|folder| folder.join(name)) else { return };
+        let Some(file) = fixture("replay").map(|folder| folder.join(name)) else { return };
         let csv = play(&options, &samples());
         let options = with(options, json!({ "path": file, "levels": 5 }));
         let columns = play(&options, &samples());
@@ -74,7 +65,7 @@ fn vendor_parquet_gives_the_payloads_of_its_csv() {
 
 #[test]
 fn tencent_lines_are_played_in_the_order_of_their_times() {
-    let Some(folder) = fixtures("qq/batch") else { return };
+    let Some(folder) = whole_fixture("qq/batch") else { return };
     let options = json!({ "path": folder, "speed": 0 });
     let played = play(&options, Path::new("."));
     assert_eq!(played.rows().len(), 603 + 602 - 3, "three are not listed yet");
@@ -97,7 +88,7 @@ fn tencent_lines_are_played_in_the_order_of_their_times() {
 
 #[test]
 fn tencent_lines_kept_as_utf8_read_alike() {
-    let Some(file) = fixtures("qq/single/main_sh.gbk.txt") else { return };
+    let file = fixture("qq/single/main_sh.gbk.txt").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let text = plugin_api::schemas::qq::decode(&fs::read(&file).unwrap()).into_owned();
     fs::write(dir.path().join("utf8.txt"), &text).unwrap();

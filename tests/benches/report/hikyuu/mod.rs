@@ -154,6 +154,21 @@ fn measure(address: &str, request: &[u8], clients: usize) -> Seen {
     }
 }
 
+/// The best that clients saw of each server, asked in turn, so that a slow minute of the machine hits
+/// all of them.
+fn best_in_turn(addresses: &[&str], request: &[u8], clients: usize) -> Vec<Seen> {
+    let mut best: Vec<Option<Seen>> = addresses.iter().map(|_| None).collect();
+    for _ in 0..3 {
+        for (best, address) in best.iter_mut().zip(addresses) {
+            let seen = measure(address, request, clients);
+            if best.as_ref().is_none_or(|best| seen.per_second > best.per_second) {
+                *best = Some(seen);
+            }
+        }
+    }
+    best.into_iter().flatten().collect()
+}
+
 pub fn rows() -> Vec<Row> {
     let folder = tempfile::tempdir().unwrap();
     let (mut sink, address) = server(folder.path());
@@ -171,21 +186,19 @@ pub fn rows() -> Vec<Row> {
         let node = NodeServer::start(folder.path(), &answer);
         let (_socket, _workers, bare) = echo(answer.clone());
         for clients in [1, 64] {
-            // in turn, so that a busy moment of the machine hits all
-            let best = |address: &str| {
-                let seen = (0..3).map(|_| measure(address, &request, clients));
-                seen.max_by(|a, b| a.per_second.total_cmp(&b.per_second)).unwrap()
-            };
-            let (ours, bare) = (best(&address), best(&bare));
+            let mut addresses = vec![address.as_str(), bare.as_str()];
+            addresses.extend(node.as_ref().map(NodeServer::address));
+            let seen = best_in_turn(&addresses, &request, clients);
+            let (ours, bare) = (&seen[0], &seen[1]);
             let mut against = format!(
                 "the same bytes from a bare NNG socket {:.0}/s: {:.2} times",
                 bare.per_second,
                 ours.per_second / bare.per_second
             );
-            if let Some(node) = &node {
-                let node = best(node.address());
+            if let Some(node) = seen.get(2) {
                 against += &format!(
-                    "; a C++ server as Hikyuu's header builds it {:.0}/s, p99 {:.2} ms: {:.2} times",
+                    "; a C++ stand-in of ours for Hikyuu's node server, built on NNG and nlohmann's JSON as its \
+                     published header is, {:.0}/s, p99 {:.2} ms: {:.2} times",
                     node.per_second,
                     node.p99.as_secs_f64() * 1e3,
                     ours.per_second / node.per_second
