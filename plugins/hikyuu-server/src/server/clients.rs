@@ -24,8 +24,8 @@ pub struct Client {
     pub framing: Framing,
     /// Who is at the other end, for the log.
     pub peer: String,
-    /// When it was connected or answered last, milliseconds since the server's start; or [`BUSY`].
-    idle_since_ms: AtomicU64,
+    /// When it was connected or answered last, microseconds since the server's start; or [`BUSY`].
+    idle_since_us: AtomicU64,
     start: Instant,
     has_given_way: AtomicBool,
 }
@@ -33,12 +33,12 @@ pub struct Client {
 impl Client {
     /// Notes that it begins to ask.
     pub fn begins(&self) {
-        self.idle_since_ms.store(BUSY, Ordering::Relaxed);
+        self.idle_since_us.store(BUSY, Ordering::Relaxed);
     }
 
     /// Notes that it is answered and has said nothing more.
     pub fn rests(&self) {
-        self.idle_since_ms.store(since_ms(self.start), Ordering::Relaxed);
+        self.idle_since_us.store(since_us(self.start), Ordering::Relaxed);
     }
 
     /// Whether its connection was closed for another's sake.
@@ -101,7 +101,7 @@ impl Clients {
             wire,
             framing,
             peer,
-            idle_since_ms: AtomicU64::new(since_ms(self.start)),
+            idle_since_us: AtomicU64::new(since_us(self.start)),
             start: self.start,
             has_given_way: AtomicBool::new(false),
         });
@@ -116,14 +116,14 @@ impl Clients {
 
     /// Closes the connection that has rested longest; `None` when all are being answered.
     fn put_out_idlest(&self, state: &mut State) -> Option<(Arc<Client>, Duration)> {
-        let since = |client: &Client| client.idle_since_ms.load(Ordering::Relaxed);
+        let since = |client: &Client| client.idle_since_us.load(Ordering::Relaxed);
         let idle = state.by_id.iter().map(|(id, client)| (since(client), *id));
         let (since, id) = idle.filter(|(since, _)| *since != BUSY).min()?;
         let client = state.by_id.remove(&id)?;
         client.has_given_way.store(true, Ordering::Relaxed);
         client.wire.shut_down(Shutdown::Both); // wakes its thread
-        let rested = since_ms(self.start).saturating_sub(since);
-        Some((client, Duration::from_millis(rested)))
+        let rested = since_us(self.start).saturating_sub(since);
+        Some((client, Duration::from_micros(rested)))
     }
 
     /// Forgets a connection that has ended.
@@ -176,8 +176,8 @@ impl State {
     }
 }
 
-fn since_ms(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_millis()).unwrap_or(BUSY - 1)
+fn since_us(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(BUSY - 1)
 }
 
 #[cfg(test)]

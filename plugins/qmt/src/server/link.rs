@@ -191,7 +191,6 @@ impl Shared {
         };
         if let Some(text) = status["text"].as_str() {
             let line = format!("bridge at {}: {}", link.peer, printable(text));
-            let Some(line) = self.throttle.pass(line) else { return };
             if let Some(line) = self.statuses.pass(line) {
                 match status["level"].as_str() {
                     Some("error") => self.context.error(&line),
