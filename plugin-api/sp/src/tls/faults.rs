@@ -29,10 +29,11 @@ fn of_certificate(fault: &CertificateError, is_client: bool) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "dial a name that is in it, or set `tls.name` to one"
         }
-        CertificateError::UnknownIssuer if is_client => {
+        // the signature is that of another CA with the same name
+        CertificateError::UnknownIssuer | CertificateError::BadSignature if is_client => {
             "put the certificate of its CA into `tls.ca`"
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "put the certificate of its CA into `tls.client_ca`, or give it one from that CA"
         }
         CertificateError::Other(_) => {
