@@ -250,9 +250,21 @@ class OptionsTest(unittest.TestCase):
             options = self.parse(".toml", '[bridge]\ntoken = "12345678"\nport = 9400\n')
             self.assertEqual(options.port, 9400)
 
+    def test_tls_is_switched_on_and_off_in_words(self):
+        token = "[bridge]\ntoken = 12345678\n"
+        for word, on in (("yes", True), ("True", True), ("no", False), ("off", False)):
+            self.assertIs(self.parse(".ini", token + "tls = %s\n" % word).tls, on)
+        self.assertIs(self.parse(".ini", token).tls, False)
+        self.assertIs(self.parse(".ini", token + "tls = no\n", "--tls", "yes").tls, True)
+        if sys.version_info >= (3, 11):
+            options = self.parse(".toml", '[bridge]\ntoken = "12345678"\ntls = true\n')
+            self.assertIs(options.tls, True)
+
     def test_what_cannot_work_is_refused(self):
         cases = ("token = short", "token = 12345678\nprot = 1", "token = 12345678\nport = x",
-                 "token = 12345678\nmode = fast", "token = 12345678\nspool_max_bytes = 5")
+                 "token = 12345678\nmode = fast", "token = 12345678\nspool_max_bytes = 5",
+                 "token = 12345678\ntls = maybe", "token = 12345678\nca = ca.pem",
+                 "token = 12345678\ntls = yes\nkey = bridge.key")
         stderr, sys.stderr = sys.stderr, open(os.devnull, "w")
         try:
             for text in cases:

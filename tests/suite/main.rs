@@ -19,6 +19,7 @@ mod examples;
 mod faults;
 mod files;
 mod hikyuu_server;
+mod interop;
 mod nng_sub;
 mod plugins_new;
 mod qmt;

@@ -11,8 +11,10 @@ use rustix::net::SocketAddrUnix;
 /// Where to listen, or whom to dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `tcp://host:port`; the host is a name or an IP address.
+    /// `tcp://host:port`, or `tls+tcp://host:port`; the host is a name or an IP address.
     Tcp {
+        /// Whether TLS is spoken.
+        tls: bool,
         /// Which addresses of a name to take.
         family: Family,
         /// Host without brackets; `0.0.0.0` or `::` for every address.
@@ -95,6 +97,11 @@ impl Address {
         parse(text, Use::Dial, &resolve)
     }
 
+    /// Whether TLS is spoken there.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
+    }
+
     /// Whether the address stands for any free port.
     pub fn is_any_port(&self) -> bool {
         matches!(self, Self::Tcp { port: 0, .. })
@@ -107,7 +114,7 @@ impl Address {
     /// A text that says why it stands for nothing, for after the address.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, String> {
         let unix = match self {
-            Self::Tcp { family, host, port } => {
+            Self::Tcp { family, host, port, .. } => {
                 let found = ip_addresses(*family, host, *port)?;
                 return Ok(found.into_iter().map(Endpoint::Tcp).collect());
             }
@@ -148,17 +155,21 @@ pub(crate) fn ip_addresses(
 
 fn parse(text: &str, purpose: Use, resolve: &impl Fn(&Path) -> PathBuf) -> Result<Address, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-    let address = match scheme {
-        "tcp" => tcp(rest, Family::Any, purpose),
-        "tcp4" => tcp(rest, Family::V4, purpose),
-        "tcp6" => tcp(rest, Family::V6, purpose),
+    let (tls, transport) = match scheme.strip_prefix("tls+") {
+        Some(transport) if transport.starts_with("tcp") => (true, transport),
+        _ => (false, scheme),
+    };
+    let address = match transport {
+        "tcp" => tcp(rest, tls, Family::Any, purpose),
+        "tcp4" => tcp(rest, tls, Family::V4, purpose),
+        "tcp6" => tcp(rest, tls, Family::V6, purpose),
         "ipc" | "unix" if rest.is_empty() => Err("has no path; write e.g. ipc:///tmp/x.ipc"),
         "ipc" | "unix" => Ok(Address::Path(resolve(Path::new(rest)))),
         "abstract" => percent_decoded(rest).map(Address::Abstract),
         _ if purpose == Use::Listen => Err("is of no kind that can be served; use tcp://, \
-                                            tcp4://, tcp6://, ipc://, unix:// or abstract://"),
-        _ => Err("is of no kind that can be dialled; use tcp://, tcp4://, tcp6://, ipc://, \
-                  unix:// or abstract://"),
+                                            tls+tcp://, ipc://, unix:// or abstract://"),
+        _ => Err("is of no kind that can be dialled; use tcp://, tls+tcp://, ipc://, unix:// or \
+                  abstract://"),
     };
     address.map_err(|fault| format!("address \"{text}\" {fault}"))
 }
@@ -166,17 +177,22 @@ fn parse(text: &str, purpose: Use, resolve: &impl Fn(&Path) -> PathBuf) -> Resul
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port, .. } if host.contains(':') => {
-                write!(f, "tcp://[{host}]:{port}")
+            Self::Tcp { tls, host, port, .. } if host.contains(':') => {
+                write!(f, "{}://[{host}]:{port}", scheme(*tls))
             }
-            Self::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
+            Self::Tcp { tls, host, port, .. } => write!(f, "{}://{host}:{port}", scheme(*tls)),
             Self::Path(path) => write!(f, "ipc://{}", path.display()),
             Self::Abstract(name) => write!(f, "abstract://{}", name.escape_ascii()),
         }
     }
 }
 
-fn tcp(rest: &str, family: Family, purpose: Use) -> Result<Address, &'static str> {
+/// How addresses with TLS and without begin.
+pub(crate) fn scheme(tls: bool) -> &'static str {
+    if tls { "tls+tcp" } else { "tcp" }
+}
+
+fn tcp(rest: &str, tls: bool, family: Family, purpose: Use) -> Result<Address, &'static str> {
     let (host, port) =
         rest.rsplit_once(':').ok_or("names no port; write e.g. tcp://127.0.0.1:9200")?;
     // `parse` would take a sign
@@ -203,7 +219,7 @@ fn tcp(rest: &str, family: Family, purpose: Use) -> Result<Address, &'static str
             None => host,
         },
     };
-    Ok(Address::Tcp { family, host: host.to_owned(), port })
+    Ok(Address::Tcp { tls, family, host: host.to_owned(), port })
 }
 
 /// The name of an abstract socket, in which NNG writes odd bytes as `%00`.
@@ -250,6 +266,9 @@ mod tests {
             ("tcp6://*:1", "tcp://[::]:1", false),
             ("tcp6://[::1]:65535", "tcp://[::1]:65535", true),
             ("tcp://localhost:0", "tcp://localhost:0", false),
+            ("tls+tcp://quotes.example:9200", "tls+tcp://quotes.example:9200", true),
+            ("tls+tcp4://*:1", "tls+tcp://0.0.0.0:1", false),
+            ("tls+tcp6://[::1]:1", "tls+tcp://[::1]:1", true),
             ("ipc:///tmp/a.ipc", "ipc:///tmp/a.ipc", true),
             ("unix:///tmp/a b", "ipc:///tmp/a b", true),
             ("ipc://a.ipc", "ipc:///base/a.ipc", true),
@@ -269,7 +288,9 @@ mod tests {
             ("127.0.0.1:9200", "tcp://"),
             ("", "tcp://"),
             ("inproc://a", "tcp://"),
-            ("tls+tcp://a:1", "tcp://"),
+            ("tls+ipc:///a", "tls+tcp://"),
+            ("tls+tcp://a", "9200"),
+            ("tls+abstract://a", "tls+tcp://"),
             ("tcp://127.0.0.1", "9200"),
             ("tcp://127.0.0.1:", "65535"),
             ("tcp://127.0.0.1:65536", "65535"),

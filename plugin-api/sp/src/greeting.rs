@@ -3,16 +3,13 @@
 //! Both send at once: `00 'S' 'P' 00 PP PP 00 00`, PP being the number of their protocol.
 
 use std::{
-    io,
-    os::fd::AsFd,
+    io::{ErrorKind, IoSlice},
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-    net::{RecvFlags, SendFlags, recv, send},
-};
+use rustix::event::PollFlags;
+
+use crate::wire::Wire;
 
 /// Length of a greeting, in bytes.
 pub const LEN: usize = 8;
@@ -71,7 +68,15 @@ impl Protocol {
                 let name = name(number).map(|name| format!(" ({name})")).unwrap_or_default();
                 Err(format!("speaks protocol {number:#04x}{name}, {}", self.wanted()))
             }
-            _ => Err(format!("is no NNG peer: it began with \"{}\"", received.escape_ascii())),
+            _ => Err(stranger(&received)),
+        }
+    }
+
+    /// What may be wrong with a peer that was dialled and left without a word.
+    fn hint(self, wire: &Wire) -> &'static str {
+        match self {
+            Self::Sub | Self::Req if !wire.is_tls() => "; if it speaks TLS, dial tls+tcp://",
+            _ => "",
         }
     }
 
@@ -82,6 +87,18 @@ impl Protocol {
             Self::Req => "not that of a replier (0x31); dial the server's own address",
             Self::Rep => "only requesters (0x30) are served",
         }
+    }
+}
+
+/// What somebody is who begins in another way.
+fn stranger(began: &[u8]) -> String {
+    match began {
+        // the first record of TLS: its kind, its version
+        [0x16, 3, ..] => "speaks TLS, which this address does not; have it dial tcp://, or listen \
+                          at tls+tcp:// with `tls`"
+            .to_owned(),
+        [0x15, 3, ..] => "wants TLS; dial tls+tcp:// with `tls`".to_owned(),
+        _ => format!("is no NNG peer: it began with \"{}\"", began.escape_ascii()),
     }
 }
 
@@ -98,54 +115,57 @@ fn name(number: u16) -> Option<&'static str> {
     })
 }
 
-/// Greets the peer and checks that it is the one that `own` wants, however slowly single bytes
-/// arrive. Blocks until then, until the time is over, or until the socket is shut down.
+/// Agrees on TLS with a peer that dialled, where TLS is spoken, greets it and checks that it is the
+/// one that `own` wants, however slowly single bytes arrive. Blocks until then, until the time is
+/// over, or until the wire is shut down.
 ///
 /// # Errors
 /// A text that says what the peer did instead, for after its name.
-pub fn shake_hands(socket: impl AsFd, own: Protocol, within: Duration) -> Result<(), String> {
-    let socket = socket.as_fd();
+pub fn shake_hands(wire: &Wire, own: Protocol, within: Duration) -> Result<(), String> {
     let deadline = Instant::now() + within;
-    greet(socket, own, |received| {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(format!("said only {received} of {LEN} bytes in {within:?}"));
-            }
-            let left = Timespec::try_from(left).ok();
-            match poll(&mut [PollFd::new(&socket, PollFlags::IN)], left.as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(io::Error::from(error).to_string()),
-            }
-        }
+    wire.welcome(|flags| match wire.wait(flags, deadline) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("did not agree on TLS in {within:?}; have it dial tls+tcp://")),
+        Err(error) => Err(error.to_string()),
+    })?;
+    greet(wire, own, |received| match wire.wait(PollFlags::IN, deadline) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("said only {received} of {LEN} bytes in {within:?}")),
+        Err(error) => Err(error.to_string()),
     })
 }
 
-/// Greets the peer and checks what it is. `wait` is called before each attempt to read, with the
-/// number of bytes that are there, and may give up.
+/// Greets the peer and checks what it is. `wait` is called when nothing more is there, with the
+/// number of bytes that came, and may give up.
 ///
 /// # Errors
 /// Those of `wait`, or a text that says what the peer did instead, for after its name.
 pub fn greet<E: From<String>>(
-    socket: impl AsFd,
+    wire: &Wire,
     own: Protocol,
     mut wait: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<(), E> {
-    // a new connection has room for 8 bytes
-    let sent = send(&socket, &own.greeting(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
-    if sent != Ok(LEN) {
+    // a new connection has room for so little
+    let sent = wire.send_all(&mut [IoSlice::new(&own.greeting())]);
+    if sent.is_err() {
         return Err("left at once".to_owned().into());
     }
     let mut received = [0; LEN];
     let mut filled = 0;
     while filled < LEN {
-        wait(filled)?;
-        match recv(&socket, &mut received[filled..], RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => return Err(format!("left after {filled} of {LEN} bytes").into()),
-            Ok((_, count)) => filled += count,
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            Err(error) => return Err(format!("left: {}", io::Error::from(error)).into()),
+        match wire.receive_now(&mut received[filled..]) {
+            Ok(0) if received[..filled].starts_with(&[0x15, 3]) => {
+                return Err(stranger(&received[..filled]).into());
+            }
+            Ok(0) => {
+                return Err(format!("left after {filled} of {LEN} bytes{}", own.hint(wire)).into());
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(filled)?,
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                return Err(error.to_string().into());
+            }
+            Err(error) => return Err(format!("left: {error}").into()),
         }
     }
     own.check(received).map_err(E::from)
@@ -162,11 +182,15 @@ mod tests {
 
     const ALL: [Protocol; 4] = [Protocol::Pub, Protocol::Sub, Protocol::Req, Protocol::Rep];
 
+    fn wire(stream: UnixStream) -> Wire {
+        Wire::new(stream.into())
+    }
+
     fn answer(own: Protocol, bytes: &[u8]) -> Result<(), String> {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(bytes).unwrap();
         theirs.shutdown(std::net::Shutdown::Write).unwrap();
-        let result = shake_hands(&ours, own, Duration::from_secs(5));
+        let result = shake_hands(&wire(ours), own, Duration::from_secs(5));
         let mut greeting = [0; LEN];
         theirs.read_exact(&mut greeting).unwrap();
         assert_eq!(greeting, own.greeting());
@@ -193,7 +217,7 @@ mod tests {
 
     #[test]
     fn who_is_no_subscriber_is_told_from_one() {
-        let cases: [(&[u8], &str); 8] = [
+        let cases: [(&[u8], &str); 10] = [
             // what the peer says, what is said of it
             (b"\0SP\0\0\x30\0\0", "speaks protocol 0x30 (REQ), only subscribers (0x21) are served"),
             (b"\0SP\0\0\x20\0\0", "0x20 (PUB)"),
@@ -201,6 +225,8 @@ mod tests {
             (b"\0SP\x01\0\x21\0\0", "no NNG peer"),
             (b"\0SP\0\0\x21\0\x01", "no NNG peer"),
             (b"GET / HTTP/1.1\r\n", "GET / HT"),
+            (b"\x16\x03\x01\x02\0\x01\0\x01", "speaks TLS, which this address does not"),
+            (b"\x15\x03\x03\0\x02\x02\x46", "wants TLS; dial tls+tcp://"),
             (b"", "left after 0 of 8"),
             (b"\0SP", "left after 3 of 8"),
         ];
@@ -214,17 +240,18 @@ mod tests {
     fn a_peer_that_dawdles_is_given_up() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         theirs.write_all(b"\0SP").unwrap();
-        let fault = shake_hands(&ours, Protocol::Pub, Duration::from_millis(20)).unwrap_err();
+        let fault = shake_hands(&wire(ours), Protocol::Pub, Duration::from_millis(20)).unwrap_err();
         assert!(fault.contains("3 of 8 bytes in 20ms"), "{fault}");
     }
 
     #[test]
     fn a_greeting_ends_when_the_socket_is_shut_down() {
         let (ours, _theirs) = UnixStream::pair().unwrap();
+        let wire = wire(ours);
         std::thread::scope(|scope| {
             let greeting =
-                scope.spawn(|| shake_hands(&ours, Protocol::Rep, Duration::from_secs(60)));
-            ours.shutdown(std::net::Shutdown::Both).unwrap();
+                scope.spawn(|| shake_hands(&wire, Protocol::Rep, Duration::from_secs(60)));
+            wire.shut_down(rustix::net::Shutdown::Both);
             assert!(greeting.join().unwrap().is_err());
         });
     }

@@ -8,6 +8,7 @@ use std::{
         linux::net::SocketAddrExt,
         unix::net::{self, UnixListener},
     },
+    sync::Arc,
 };
 
 use rustix::net::{Shutdown, shutdown, sockopt};
@@ -17,6 +18,8 @@ use crate::{
     framing::Framing,
     socket::tune,
     socket_file::SocketFile,
+    tls,
+    wire::Wire,
 };
 
 /// A socket that listens.
@@ -32,15 +35,16 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum Socket {
-    Tcp(TcpListener),
+    /// With the certificates, where TLS is spoken.
+    Tcp(TcpListener, Option<Arc<tls::Server>>),
     Unix(UnixListener),
 }
 
 /// A connection that a peer made; nothing was said on it yet.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Blocks, and does not go on to child processes.
-    pub socket: OwnedFd,
+    /// Its socket blocks, and does not go on to child processes.
+    pub wire: Wire,
     /// How messages lie on it.
     pub framing: Framing,
     /// Who is at the other end, for the log.
@@ -51,13 +55,22 @@ pub struct Accepted {
 
 impl Listener {
     /// Listens at an address; a host name may stand for several sockets. A socket file gets the
-    /// permissions `ipc_mode`; one left behind by a process that has ended is replaced.
+    /// permissions `ipc_mode`; one left behind by a process that has ended is replaced. Addresses
+    /// with TLS need `tls`.
     ///
     /// # Errors
     /// A text that names the address, what is in the way, and the remedy.
-    pub fn bind(address: &Address, ipc_mode: u32) -> Result<Vec<Self>, String> {
+    pub fn bind(
+        address: &Address,
+        ipc_mode: u32,
+        tls: Option<&Arc<tls::Server>>,
+    ) -> Result<Vec<Self>, String> {
         match address {
-            Address::Tcp { family, host, port } => bind_tcp(address, *family, host, *port),
+            Address::Tcp { tls: true, .. } if tls.is_none() => Err(tls::missing(address)),
+            Address::Tcp { tls: is_tls, family, host, port } => {
+                let tls = tls.filter(|_| *is_tls);
+                bind_tcp(address, *family, host, *port, tls)
+            }
             Address::Path(path) => {
                 let (socket, file) = SocketFile::listen(path, ipc_mode)?;
                 Ok(vec![Self::unix(address, socket, Some(file))])
@@ -85,12 +98,13 @@ impl Listener {
     /// is left, which the next call may not meet.
     pub fn accept(&self) -> io::Result<Accepted> {
         match &self.socket {
-            Socket::Tcp(listener) => {
+            Socket::Tcp(listener, tls) => {
                 let (stream, peer) = listener.accept()?;
                 let socket = OwnedFd::from(stream);
                 tune(&socket);
-                let (framing, name) = (Framing::Tcp, format!("tcp://{peer}"));
-                Ok(Accepted { socket, framing, peer: name, remote: Some(peer) })
+                let name = format!("{}://{peer}", address::scheme(tls.is_some()));
+                let wire = Wire::accepted(socket, tls.clone());
+                Ok(Accepted { wire, framing: Framing::Tcp, peer: name, remote: Some(peer) })
             }
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
@@ -99,9 +113,22 @@ impl Listener {
                     Ok(peer) => format!("process {} at {}", peer.pid, self.name),
                     Err(_) => format!("a process at {}", self.name),
                 };
-                Ok(Accepted { socket, framing: Framing::Unix, peer, remote: None })
+                let wire = Wire::new(socket);
+                Ok(Accepted { wire, framing: Framing::Unix, peer, remote: None })
             }
         }
+    }
+
+    /// A warning when whoever reaches this machine's network gets in, and reads along.
+    pub fn warning(&self) -> Option<String> {
+        let Socket::Tcp(listener, None) = &self.socket else { return None };
+        let address = listener.local_addr().ok().filter(|it| !it.ip().is_loopback())?;
+        Some(format!(
+            "{} is open to the network and speaks no TLS: whoever reaches it gets in and others on \
+             the way can read along and change what is sent; listen at tls+tcp://{address} with \
+             `tls`, or at 127.0.0.1",
+            self.name
+        ))
     }
 
     /// Removes the socket file and makes every accept fail, also one that waits.
@@ -115,7 +142,7 @@ impl Listener {
 
     fn fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
-            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Tcp(listener, _) => listener.as_fd(),
             Socket::Unix(listener) => listener.as_fd(),
         }
     }
@@ -128,13 +155,14 @@ fn bind_tcp(
     family: Family,
     host: &str,
     port: u16,
+    tls: Option<&Arc<tls::Server>>,
 ) -> Result<Vec<Listener>, String> {
     let wanted = address::ip_addresses(family, host, port)
         .map_err(|fault| format!("cannot listen at {address}: {fault}"))?;
     let mut fault = String::new();
     let mut listeners = Vec::new();
     for candidate in wanted {
-        match listen_tcp(candidate) {
+        match listen_tcp(candidate, tls) {
             Ok(listener) => listeners.push(listener),
             // a name may stand for an address that this machine has switched off
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
@@ -149,11 +177,11 @@ fn bind_tcp(
     if listeners.is_empty() { Err(fault) } else { Ok(listeners) }
 }
 
-fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
+fn listen_tcp(address: SocketAddr, tls: Option<&Arc<tls::Server>>) -> io::Result<Listener> {
     // sets SO_REUSEADDR, so that a restart does not wait for old connections to fade
     let socket = TcpListener::bind(address)?;
-    let name = format!("tcp://{}", socket.local_addr()?);
-    Ok(Listener { file: None, socket: Socket::Tcp(socket), name })
+    let name = format!("{}://{}", address::scheme(tls.is_some()), socket.local_addr()?);
+    Ok(Listener { file: None, socket: Socket::Tcp(socket, tls.cloned()), name })
 }
 
 fn tcp_fault(address: &Address, error: &io::Error) -> String {
@@ -199,7 +227,7 @@ mod tests {
     use super::*;
 
     fn bind(text: &str) -> Result<Vec<Listener>, String> {
-        Listener::bind(&Address::listen(text, Path::to_owned)?, 0o600)
+        Listener::bind(&Address::listen(text, Path::to_owned)?, 0o600, None)
     }
 
     fn one(text: &str) -> Listener {
@@ -253,6 +281,26 @@ mod tests {
         let _listener = one(&name);
         let fault = bind(&name).unwrap_err();
         assert!(fault.contains(&name) && fault.contains("ss -lxp"), "{fault}");
+    }
+
+    #[test]
+    fn an_address_that_others_reach_is_warned_of() {
+        for text in ["tcp://127.0.0.1:0", "tcp://[::1]:0"] {
+            assert_eq!(one(text).warning(), None, "{text}");
+        }
+        for text in ["tcp://*:0", "tcp4://*:0", "tcp6://*:0"] {
+            let warning = one(text).warning().unwrap();
+            assert!(
+                warning.contains("speaks no TLS") && warning.contains("tls+tcp://"),
+                "{warning}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_address_with_tls_needs_certificates() {
+        let fault = bind("tls+tcp://127.0.0.1:0").unwrap_err();
+        assert!(fault.contains("tls+tcp://127.0.0.1:0") && fault.contains("tls = {"), "{fault}");
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time,
 };
 
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
-use sp::Address;
+use sp::{Address, tls};
 
 const DAY: time::Duration = time::Duration::from_secs(86_400);
 /// Longest `keep`, days.
@@ -32,9 +33,13 @@ options! {
     pub struct Options {
         /// Address to listen on, or a list of them: `tcp://127.0.0.1:9201`, `tcp://*:9201` (every
         /// IPv4 address), `tcp://[::]:9201` (IPv6 and IPv4), `tcp4://…`, `tcp6://…`,
-        /// `ipc:///path` or `unix:///path` (a socket file), `abstract://name`. Port 0 picks a free
-        /// one, which the log names. Default `tcp://127.0.0.1:9201`.
+        /// `ipc:///path` or `unix:///path` (a socket file), `abstract://name`; `tls+tcp://*:9201` in
+        /// TLS, with `tls`. Port 0 picks a free one, which the log names. Default
+        /// `tcp://127.0.0.1:9201`.
         pub listen: Addresses,
+        /// Certificates for the addresses that begin with `tls+tcp://`, e.g. `{ cert = "server.pem",
+        /// key = "server.key" }`. Hikyuu's own client speaks no TLS. Default: none.
+        pub tls: Option<tls::ServerFiles>,
         /// Answers that are made at a time, 1 to 1024; 0: as many as there are processors.
         /// Default 0.
         pub threads: usize,
@@ -60,8 +65,12 @@ options! {
         /// Memory that answers under way may take together; more wait for their turn, and one that is
         /// larger is refused. At least 1MiB. Default 512MiB.
         pub transfer_memory: ByteSize,
-        /// Most clients at a time, 1 to 16384; more are refused. Default 1024.
+        /// Most clients at a time, 1 to 16384, and no more than half the files that the process may
+        /// have open. Of more, the one that has been idle longest gives way. Default 1024.
         pub max_clients: usize,
+        /// Disconnect a client that asks nothing for so long: 100ms to 1d; 0s for never. NNG's own
+        /// clients connect again by themselves. Default 60s.
+        pub idle_timeout: Duration,
         /// Disconnect a client that takes nothing of its answer, or sends nothing more of its
         /// request, for so long, or that is slower than 1MiB a second beyond it. 100ms to 10m.
         /// Default 10s, as long as Hikyuu waits.
@@ -102,6 +111,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: Addresses::One("tcp://127.0.0.1:9201".to_owned()),
+            tls: None,
             threads: 0,
             keep: Duration(DAY),
             ticks: true,
@@ -111,6 +121,7 @@ impl Default for Options {
             max_request: ByteSize(16 << 20),
             transfer_memory: ByteSize(512 << 20),
             max_clients: 1_024,
+            idle_timeout: Duration(time::Duration::from_secs(60)),
             stall_timeout: Duration(time::Duration::from_secs(10)),
             ipc_mode: "0660".to_owned(),
         }
@@ -122,6 +133,8 @@ impl Default for Options {
 pub struct Settings {
     /// Where to listen; at least one address, none twice.
     pub listen: Vec<Address>,
+    /// Certificates for those with TLS.
+    pub tls: Option<Arc<tls::Server>>,
     /// Answers that are made at a time, at least one.
     pub threads: usize,
     /// Days that are kept, at least one.
@@ -140,6 +153,8 @@ pub struct Settings {
     pub transfer_memory: usize,
     /// Most clients.
     pub max_clients: usize,
+    /// Longest time between two requests of a client.
+    pub idle_timeout: Option<time::Duration>,
     /// Longest time without progress of a client within a message.
     pub stall_timeout: time::Duration,
     /// Permissions of socket files.
@@ -156,6 +171,8 @@ impl Settings {
         let resolve = |path: &Path| context.resolve(path);
         let example = "tcp://127.0.0.1:9201";
         let listen = Address::listen_all(options.listen.texts(), example, resolve, &mut faults);
+        tls::check_use(options.tls.is_some(), "listen", &listen, &mut faults);
+        let tls = tls::Server::read(options.tls.as_ref(), resolve, log(context), &mut faults);
         let days = options.keep.as_secs() / DAY.as_secs();
         if *options.keep != DAY * u32::try_from(days).unwrap_or(0)
             || !(1..=MOST_DAYS).contains(&days)
@@ -181,6 +198,10 @@ impl Settings {
             let given = options.stall_timeout;
             faults.push(format!("stall_timeout is {given}; use 100ms to 10m"));
         }
+        let idle = options.idle_timeout;
+        if !idle.is_zero() && !(SHORTEST_STALL..=DAY).contains(&*idle) {
+            faults.push(format!("idle_timeout is {idle}; use 100ms to 1d, or 0s for never"));
+        }
         let (clients, threads) = (options.max_clients, options.threads);
         if !(1..=MOST_CLIENTS).contains(&clients) {
             faults.push(format!("max_clients is {clients}; use 1 to {MOST_CLIENTS}"));
@@ -200,6 +221,7 @@ impl Settings {
         let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
         Ok(Self {
             listen,
+            tls,
             threads: if threads == 0 { processors } else { threads },
             keep_days: usize::try_from(days).unwrap_or(1),
             ticks: options.ticks,
@@ -209,10 +231,16 @@ impl Settings {
             max_request: bytes(options.max_request),
             transfer_memory: bytes(options.transfer_memory),
             max_clients: clients,
+            idle_timeout: (!idle.is_zero()).then_some(*idle),
             stall_timeout: *options.stall_timeout,
             ipc_mode,
         })
     }
+}
+
+fn log(context: &Context) -> tls::Log {
+    let (info, warn) = (context.clone(), context.clone());
+    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
 }
 
 #[cfg(test)]
@@ -253,6 +281,8 @@ mod tests {
             "transfer_memory": "2KiB",
             "max_clients": 0,
             "stall_timeout": "0s",
+            "idle_timeout": "1ms",
+            "tls": { "cert": "absent.pem", "key": "absent.key" },
             "ipc_mode": "rw",
         }))
         .unwrap_err();
@@ -267,6 +297,8 @@ mod tests {
             "transfer_memory is 2KiB",
             "max_clients is 0",
             "stall_timeout is 0ms",
+            "idle_timeout is 1ms",
+            "`tls.cert` /base/absent.pem cannot be read",
             "\"rw\"",
         ];
         for text in expected {

@@ -37,6 +37,7 @@ pub struct HikyuuServer {
 struct Told {
     requests: u64,
     refusals: u64,
+    idle: u64,
 }
 
 impl Sink for HikyuuServer {
@@ -143,15 +144,17 @@ impl HikyuuServer {
     fn report(&mut self) {
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         let (requests, refusals) = (load(&self.counters.requests), load(&self.counters.refusals));
+        let idle = load(&self.counters.idle);
         for (metric, now, told) in [
             ("queries_total", requests, self.told.requests),
             ("query_errors_total", refusals, self.told.refusals),
+            ("query_clients_put_out_total", idle, self.told.idle),
         ] {
             if now > told {
                 self.context.count(metric, now - told);
             }
         }
-        self.told = Told { requests, refusals };
+        self.told = Told { requests, refusals, idle };
         let figures = &self.keeper.store().figures;
         self.context.gauge("query_clients", load(&self.counters.clients) as f64);
         self.context.gauge("kept_ticks", load(&figures.ticks) as f64);

@@ -183,6 +183,11 @@ impl Bus {
         }
     }
 
+    /// Logs what is wrong with a listener.
+    pub fn warn(&self, line: &str) {
+        self.context.warn(line);
+    }
+
     /// Logs that a peer was not served.
     pub fn refuse(&self, peer: &str, reason: &str) {
         let line = format!("refused {peer}: {reason}");

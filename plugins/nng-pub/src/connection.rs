@@ -2,15 +2,11 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::OwnedFd,
     time::Duration,
 };
 
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, Shutdown, recv, shutdown, sockopt},
-};
-use sp::{Accepted, Framing, Protocol, greeting, send_all};
+use rustix::net::{Shutdown, sockopt};
+use sp::{Accepted, Framing, Protocol, Wire, greeting};
 
 use crate::message::Message;
 
@@ -34,7 +30,7 @@ pub enum Farewell {
 /// An accepted connection. Every call may come from any thread.
 #[derive(Debug)]
 pub struct Connection {
-    socket: OwnedFd,
+    wire: Wire,
     framing: Framing,
     /// Who is at the other end, for the log.
     peer: String,
@@ -43,8 +39,8 @@ pub struct Connection {
 impl Connection {
     /// Takes a connection over.
     pub fn new(accepted: Accepted) -> Self {
-        let Accepted { socket, framing, peer, .. } = accepted;
-        Self { socket, framing, peer }
+        let Accepted { wire, framing, peer, .. } = accepted;
+        Self { wire, framing, peer }
     }
 
     /// Who is at the other end.
@@ -57,8 +53,8 @@ impl Connection {
     /// # Errors
     /// A text that says why the peer is no subscriber.
     pub fn shake_hands(&self, within: Duration, stall: Duration) -> Result<(), String> {
-        greeting::shake_hands(&self.socket, Protocol::Pub, within)?;
-        sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Send, Some(stall))
+        greeting::shake_hands(&self.wire, Protocol::Pub, within)?;
+        sockopt::set_socket_timeout(&self.wire, sockopt::Timeout::Send, Some(stall))
             .map_err(|error| io::Error::from(error).to_string())
     }
 
@@ -74,7 +70,7 @@ impl Connection {
             slices.push(IoSlice::new(&message.head));
             slices.extend(message.payload.as_ref().map(|payload| IoSlice::new(payload)));
         }
-        send_all(&self.socket, &mut slices).map_err(|error| match error.kind() {
+        self.wire.send_all(&mut slices).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => Farewell::Stalled,
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Farewell::Left,
             _ => Farewell::Broken(error.to_string()),
@@ -84,19 +80,16 @@ impl Connection {
     /// Blocks until the connection ends, or the peer breaks the protocol.
     pub fn wait_for_end(&self) -> Farewell {
         let mut byte = [0; 1];
-        loop {
-            match recv(&self.socket, &mut byte, RecvFlags::empty()) {
-                Ok((_, 0)) | Err(Errno::CONNRESET) => return Farewell::Left,
-                Ok(_) => return Farewell::Spoke,
-                Err(Errno::INTR) => {}
-                Err(error) => return Farewell::Broken(io::Error::from(error).to_string()),
-            }
+        match self.wire.receive(&mut byte) {
+            Ok(0) => Farewell::Left,
+            Ok(_) => Farewell::Spoke,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Farewell::Left,
+            Err(error) => Farewell::Broken(error.to_string()),
         }
     }
 
     /// Ends the connection: whoever blocks on it returns. What was written still arrives.
     pub fn shut_down(&self) {
-        // fails only when the connection has ended already
-        let _ = shutdown(&self.socket, Shutdown::Both);
+        self.wire.shut_down(Shutdown::Both);
     }
 }

@@ -1,17 +1,15 @@
 //! The thread that takes subscribers in at one address.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{sync::Arc, thread};
 
-use sp::Listener;
+use sp::{ACCEPT_PAUSE, AcceptFaults, Listener};
 
 use crate::{bus::Bus, connection::Connection};
-
-/// Pause after a failed accept, e.g. while there are no file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts and serves until the bus closes and the listener is stopped; returns when all that it
 /// accepted have ended.
 pub fn run(listener: &Listener, bus: &Bus) {
+    let mut faults = AcceptFaults::default();
     thread::scope(|scope| {
         loop {
             match listener.accept() {
@@ -28,7 +26,9 @@ pub fn run(listener: &Listener, bus: &Bus) {
                 }
                 Err(_) if bus.is_closing() => return,
                 Err(error) => {
-                    bus.refuse(&format!("a connection at {}", listener.name()), &error.to_string());
+                    if let Some(line) = faults.line(listener.name(), "max_subscribers", &error) {
+                        bus.warn(&line);
+                    }
                     bus.wait_for_close(ACCEPT_PAUSE);
                 }
             }

@@ -1,9 +1,9 @@
 //! What the `nng-pub` sink can be told.
 
-use std::{path::Path, time};
+use std::{path::Path, sync::Arc, time};
 
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
-use sp::Address;
+use sp::{Address, tls};
 
 /// Smallest queue of a subscriber, in bytes: room for a round of a few hundred quotes.
 const SMALLEST_SEND_BUFFER: u64 = 64 << 10;
@@ -24,9 +24,13 @@ options! {
     pub struct Options {
         /// Addresses to listen on: `tcp://127.0.0.1:9200`, `tcp://*:9200` (every IPv4 address),
         /// `tcp://[::]:9200` (IPv6 and IPv4), `tcp4://…`, `tcp6://…`, `ipc:///path` or
-        /// `unix:///path` (a socket file), `abstract://name`. Port 0 picks a free one, which the log
-        /// names. Default: `ipc:///tmp/hikyuu_real.ipc` and `tcp://127.0.0.1:9200`.
+        /// `unix:///path` (a socket file), `abstract://name`; `tls+tcp://*:9200` in TLS, with `tls`.
+        /// Port 0 picks a free one, which the log names. Default: `ipc:///tmp/hikyuu_real.ipc` and
+        /// `tcp://127.0.0.1:9200`.
         pub listen: Vec<String>,
+        /// Certificates for the addresses that begin with `tls+tcp://`, e.g. `{ cert = "server.pem",
+        /// key = "server.key" }`. Default: none.
+        pub tls: Option<tls::ServerFiles>,
         /// First bytes of every message, by which subscribers choose. Hikyuu wants the default,
         /// `:spot:`.
         pub topic: String,
@@ -48,7 +52,8 @@ options! {
         pub stall_timeout: Duration,
         /// How long a flush or the end of the sink waits for the queues to empty. Default 30s.
         pub drain_timeout: Duration,
-        /// Most subscribers at a time, 1 to 4096; more are refused. Default 64.
+        /// Most subscribers at a time, 1 to 4096, and no more than half the files that the process may
+        /// have open; more are refused. Default 64.
         pub max_subscribers: usize,
         /// Permissions of socket files, in octal; who may write may subscribe. Default 0660: the
         /// host's user and group.
@@ -72,6 +77,7 @@ impl Default for Options {
             listen: ["ipc:///tmp/hikyuu_real.ipc", "tcp://127.0.0.1:9200"]
                 .map(str::to_owned)
                 .into(),
+            tls: None,
             topic: ":spot:".to_owned(),
             wait_subscribers: 0,
             send_buffer: ByteSize(64 << 20),
@@ -90,6 +96,8 @@ impl Default for Options {
 pub struct Settings {
     /// Where to listen; at least one address, none twice.
     pub listen: Vec<Address>,
+    /// Certificates for those with TLS.
+    pub tls: Option<Arc<tls::Server>>,
     /// First bytes of every message.
     pub topic: String,
     /// Subscribers that the first batch waits for.
@@ -124,6 +132,8 @@ impl Settings {
         let resolve = |path: &Path| context.resolve(path);
         let example = "tcp://127.0.0.1:9200";
         let listen = Address::listen_all(&options.listen, example, resolve, &mut faults);
+        tls::check_use(options.tls.is_some(), "listen", &listen, &mut faults);
+        let tls = tls::Server::read(options.tls.as_ref(), resolve, log(context), &mut faults);
         if options.topic.len() > LONGEST_TOPIC {
             let len = options.topic.len();
             faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
@@ -157,6 +167,7 @@ impl Settings {
         }
         Ok(Self {
             listen,
+            tls,
             topic: options.topic.clone(),
             wait_subscribers: options.wait_subscribers,
             send_buffer: usize::try_from(*options.send_buffer).unwrap_or(usize::MAX),
@@ -170,6 +181,11 @@ impl Settings {
             audience_timeout: AUDIENCE_TIMEOUT,
         })
     }
+}
+
+fn log(context: &Context) -> tls::Log {
+    let (info, warn) = (context.clone(), context.clone());
+    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
 }
 
 #[cfg(test)]
@@ -197,7 +213,8 @@ mod tests {
     #[test]
     fn every_fault_is_named_at_once() {
         let error = settings(json!({
-            "listen": ["tcp://127.0.0.1", "ws://x:1", "ipc://a", "unix:///base/a"],
+            "listen": ["tcp://127.0.0.1", "ws://x:1", "ipc://a", "unix:///base/a", "tls+tcp://:1"],
+            "tls": { "cert": "absent.pem", "key": "absent.key" },
             "topic": "x".repeat(256),
             "send_buffer": "1KiB",
             "stall_timeout": "0s",
@@ -211,6 +228,7 @@ mod tests {
             "\"tcp://127.0.0.1\"",
             "ws://x:1",
             "\"unix:///base/a\" twice",
+            "`tls.cert` /base/absent.pem cannot be read",
             "topic",
             "1KiB",
             "stall_timeout is 0ms",
@@ -222,6 +240,11 @@ mod tests {
             assert!(error.message.contains(text), "{text} is missing in: {error}");
         }
         assert!(settings(json!({ "listen": [] })).is_err());
+        let error = settings(json!({ "listen": ["tls+tcp://:1"] })).unwrap_err();
+        assert!(error.message.contains("tls+tcp://0.0.0.0:1 needs certificates"), "{error}");
+        let files = json!({ "cert": "a", "key": "b" });
+        let error = settings(json!({ "listen": ["tcp://:1"], "tls": files })).unwrap_err();
+        assert!(error.message.contains("no address of `listen` begins with tls+tcp"), "{error}");
         assert!(settings(json!({ "listen": ["tcp://:0", "tcp://:0"] })).is_ok(), "two free ports");
     }
 }

@@ -168,7 +168,7 @@ mod tests {
     use crate::message::Messages;
 
     fn data(messages: &Messages, records: usize) -> Message {
-        messages.data(&testing::spot_batch(records, Round::MIDDLE))
+        messages.data(&testing::spot_batch(records, Round::MIDDLE)).remove(0)
     }
 
     fn take_all(queue: &mut Queue) -> Vec<Place> {

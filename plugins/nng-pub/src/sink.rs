@@ -100,17 +100,25 @@ impl Sink for NngPub {
 
 impl NngPub {
     /// Listens at all addresses, or at none.
-    pub(crate) fn start(settings: Settings, context: Context) -> Result<Self, PluginError> {
+    pub(crate) fn start(mut settings: Settings, context: Context) -> Result<Self, PluginError> {
         let mut bound = Vec::new();
         let mut faults = Vec::new();
         for address in &settings.listen {
-            match Listener::bind(address, settings.ipc_mode) {
+            match Listener::bind(address, settings.ipc_mode, settings.tls.as_ref()) {
                 Ok(listeners) => bound.extend(listeners),
                 Err(fault) => faults.push(fault),
             }
         }
         if !faults.is_empty() {
             return Err(PluginError::fatal(faults.join("; ")));
+        }
+        let (most, line) = sp::room("max_subscribers", settings.max_subscribers);
+        settings.max_subscribers = most.max(settings.wait_subscribers);
+        if let Some(line) = line {
+            context.warn(&line);
+        }
+        if let Some(tls) = &settings.tls {
+            tls.warn_of_exposed_key();
         }
         let messages = Messages::new(&settings.topic);
         let bus = Arc::new(Bus::new(settings.clone(), context.clone(), messages.end.clone()));
@@ -149,6 +157,9 @@ impl NngPub {
             PluginError::fatal(format!("no thread for {}: {error}", listener.name()))
         })?;
         self.context.info(&format!("listening at {}", listener.name()));
+        if let Some(warning) = listener.warning() {
+            self.context.warn(&warning);
+        }
         self.listeners.push((listener, Some(thread)));
         Ok(())
     }
@@ -186,8 +197,7 @@ impl NngPub {
         for (due, mark) in [(step.end_before, &end), (step.start_before, &start)] {
             dropped += if due { self.send(mark) } else { 0 };
         }
-        if has_quotes {
-            let data = self.messages.data(batch);
+        for data in has_quotes.then(|| self.messages.data(batch)).into_iter().flatten() {
             dropped += self.send(&data);
         }
         for (due, mark) in [(step.end_after, &end), (step.start_after, &start)] {

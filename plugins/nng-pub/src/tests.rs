@@ -6,6 +6,7 @@ mod raw;
 mod slow;
 mod strangers;
 mod subscribers;
+mod tls;
 
 use std::{
     sync::Arc,

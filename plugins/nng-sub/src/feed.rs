@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::Context;
-use sp::{Frame, Frames};
+use plugin_api::{Context, schemas::verify};
+use sp::{Frame, Frames, Throttle};
 
 use crate::{
     bell::Woken,
@@ -19,6 +19,8 @@ use crate::{
 const CHUNK: usize = 256 << 10;
 /// Pause after the first attempt that failed; doubled up to the option's limit.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// For how long quotes must have come before a publisher that was lost is dialled soon.
+const GOOD_SERVICE: Duration = Duration::from_secs(1);
 const START_MARK: &[u8] = b"[start spot]";
 const END_MARK: &[u8] = b"[end spot]";
 
@@ -29,6 +31,16 @@ pub struct Connection {
     pub link: Link,
     /// Puts messages together.
     pub frames: Frames,
+    since: Instant,
+    /// Quotes came over it.
+    is_useful: bool,
+}
+
+impl Connection {
+    /// One that begins now, or goes on in the middle of a message.
+    pub fn new(link: Link, frames: Frames) -> Self {
+        Self { link, frames, since: Instant::now(), is_useful: false }
+    }
 }
 
 /// The reader.
@@ -40,13 +52,22 @@ pub struct Feed {
     pause: Duration,
     /// The log knows that nobody answers.
     told_of_absence: bool,
+    /// Of connections that come and go, and of messages that are wrong.
+    throttles: [Throttle; 2],
 }
 
 impl Feed {
     /// A reader that fills that inbox.
     pub fn new(settings: Arc<Settings>, context: Context, inbox: Arc<Inbox>) -> Self {
-        let buffer = vec![0; CHUNK];
-        Self { settings, context, inbox, buffer, pause: FIRST_PAUSE, told_of_absence: false }
+        Self {
+            settings,
+            context,
+            inbox,
+            buffer: vec![0; CHUNK],
+            pause: FIRST_PAUSE,
+            told_of_absence: false,
+            throttles: Default::default(),
+        }
     }
 
     /// Reads until it should stop, beginning with that connection if there is one.
@@ -63,15 +84,17 @@ impl Feed {
 
     /// Dials once; after a failure it waits before it returns.
     fn dial(&mut self) -> Option<Connection> {
-        let Settings { dial, connect_timeout, .. } = &*self.settings;
-        match Link::dial(dial, &self.inbox.bell, *connect_timeout) {
+        let Settings { dial, tls, connect_timeout, .. } = &*self.settings;
+        match Link::dial(dial, tls.as_deref(), &self.inbox.bell, *connect_timeout) {
             Ok(link) => {
-                self.context.info(&format!("reading {}", link.peer()));
+                if let Some(line) = self.throttles[0].pass(format!("reading {}", link.peer())) {
+                    self.context.info(&line);
+                }
                 self.context.gauge("connected", 1.0);
                 self.context.count("connects_total", 1);
                 self.told_of_absence = false;
                 let frames = Frames::new(link.framing(), self.largest_message());
-                Some(Connection { link, frames })
+                Some(Connection::new(link, frames))
             }
             Err(NoLink::Interrupted) => None,
             Err(NoLink::Fault(fault)) => {
@@ -107,22 +130,35 @@ impl Feed {
             Received::Nothing => return Some(connection),
             Received::End(why) => why,
             Received::Bytes(count) => {
-                self.pause = FIRST_PAUSE; // not before: it may hang up on us at once, every time
                 let bytes = &self.buffer[..count];
                 let (inbox, context, topic) =
                     (&*self.inbox, &self.context, self.settings.topic.as_bytes());
-                let give = |frame| accept(frame, topic, inbox, context);
+                let throttle = &self.throttles[1];
+                let is_useful = &mut connection.is_useful;
+                let give = |frame| accept(frame, topic, is_useful, inbox, context, throttle);
                 match connection.frames.push(bytes, give) {
                     Ok(()) => return Some(connection),
                     Err(fault) => format!("it is out of step: {fault}"),
                 }
             }
         };
-        lay_in(Item::Cut, &self.inbox, &self.context);
-        self.context.gauge("connected", 0.0);
-        self.context.warn(&format!("lost {}: {end}; dialling again", connection.link.peer()));
-        self.rest();
+        self.lose(&connection, &end);
         None
+    }
+
+    /// Notes that a connection has ended and waits before the next.
+    fn lose(&mut self, connection: &Connection, end: &str) {
+        lay_in(Item::Cut, &self.inbox, &self.context, &self.throttles[1]);
+        self.context.gauge("connected", 0.0);
+        let line = format!("lost {}: {end}; dialling again", connection.link.peer());
+        if let Some(line) = self.throttles[0].pass(line) {
+            self.context.warn(&line);
+        }
+        // one that hangs up on us at once, says nothing of use or makes no sense may do so every time
+        if connection.is_useful && connection.since.elapsed() > self.pause.max(GOOD_SERVICE) {
+            self.pause = FIRST_PAUSE;
+        }
+        self.rest();
     }
 
     /// The topic stands before what an option bounds.
@@ -132,14 +168,24 @@ impl Feed {
 }
 
 /// Sorts a message into the inbox.
-fn accept(frame: Frame, topic: &[u8], inbox: &Inbox, context: &Context) {
+fn accept(
+    frame: Frame,
+    topic: &[u8],
+    is_useful: &mut bool,
+    inbox: &Inbox,
+    context: &Context,
+    throttle: &Throttle,
+) {
     let mut message = match frame {
         Frame::Message(message) => message,
         Frame::TooLarge(len) => {
             context.count("messages_refused_total", 1);
-            context.warn(&format!(
+            let line = format!(
                 "a message of {len} bytes was passed over; raise `max_message` to take such"
-            ));
+            );
+            if let Some(line) = throttle.pass(line) {
+                context.warn(&line);
+            }
             return;
         }
     };
@@ -153,22 +199,24 @@ fn accept(frame: Frame, topic: &[u8], inbox: &Inbox, context: &Context) {
     } else if content.starts_with(END_MARK) {
         Item::End
     } else {
+        *is_useful |= !*is_useful && verify::spot_list(content).is_ok();
         message.drain(..topic.len());
         Item::List(message)
     };
-    lay_in(item, inbox, context);
+    lay_in(item, inbox, context, throttle);
 }
 
 /// Puts an item into the inbox and counts what was lost to make room for it.
-fn lay_in(item: Item, inbox: &Inbox, context: &Context) {
+fn lay_in(item: Item, inbox: &Inbox, context: &Context, throttle: &Throttle) {
     let lost = inbox.put(item);
     if lost.is_empty() {
         return;
     }
     let records: usize = lost.iter().map(Item::records).sum();
     context.dropped("receive_buffer_full", records as u64);
-    context.warn(
-        "the pipeline is slower than the publisher, so the oldest quotes were dropped; raise \
-         `receive_buffer`, or set `slow_pipeline = \"wait\"` if the publisher can wait",
-    );
+    let line = "the pipeline is slower than the publisher, so the oldest quotes were dropped; raise \
+                `receive_buffer`, or set `slow_pipeline = \"wait\"` if the publisher can wait";
+    if let Some(line) = throttle.pass(line.to_owned()) {
+        context.warn(&line);
+    }
 }

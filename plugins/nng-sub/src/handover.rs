@@ -158,7 +158,10 @@ impl Handover {
 impl Socket {
     /// Names the socket of a connection, with what was read of a message.
     pub fn of(connection: &Connection) -> Option<(Self, Vec<u8>)> {
-        let Connection { link, frames } = connection;
+        let Connection { link, frames, .. } = connection;
+        if !link.can_go_over() {
+            return None;
+        }
         link.unmark();
         let (rest, to_skip) = frames.rest();
         let socket = Self {
@@ -190,7 +193,7 @@ impl Socket {
         }
         let link = Link::adopt(socket, self.framing, self.peer.clone());
         link.mark_taken();
-        Some(Connection { link, frames })
+        Some(Connection::new(link, frames))
     }
 }
 

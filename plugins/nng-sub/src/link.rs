@@ -12,9 +12,9 @@ use std::{
 use rustix::{
     event::PollFlags,
     io::Errno,
-    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, connect, recv, socket_with, sockopt},
+    net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt},
 };
-use sp::{Address, Endpoint, Framing, Protocol, greeting, tune};
+use sp::{Address, Endpoint, Framing, Protocol, Wire, greeting, tls, tune};
 
 use crate::bell::{Bell, Woken};
 
@@ -24,7 +24,7 @@ const TAKEN: Duration = Duration::from_secs(60);
 /// A connection to a publisher that has greeted.
 #[derive(Debug)]
 pub struct Link {
-    socket: OwnedFd,
+    wire: Wire,
     framing: Framing,
     /// Where it leads, for the log.
     peer: String,
@@ -52,13 +52,19 @@ pub enum Received {
 
 impl Link {
     /// Connects to the first address that answers as a publisher within the time, which each has.
+    /// Those with TLS need `tls`.
     ///
     /// # Errors
     /// All that was tried with what came of it, or that the bell rang.
-    pub fn dial(addresses: &[Address], bell: &Bell, within: Duration) -> Result<Self, NoLink> {
+    pub fn dial(
+        addresses: &[Address],
+        tls: Option<&tls::Client>,
+        bell: &Bell,
+        within: Duration,
+    ) -> Result<Self, NoLink> {
         let mut faults = Vec::new();
         for address in addresses {
-            match Self::dial_one(address, bell, within) {
+            match Self::dial_one(address, tls, bell, within) {
                 Err(NoLink::Fault(fault)) => faults.push(format!("{address}: {fault}")),
                 settled => return settled,
             }
@@ -66,15 +72,24 @@ impl Link {
         Err(NoLink::Fault(faults.join("; ")))
     }
 
-    fn dial_one(address: &Address, bell: &Bell, within: Duration) -> Result<Self, NoLink> {
+    fn dial_one(
+        address: &Address,
+        tls: Option<&tls::Client>,
+        bell: &Bell,
+        within: Duration,
+    ) -> Result<Self, NoLink> {
+        let tls = match address {
+            Address::Tcp { tls: true, host, .. } => tls.map(|tls| (tls, host.as_str())),
+            _ => None,
+        };
         let mut last = NoLink::Fault("it stands for no address".to_owned());
         for endpoint in address.endpoints().map_err(NoLink::Fault)? {
-            let dialled = reach(&endpoint, bell, Instant::now() + within).map(|socket| {
+            let dialled = reach(&endpoint, tls, bell, Instant::now() + within).map(|wire| {
                 let framing = match endpoint {
                     Endpoint::Tcp(_) => Framing::Tcp,
                     Endpoint::Unix(_) => Framing::Unix,
                 };
-                Self { socket, framing, peer: address.to_string() }
+                Self { wire, framing, peer: address.to_string() }
             });
             match dialled {
                 Err(NoLink::Fault(fault)) => last = NoLink::Fault(fault),
@@ -86,7 +101,12 @@ impl Link {
 
     /// Takes a connection over that has greeted already.
     pub fn adopt(socket: OwnedFd, framing: Framing, peer: String) -> Self {
-        Self { socket, framing, peer }
+        Self { wire: Wire::new(socket), framing, peer }
+    }
+
+    /// Whether another instance could go on with the socket: what TLS has agreed on cannot go over.
+    pub fn can_go_over(&self) -> bool {
+        !self.wire.is_tls()
     }
 
     /// Where it leads.
@@ -104,17 +124,17 @@ impl Link {
     /// The note is a limit for receiving, which has no effect where nobody waits in the call.
     pub fn mark_taken(&self) {
         // without the note the one before only waits in vain for it
-        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(TAKEN));
+        let _ = sockopt::set_socket_timeout(&self.wire, sockopt::Timeout::Recv, Some(TAKEN));
     }
 
     /// Whether a successor has taken the socket.
     pub fn is_taken(&self) -> bool {
-        matches!(sockopt::socket_timeout(&self.socket, sockopt::Timeout::Recv), Ok(Some(_)))
+        matches!(sockopt::socket_timeout(&self.wire, sockopt::Timeout::Recv), Ok(Some(_)))
     }
 
     /// Removes the note, so that the next successor can leave one.
     pub fn unmark(&self) {
-        let _ = sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, None);
+        let _ = sockopt::set_socket_timeout(&self.wire, sockopt::Timeout::Recv, None);
     }
 
     /// Waits until something came, the bell rings, or the moment comes.
@@ -122,31 +142,36 @@ impl Link {
     /// # Errors
     /// When the kernel refuses to wait.
     pub fn wait(&self, bell: &Bell, until: Option<Instant>) -> io::Result<Woken> {
-        bell.wait(Some((self.socket.as_fd(), PollFlags::IN)), until)
+        if self.wire.holds_bytes() {
+            return Ok(Woken::Socket);
+        }
+        bell.wait(Some((self.wire.as_fd(), PollFlags::IN)), until)
     }
 
     /// Takes what came, without waiting.
     pub fn receive(&self, buffer: &mut [u8]) -> Received {
-        loop {
-            return match recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => Received::End("it closed the connection".to_owned()),
-                Ok((_, count)) => Received::Bytes(count),
-                Err(Errno::INTR) => continue,
-                Err(Errno::AGAIN) => Received::Nothing,
-                Err(error) => Received::End(io::Error::from(error).to_string()),
-            };
+        match self.wire.receive_now(buffer) {
+            Ok(0) => Received::End("it closed the connection".to_owned()),
+            Ok(count) => Received::Bytes(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
+            Err(error) => Received::End(error.to_string()),
         }
     }
 }
 
 impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.wire.as_fd()
     }
 }
 
-/// A socket whose other end has greeted as a publisher.
-fn reach(endpoint: &Endpoint, bell: &Bell, until: Instant) -> Result<OwnedFd, NoLink> {
+/// A connection whose other end has greeted as a publisher.
+fn reach(
+    endpoint: &Endpoint,
+    tls: Option<(&tls::Client, &str)>,
+    bell: &Bell,
+    until: Instant,
+) -> Result<Wire, NoLink> {
     let fault = |error: Errno| NoLink::Fault(io::Error::from(error).to_string());
     let family = match endpoint {
         Endpoint::Tcp(address) if address.is_ipv4() => AddressFamily::INET,
@@ -171,10 +196,16 @@ fn reach(endpoint: &Endpoint, bell: &Bell, until: Instant) -> Result<OwnedFd, No
     if matches!(endpoint, Endpoint::Tcp(_)) {
         tune(&socket);
     }
-    greeting::greet(&socket, Protocol::Sub, |_| {
-        await_socket(&socket, PollFlags::IN, bell, until, "does not say what it is")
+    let wire = Wire::new(socket);
+    if let Some((tls, name)) = tls {
+        wire.secure(tls, name, |flags| {
+            await_socket(&wire, flags, bell, until, "does not agree on TLS")
+        })?;
+    }
+    greeting::greet(&wire, Protocol::Sub, |_| {
+        await_socket(&wire, PollFlags::IN, bell, until, "does not say what it is")
     })?;
-    Ok(socket)
+    Ok(wire)
 }
 
 impl From<String> for NoLink {
@@ -185,7 +216,7 @@ impl From<String> for NoLink {
 }
 
 fn await_socket(
-    socket: &OwnedFd,
+    socket: impl AsFd,
     flags: PollFlags,
     bell: &Bell,
     until: Instant,
@@ -228,7 +259,7 @@ mod tests {
             }
         });
         let address = Address::dial(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
-        let link = Link::dial(&[address], &Bell::new().unwrap(), within);
+        let link = Link::dial(&[address], None, &Bell::new().unwrap(), within);
         drop(done);
         peer.join().unwrap();
         link
@@ -269,7 +300,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // never accepts
         let text = format!("tcp://{}", listener.local_addr().unwrap());
         let address = Address::dial(&text, Path::to_owned).unwrap();
-        let dialled = Link::dial(&[address], &bell, PATIENCE);
+        let dialled = Link::dial(&[address], None, &bell, PATIENCE);
         assert_eq!(dialled.err(), Some(NoLink::Interrupted));
     }
 
@@ -280,7 +311,7 @@ mod tests {
             ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
         let addresses: Vec<_> =
             texts.iter().map(|text| Address::dial(text, Path::to_owned).unwrap()).collect();
-        let dialled = Link::dial(&addresses, &Bell::new().unwrap(), PATIENCE);
+        let dialled = Link::dial(&addresses, None, &Bell::new().unwrap(), PATIENCE);
         let Err(NoLink::Fault(fault)) = dialled else { panic!("somebody answered") };
         for text in texts {
             assert!(fault.contains(&text), "{text} is missing in: {fault}");

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time,
 };
 
@@ -10,7 +11,7 @@ use plugin_api::{
     ByteSize, Context, Duration, PluginError, options,
     schemas::session::{Phase, Sessions, TradingCalendar},
 };
-use sp::Address;
+use sp::{Address, tls};
 
 use crate::texts::Texts;
 
@@ -32,10 +33,15 @@ options! {
     #[serde(default)]
     pub struct Options {
         /// Where the publisher listens: `ipc:///path` or `unix:///path` (a socket file),
-        /// `tcp://host:9200`, `tcp4://…`, `tcp6://…`, `abstract://name`. A list names several places
-        /// of one feed: the first that answers is read, and when it is lost the search begins anew
-        /// at the front. Two feeds are two sources. Default `ipc:///tmp/hikyuu_real.ipc`.
+        /// `tcp://host:9200`, `tcp4://…`, `tcp6://…`, `abstract://name`; `tls+tcp://host:9200` in
+        /// TLS, with `tls`. A list names several places of one feed: the first that answers is read,
+        /// and when it is lost the search begins anew at the front. Two feeds are two sources.
+        /// Default `ipc:///tmp/hikyuu_real.ipc`.
         pub dial: Texts,
+        /// Certificates for the addresses that begin with `tls+tcp://`, e.g. `{ ca = "ca.pem" }`. A
+        /// change of this source's options then costs what is sent until the new connection stands.
+        /// Default: none.
+        pub tls: Option<tls::ClientFiles>,
         /// First bytes of the messages to take; others are ignored. Hikyuu's collectors send the
         /// default, `:spot:`.
         pub topic: String,
@@ -50,7 +56,7 @@ options! {
         /// How long each address has to answer, 10ms to 60s. Default 5s.
         pub connect_timeout: Duration,
         /// Longest pause before dialling again, 100ms to 5m; the first is 100ms, each next one twice
-        /// as long. Default 5s.
+        /// as long until quotes came for longer than the pause. Default 5s.
         pub reconnect_max: Duration,
         /// A silence of so long during `phases` is reported by `/health`; 0s for never. Default 30s:
         /// three rounds of Hikyuu's collector.
@@ -81,6 +87,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             dial: Texts::One("ipc:///tmp/hikyuu_real.ipc".to_owned()),
+            tls: None,
             topic: ":spot:".to_owned(),
             max_message: ByteSize(64 << 20),
             receive_buffer: ByteSize(64 << 20),
@@ -100,6 +107,8 @@ impl Default for Options {
 pub struct Settings {
     /// Where to dial, best first; at least one address.
     pub dial: Vec<Address>,
+    /// Certificates for those with TLS.
+    pub tls: Option<Arc<tls::Client>>,
     /// First bytes of every message.
     pub topic: String,
     /// Largest message without its topic, bytes.
@@ -126,6 +135,9 @@ impl Settings {
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
         let mut faults = Vec::new();
         let dial = addresses(options.dial.as_slice(), context, &mut faults);
+        tls::check_use(options.tls.is_some(), "dial", &dial, &mut faults);
+        let resolve = |path: &Path| context.resolve(path);
+        let tls = tls::Client::read(options.tls.as_ref(), resolve, log(context), &mut faults);
         if options.topic.len() > LONGEST_TOPIC {
             let len = options.topic.len();
             faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
@@ -151,6 +163,7 @@ impl Settings {
         let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
         Ok(Self {
             dial,
+            tls,
             topic: options.topic.clone(),
             max_message: bytes(options.max_message),
             receive_buffer: bytes(options.receive_buffer),
@@ -161,6 +174,11 @@ impl Settings {
             sessions,
         })
     }
+}
+
+fn log(context: &Context) -> tls::Log {
+    let (info, warn) = (context.clone(), context.clone());
+    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
 }
 
 fn within(
@@ -255,7 +273,8 @@ mod tests {
     #[test]
     fn every_fault_is_named_at_once() {
         let error = settings(json!({
-            "dial": ["tcp://127.0.0.1", "ws://x:1", "ipc://a", "unix:///base/a"],
+            "dial": ["tcp://127.0.0.1", "ws://x:1", "ipc://a", "unix:///base/a", "tls+tcp://a:1"],
+            "tls": { "ca": "absent.pem" },
             "topic": "x".repeat(256),
             "max_message": "2GiB",
             "receive_buffer": "1KiB",
@@ -270,6 +289,7 @@ mod tests {
             "\"tcp://127.0.0.1\"",
             "ws://x:1",
             "\"unix:///base/a\" twice",
+            "`tls.ca` /base/absent.pem cannot be read",
             "topic has 256",
             "max_message is 2GiB",
             "receive_buffer is 1KiB",
@@ -282,6 +302,10 @@ mod tests {
             assert!(error.message.contains(text), "{text} is missing in: {error}");
         }
         assert!(settings(json!({ "dial": [] })).is_err());
+        let error = settings(json!({ "dial": "tls+tcp://a:1" })).unwrap_err();
+        assert!(error.message.contains("tls = { ca = \"ca.pem\" }"), "{error}");
+        let error = settings(json!({ "dial": "tcp://a:1", "tls": { "ca": "a" } })).unwrap_err();
+        assert!(error.message.contains("no address of `dial` begins with tls+tcp"), "{error}");
         assert!(settings(json!({ "max_message": "1MiB", "receive_buffer": "64KiB" })).is_err());
     }
 }

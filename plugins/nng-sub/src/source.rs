@@ -7,6 +7,7 @@ use std::{
 };
 
 use plugin_api::{Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder};
+use sp::Throttle;
 
 use crate::{
     bell::Bell,
@@ -49,6 +50,7 @@ pub struct NngSub {
     watch: Watch,
     /// Start of the window and what was set aside in it.
     letters: (i64, u32),
+    throttle: Throttle,
 }
 
 impl Source for NngSub {
@@ -58,7 +60,8 @@ impl Source for NngSub {
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = Settings::new(options, context)?;
         let bell = Bell::new().map_err(|error| no_descriptor(&error))?;
-        match Link::dial(&settings.dial, &bell, settings.connect_timeout) {
+        let Settings { dial, tls, connect_timeout, .. } = &settings;
+        match Link::dial(dial, tls.as_deref(), &bell, *connect_timeout) {
             Ok(_) | Err(NoLink::Interrupted) => Ok(()),
             Err(NoLink::Fault(fault)) => Err(PluginError::retry(format!(
                 "no publisher answers: {fault}; start the collector, or correct `dial`"
@@ -71,6 +74,9 @@ impl Source for NngSub {
         let settings = Arc::new(Settings::new(&options, &context)?);
         let inbox = Inbox::new(settings.receive_buffer, settings.slow_pipeline)
             .map_err(|error| no_descriptor(&error))?;
+        if let Some(tls) = &settings.tls {
+            tls.warn_of_exposed_key();
+        }
         Ok(Self {
             lists: Lists::new(context.instance()),
             settings,
@@ -84,6 +90,7 @@ impl Source for NngSub {
             sequences: Sequences::default(),
             watch: Watch::default(),
             letters: (i64::MIN, 0),
+            throttle: Throttle::default(),
         })
     }
 
@@ -234,7 +241,7 @@ impl NngSub {
                     self.context.dropped(reason.as_str(), records as u64);
                 }
             }
-            self.context.warn(&format!(
+            self.warn(format!(
                 "{} quotes of a list are unfit and were left out, the first is {example} ({}); \
                  mend the collector",
                 refused.len(),
@@ -247,7 +254,7 @@ impl NngSub {
         if missing.gaps > 0 {
             self.context.count("sequence_gaps_total", missing.gaps);
             self.context.count("sequence_missing_total", missing.records);
-            self.context.warn(&format!(
+            self.warn(format!(
                 "{} quotes did not arrive, as the publisher's numbers tell, unless its own \
                  pipeline leaves some out",
                 missing.records
@@ -259,7 +266,7 @@ impl NngSub {
     /// Counts and keeps a message that is no list; the round goes on without it.
     fn set_aside(&mut self, error: &PluginError, bytes: &[u8]) {
         self.context.count("messages_refused_total", 1);
-        self.context.warn(&format!("a message was refused: {error}; mend the collector"));
+        self.warn(format!("a message was refused: {error}; mend the collector"));
         let now_us = self.context.now_us();
         if now_us.saturating_sub(self.letters.0) >= DEAD_LETTER_WINDOW_US {
             self.letters = (now_us, 0);
@@ -273,7 +280,14 @@ impl NngSub {
     fn note_gap(&self, gap: Option<Gap>) {
         if let Some(gap) = gap {
             self.context.count("source_gaps_total", 1);
-            self.context.warn(&format!("{}; quotes may be missing", gap.as_str()));
+            self.warn(format!("{}; quotes may be missing", gap.as_str()));
+        }
+    }
+
+    /// Logs what a publisher can bring about as often as it likes.
+    fn warn(&self, line: String) {
+        if let Some(line) = self.throttle.pass(line) {
+            self.context.warn(&line);
         }
     }
 

@@ -29,6 +29,7 @@ import secrets
 import selectors
 import signal
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -798,12 +799,56 @@ def prove(token, *parts):
     return hmac.new(token.encode("utf-8"), b"".join(parts), hashlib.sha256).digest()
 
 
+class Tls:
+    """Certificates: whom to believe, and what to show."""
+
+    def __init__(self, ca, cert, key, name):
+        self.files = (ca, cert, key)
+        self.name = name
+        self.context()  # what cannot be used is told at the start
+
+    def context(self):
+        """Made anew for each connection, so that renewed files are read."""
+        ca, cert, key = self.files
+        try:
+            context = ssl.create_default_context(cafile=ca or None)
+        except (OSError, ValueError) as error:
+            raise ConnectionError("ca %s cannot be used: %s; name a file with certificates in PEM"
+                                  % (ca, error))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if cert:
+            try:
+                # an encrypted key would have Python ask for its password
+                context.load_cert_chain(cert, key or None, password=lambda: "")
+            except (OSError, ValueError) as error:
+                raise ConnectionError("cert %s and key %s cannot be used: %s; name a certificate in PEM "
+                                      "and its key, which must not be encrypted" % (cert, key, error))
+        return context
+
+    def wrap(self, plain, host):
+        try:
+            return self.context().wrap_socket(plain, server_hostname=self.name or host)
+        except ssl.SSLCertVerificationError as error:
+            plain.close()
+            raise ConnectionError("its certificate is not accepted (%s); give the CA that it comes from "
+                                  "as ca, and the name that is in it as host or tls_name"
+                                  % error.verify_message)
+        except ssl.SSLError as error:
+            plain.close()
+            raise ConnectionError("it does not agree on TLS (%s); does it listen at tls+tcp://?" % (
+                error.reason or error))
+        except BaseException:
+            plain.close()
+            raise
+
+
 class Link(threading.Thread):
     """Connects, sends what is not confirmed, hears what is; for ever."""
 
-    def __init__(self, host, port, token, spool, on_connect, status, news, max_backoff=30.0):
+    def __init__(self, host, port, token, spool, on_connect, status, news, max_backoff=30.0, tls=None):
         super().__init__(name="link", daemon=True)
         self.address = (host, port)
+        self.tls = tls
         self.token = token
         self.spool = spool
         self.on_connect = on_connect
@@ -857,7 +902,8 @@ class Link(threading.Thread):
         return "%d batches (%.1f MB) wait on disk" % (batches, size / 1e6)
 
     def connect_and_serve(self):
-        with socket.create_connection(self.address, timeout=CONNECT_TIMEOUT) as connection:
+        plain = socket.create_connection(self.address, timeout=CONNECT_TIMEOUT)
+        with plain if self.tls is None else self.tls.wrap(plain, self.address[0]) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             frames = Frames()
             backlog = []
@@ -876,7 +922,8 @@ class Link(threading.Thread):
         while not backlog:
             data = connection.recv(65536)
             if not data:
-                raise ConnectionError("the host closed the connection before it said anything")
+                raise ConnectionError("the host closed the connection before it said anything%s" % (
+                    "" if self.tls else "; if it listens at tls+tcp://, set tls = yes and ca"))
             backlog.extend(frames.feed(data))
         return backlog.pop(0)
 
@@ -935,7 +982,8 @@ class Link(threading.Thread):
                     unsent += frame(BYE)
                     connection.settimeout(CONNECT_TIMEOUT)
                     connection.sendall(bytes(unsent))
-                    connection.shutdown(socket.SHUT_WR)
+                    if self.tls is None:  # within TLS that would end both directions
+                        connection.shutdown(socket.SHUT_WR)
                     self.hear_the_rest(connection, frames)
                     return
                 if not unsent and now - said >= heartbeat:
@@ -949,16 +997,39 @@ class Link(threading.Thread):
                         self.drain_wakes()
                         continue
                     if events & selectors.EVENT_READ:
-                        data = connection.recv(65536)
-                        if not data:
-                            raise ConnectionError("it closed the connection")
-                        heard = time.monotonic()
-                        backlog = list(frames.feed(data))
+                        for data in self.available(connection):
+                            heard = time.monotonic()
+                            backlog.extend(frames.feed(data))
                     if events & selectors.EVENT_WRITE and unsent:
-                        sent = connection.send(memoryview(unsent)[:1 << 18])
+                        sent = self.send_some(connection, unsent)
                         del unsent[:sent]
                         self.sent += sent
-                        said = time.monotonic()
+                        said = time.monotonic() if sent else said
+
+    @staticmethod
+    def available(connection):
+        """What can be read without waiting. Within TLS the selector does not see all of it."""
+        while True:
+            try:
+                data = connection.recv(65536)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            if not data:
+                raise ConnectionError("it closed the connection")
+            yield data
+            if not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+                return
+
+    @staticmethod
+    def send_some(connection, unsent):
+        # within TLS, what did not leave must be offered again as it was; it only grows at its end
+        view = memoryview(unsent)[:1 << 18]
+        try:
+            return connection.send(view)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        finally:
+            view.release()
 
     def hear_the_rest(self, connection, frames):
         """Confirmations that were under way; the host closes when it has read the last word."""
@@ -1198,17 +1269,25 @@ class Quotes(threading.Thread):
 # the program
 
 DEFAULTS = {
-    "host": "127.0.0.1", "port": 9300, "token": "", "token_file": "", "spool": "qmt_spool",
+    "host": "127.0.0.1", "port": 9300, "token": "", "token_file": "", "tls": "no", "ca": "", "cert": "",
+    "key": "", "tls_name": "", "spool": "qmt_spool",
     "spool_max_bytes": 2 << 30, "queue_max_ticks": 400000, "mode": "auto", "codes": "",
     "codes_file": "", "sectors": "沪深A股,京市A股", "poll_interval": 3.0,
     "silence": 60.0, "xtquant_path": "", "xtquant_port": 0, "log_file": "", "log_level": "info",
     "status_every": 60.0, "max_backoff": 30.0,
 }
+YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 HELP = {
     "host": "machine of dataserver",
     "port": "port of its qmt source",
     "token": "the source's token; better in a file or in the environment (QMT_BRIDGE_TOKEN)",
     "token_file": "file with the token",
+    "tls": "yes when the source listens at tls+tcp://",
+    "ca": "file with the certificates in PEM that the host's must come from; empty for those that the "
+          "system trusts",
+    "cert": "file with a certificate in PEM to show, when the host asks for one (its tls.client_ca)",
+    "key": "file with its key, in PEM and not encrypted",
+    "tls_name": "name in the host's certificate, when it is not `host`",
     "spool": "folder for what the host has not confirmed",
     "spool_max_bytes": "bound of the spool; then the oldest is dropped and counted",
     "queue_max_ticks": "bound of the queue in memory, in ticks; then the newest is dropped and counted",
@@ -1258,6 +1337,14 @@ def parse_options(arguments):
     options.token = options.token or os.environ.get("QMT_BRIDGE_TOKEN", "")
     if len(options.token) < 8:
         parser.error("the token is missing or shorter than 8 characters; give --token-file")
+    if str(options.tls).lower() not in YES + NO:
+        parser.error("tls is %s; write yes or no" % options.tls)
+    options.tls = str(options.tls).lower() in YES
+    given = [name for name in ("ca", "cert", "key", "tls_name") if getattr(options, name)]
+    if given and not options.tls:
+        parser.error("%s is given, but tls is no; write tls = yes" % given[0])
+    if options.key and not options.cert:
+        parser.error("key is given without cert; name the certificate's file too")
     if options.mode not in ("auto", WHOLE, PER_STOCK, POLLING):
         parser.error("mode is %s; use auto, whole_quote, per_stock or polling" % options.mode)
     if options.spool_max_bytes < 1 << 20:
@@ -1304,8 +1391,9 @@ class Bridge:
         self.quotes = Quotes(options, self.feed, self.on_change)
         self.writer = Writer(self.feed, self.spool, self.quotes.snapshot, lambda: self.link.wake())
         self.news = collections.deque(maxlen=20)
+        tls = Tls(options.ca, options.cert, options.key, options.tls_name) if options.tls else None
         self.link = Link(options.host, options.port, options.token, self.spool, self.on_connect,
-                         self.status, self.news, options.max_backoff)
+                         self.status, self.news, options.max_backoff, tls)
         self.last_change = None
         self.reported = {"bridge_queue_full": 0, "bridge_spool_full": 0}
         self.stop_event = threading.Event()

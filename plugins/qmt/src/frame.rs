@@ -190,6 +190,14 @@ impl FrameReader {
 
     fn take(&mut self) -> Result<Option<Frame>, Fault> {
         let bytes = &self.buffer[self.taken..];
+        // as a length that would be far above what is let in from a stranger
+        if let ([0x16, 3, 0..=4, ..], MOST_BEFORE_AUTH) = (bytes, self.most_body) {
+            return Err(Fault::Garbage(
+                "it speaks TLS, and this address does not; listen at tls+tcp:// with `tls`, or set \
+                 tls = no in the bridge's options"
+                    .to_owned(),
+            ));
+        }
         let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Ok(None);
         };

@@ -1,11 +1,17 @@
 //! What the `qmt` source can be told.
 
-use std::{net::ToSocketAddrs, path::PathBuf, time};
+use std::{
+    net::ToSocketAddrs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time,
+};
 
 use plugin_api::{
     Context, Duration, PluginError, options,
     schemas::session::{Phase, Sessions, TradingCalendar},
 };
+use sp::{Address, tls};
 
 /// Shortest token; a shorter one can be guessed.
 const SHORTEST_TOKEN: usize = 8;
@@ -20,9 +26,12 @@ options! {
     #[serde(default)]
     pub struct Options {
         /// Address at which `qmt_bridge.py` finds the host: `tcp://127.0.0.1:9300`, or
-        /// `tcp://0.0.0.0:9300` for a bridge on another machine. Port 0 picks a free one, which the
-        /// log names. Default `tcp://127.0.0.1:9300`.
+        /// `tls+tcp://0.0.0.0:9300`, with `tls`, for a bridge on another machine. Port 0 picks a free
+        /// one, which the log names. Default `tcp://127.0.0.1:9300`.
         pub listen: Option<String>,
+        /// Certificates for an address that begins with `tls+tcp://`, e.g. `{ cert = "server.pem",
+        /// key = "server.key" }`. Default: none.
+        pub tls: Option<tls::ServerFiles>,
         /// Secret that the bridge must know, at least 8 characters; best written `"${file:NAME}"`.
         /// It never crosses the network. Must be given unless `connect` is.
         pub token: Option<String>,
@@ -53,6 +62,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: None,
+            tls: None,
             token: None,
             connect: None,
             symbols: ["SH", "SZ", "BJ"].map(str::to_owned).into(),
@@ -66,12 +76,14 @@ impl Default for Options {
 }
 
 /// Where the quotes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Origin {
     /// Bridges that connect.
     Bridge {
-        /// Host and port.
-        address: String,
+        /// Where they find the host.
+        address: Address,
+        /// Certificates, where TLS is spoken.
+        tls: Option<Arc<tls::Server>>,
         /// What they must know.
         token: String,
     },
@@ -106,7 +118,7 @@ impl Options {
     /// `Config`.
     pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
         let mut faults = Vec::new();
-        let origin = self.origin(&mut faults);
+        let origin = self.origin(context, &mut faults);
         if !(HEARTBEATS[0]..=HEARTBEATS[1]).contains(&*self.heartbeat) {
             faults.push(format!("`heartbeat` is {}; use 1s to 60s", self.heartbeat));
         }
@@ -126,8 +138,11 @@ impl Options {
         }
     }
 
-    fn origin(&self, faults: &mut Vec<String>) -> Option<Origin> {
-        let Some(url) = &self.connect else { return self.bridge(faults) };
+    fn origin(&self, context: &Context, faults: &mut Vec<String>) -> Option<Origin> {
+        let Some(url) = &self.connect else { return self.bridge(context, faults) };
+        if self.tls.is_some() {
+            faults.push("`tls` belongs to `listen`, and `connect` is given; drop it".to_owned());
+        }
         if self.listen.is_some() {
             faults.push(
                 "`listen` and `connect` are both given; drop one, or make two sources".to_owned(),
@@ -149,12 +164,16 @@ impl Options {
         Some(Origin::Server { address, path, symbols: self.symbols.clone() })
     }
 
-    fn bridge(&self, faults: &mut Vec<String>) -> Option<Origin> {
+    fn bridge(&self, context: &Context, faults: &mut Vec<String>) -> Option<Origin> {
         let listen = self.listen.as_deref().unwrap_or("tcp://127.0.0.1:9300");
-        let address = listen.strip_prefix("tcp://").filter(|rest| has_port(rest));
+        let address = Address::listen(listen, Path::to_owned).ok();
+        let address = address.filter(|address| matches!(address, Address::Tcp { .. }));
         if address.is_none() {
             faults.push(format!("`listen` is \"{listen}\"; write e.g. tcp://127.0.0.1:9300"));
         }
+        tls::check_use(self.tls.is_some(), "listen", address.as_slice(), faults);
+        let resolve = |path: &Path| context.resolve(path);
+        let tls = tls::Server::read(self.tls.as_ref(), resolve, log(context), faults);
         let token = self.token.clone().unwrap_or_default();
         if token.len() < SHORTEST_TOKEN {
             let remedy = "make one with `openssl rand -hex 16` and give it to the bridge too";
@@ -167,8 +186,7 @@ impl Options {
                 )
             });
         }
-        let address = address?.replacen('*', "0.0.0.0", 1);
-        Some(Origin::Bridge { address, token })
+        Some(Origin::Bridge { address: address?, tls, token })
     }
 
     fn sessions(&self, context: &Context, faults: &mut Vec<String>) -> Option<Sessions> {
@@ -196,6 +214,11 @@ impl Options {
         }
         Some(Sessions::new(&phases, self.ignore_weekend, calendar))
     }
+}
+
+fn log(context: &Context) -> tls::Log {
+    let (info, warn) = (context.clone(), context.clone());
+    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
 }
 
 /// Host, port and path of `ws://host:port/path`.

@@ -11,10 +11,10 @@ use plugin_api::{Batch, Context, PluginError, Polled, Source};
 use crate::{
     batches::{Maker, Numbers},
     columns::{self, Head},
-    options::{Options, Origin, Settings, resolve},
+    options::{Options, Origin, Settings},
     progress::Progress,
     queue::Arrival,
-    server::Server,
+    server::{Door, Server},
     silence::Silence,
     websocket::Client,
 };
@@ -40,9 +40,10 @@ impl Source for Qmt {
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = options.check(context)?;
         match &settings.origin {
-            Origin::Bridge { address, .. } => {
-                resolve(address).map(drop).map_err(PluginError::config)
-            }
+            Origin::Bridge { address, .. } => address
+                .endpoints()
+                .map(drop)
+                .map_err(|fault| PluginError::config(format!("{address}: {fault}"))),
             Origin::Server { .. } => Client::new(&settings, context)?.check(),
         }
     }
@@ -51,10 +52,13 @@ impl Source for Qmt {
         let settings = options.check(&context)?;
         let Settings { sessions, stale_after, .. } = settings.clone();
         let feed = match &settings.origin {
-            Origin::Bridge { address, token } => Feed::Bridge(Bridge {
-                address: address.clone(),
-                token: token.clone(),
-                heartbeat: settings.heartbeat,
+            Origin::Bridge { address, tls, token } => Feed::Bridge(Bridge {
+                door: Door {
+                    address: address.clone(),
+                    tls: tls.clone(),
+                    token: token.clone(),
+                    heartbeat: settings.heartbeat,
+                },
                 server: None,
                 progress: Arc::new(Mutex::new(Progress::open(&context)?)),
                 handed_on: VecDeque::new(),
@@ -123,9 +127,7 @@ impl Source for Qmt {
 
 /// Frames in, batches out, confirmations back.
 struct Bridge {
-    address: String,
-    token: String,
-    heartbeat: Duration,
+    door: Door,
     /// None while the address cannot be had, and after the state was given away.
     server: Option<Server>,
     progress: Arc<Mutex<Progress>>,
@@ -139,9 +141,7 @@ impl Bridge {
     fn listen(&mut self, context: &Context) -> Result<(), PluginError> {
         if self.server.is_none() {
             let progress = Arc::clone(&self.progress);
-            let started =
-                Server::start(&self.address, &self.token, self.heartbeat, context, progress)?;
-            self.server = Some(started);
+            self.server = Some(Server::start(self.door.clone(), context, progress)?);
         }
         Ok(())
     }
@@ -154,37 +154,50 @@ impl Bridge {
     ) -> Result<Option<Batch>, PluginError> {
         self.listen(context)?;
         while let Some(arrival) = self.server.as_ref().and_then(|server| server.next(deadline)) {
-            let Arrival { spool, sequence, .. } = arrival;
-            let place = lock(&self.progress).of(spool);
-            if sequence <= place.taken {
-                // sent again by a bridge that had not heard of it
-                if sequence <= place.confirmed {
-                    self.acknowledge(spool, place.confirmed);
-                }
-                continue;
-            }
-            let made = self.make(&arrival, place.taken, place.last_record, maker, context);
-            let batch = match made {
-                Ok(batch) => batch,
-                Err(fault) => {
-                    context.dead_letter(&fault, &arrival.body);
-                    lock(&self.progress).take(spool, sequence, 0);
-                    self.pass_over(spool, sequence)?;
-                    return Err(PluginError::bad_data(format!(
-                        "frame {sequence} of the bridge was set aside: {fault}; take bridge and \
-                         host of one release"
-                    )));
-                }
-            };
-            match batch {
-                Some(batch) => {
-                    self.handed_on.push_back((spool, sequence));
-                    return Ok(Some(batch.numbered(spool, sequence, 0)));
-                }
-                None => self.pass_over(spool, sequence)?,
+            let batch = self.take(&arrival, maker, context)?;
+            // frames that give nothing do not keep the host waiting, however many come
+            if batch.is_some() || Instant::now() >= deadline {
+                return Ok(batch);
             }
         }
         Ok(None)
+    }
+
+    /// What a frame gives; nothing when it was taken before, or holds no quote.
+    fn take(
+        &mut self,
+        arrival: &Arrival,
+        maker: &mut Maker,
+        context: &Context,
+    ) -> Result<Option<Batch>, PluginError> {
+        let &Arrival { spool, sequence, .. } = arrival;
+        let place = lock(&self.progress).of(spool);
+        if sequence <= place.taken {
+            // sent again by a bridge that had not heard of it
+            if sequence <= place.confirmed {
+                self.acknowledge(spool, place.confirmed);
+            }
+            return Ok(None);
+        }
+        let made = self.make(arrival, place.taken, place.last_record, maker, context);
+        let batch = match made {
+            Ok(batch) => batch,
+            Err(fault) => {
+                context.dead_letter(&fault, &arrival.body);
+                lock(&self.progress).take(spool, sequence, 0);
+                self.pass_over(spool, sequence)?;
+                return Err(PluginError::bad_data(format!(
+                    "frame {sequence} of the bridge was set aside: {fault}; take bridge and host of \
+                     one release"
+                )));
+            }
+        };
+        let Some(batch) = batch else {
+            self.pass_over(spool, sequence)?;
+            return Ok(None);
+        };
+        self.handed_on.push_back((spool, sequence));
+        Ok(Some(batch.numbered(spool, sequence, 0)))
     }
 
     fn make(

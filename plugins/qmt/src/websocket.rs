@@ -8,17 +8,20 @@
 //! The server has no numbers, so what is lost between two connections is made up for by a snapshot
 //! over HTTP after each connect (`/api/full_tick`).
 
+mod paced;
+mod pause;
 mod snapshot;
 
 use std::{
     collections::HashMap,
     io,
     net::TcpStream,
+    thread,
     time::{Duration, Instant},
 };
 
 use plugin_api::{Batch, Context, PluginError, serde_json::json};
-use tungstenite::{Bytes, Error, Message, WebSocket, protocol::WebSocketConfig};
+use tungstenite::{Bytes, Error, HandshakeError, Message, WebSocket, protocol::WebSocketConfig};
 
 use crate::{
     batches::{Maker, Numbers},
@@ -26,6 +29,8 @@ use crate::{
     options::{Origin, Settings, resolve},
     tick::Coded,
 };
+use paced::Paced;
+use pause::{Pause, Useless};
 use snapshot::Snapshot;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,10 +38,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MOST_MESSAGE: usize = 64 << 20;
 /// Heartbeats that may stay unanswered before a connection is given up.
 const MOST_MISSED: u32 = 3;
+/// Heartbeats that a message may take from its first byte to its last.
+const LONGEST_MESSAGE: u32 = 12;
 /// How long after a connect ticks may be older than the snapshot.
 const SETTLES_AFTER: Duration = Duration::from_secs(60);
-/// Least wait within a read; the system takes no shorter one.
-const LEAST_WAIT: Duration = Duration::from_millis(1);
+/// Bytes that a message may take on its way, with all that comes in between.
+const MOST_UNFINISHED: u64 = 2 * MOST_MESSAGE as u64;
+/// Answers to pings that wait because the server takes none, bytes.
+const MOST_UNSENT: usize = 64 << 10;
 
 /// A client of one server.
 pub struct Client {
@@ -45,14 +54,18 @@ pub struct Client {
     symbols: Vec<String>,
     heartbeat: Duration,
     connection: Option<Connection>,
+    pause: Pause,
     /// Records that were given numbers.
     numbered: u64,
 }
 
 /// A subscription, with what it takes to keep each security's order.
 struct Connection {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Paced>,
     opened: Instant,
+    useless: Useless,
+    /// Quotes came over it.
+    is_useful: bool,
     last_heard: Instant,
     last_asked: Instant,
     snapshot: Option<Snapshot>,
@@ -71,7 +84,8 @@ impl Client {
         };
         context.gauge("qmt_bridge_connected", 0.0);
         let heartbeat = settings.heartbeat;
-        Ok(Self { address, path, symbols, heartbeat, connection: None, numbered: 0 })
+        let (connection, pause) = (None, Pause::default());
+        Ok(Self { address, path, symbols, heartbeat, connection, pause, numbered: 0 })
     }
 
     /// Whether somebody listens there.
@@ -94,39 +108,69 @@ impl Client {
     ) -> Result<Option<Batch>, PluginError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
+            None if self.is_too_early(deadline) => return Ok(None),
             None => self.connect(context)?,
         };
         loop {
             let received = connection.receive(deadline, self.heartbeat, context);
-            let text = received.map_err(|fault| self.lost(&fault, context))?;
+            let text = match received {
+                Ok(text) => text,
+                Err(fault) => return Err(self.lost(&connection, &fault, context)),
+            };
             let Some(text) = text else {
                 self.connection = Some(connection);
                 return Ok(None);
             };
             let ticks = match json::ticks(&text) {
                 Ok(ticks) => connection.in_order(ticks, context),
-                Err(fault) => {
-                    self.connection = Some(connection);
-                    context.dead_letter(&fault, &text);
-                    return Err(PluginError::bad_data(format!(
-                        "a message of {} was set aside: {fault}",
-                        self.address
-                    )));
-                }
+                Err(fault) => return self.set_aside(connection, &fault, &text, context),
             };
             let count = ticks.len() as u64;
             let numbers = Numbers { first: self.numbered + 1, count };
             self.numbered += count;
             if let Some(batch) = maker.make(&ticks, numbers, context.now_us(), context)? {
+                connection.is_useful = true;
                 self.connection = Some(connection);
                 return Ok(Some(batch));
             }
+            if let Err(fault) = connection.useless.count(Instant::now()) {
+                return Err(self.lost(&connection, &fault, context));
+            }
+            if Instant::now() >= deadline {
+                self.connection = Some(connection);
+                return Ok(None);
+            }
         }
+    }
+
+    /// Waits for the pause before a connection to be over; true when it lasts beyond the deadline.
+    fn is_too_early(&self, deadline: Instant) -> bool {
+        let now = Instant::now();
+        let Some(until) = self.pause.until(now) else { return false };
+        thread::sleep(until.min(deadline).saturating_duration_since(now));
+        until > deadline
+    }
+
+    /// Keeps a message that is no payload; too many of them end the connection.
+    fn set_aside(
+        &mut self,
+        mut connection: Connection,
+        fault: &str,
+        text: &[u8],
+        context: &Context,
+    ) -> Result<Option<Batch>, PluginError> {
+        if let Err(fault) = connection.useless.count(Instant::now()) {
+            return Err(self.lost(&connection, &fault, context));
+        }
+        self.connection = Some(connection);
+        context.dead_letter(fault, text);
+        Err(PluginError::bad_data(format!("a message of {} was set aside: {fault}", self.address)))
     }
 
     /// Ends the subscription.
     pub fn close(&mut self) {
         if let Some(mut connection) = self.connection.take() {
+            connection.socket.get_mut().give_up_at(Instant::now());
             // the server unsubscribes when the connection ends, with or without a word
             let _ = connection.socket.close(None);
             let _ = connection.socket.flush();
@@ -134,13 +178,19 @@ impl Client {
     }
 
     fn connect(&self, context: &Context) -> Result<Connection, PluginError> {
-        let stream = self.dial()?;
+        let stream = Paced::new(self.dial()?, Instant::now() + CONNECT_TIMEOUT);
         let limit = Some(MOST_MESSAGE);
         let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
+        let config = config.write_buffer_size(0).max_write_buffer_size(MOST_UNSENT);
         let url = format!("ws://{}{}", self.address, self.path);
         let (mut socket, _) = tungstenite::client::client_with_config(url, stream, Some(config))
-            .map_err(|error| {
-                self.away(&format!("it does not speak WebSocket at {}: {error}", self.path))
+            .map_err(|error| match error {
+                HandshakeError::Interrupted(_) => {
+                    self.away(&format!("it did not answer within {CONNECT_TIMEOUT:?}"))
+                }
+                HandshakeError::Failure(error) => {
+                    self.away(&format!("it does not speak WebSocket at {}: {error}", self.path))
+                }
             })?;
         let subscription = json!({ "codes": self.symbols }).to_string();
         socket
@@ -156,6 +206,8 @@ impl Client {
         Ok(Connection {
             socket,
             opened: now,
+            useless: Useless::new(now),
+            is_useful: false,
             last_heard: now,
             last_asked: now,
             snapshot: Some(Snapshot::ask(&self.address, &self.symbols)),
@@ -168,11 +220,7 @@ impl Client {
         for address in resolve(&self.address).map_err(|fault| self.away(&fault))? {
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
                 Ok(stream) => {
-                    let timeouts = stream
-                        .set_read_timeout(Some(CONNECT_TIMEOUT))
-                        .and_then(|()| stream.set_write_timeout(Some(CONNECT_TIMEOUT)))
-                        .and_then(|()| stream.set_nodelay(true));
-                    timeouts.map_err(|error| self.away(&error.to_string()))?;
+                    stream.set_nodelay(true).map_err(|error| self.away(&error.to_string()))?;
                     return Ok(stream);
                 }
                 Err(error) => fault = error.to_string(),
@@ -188,8 +236,9 @@ impl Client {
         ))
     }
 
-    fn lost(&self, fault: &str, context: &Context) -> PluginError {
+    fn lost(&mut self, connection: &Connection, fault: &str, context: &Context) -> PluginError {
         context.gauge("qmt_bridge_connected", 0.0);
+        self.pause.after(connection.is_useful, connection.opened.elapsed(), Instant::now());
         PluginError::retry(format!(
             "lost qmt-bridge at {}: {fault}; the source connects again",
             self.address
@@ -205,21 +254,20 @@ impl Connection {
         heartbeat: Duration,
         context: &Context,
     ) -> Result<Option<Vec<u8>>, String> {
+        self.socket.get_mut().give_up_at(deadline);
         loop {
             if let Some(text) = self.snapshot_that_came(context) {
                 return Ok(Some(text));
             }
-            let wait = deadline.saturating_duration_since(Instant::now()).max(LEAST_WAIT);
-            let set = self.socket.get_ref().set_read_timeout(Some(wait));
-            set.map_err(|error| error.to_string())?;
             match self.socket.read() {
                 Ok(message) => {
                     self.last_heard = Instant::now();
+                    self.socket.get_mut().unfinished = 0;
                     match message {
                         Message::Text(text) => return Ok(Some(text.as_bytes().to_vec())),
                         Message::Binary(bytes) => return Ok(Some(bytes.to_vec())),
                         Message::Close(_) => return Err("it closed the connection".to_owned()),
-                        _ => {}
+                        _ => self.useless.count(Instant::now())?,
                     }
                 }
                 Err(Error::Io(error)) if is_pause(&error) => {
@@ -234,12 +282,26 @@ impl Connection {
     }
 
     fn ask_for_a_sign(&mut self, heartbeat: Duration) -> Result<(), String> {
-        if self.last_heard.elapsed() > heartbeat * MOST_MISSED {
+        let socket = self.socket.get_ref();
+        let lasts = socket.begun.elapsed();
+        if socket.unfinished > MOST_UNFINISHED
+            || (socket.unfinished > 0 && lasts > heartbeat * LONGEST_MESSAGE)
+        {
+            let sent = socket.unfinished;
+            return Err(format!("it sent {sent} bytes of a message without end in {lasts:.0?}"));
+        }
+        let heard = self.last_heard.max(socket.last_byte);
+        if heard.elapsed() > heartbeat * MOST_MISSED {
             return Err(format!("nothing came for {} s", (heartbeat * MOST_MISSED).as_secs()));
         }
-        if self.last_heard.max(self.last_asked).elapsed() > heartbeat {
+        if heard.max(self.last_asked).elapsed() > heartbeat {
             self.last_asked = Instant::now();
-            self.socket.send(Message::Ping(Bytes::new())).map_err(|error| error.to_string())?;
+            return match self.socket.send(Message::Ping(Bytes::new())) {
+                // a server that takes nothing for now
+                Err(Error::WriteBufferFull(_)) => Ok(()),
+                Err(Error::Io(error)) if is_pause(&error) => Ok(()),
+                sent => sent.map_err(|error| error.to_string()),
+            };
         }
         Ok(())
     }

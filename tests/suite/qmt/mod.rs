@@ -4,6 +4,7 @@ mod bridge;
 mod faults;
 mod modes;
 mod payloads;
+mod tls;
 
 use std::{
     collections::BTreeMap,

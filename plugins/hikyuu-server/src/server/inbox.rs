@@ -4,19 +4,16 @@
 //! and the question.
 
 use std::{
-    io,
-    os::fd::OwnedFd,
+    io::{self, ErrorKind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use plugin_api::ByteSize;
-use rustix::{
-    io::Errno,
-    net::{RecvFlags, recv, sockopt},
-};
+use rustix::net::sockopt;
 use sp::Framing;
 
+use super::clients::Client;
 use crate::{
     budget::{Budget, Share},
     options::Settings,
@@ -64,16 +61,19 @@ pub enum Incoming<'a> {
 pub enum Farewell {
     /// The client closed it, as it should.
     Left,
+    /// It asked nothing for the time allowed.
+    Idle,
     /// What it did wrong, to be read after its name.
     Fault(String),
 }
 
 /// Reads messages off a socket.
 pub struct Inbox<'a> {
-    socket: &'a OwnedFd,
-    framing: Framing,
+    client: &'a Client,
     largest: usize,
     stall: Duration,
+    /// Longest time between two messages.
+    idle: Option<Duration>,
     budget: Arc<Budget>,
     /// What was read and not used yet lies at the beginning.
     bytes: Vec<u8>,
@@ -82,8 +82,8 @@ pub struct Inbox<'a> {
     used: usize,
     /// When the message that is read must have come; `None` before it begins.
     due: Option<Instant>,
-    /// Whether the socket has a limit for waiting.
-    is_hurried: bool,
+    /// The socket's limit for waiting.
+    limit: Option<Duration>,
     share: Option<Share>,
 }
 
@@ -94,23 +94,18 @@ pub fn budget(settings: &Settings) -> Arc<Budget> {
 
 impl<'a> Inbox<'a> {
     /// Of an open connection.
-    pub fn new(
-        socket: &'a OwnedFd,
-        framing: Framing,
-        settings: &Settings,
-        budget: Arc<Budget>,
-    ) -> Self {
+    pub fn new(client: &'a Client, settings: &Settings, budget: Arc<Budget>) -> Self {
         Self {
-            socket,
-            framing,
+            client,
             largest: settings.max_request,
             stall: settings.stall_timeout,
+            idle: settings.idle_timeout,
             budget,
             bytes: Vec::new(),
             filled: 0,
             used: 0,
             due: None,
-            is_hurried: false,
+            limit: None,
             share: None,
         }
     }
@@ -121,9 +116,12 @@ impl<'a> Inbox<'a> {
         self.filled -= self.used;
         self.used = 0;
         self.due = None;
-        let head = self.framing.head(0).len();
+        if self.filled == 0 {
+            self.client.rests();
+        }
+        let head = self.client.framing.head(0).len();
         self.fill(head)?;
-        if self.framing == Framing::Unix && self.bytes[0] != 1 {
+        if self.client.framing == Framing::Unix && self.bytes[0] != 1 {
             return Err(Farewell::Fault(format!(
                 "sent a message that begins with {:#04x}, not 0x01",
                 self.bytes[0]
@@ -185,22 +183,19 @@ impl<'a> Inbox<'a> {
         let here = (self.filled - head).min(usize::try_from(len).unwrap_or(usize::MAX));
         self.used = head + here;
         let mut left = len - here as u64;
-        self.hurry(left > 0)?;
+        self.limit_wait(Some(self.stall))?;
         let mut scrap = vec![0; ROOM];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROOM);
             left -= self.receive(&mut scrap[..most])? as u64;
         }
-        self.hurry(false)?;
         Ok(Incoming::Refused { header, refusal })
     }
 
-    /// Reads until so many bytes are there. The first may take any time, the others may not.
+    /// Reads until so many bytes are there. The first may take long, the others may not.
     fn fill(&mut self, wanted: usize) -> Result<(), Farewell> {
         while self.filled < wanted {
-            if self.filled > 0 {
-                self.hurry(true)?;
-            }
+            self.limit_wait(if self.filled > 0 { Some(self.stall) } else { self.idle })?;
             // room for what was announced is made as it comes
             let room = (self.filled + ROOM).min(wanted.max(ROOM));
             if self.bytes.len() < room {
@@ -210,41 +205,42 @@ impl<'a> Inbox<'a> {
             let received = self.receive(&mut bytes[self.filled..]);
             self.bytes = bytes;
             self.filled += received?;
+            self.client.begins();
         }
-        self.hurry(false)
+        Ok(())
     }
 
     /// Reads once. A message that comes byte by byte must not hold its room for ever.
     fn receive(&self, buffer: &mut [u8]) -> Result<usize, Farewell> {
-        let count = receive(self.socket, buffer, self.stall)?;
+        let count = match self.client.wire.receive(buffer) {
+            Ok(0) => return Err(Farewell::Left),
+            Ok(count) => count,
+            Err(error) => return Err(self.farewell(&error)),
+        };
         if self.due.is_some_and(|due| Instant::now() > due) {
             return Err(Farewell::Fault("sends its request too slowly".to_owned()));
         }
         Ok(count)
     }
 
-    fn hurry(&mut self, is_hurried: bool) -> Result<(), Farewell> {
-        if self.is_hurried == is_hurried {
+    fn farewell(&self, error: &io::Error) -> Farewell {
+        match error.kind() {
+            ErrorKind::ConnectionReset => Farewell::Left,
+            ErrorKind::WouldBlock if self.filled == 0 => Farewell::Idle,
+            ErrorKind::WouldBlock => {
+                Farewell::Fault(format!("sent nothing more of its request for {:?}", self.stall))
+            }
+            _ => Farewell::Fault(error.to_string()),
+        }
+    }
+
+    fn limit_wait(&mut self, limit: Option<Duration>) -> Result<(), Farewell> {
+        if self.limit == limit {
             return Ok(());
         }
-        self.is_hurried = is_hurried;
-        let limit = is_hurried.then_some(self.stall);
-        sockopt::set_socket_timeout(self.socket, sockopt::Timeout::Recv, limit)
+        self.limit = limit;
+        sockopt::set_socket_timeout(&self.client.wire, sockopt::Timeout::Recv, limit)
             .map_err(|error| Farewell::Fault(io::Error::from(error).to_string()))
-    }
-}
-
-fn receive(socket: &OwnedFd, buffer: &mut [u8], stall: Duration) -> Result<usize, Farewell> {
-    loop {
-        return match recv(socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((_, 0)) | Err(Errno::CONNRESET) => Err(Farewell::Left),
-            Ok((_, count)) => Ok(count),
-            Err(Errno::INTR) => continue,
-            Err(Errno::AGAIN) => {
-                Err(Farewell::Fault(format!("sent nothing more of its request for {stall:?}")))
-            }
-            Err(error) => Err(Farewell::Fault(io::Error::from(error).to_string())),
-        };
     }
 }
 

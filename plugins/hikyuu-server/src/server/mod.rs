@@ -3,14 +3,13 @@
 //! Hikyuu's client makes a connection for every question; others keep theirs. A thread a connection
 //! is what both are answered soonest by, and their number is bounded.
 
+mod clients;
 mod inbox;
 
 use std::{
-    collections::HashMap,
     io::{self, IoSlice},
-    os::fd::OwnedFd,
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread::{self, JoinHandle},
@@ -18,8 +17,8 @@ use std::{
 };
 
 use plugin_api::{Context, PluginError};
-use rustix::net::{Shutdown, shutdown, sockopt};
-use sp::{Address, Listener, Protocol, Throttle, greeting, send_by};
+use rustix::net::sockopt;
+use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, Throttle, greeting};
 
 use crate::{
     answer::{Answer, Desk},
@@ -27,24 +26,25 @@ use crate::{
     options::Settings,
     store::Store,
 };
+use clients::{Admission, Client, Clients};
 use inbox::{Farewell, Inbox, Incoming};
 
 /// How long a new connection may take to say what it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long answers under way may take when the server ends.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Pause after a failed accept, e.g. while there are no file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Bytes a second that an answer is taken with at least, after `stall_timeout`.
 const SLOWEST: u64 = 1 << 20;
 /// Stack of a client's thread, bytes.
-const STACK: usize = 256 << 10;
+const STACK: usize = 512 << 10;
 
 /// What the server did.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Clients that are connected.
     pub clients: AtomicU64,
+    /// Clients that were put out for being idle.
+    pub idle: AtomicU64,
     /// Questions that were answered, refused ones among them.
     pub requests: AtomicU64,
     /// Questions that were answered with an error.
@@ -67,15 +67,7 @@ struct Shared {
     budgets: [Arc<Budget>; 2],
     counters: Arc<Counters>,
     throttle: Throttle,
-    clients: Mutex<Clients>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Clients {
-    is_closing: bool,
-    last: u64,
-    sockets: HashMap<u64, Arc<OwnedFd>>,
+    clients: Clients,
 }
 
 impl Server {
@@ -89,7 +81,14 @@ impl Server {
         store: Arc<Store>,
         counters: Arc<Counters>,
     ) -> Result<Self, PluginError> {
-        let bound = bind(&settings.listen, settings.ipc_mode).map_err(PluginError::fatal)?;
+        let bound = bind(&settings).map_err(PluginError::fatal)?;
+        let (most, line) = sp::room("max_clients", settings.max_clients);
+        if let Some(line) = line {
+            context.info(&line); // the default needs no remedy: whoever rests gives way
+        }
+        if let Some(tls) = &settings.tls {
+            tls.warn_of_exposed_key();
+        }
         let answers = Budget::new(settings.transfer_memory);
         let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
         let shared = Arc::new(Shared {
@@ -99,8 +98,7 @@ impl Server {
             desk,
             counters,
             throttle: Throttle::default(),
-            clients: Mutex::default(),
-            changed: Condvar::new(),
+            clients: Clients::new(most),
         });
         let mut server = Self { shared, listeners: Vec::new() };
         for listener in bound {
@@ -120,6 +118,9 @@ impl Server {
             PluginError::fatal(format!("no thread for {}: {error}", listener.name()))
         })?;
         self.shared.context.info(&format!("listening at {}", listener.name()));
+        if let Some(warning) = listener.warning() {
+            self.shared.context.warn(&warning);
+        }
         self.listeners.push((listener, thread));
         Ok(())
     }
@@ -134,21 +135,12 @@ impl Server {
 impl Drop for Server {
     /// Lets answers under way go out for a moment, then ends every connection and thread.
     fn drop(&mut self) {
-        let mut clients = self.shared.lock();
-        clients.is_closing = true;
-        self.shared.changed.notify_all();
+        self.shared.clients.shut_doors();
         self.shared.budgets.iter().for_each(|budget| budget.close());
         for (listener, _) in &self.listeners {
             listener.stop();
         }
-        clients.end(Shutdown::Read);
-        let (clients, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(clients, DRAIN, |clients| !clients.sockets.is_empty())
-            .unwrap_or_else(PoisonError::into_inner);
-        clients.end(Shutdown::Both);
-        drop(clients);
+        self.shared.clients.end(DRAIN);
         for (_, thread) in self.listeners.drain(..) {
             // a panic in it was reported where it happened
             let _ = thread.join();
@@ -156,100 +148,98 @@ impl Drop for Server {
     }
 }
 
-impl Clients {
-    fn end(&self, how: Shutdown) {
-        for socket in self.sockets.values() {
-            // fails only when the connection has ended already
-            let _ = shutdown(socket, how);
-        }
-    }
-}
-
 impl Shared {
     /// Accepts and serves until the server closes; returns when all that it accepted have ended.
     fn accept(&self, listener: &Listener) {
+        let mut faults = AcceptFaults::default();
         thread::scope(|scope| {
             loop {
                 match listener.accept() {
                     Ok(accepted) => {
-                        let peer = accepted.peer.clone();
-                        let Some((id, socket)) = self.admit(accepted.socket, &peer) else {
-                            continue;
-                        };
-                        let accepted = (socket, accepted.framing, peer.clone());
+                        let Some((id, client)) = self.admit(accepted) else { continue };
+                        let peer = client.peer.clone();
                         let thread = thread::Builder::new()
                             .name("hikyuu-client".into())
                             .stack_size(STACK)
-                            .spawn_scoped(scope, move || self.serve(id, &accepted));
+                            .spawn_scoped(scope, move || self.serve(id, &client));
                         if let Err(error) = thread {
                             self.dismiss(id);
                             self.warn(format!("no thread for {peer}: {error}"));
                         }
                     }
-                    Err(_) if self.lock().is_closing => return,
+                    Err(_) if self.clients.is_closing() => return,
                     Err(error) => {
-                        self.warn(format!("a connection at {}: {error}", listener.name()));
-                        let pause =
-                            self.changed.wait_timeout_while(self.lock(), ACCEPT_PAUSE, |clients| {
-                                !clients.is_closing
-                            });
-                        drop(pause);
+                        self.clients.make_room();
+                        if let Some(line) = faults.line(listener.name(), "max_clients", &error) {
+                            self.context.warn(&line);
+                        }
+                        self.clients.wait_for_close(ACCEPT_PAUSE);
                     }
                 }
             }
         });
     }
 
-    /// Takes a client in, unless there are too many.
-    fn admit(&self, socket: OwnedFd, peer: &str) -> Option<(u64, Arc<OwnedFd>)> {
-        let mut clients = self.lock();
-        if clients.is_closing {
-            return None;
+    /// Takes a client in, unless too many wait for answers.
+    fn admit(&self, accepted: Accepted) -> Option<(u64, Arc<Client>)> {
+        match self.clients.admit(accepted) {
+            Admission::Served(id, client, gone) => {
+                self.count_clients();
+                if let Some((gone, rested)) = gone {
+                    self.counters.idle.fetch_add(1, Ordering::Relaxed);
+                    self.warn(format!(
+                        "as many clients are connected as may be, so {}, idle for {rested:?}, gave \
+                         way to {}; raise max_clients, or lower idle_timeout",
+                        gone.peer, client.peer
+                    ));
+                }
+                Some((id, client))
+            }
+            Admission::Full(peer) => {
+                self.warn(format!(
+                    "{peer} is refused: as many clients wait for answers as may be connected; raise \
+                     max_clients"
+                ));
+                None
+            }
+            Admission::Closing => None,
         }
-        let most = self.settings.max_clients;
-        if clients.sockets.len() >= most {
-            drop(clients);
-            self.warn(format!(
-                "{peer} is refused: {most} clients are connected; raise max_clients"
-            ));
-            return None;
-        }
-        clients.last += 1;
-        let (id, socket) = (clients.last, Arc::new(socket));
-        clients.sockets.insert(id, Arc::clone(&socket));
-        self.counters.clients.store(clients.sockets.len() as u64, Ordering::Relaxed);
-        Some((id, socket))
     }
 
     fn dismiss(&self, id: u64) {
-        let mut clients = self.lock();
-        clients.sockets.remove(&id);
-        self.counters.clients.store(clients.sockets.len() as u64, Ordering::Relaxed);
-        self.changed.notify_all();
+        self.clients.dismiss(id);
+        self.count_clients();
     }
 
-    fn serve(&self, id: u64, (socket, framing, peer): &(Arc<OwnedFd>, sp::Framing, String)) {
+    fn count_clients(&self) {
+        self.counters.clients.store(self.clients.count() as u64, Ordering::Relaxed);
+    }
+
+    fn serve(&self, id: u64, client: &Client) {
         let seat = Seat { of: self, id };
-        let farewell = self.converse(socket, *framing);
+        let farewell = self.converse(client);
         drop(seat);
-        if let Farewell::Fault(text) = farewell {
-            self.warn(format!("client {peer} {text}; its connection was closed"));
+        match farewell {
+            Farewell::Idle => drop(self.counters.idle.fetch_add(1, Ordering::Relaxed)),
+            Farewell::Fault(text) if !client.has_given_way() => {
+                self.warn(format!("client {} {text}; its connection was closed", client.peer));
+            }
+            Farewell::Fault(_) | Farewell::Left => {}
         }
     }
 
     /// Answers questions until the connection ends.
-    fn converse(&self, socket: &OwnedFd, framing: sp::Framing) -> Farewell {
-        if let Err(text) = greeting::shake_hands(socket, Protocol::Rep, HANDSHAKE_TIMEOUT) {
+    fn converse(&self, client: &Client) -> Farewell {
+        if let Err(text) = greeting::shake_hands(&client.wire, Protocol::Rep, HANDSHAKE_TIMEOUT) {
             return Farewell::Fault(text);
         }
         let stall = self.settings.stall_timeout;
-        let limits = [(sockopt::Timeout::Recv, None), (sockopt::Timeout::Send, Some(stall))];
-        for (timeout, limit) in limits {
-            if let Err(error) = sockopt::set_socket_timeout(socket, timeout, limit) {
-                return Farewell::Fault(format!("has a socket without limits: {error}"));
-            }
+        let limited =
+            sockopt::set_socket_timeout(&client.wire, sockopt::Timeout::Send, Some(stall));
+        if let Err(error) = limited {
+            return Farewell::Fault(format!("has a socket without limits: {error}"));
         }
-        let mut inbox = Inbox::new(socket, framing, &self.settings, Arc::clone(&self.budgets[0]));
+        let mut inbox = Inbox::new(client, &self.settings, Arc::clone(&self.budgets[0]));
         loop {
             let answer = match inbox.next() {
                 Ok(Incoming::Request { header, body, deadline }) => {
@@ -259,7 +249,7 @@ impl Shared {
                 Err(farewell) => return farewell,
             };
             inbox.tidy();
-            if let Err(error) = self.send(socket, framing, &answer) {
+            if let Err(error) = self.send(client, &answer) {
                 return match error.kind() {
                     io::ErrorKind::WouldBlock => Farewell::Fault(format!(
                         "took nothing of its answer for {stall:?}, or too little"
@@ -270,11 +260,11 @@ impl Shared {
         }
     }
 
-    fn send(&self, socket: &OwnedFd, framing: sp::Framing, answer: &Answer) -> io::Result<()> {
-        let head = framing.head(answer.bytes.len());
+    fn send(&self, client: &Client, answer: &Answer) -> io::Result<()> {
+        let head = client.framing.head(answer.bytes.len());
         let slowest = Duration::from_secs(answer.bytes.len() as u64 / SLOWEST);
         let due = Instant::now() + self.settings.stall_timeout + slowest;
-        send_by(socket, &mut [IoSlice::new(&head), IoSlice::new(&answer.bytes)], due)?;
+        client.wire.send_by(&mut [IoSlice::new(&head), IoSlice::new(&answer.bytes)], due)?;
         let Counters { answered_bytes, .. } = &*self.counters;
         answered_bytes.fetch_add(answer.bytes.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -284,10 +274,6 @@ impl Shared {
         if let Some(line) = self.throttle.pass(line) {
             self.context.warn(&line);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Clients> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -303,11 +289,11 @@ impl Drop for Seat<'_> {
     }
 }
 
-fn bind(addresses: &[Address], ipc_mode: u32) -> Result<Vec<Listener>, String> {
+fn bind(settings: &Settings) -> Result<Vec<Listener>, String> {
     let mut bound = Vec::new();
     let mut faults = Vec::new();
-    for address in addresses {
-        match Listener::bind(address, ipc_mode) {
+    for address in &settings.listen {
+        match Listener::bind(address, settings.ipc_mode, settings.tls.as_ref()) {
             Ok(listeners) => bound.extend(listeners),
             Err(fault) => faults.push(fault),
         }

@@ -1,5 +1,7 @@
 //! Memory and connections stay within their bounds.
 
+use std::io::{Read, Write};
+
 use super::{raw::RawClient, *};
 
 /// Quotes of one security, two a second from midnight.
@@ -88,13 +90,123 @@ fn the_oldest_ticks_go_when_memory_is_used_up() {
 }
 
 #[test]
-fn more_clients_than_allowed_are_refused() {
+fn of_more_clients_than_allowed_one_that_rests_gives_way() {
     let bench = Bench::new(json!({ "max_clients": 2 }));
-    let clients = [bench.client(), bench.client()];
-    assert!(clients.iter().all(Client::is_alive));
-    let _third = raw::connect(&bench.address());
-    until("the refusal", || bench.logged("2 clients are connected; raise max_clients") > 0);
-    assert!(clients.iter().all(Client::is_alive));
+    let mut clients: Vec<_> = (0..2).map(|_| RawClient::dial(&bench.address())).collect();
+    assert!(clients.iter_mut().all(RawClient::is_alive));
+    let mut third = RawClient::dial(&bench.address());
+    assert!(third.is_alive());
+    until("one to go", || bench.logged("gave way to tcp://127.0.0.1:") == 1);
+    let is_left = |client: &mut RawClient| {
+        client.0.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        client.0.read(&mut [0]).is_ok_and(|count| count == 0)
+    };
+    let left = clients.iter_mut().filter_map(|client| is_left(client).then_some(())).count();
+    assert!(left == 1 && third.is_alive());
+    // those that say nothing at all give way as well
+    let _silent: Vec<_> = (0..20).map(|_| raw::connect(&bench.address())).collect();
+    assert!(RawClient::dial(&bench.address()).is_alive());
+}
+
+#[test]
+fn clients_that_wait_for_answers_do_not_give_way() {
+    let bench = Bench::new(json!({ "max_clients": 2, "stall_timeout": "60s" }));
+    let question = raw::framed(0x8000_0001, b"\x81\xa3cmd\xa4ping");
+    let (half, rest) = question.split_at(10);
+    // whether the server has read a half already is not seen, so that more than one try may be due
+    until("two that are kept", || {
+        let mut clients: Vec<_> = (0..2).map(|_| RawClient::dial(&bench.address())).collect();
+        for client in &mut clients {
+            client.write(half);
+        }
+        let mut third = raw::connect(&bench.address());
+        let is_refused = matches!(third.read(&mut [0; 8]), Ok(0) | Err(_));
+        let is_kept = |client: &mut RawClient| client.0.write_all(rest).is_ok() && client.hears();
+        is_refused && clients.iter_mut().all(is_kept)
+    });
+    assert!(bench.logged("as many clients wait for answers as may be connected") > 0);
+}
+
+#[test]
+fn a_client_that_asks_nothing_is_disconnected_and_one_that_asks_is_not() {
+    let bench = Bench::new(json!({ "idle_timeout": "300ms" }));
+    let idle = RawClient::dial(&bench.address());
+    let mut busy = RawClient::dial(&bench.address());
+    let mut idle = idle.0;
+    let is_gone = std::thread::spawn(move || idle.read(&mut [0]).unwrap() == 0);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(900) {
+        assert!(busy.is_alive());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(is_gone.join().unwrap());
+    let stats = busy.ask(&map(&[("cmd", "stats".into())]));
+    assert_eq!(stats["data"]["clients"].as_u64(), Some(1));
+    assert_eq!(bench.logged("connection was closed"), 0, "it did nothing wrong");
+    // NNG's own clients connect again by themselves
+    let client = bench.client();
+    assert!(client.is_alive());
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(client.is_alive());
+}
+
+/// In a process of its own, whose bound on open files is low.
+#[test]
+fn a_crowd_of_idle_clients_leaves_files_for_everything_else() {
+    const CHILD: &str = "DATASERVER_HIKYUU_SERVER_CROWD_CHILD";
+    if std::env::var_os(CHILD).is_some() {
+        return crowd();
+    }
+    let name = "tests::limits::a_crowd_of_idle_clients_leaves_files_for_everything_else";
+    let program = std::env::current_exe().unwrap();
+    let command = format!("ulimit -n 256; exec {} --exact {name} --nocapture", program.display());
+    let output =
+        std::process::Command::new("sh").args(["-c", &command]).env(CHILD, "1").output().unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+    assert!(output.status.success() && said[0].contains("1 passed"), "{}{}", said[0], said[1]);
+}
+
+fn crowd() {
+    let bench = Bench::new(json!({}));
+    assert_eq!(bench.logged("may have 256 files open in all: 128 are let in at a time"), 1);
+    // other processes: their files are not ours
+    let address = bench.address();
+    let mut crowds: Vec<_> = (0..4)
+        .map(|_| {
+            let port = address.rsplit_once(':').unwrap().1;
+            let script = format!(
+                "import socket, sys\nheld = [socket.create_connection(('127.0.0.1', {port})) for _ \
+                 in range(100)]\nprint('there', flush=True)\nsys.stdin.read()"
+            );
+            std::process::Command::new("python3")
+                .args(["-c", &script])
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for crowd in &mut crowds {
+        let mut said = [0; 5];
+        crowd.stdout.as_mut().unwrap().read_exact(&mut said).unwrap();
+    }
+    let mut client = RawClient::dial(&address);
+    assert!(client.is_alive());
+    let files: Vec<_> = (0..64).map(|_| std::fs::File::open("/dev/null")).collect();
+    assert!(files.iter().all(Result::is_ok), "others need files too");
+    drop(files);
+    // and even without any file left the accepting thread neither spins nor gives up
+    let mut files = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        files.push(file);
+    }
+    for crowd in &mut crowds {
+        drop(crowd.stdin.take());
+        crowd.wait().unwrap();
+    }
+    drop(files);
+    until("an answer", || RawClient::dial(&address).is_alive());
+    assert!(bench.logged("nobody is let in") <= 1);
 }
 
 #[test]

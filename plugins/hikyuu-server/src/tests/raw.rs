@@ -5,6 +5,8 @@ use std::{
     net::TcpStream,
 };
 
+use rmpv::Value;
+
 use super::PATIENCE;
 
 /// A connection on which nothing was said.
@@ -39,6 +41,23 @@ impl RawClient {
 
     pub fn write(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
+    }
+
+    /// The answer to one question.
+    pub fn ask(&mut self, request: &Value) -> Value {
+        let mut body = Vec::new();
+        rmpv::encode::write_value(&mut body, request).unwrap();
+        self.write(&framed(0x8000_0001, &body));
+        super::read(&self.read().1)
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.ask(&super::map(&[("cmd", "ping".into())]))["data"] == Value::from("pong")
+    }
+
+    /// Whether something comes before the end.
+    pub fn hears(&mut self) -> bool {
+        self.0.read(&mut [0]).is_ok_and(|count| count == 1)
     }
 
     /// Number and body of the next answer.

@@ -194,6 +194,27 @@ fn hikyuus_reader_on_pynng_gets_every_record_over_ipc_and_tcp_at_once() {
     }
 }
 
+/// NNG's sockets take messages of 1 MiB at most until they are told otherwise, as this reader is not.
+#[test]
+fn a_reader_that_was_told_nothing_gets_a_batch_of_the_whole_market() {
+    let mut bench = Bench::new(json!({}));
+    let addresses = [bench.ipc(), bench.tcp()];
+    let readers = addresses.map(|address| Pynng::start(&bench, &address, &["1"]));
+    bench.await_subscribers(2);
+    let batch = testing::spot_batch(5_500, Round::WHOLE);
+    assert!(batch.payload().len() > 1 << 20);
+    bench.write(batch.clone());
+    let expected = as_python_sees(&batch)["spots"].clone();
+    for reader in readers {
+        let seen = reader.finish();
+        let lists = seen.iter().filter_map(|message| message["spots"].as_array());
+        let spots: Vec<_> = lists.flatten().cloned().collect();
+        assert_eq!(seen.first().zip(seen.last()), Some((&json!("start"), &json!("end"))));
+        assert!(spots == *expected.as_array().unwrap(), "the same quotes in the same order");
+    }
+    assert_eq!(bench.dropped(), 0);
+}
+
 fn as_python_sees(batch: &Batch) -> Value {
     // doubles go as their bits, because a decimal text may round
     let bits = |number: f64| format!("{:016x}", number.to_bits());

@@ -1,12 +1,14 @@
 //! The source against real publishers, all on loopback and in temporary folders.
 
 mod damage;
+mod floods;
 mod leaks;
 mod life;
 mod lists;
 mod peers;
 mod raw;
 mod successors;
+mod tls;
 
 use std::{
     sync::Arc,
@@ -77,7 +79,7 @@ impl Bench {
     }
 
     /// Asks for batches, which do not come, until something else is so.
-    fn idle_until(&mut self, what: &str, condition: impl Fn(&TestHost) -> bool) {
+    fn idle_until(&mut self, what: &str, mut condition: impl FnMut(&TestHost) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !condition(&self.host) {
             assert!(Instant::now() < deadline, "waited in vain for {what}");

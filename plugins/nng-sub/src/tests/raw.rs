@@ -32,13 +32,29 @@ impl RawPublisher {
 
     /// Waits for a subscriber, who dials in the background once it was asked for a batch.
     pub fn accept(&mut self) {
-        let (mut stream, _) = self.listener.accept().unwrap();
+        let (stream, _) = self.listener.accept().unwrap();
+        self.greet(stream);
+    }
+
+    fn greet(&mut self, mut stream: TcpStream) {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(b"\0SP\0\0\x20\0\0").unwrap();
         let mut greeting = [0; 8];
         stream.read_exact(&mut greeting).unwrap();
         assert_eq!(&greeting, b"\0SP\0\0\x21\0\0");
         self.stream = Some(stream);
+    }
+
+    /// Whether a subscriber dialled meanwhile, who is then served.
+    pub fn try_accept(&mut self) -> bool {
+        self.listener.set_nonblocking(true).unwrap();
+        let waits = self.listener.accept();
+        self.listener.set_nonblocking(false).unwrap();
+        waits.is_ok_and(|(stream, _)| {
+            stream.set_nonblocking(false).unwrap();
+            self.greet(stream);
+            true
+        })
     }
 
     pub fn send(&mut self, body: &[u8]) {

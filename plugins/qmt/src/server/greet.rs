@@ -1,13 +1,13 @@
 //! The first words with a visitor, before anything that it sends is believed.
 
 use std::{
-    io::Write,
-    net::{SocketAddr, TcpStream},
+    io::{self, IoSlice},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use rustix::net::sockopt;
+use rustix::net::sockopt::{self, Timeout};
+use sp::{Accepted, Wire};
 
 use super::{Shared, link::Link, lock};
 use crate::{
@@ -24,21 +24,20 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 type Turned = Option<String>;
 
 /// Exchanges proofs, and makes the visitor the connected bridge.
-pub fn greet(
-    shared: &Shared,
-    mut stream: TcpStream,
-    peer: SocketAddr,
-) -> Result<(Arc<Link>, FrameReader), Turned> {
-    prepare(&stream).map_err(|error| Some(format!("the connection failed at once: {error}")))?;
+pub fn greet(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameReader), Turned> {
+    let Accepted { wire, peer, .. } = accepted;
+    let deadline = Instant::now() + PATIENCE;
+    prepare(&wire).map_err(|error| Some(format!("the connection failed at once: {error}")))?;
+    agree_on_tls(shared, &wire, deadline)?;
     let challenge = auth::nonce();
-    send(&mut stream, &Frame::new(Kind::Hello, auth::greeting(&challenge)))?;
+    send(&wire, &Frame::new(Kind::Hello, auth::greeting(&challenge)))?;
     let mut reader = FrameReader::new(MOST_BEFORE_AUTH);
-    let frame = first_frame(shared, &mut stream, &mut reader)?;
+    let frame = first_frame(shared, &wire, &mut reader, deadline)?;
     let Some(answer) = Answer::parse(&frame.body).filter(|_| frame.kind == Kind::Auth) else {
         return Err(Some("it is no qmt bridge: it did not answer the challenge".to_owned()));
     };
     if !answer.is_proven(&shared.token, &challenge) {
-        refuse(&mut stream, 1, "the token is wrong; give the bridge the `token` of the host");
+        refuse(&wire, 1, "the token is wrong; give the bridge the `token` of the host");
         return Err(Some(
             "a bridge with a wrong token was refused; give it the `token` of this source"
                 .to_owned(),
@@ -46,51 +45,71 @@ pub fn greet(
     }
     if answer.version != auth::VERSION || answer.spool == 0 {
         let text = format!("the host speaks version {} alone", auth::VERSION);
-        refuse(&mut stream, 2, &text);
+        refuse(&wire, 2, &text);
         return Err(Some(format!(
             "a bridge chose version {}; {text}; take the bridge of this release",
             answer.version
         )));
     }
-    let copy = stream.try_clone().map_err(|error| Some(error.to_string()))?;
-    let link = Arc::new(Link::new(copy, peer, answer.spool, answer.name.clone()));
+    let link = Arc::new(Link::new(wire, peer, answer.spool, answer.name.clone()));
     // from here on frames of the older one are not taken any more
     let older = lock(&shared.current).replace(Arc::clone(&link));
     if let Some(older) = older {
-        older.refuse(3, &format!("replaced by another bridge at {}", peer.ip()));
-        shared.context.warn(&format!(
-            "the bridge at {} is replaced by one at {peer}; run only one of them",
-            older.peer()
+        older.refuse(3, &format!("replaced by another bridge at {}", link.peer()));
+        shared.warn(format!(
+            "the bridge at {} is replaced by one at {}; run only one of them",
+            older.peer(),
+            link.peer()
         ));
     }
     let place = lock(&shared.progress).of(answer.spool);
     let heartbeat_s = u16::try_from(shared.heartbeat.as_secs()).unwrap_or(u16::MAX);
     let told = (place.confirmed, place.taken);
     let welcome = auth::welcome(&shared.token, &answer, &challenge, told, heartbeat_s);
-    send(&mut stream, &Frame::new(Kind::Welcome, welcome))?;
+    link.send(&Frame::new(Kind::Welcome, welcome));
     reader.allow(MOST_BODY);
     Ok((link, reader))
 }
 
-fn prepare(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(read_timeout()))?;
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    stream.set_nodelay(true)?;
-    // notices a machine that vanished; a socket without it works all the same
-    let _ = sockopt::set_socket_keepalive(stream, true);
+fn prepare(wire: &Wire) -> io::Result<()> {
+    sockopt::set_socket_timeout(wire, Timeout::Recv, Some(read_timeout()))?;
+    sockopt::set_socket_timeout(wire, Timeout::Send, Some(WRITE_TIMEOUT))?;
     Ok(())
 }
 
-/// The answer, within the patience over all, however slowly its bytes come.
+/// Agrees on TLS, where it is spoken.
+fn agree_on_tls(shared: &Shared, wire: &Wire, deadline: Instant) -> Result<(), Turned> {
+    let agreed = wire.welcome(|flags| {
+        loop {
+            let step = deadline.min(Instant::now() + read_timeout());
+            match wire.wait(flags, step) {
+                Ok(true) => return Ok(()),
+                Ok(false) if shared.is_closing() => return Err(None),
+                Ok(false) if Instant::now() >= deadline => {
+                    return Err(Some(format!(
+                        "did not agree on TLS within {} s; set tls = yes and `ca` in the bridge's \
+                         options",
+                        PATIENCE.as_secs()
+                    )));
+                }
+                Ok(false) => {}
+                Err(error) => return Err(Some(error.to_string())),
+            }
+        }
+    });
+    agreed.map_err(|fault: Turned| fault.map(|fault| format!("it {fault}")))
+}
+
+/// The answer, before the deadline over all, however slowly its bytes come.
 fn first_frame(
     shared: &Shared,
-    stream: &mut TcpStream,
+    mut wire: &Wire,
     reader: &mut FrameReader,
+    deadline: Instant,
 ) -> Result<Frame, Turned> {
-    let deadline = Instant::now() + PATIENCE;
     // each read gives one chunk at most, so that drops of bytes do not hold the deadline up
     loop {
-        match reader.read_once(stream) {
+        match reader.read_once(&mut wire) {
             Ok(Some(frame)) => return Ok(frame),
             // somebody looked whether the port is open
             Err(Fault::Closed { within: 0 }) => return Err(None),
@@ -105,13 +124,13 @@ fn first_frame(
     }
 }
 
-fn send(stream: &mut TcpStream, frame: &Frame) -> Result<(), Turned> {
-    stream.write_all(&frame.encode()).map_err(|_| None)
+fn send(wire: &Wire, frame: &Frame) -> Result<(), Turned> {
+    wire.send_all(&mut [IoSlice::new(&frame.encode())]).map_err(|_| None)
 }
 
-fn refuse(stream: &mut TcpStream, code: u8, text: &str) {
+fn refuse(wire: &Wire, code: u8, text: &str) {
     // whoever does not read it finds the connection closed
-    let _ = stream.write_all(&refusal(code, text).encode());
+    let _ = wire.send_all(&mut [IoSlice::new(&refusal(code, text).encode())]);
 }
 
 /// The host's reason to close: 1 wrong token, 2 version, 3 replaced, 4 the host ends, 5 a fault.

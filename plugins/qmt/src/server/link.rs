@@ -1,8 +1,7 @@
 //! The connection of a bridge that knows the token.
 
 use std::{
-    io::Write,
-    net::{Shutdown, SocketAddr, TcpStream},
+    io::IoSlice,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +10,8 @@ use std::{
 };
 
 use plugin_api::serde_json::{self, Value};
+use rustix::net::Shutdown;
+use sp::Wire;
 
 use super::{Shared, greet::refusal, lock};
 use crate::{
@@ -23,9 +24,10 @@ const MOST_MISSED: u32 = 3;
 
 /// One side of a connection: what the host says.
 pub struct Link {
-    stream: Mutex<TcpStream>,
+    wire: Wire,
+    /// When it was said last; held while it is.
     last_word: Mutex<Instant>,
-    peer: SocketAddr,
+    peer: String,
     spool: u64,
     name: String,
     is_closed: AtomicBool,
@@ -33,9 +35,9 @@ pub struct Link {
 
 impl Link {
     /// A link to the bridge at that address.
-    pub fn new(stream: TcpStream, peer: SocketAddr, spool: u64, name: String) -> Self {
+    pub fn new(wire: Wire, peer: String, spool: u64, name: String) -> Self {
         Self {
-            stream: Mutex::new(stream),
+            wire,
             last_word: Mutex::new(Instant::now()),
             peer,
             spool,
@@ -45,8 +47,8 @@ impl Link {
     }
 
     /// Where the bridge is.
-    pub fn peer(&self) -> SocketAddr {
-        self.peer
+    pub fn peer(&self) -> &str {
+        &self.peer
     }
 
     /// Identity of the spool that it sends from.
@@ -72,20 +74,22 @@ impl Link {
 
     fn hang_up(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
-        let _ = lock(&self.stream).shutdown(Shutdown::Both);
+        self.wire.shut_down(Shutdown::Both);
     }
 
     fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    fn send(&self, frame: &Frame) {
-        // whoever reads from the other half of the connection notices when it is broken
-        let sent = lock(&self.stream).write_all(&frame.encode());
+    /// Says it, however many threads have something to say.
+    pub fn send(&self, frame: &Frame) {
+        let mut last_word = lock(&self.last_word);
+        // whoever reads from the connection notices when it is broken
+        let sent = self.wire.send_all(&mut [IoSlice::new(&frame.encode())]);
         if sent.is_err() {
             self.is_closed.store(true, Ordering::Relaxed);
         }
-        *lock(&self.last_word) = Instant::now();
+        *last_word = Instant::now();
     }
 }
 
@@ -108,11 +112,7 @@ impl Shared {
             link.peer
         ));
         self.context.gauge("qmt_bridge_connected", 1.0);
-        let copy = lock(&link.stream).try_clone();
-        let end = match copy {
-            Ok(mut stream) => self.read(link, &mut reader, &mut stream),
-            Err(error) => End::Fault(error.to_string()),
-        };
+        let end = self.read(link, &mut reader);
         let mut current = lock(&self.current);
         let is_current = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, link));
         if is_current {
@@ -125,7 +125,7 @@ impl Shared {
             End::Ours => {}
             End::Fault(fault) => {
                 link.refuse(5, &fault);
-                self.context.warn(&format!(
+                self.warn(format!(
                     "lost the bridge at {}: {fault}; it connects again and sends what was not \
                      confirmed",
                     link.peer
@@ -134,14 +134,14 @@ impl Shared {
         }
     }
 
-    fn read(&self, link: &Link, reader: &mut FrameReader, stream: &mut TcpStream) -> End {
+    fn read(&self, link: &Link, reader: &mut FrameReader) -> End {
         let patience = self.heartbeat * MOST_MISSED;
         loop {
             if self.is_closing() || link.is_closed() {
                 return End::Ours;
             }
             self.keep_alive(link);
-            match reader.read_once(stream) {
+            match reader.read_once(&mut &link.wire) {
                 Ok(Some(frame)) => match frame.kind {
                     Kind::Batch => {
                         if !self.pass_on(link, frame) {
@@ -186,16 +186,17 @@ impl Shared {
     /// What the bridge tells about itself: a text, counters since it last told, and gauges.
     fn note(&self, link: &Link, body: &[u8]) {
         let Ok(status) = serde_json::from_slice::<Value>(body) else {
-            self.context
-                .warn(&format!("the bridge at {} sent a status that is no JSON", link.peer));
+            self.warn(format!("the bridge at {} sent a status that is no JSON", link.peer));
             return;
         };
         if let Some(text) = status["text"].as_str() {
             let line = format!("bridge at {}: {}", link.peer, printable(text));
-            match status["level"].as_str() {
-                Some("error") => self.context.error(&line),
-                Some("warning") => self.context.warn(&line),
-                _ => self.context.info(&line),
+            if let Some(line) = self.statuses.pass(line) {
+                match status["level"].as_str() {
+                    Some("error") => self.context.error(&line),
+                    Some("warning") => self.context.warn(&line),
+                    _ => self.context.info(&line),
+                }
             }
         }
         for (reason, records) in status["dropped"].as_object().into_iter().flatten() {

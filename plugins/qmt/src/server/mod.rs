@@ -4,8 +4,6 @@ mod greet;
 mod link;
 
 use std::{
-    io,
-    net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -15,10 +13,9 @@ use std::{
 };
 
 use plugin_api::{Context, PluginError};
-use rustix::net::{Shutdown, shutdown};
+use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, Throttle, tls};
 
 use crate::{
-    options,
     progress::Progress,
     queue::{Arrival, Queue},
 };
@@ -26,22 +23,36 @@ use link::Link;
 
 /// Connections that may be greeted at a time; more are closed at once.
 const MOST_GREETINGS: usize = 16;
-/// Pause after a failed accept, e.g. while there are no file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Permissions of socket files, of which there are none.
+const NO_FILE: u32 = 0o600;
 
-/// A listener with the link of the bridge that is connected.
+/// Where bridges find the host, and what they must know.
+#[derive(Debug, Clone)]
+pub struct Door {
+    /// Host and port.
+    pub address: Address,
+    /// Certificates, where TLS is spoken.
+    pub tls: Option<Arc<tls::Server>>,
+    /// What both sides must know.
+    pub token: String,
+    /// Pause between signs of life.
+    pub heartbeat: Duration,
+}
+
+/// Listeners with the link of the bridge that is connected.
 pub struct Server {
     shared: Arc<Shared>,
-    listener: Arc<TcpListener>,
-    /// Where it listens, with the port in effect.
-    address: SocketAddr,
-    acceptor: Option<JoinHandle<()>>,
+    listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
 }
 
 /// What all threads of a server share.
 struct Shared {
     token: String,
     heartbeat: Duration,
+    /// For what visitors can bring about as often as they like.
+    throttle: Throttle,
+    /// For what a bridge tells about itself.
+    statuses: Throttle,
     context: Context,
     progress: Arc<Mutex<Progress>>,
     queue: Queue,
@@ -58,18 +69,17 @@ impl Server {
     /// # Errors
     /// `Retry` when the address cannot be had right now.
     pub fn start(
-        address: &str,
-        token: &str,
-        heartbeat: Duration,
+        door: Door,
         context: &Context,
         progress: Arc<Mutex<Progress>>,
     ) -> Result<Self, PluginError> {
-        let listener = Arc::new(listen(address).map_err(PluginError::retry)?);
-        let address =
-            listener.local_addr().map_err(|error| PluginError::retry(error.to_string()))?;
+        let Door { address, tls, token, heartbeat } = door;
+        let bound = Listener::bind(&address, NO_FILE, tls.as_ref()).map_err(PluginError::retry)?;
         let shared = Arc::new(Shared {
-            token: token.to_owned(),
+            token,
             heartbeat,
+            throttle: Throttle::default(),
+            statuses: Throttle::default(),
             context: context.clone(),
             progress,
             queue: Queue::default(),
@@ -78,17 +88,29 @@ impl Server {
             is_closing: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
         });
-        context.info(&format!("waiting for a qmt bridge at tcp://{address}"));
+        if let Some(tls) = tls {
+            tls.warn_of_exposed_key();
+        }
         context.gauge("qmt_bridge_connected", 0.0);
-        let (accepting, accepted) = (Arc::clone(&listener), Arc::clone(&shared));
-        let acceptor = thread::spawn(move || accepted.accept(&accepting));
-        Ok(Self { shared, listener, address, acceptor: Some(acceptor) })
+        let mut server = Self { shared, listeners: Vec::new() };
+        for listener in bound {
+            context.info(&format!("waiting for a qmt bridge at {}", listener.name()));
+            if let Some(warning) = listener.warning() {
+                context.warn(&warning);
+            }
+            let listener = Arc::new(listener);
+            let (shared, accepting) = (Arc::clone(&server.shared), Arc::clone(&listener));
+            let acceptor = thread::spawn(move || shared.accept(&accepting));
+            server.listeners.push((listener, Some(acceptor)));
+        }
+        Ok(server)
     }
 
     /// Where it listens.
     #[cfg(test)]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> std::net::SocketAddr {
+        let (_, address) = self.listeners[0].0.name().split_once("://").unwrap();
+        address.parse().unwrap()
     }
 
     /// The next frame that came, waiting until then.
@@ -110,14 +132,12 @@ impl Server {
         if self.shared.is_closing.swap(true, Ordering::Relaxed) {
             return;
         }
-        // makes `accept` fail
-        let _ = shutdown(&*self.listener, Shutdown::Both);
-        // a platform on which it does not gets a visitor instead
-        let _ = TcpStream::connect_timeout(&self.address, ACCEPT_PAUSE);
+        self.listeners.iter().for_each(|(listener, _)| listener.stop());
         if let Some(link) = lock(&self.shared.current).take() {
             link.close("the host ends");
         }
-        for thread in self.acceptor.take().into_iter().chain(lock(&self.shared.threads).drain(..)) {
+        let acceptors = self.listeners.iter_mut().filter_map(|(_, thread)| thread.take());
+        for thread in acceptors.chain(std::mem::take(&mut *lock(&self.shared.threads))) {
             // one that panicked has nothing to clean up
             let _ = thread.join();
         }
@@ -131,21 +151,33 @@ impl Drop for Server {
 }
 
 impl Shared {
-    fn accept(self: Arc<Self>, listener: &TcpListener) {
+    fn accept(self: Arc<Self>, listener: &Listener) {
+        let mut faults = AcceptFaults::default();
         while !self.is_closing() {
             match listener.accept() {
-                Ok((stream, peer)) => self.receive(stream, peer),
+                Ok(accepted) => self.receive(accepted),
                 Err(_) if self.is_closing() => return,
                 Err(error) => {
-                    self.context.warn(&format!("cannot accept a connection: {error}; waiting"));
+                    if let Some(line) =
+                        faults.line(listener.name(), "what other components let in", &error)
+                    {
+                        self.context.warn(&line);
+                    }
                     thread::park_timeout(ACCEPT_PAUSE);
                 }
             }
         }
     }
 
+    /// Logs what others can bring about as often as they like.
+    fn warn(&self, line: String) {
+        if let Some(line) = self.throttle.pass(line) {
+            self.context.warn(&line);
+        }
+    }
+
     /// Greets a visitor on a thread of its own, so that a slow one holds nobody up.
-    fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    fn receive(self: &Arc<Self>, accepted: Accepted) {
         let mut threads = lock(&self.threads);
         threads.retain(|thread| !thread.is_finished());
         if self.is_closing() {
@@ -158,14 +190,15 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         threads.push(thread::spawn(move || {
-            let greeted = greet::greet(&shared, stream, peer);
+            let peer = accepted.peer.clone();
+            let greeted = greet::greet(&shared, accepted);
             shared.greetings.fetch_sub(1, Ordering::Relaxed);
             match greeted {
                 Ok((link, reader)) => shared.serve(&link, reader),
                 Err(reason) => {
                     shared.context.count("qmt_refused_connections_total", 1);
                     if let Some(reason) = reason {
-                        shared.context.warn(&format!("{}: {reason}", peer.ip()));
+                        shared.warn(format!("{peer}: {reason}"));
                     }
                 }
             }
@@ -174,31 +207,6 @@ impl Shared {
 
     fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Relaxed)
-    }
-}
-
-fn listen(address: &str) -> Result<TcpListener, String> {
-    let mut fault = format!("{address} has no address; use e.g. tcp://127.0.0.1:9300");
-    for address in options::resolve(address)? {
-        match TcpListener::bind(address) {
-            Ok(listener) => return Ok(listener),
-            Err(error) => fault = listen_fault(&address, &error),
-        }
-    }
-    Err(fault)
-}
-
-fn listen_fault(address: &SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "tcp://{address} is in use, maybe by another dataserver; find it with `ss -ltnp 'sport = \
-             :{}'` and end it, or listen at another port",
-            address.port()
-        ),
-        io::ErrorKind::AddrNotAvailable => format!(
-            "tcp://{address} is no address of this machine; use 127.0.0.1, or 0.0.0.0 for all of them"
-        ),
-        _ => format!("cannot listen at tcp://{address}: {error}; listen at another address"),
     }
 }
 

@@ -90,6 +90,11 @@ impl Bridge {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// The connection itself.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Closes without a word.
     pub fn cut(self) {
         self.stream.shutdown(Shutdown::Both).unwrap();

@@ -2,10 +2,12 @@
 
 mod bridge;
 mod contract;
+mod floods;
 mod frames;
 mod packing;
 mod payloads;
 mod server;
+mod tls;
 mod websocket;
 
 use std::{

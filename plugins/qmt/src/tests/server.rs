@@ -205,8 +205,7 @@ fn strangers_and_slow_ones_hold_nobody_up() {
     bridge.send(1);
     assert_eq!(next(&mut source).records(), 1);
     // one that sends a byte now and then runs out of time all the same
-    bench.wait_for("it did not answer the challenge within 5 s");
-    assert!(bench.host.counted("qmt_refused_connections_total") >= 4);
+    wait_until("the end of all", || bench.host.counted("qmt_refused_connections_total") >= 12);
 }
 
 #[test]

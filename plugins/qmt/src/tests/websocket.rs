@@ -116,8 +116,13 @@ fn a_server_that_goes_away_is_connected_again_and_garbage_is_set_aside() {
     let lost = |error: plugin_api::PluginError| error.message.contains("lost qmt-bridge");
     wait_until("the loss", || source.next(Duration::from_millis(20)).is_err_and(lost));
     drop(socket);
-    nothing(&mut source);
-    let (_, mut socket) = stand.subscribed.recv().unwrap();
+    let mut again = None;
+    wait_until("another subscription", || {
+        nothing(&mut source);
+        again = stand.subscribed.try_recv().ok();
+        again.is_some()
+    });
+    let (_, mut socket) = again.unwrap();
     socket.send(Message::text(EXAMPLE)).unwrap();
     assert_eq!(next(&mut source).spots().iter().next().unwrap().sequence(), 2);
     bench.wait_for("no snapshot after connecting");

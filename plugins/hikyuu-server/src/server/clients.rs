@@ -1,0 +1,220 @@
+//! Who is connected, and who gives way when too many are.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustix::net::Shutdown;
+use sp::{Accepted, Framing, Wire};
+
+/// A client has asked something and is not answered yet.
+const BUSY: u64 = u64::MAX;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The connection itself.
+    pub wire: Wire,
+    /// How messages lie on it.
+    pub framing: Framing,
+    /// Who is at the other end, for the log.
+    pub peer: String,
+    /// When it was connected or answered last, microseconds since the server's start; or [`BUSY`].
+    idle_since_us: AtomicU64,
+    start: Instant,
+    has_given_way: AtomicBool,
+}
+
+impl Client {
+    /// Notes that it begins to ask.
+    pub fn begins(&self) {
+        self.idle_since_us.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Notes that it is answered and has said nothing more.
+    pub fn rests(&self) {
+        self.idle_since_us.store(since_us(self.start), Ordering::Relaxed);
+    }
+
+    /// Whether its connection was closed for another's sake.
+    pub fn has_given_way(&self) -> bool {
+        self.has_given_way.load(Ordering::Relaxed)
+    }
+}
+
+/// All connections.
+#[derive(Debug)]
+pub struct Clients {
+    most: usize,
+    start: Instant,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_closing: bool,
+    last: u64,
+    by_id: HashMap<u64, Arc<Client>>,
+}
+
+/// What came of a connection.
+#[derive(Debug)]
+pub enum Admission {
+    /// It is served under that number; the other one gave way, having rested so long.
+    Served(u64, Arc<Client>, Option<(Arc<Client>, Duration)>),
+    /// All others are being answered; the connection's own name.
+    Full(String),
+    /// The server closes.
+    Closing,
+}
+
+impl Clients {
+    /// At most so many.
+    pub fn new(most: usize) -> Self {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self { most, start: Instant::now(), state, changed }
+    }
+
+    /// Takes a connection in. When there are too many, the one that has rested longest gives way.
+    pub fn admit(&self, accepted: Accepted) -> Admission {
+        let Accepted { wire, framing, peer, .. } = accepted;
+        let mut state = self.lock();
+        if state.is_closing {
+            return Admission::Closing;
+        }
+        let mut gone = None;
+        if state.by_id.len() >= self.most {
+            gone = self.put_out_idlest(&mut state);
+            if gone.is_none() {
+                return Admission::Full(peer);
+            }
+        }
+        state.last += 1;
+        let id = state.last;
+        let client = Arc::new(Client {
+            wire,
+            framing,
+            peer,
+            idle_since_us: AtomicU64::new(since_us(self.start)),
+            start: self.start,
+            has_given_way: AtomicBool::new(false),
+        });
+        state.by_id.insert(id, Arc::clone(&client));
+        Admission::Served(id, client, gone)
+    }
+
+    /// Closes the connection that has rested longest, so that others can be made.
+    pub fn make_room(&self) {
+        self.put_out_idlest(&mut self.lock());
+    }
+
+    /// Closes the connection that has rested longest; `None` when all are being answered.
+    fn put_out_idlest(&self, state: &mut State) -> Option<(Arc<Client>, Duration)> {
+        let since = |client: &Client| client.idle_since_us.load(Ordering::Relaxed);
+        let idle = state.by_id.iter().map(|(id, client)| (since(client), *id));
+        let (since, id) = idle.filter(|(since, _)| *since != BUSY).min()?;
+        let client = state.by_id.remove(&id)?;
+        client.has_given_way.store(true, Ordering::Relaxed);
+        client.wire.shut_down(Shutdown::Both); // wakes its thread
+        let rested = since_us(self.start).saturating_sub(since);
+        Some((client, Duration::from_micros(rested)))
+    }
+
+    /// Forgets a connection that has ended.
+    pub fn dismiss(&self, id: u64) {
+        self.lock().by_id.remove(&id);
+        self.changed.notify_all();
+    }
+
+    /// Number of connections.
+    pub fn count(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
+    /// Whether the server closes.
+    pub fn is_closing(&self) -> bool {
+        self.lock().is_closing
+    }
+
+    /// Waits until the server closes or the time is over.
+    pub fn wait_for_close(&self, at_most: Duration) {
+        let wait = self.changed.wait_timeout_while(self.lock(), at_most, |it| !it.is_closing);
+        drop(wait);
+    }
+
+    /// Lets nobody in any more.
+    pub fn shut_doors(&self) {
+        self.lock().is_closing = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets answers under way go out for so long, then ends every connection.
+    pub fn end(&self, drain: Duration) {
+        let state = self.lock();
+        state.shut_down(Shutdown::Read);
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(state, drain, |state| !state.by_id.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        state.shut_down(Shutdown::Both);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn shut_down(&self, how: Shutdown) {
+        self.by_id.values().for_each(|client| client.wire.shut_down(how));
+    }
+}
+
+fn since_us(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_micros()).unwrap_or(BUSY - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::unix::net::UnixStream, thread};
+
+    use super::*;
+
+    fn connection() -> (Accepted, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let wire = Wire::new(ours.into());
+        (Accepted { wire, framing: Framing::Unix, peer: "a".into(), remote: None }, theirs)
+    }
+
+    #[test]
+    fn who_has_rested_longest_gives_way_and_who_waits_for_an_answer_does_not() {
+        let clients = Clients::new(2);
+        let mut theirs = Vec::new();
+        let mut admit = || {
+            let (accepted, stream) = connection();
+            theirs.push(stream);
+            clients.admit(accepted)
+        };
+        let Admission::Served(_, first, None) = admit() else { panic!() };
+        let Admission::Served(_, second, None) = admit() else { panic!() };
+        first.begins();
+        let Admission::Served(_, third, Some((gone, _))) = admit() else { panic!() };
+        assert!(Arc::ptr_eq(&gone, &second) && second.has_given_way());
+        third.begins();
+        assert!(matches!(admit(), Admission::Full(_)));
+        thread::sleep(Duration::from_millis(2));
+        first.rests();
+        let Admission::Served(_, fourth, Some((gone, _))) = admit() else { panic!() };
+        assert!(Arc::ptr_eq(&gone, &first) && clients.count() == 2);
+        assert!(!third.has_given_way() && !fourth.has_given_way());
+        assert_eq!(theirs[0].read(&mut [0]).unwrap(), 0, "its connection is closed");
+        clients.shut_doors();
+        assert!(matches!(clients.admit(connection().0), Admission::Closing));
+    }
+}
