@@ -292,7 +292,9 @@ fn made_line(symbol: &str, prices: [&str; 3], volume: u64, amount: &str) -> Stri
 #[test]
 fn the_turnover_tells_what_the_volume_of_a_bond_counts() {
     let prices = ["119.777", "120.500", "118.900"];
-    for symbol in ["sh113050", "sh110059", "sh118003", "sz123219", "sz127080", "sz128136", "sz117001"] {
+    for symbol in
+        ["sh113050", "sh110059", "sh118003", "sz123219", "sz127080", "sz128136", "sz117001"]
+    {
         for (unit, amount) in [(1, "2395.54"), (10, "23955.40"), (100, "239554.00")] {
             let line = made_line(symbol, prices, 20, amount);
             let quote = Quote::parse(&line).unwrap();

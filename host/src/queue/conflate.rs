@@ -209,8 +209,8 @@ mod tests {
                     ("600001", 12),
                     ("600001", stray),
                 ];
-                let expected =
-                    [("600000", 9), ("600001", 12), ("600002", 6)].map(|(code, at)| (code.to_owned(), at));
+                let expected = [("600000", 9), ("600001", 12), ("600002", 6)]
+                    .map(|(code, at)| (code.to_owned(), at));
                 assert_eq!(kept(&quotes, is_live), expected, "{stray}, live {is_live}");
             }
         }
@@ -228,7 +228,10 @@ mod tests {
         let quotes: Vec<_> =
             all.iter().filter(|(_, second)| *second == 0).copied().chain(later).collect();
         assert!(kept(&quotes, false).iter().all(|(_, second)| *second == 1_800));
-        assert_eq!(kept(&[("600000", 0), ("600000", 1_800)], false), [("600000".to_owned(), 1_800)]);
+        assert_eq!(
+            kept(&[("600000", 0), ("600000", 1_800)], false),
+            [("600000".to_owned(), 1_800)]
+        );
     }
 
     #[test]

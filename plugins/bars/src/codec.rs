@@ -39,11 +39,7 @@ pub struct State {
 }
 
 /// Writes all securities, whose bars are of those periods.
-pub fn encode(
-    feed: &Feed<usize, Quote>,
-    securities: &[Security],
-    periods: &[Period],
-) -> Vec<u8> {
+pub fn encode(feed: &Feed<usize, Quote>, securities: &[Security], periods: &[Period]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend(feed.newest_us().unwrap_or(NONE_US).to_le_bytes());
     bytes.extend((securities.len() as u64).to_le_bytes());
@@ -104,7 +100,7 @@ fn write_security(bytes: &mut Vec<u8>, security: &Security, periods: &[Period]) 
 }
 
 fn write_held(bytes: &mut Vec<u8>, held: &Held<usize, Quote>) {
-    let Held { key, stamp, is_behind, quote } = held;
+    let Held { key, stamp, is_behind, quote, .. } = held;
     bytes.extend((*key as u64).to_le_bytes());
     let latest_us = stamp.latest_us.unwrap_or(NONE_US);
     for time_us in [stamp.time_us, stamp.received_us, latest_us] {
@@ -198,7 +194,7 @@ impl Reader<'_> {
         // what lies outside of the sessions does not wait
         let stamp = Stamp { time_us, received_us, latest_us, counts: true };
         let quote = Quote { time_us, moment, counts: true, of_day, totals, quality_score };
-        Some(Held { key, stamp, is_behind, quote })
+        Some(Held::new(key, stamp, is_behind, quote))
     }
 
     fn text(&mut self) -> Option<Box<str>> {

@@ -189,13 +189,11 @@ impl Bars {
                 self.context.warn(&format!("{records} quotes enter no bar: {remedy}"));
             }
         }
-        for (metric, count) in
-            [
-                ("outside_sessions_total", left.outside),
-                ("late_for_bar_total", left.late),
-                ("stray_times_total", left.strays),
-            ]
-        {
+        for (metric, count) in [
+            ("outside_sessions_total", left.outside),
+            ("late_for_bar_total", left.late),
+            ("stray_times_total", left.strays),
+        ] {
             if count > 0 {
                 self.context.count(metric, count);
             }

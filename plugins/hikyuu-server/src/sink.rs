@@ -140,8 +140,7 @@ impl HikyuuServer {
             Server::start(settings.clone(), context.clone(), store, Arc::clone(&counters))?;
         let (told, server) = (Told::default(), Some(server));
         let taken_us = context.now_us();
-        let mut sink =
-            Self { context, server, keeper, counters, told, image, throttle, taken_us };
+        let mut sink = Self { context, server, keeper, counters, told, image, throttle, taken_us };
         sink.report();
         Ok(sink)
     }
@@ -199,13 +198,11 @@ fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttl
             context.dropped(reason, records);
         }
     }
-    for (metric, records) in
-        [
-            ("records_outdated_total", left.outdated),
-            ("records_known_total", left.known),
-            ("stray_times_total", left.strays),
-        ]
-    {
+    for (metric, records) in [
+        ("records_outdated_total", left.outdated),
+        ("records_known_total", left.known),
+        ("stray_times_total", left.strays),
+    ] {
         if records > 0 {
             context.count(metric, records);
         }

@@ -98,7 +98,9 @@ impl Client {
 }
 
 fn fault(error: &ureq::Error) -> Fault {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof};
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof,
+    };
     match error {
         ureq::Error::Timeout(_) => Fault::new("no whole answer within `timeout`"),
         ureq::Error::HostNotFound => Fault::new("the host of `url` has no address"),

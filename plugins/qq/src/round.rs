@@ -136,13 +136,7 @@ impl Round {
     }
 
     /// The same with those symbols apart, each in a request of its own: they bring down others.
-    pub fn without(
-        number: u64,
-        symbols: usize,
-        apart: &[usize],
-        pace: Pace,
-        now: Instant,
-    ) -> Self {
+    pub fn without(number: u64, symbols: usize, apart: &[usize], pace: Pace, now: Instant) -> Self {
         let request = |symbols: Range<usize>, open, tries, origin| Request {
             symbols,
             open,
@@ -163,9 +157,8 @@ impl Round {
         let turn = usize::try_from(number).unwrap_or(0).wrapping_mul(MOST_ALONE);
         let alone = apart.iter().cycle().skip(turn % apart.len().max(1));
         let alone = alone.take(apart.len().min(MOST_ALONE));
-        requests.extend(
-            alone.map(|at| request(*at..at + 1, vec![true], pace.retries, Origin::Alone)),
-        );
+        requests
+            .extend(alone.map(|at| request(*at..at + 1, vec![true], pace.retries, Origin::Alone)));
         let undone = requests.len();
         let refused = apart.len().saturating_sub(MOST_ALONE) as u64;
         let totals = Totals { refused, ..Totals::default() };

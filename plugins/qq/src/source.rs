@@ -267,7 +267,8 @@ impl Qq {
         let is_surprise = |symbol: usize| !(rest.none_match || self.report.was_missing(symbol));
         let lacks = round.open_symbols(request).any(|it| rest.damaged > 0 || is_surprise(it));
         if lacks && (can_retry || rest.damaged > 0) {
-            let text = if rest.damaged > 0 { "an answer was damaged" } else { "an answer lacked symbols" };
+            let text =
+                if rest.damaged > 0 { "an answer was damaged" } else { "an answer lacked symbols" };
             round.failed(request, &Fault::new(text), now);
             return Ok(());
         }

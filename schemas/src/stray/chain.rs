@@ -13,6 +13,12 @@ fn are_close(one_us: i64, other_us: i64) -> bool {
     one_us.abs_diff(other_us) <= DENSE_US.unsigned_abs()
 }
 
+/// How many of the times, which are in order, lie close to one of them.
+pub fn close_to(time_us: i64, times_us: &[i64]) -> usize {
+    let until = times_us.partition_point(|it| *it <= time_us.saturating_add(DENSE_US));
+    until - times_us.partition_point(|it| *it < time_us.saturating_sub(DENSE_US))
+}
+
 /// Places of the longest chain of times, in the order of arrival, of which none lies more than a
 /// step behind the one before it; of equally long ones that which ends first. Each time comes with
 /// whether it adds to the length, which one that comes again does not.

@@ -30,6 +30,9 @@ use crate::time::{ExchangeTime, SECOND_US};
 /// How far apart two quotes may be that follow each other without question, and how far a clock may be
 /// behind the exchange's.
 pub const STEP_US: i64 = 60 * SECOND_US;
+/// How much older than the newest of its security a quote may be that only came late, as Hikyuu's agent
+/// takes it.
+pub const LATE_US: i64 = 30 * 60 * SECOND_US;
 /// How old the newest quote of a live feed is at most when it is received.
 pub const LIVE_US: i64 = 5 * 60 * SECOND_US;
 /// Candidates that confirm a jump of the whole market; they have to lie close to each other.
@@ -100,6 +103,15 @@ pub struct Held<K, Q> {
     pub is_behind: bool,
     /// The quote.
     pub quote: Q,
+    /// Believed quotes since that say that the market is not there.
+    against: usize,
+}
+
+impl<K, Q> Held<K, Q> {
+    /// A quote that waits from now on.
+    pub fn new(key: K, stamp: Stamp, is_behind: bool, quote: Q) -> Self {
+        Self { key, stamp, is_behind, quote, against: 0 }
+    }
 }
 
 /// The time of a feed of many securities.
@@ -127,7 +139,7 @@ impl<K, Q> Default for Feed<K, Q> {
     }
 }
 
-impl<K: Eq + Hash, Q> Feed<K, Q> {
+impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
     /// A feed that goes on from what another instance knew.
     pub fn restored(newest_us: Option<i64>, is_live: bool, held: Vec<Held<K, Q>>) -> Self {
         Self { newest_us, is_live, is_changed: true, held, ..Self::default() }
@@ -177,7 +189,7 @@ impl<K: Eq + Hash, Q> Feed<K, Q> {
     /// Keeps a quote that was judged to be `Ahead` or `Behind` until others confirm or refute it.
     pub fn hold(&mut self, key: K, stamp: Stamp, verdict: Verdict, quote: Q) {
         let is_behind = verdict == Verdict::Behind;
-        self.held.push(Held { key, stamp, is_behind, quote });
+        self.held.push(Held::new(key, stamp, is_behind, quote));
         self.is_changed = true;
         if self.held.len().is_multiple_of(MANY_HELD) {
             self.settle();
@@ -195,6 +207,7 @@ impl<K: Eq + Hash, Q> Feed<K, Q> {
         if !std::mem::take(&mut self.is_changed) {
             return;
         }
+        self.drop_refuted();
         self.release_behind(ENOUGH_BEHIND);
         loop {
             let chain = self.longest_chain(|_| true);
@@ -234,7 +247,9 @@ impl<K: Eq + Hash, Q> Feed<K, Q> {
     fn verdict(&self, stamp: &Stamp) -> Verdict {
         let Stamp { time_us, latest_us, counts, .. } = *stamp;
         let if_counts = |verdict| if counts { verdict } else { Verdict::Stray };
-        if latest_us.is_some_and(|latest_us| is_step(latest_us, time_us)) {
+        let goes_on =
+            |latest_us: i64| (-LATE_US..=STEP_US).contains(&time_us.saturating_sub(latest_us));
+        if latest_us.is_some_and(goes_on) {
             return Verdict::Believed;
         }
         if latest_us.is_some_and(|latest_us| time_us < latest_us) {
@@ -255,25 +270,40 @@ impl<K: Eq + Hash, Q> Feed<K, Q> {
         }
     }
 
-    /// Lets go of the quotes that a believed one speaks about.
+    /// Lets go of the quotes that a believed one speaks about. For a quote ahead of one security those of
+    /// another speak only in number, as they may have come late.
     fn sort_out<B>(&mut self, key: &B, stamp: &Stamp)
     where
         K: Borrow<B>,
         B: Eq + ?Sized,
     {
         let is_new = stamp.latest_us.is_none_or(|latest_us| stamp.time_us > latest_us);
-        for held in std::mem::take(&mut self.held) {
+        for mut held in std::mem::take(&mut self.held) {
             let is_same = held.key.borrow() == key;
-            let is_later = held.stamp.time_us > stamp.time_us;
+            let speaks = !held.is_behind && is_new && held.stamp.time_us > stamp.time_us;
             if is_step(stamp.time_us, held.stamp.time_us) && (is_same || !held.is_behind) {
                 self.note(&held.stamp);
                 self.released.push(held);
-            } else if if held.is_behind { is_same } else { is_new && is_later } {
+            } else if is_same && (held.is_behind || speaks) {
                 self.strays += 1;
             } else {
+                held.against += usize::from(speaks);
+                self.is_changed |= speaks;
                 self.held.push(held);
             }
         }
+    }
+
+    /// Lets go of the quotes ahead that at least as many others speak against as for.
+    fn drop_refuted(&mut self) {
+        let mut times: Vec<_> =
+            self.held.iter().filter(|it| !it.is_behind).map(|it| it.stamp.time_us).collect();
+        times.sort_unstable();
+        let before = self.held.len();
+        self.held.retain(|held| {
+            held.is_behind || held.against < chain::close_to(held.stamp.time_us, &times)
+        });
+        self.strays += (before - self.held.len()) as u64;
     }
 
     /// Moves what is known.
@@ -334,25 +364,27 @@ impl<K: Eq + Hash, Q> Feed<K, Q> {
         chain::longest(&stamps).into_iter().map(|at| places[at]).collect()
     }
 
-    /// Believes a chain; what is not of it and came before its end is refuted.
+    /// Believes a chain, and what came before its end and may have come late, or is of a security that
+    /// trades rarely; the rest of that is refuted.
     fn release_chain(&mut self, chain: &[usize]) {
         let Some(&end) = chain.last() else { return };
+        let end_us = self.held[end].stamp.time_us;
         let mut chain = chain.iter().peekable();
-        let mut rest = Vec::new();
-        for (at, held) in std::mem::take(&mut self.held).into_iter().enumerate() {
-            if chain.next_if(|it| **it == at).is_some() {
+        let mut latest: HashMap<K, i64> = HashMap::new();
+        for (at, mut held) in std::mem::take(&mut self.held).into_iter().enumerate() {
+            let time_us = held.stamp.time_us;
+            let latest_us = latest.get(&held.key).copied().or(held.stamp.latest_us);
+            let is_past = time_us <= end_us;
+            let is_late = is_past && latest_us.is_some_and(|it| time_us >= it - LATE_US);
+            let is_link = chain.next_if(|it| **it == at).is_some();
+            if is_link || (at < end && !held.is_behind && is_late) {
+                latest.insert(held.key.clone(), latest_us.map_or(time_us, |it| it.max(time_us)));
                 self.note(&held.stamp);
                 self.released.push(held);
-            } else {
-                rest.push((at < end, held));
-            }
-        }
-        for (is_refuted, mut held) in rest {
-            let is_past = self.newest_us.is_some_and(|it| held.stamp.time_us < it);
-            // one that was not seen before may be a security that trades rarely
-            let is_rare = is_past && held.stamp.latest_us.is_none();
-            if !is_refuted || held.is_behind || is_rare {
-                held.is_behind |= is_rare;
+            } else if at > end || held.is_behind {
+                self.held.push(held);
+            } else if is_past && latest_us.is_none() {
+                held.is_behind = true; // until it comes again
                 self.held.push(held);
             } else {
                 self.strays += 1;

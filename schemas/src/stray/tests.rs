@@ -66,7 +66,9 @@ const MINUTES: [&str; 7] =
 
 #[test]
 fn a_stray_among_quotes_of_one_security_is_never_believed_wherever_it_stands() {
-    for stray in ["00:00:00", "09:31:00", "10:00:00", "14:30:00", "14:59:00", "19:00:00", "23:59:59"] {
+    for stray in
+        ["00:00:00", "09:31:00", "10:00:00", "14:30:00", "14:59:00", "19:00:00", "23:59:59"]
+    {
         for days in [-30, -1, 0, 1, 2, 365] {
             // the last one of all is refuted by nothing
             for place in 0..MINUTES.len() {
@@ -132,7 +134,11 @@ fn securities_confirm_each_other_and_one_that_trades_rarely_is_believed_with_the
     assert_eq!(bench.latest[&9], at("10:59:30"), "an hour later, with the others");
     bench.give(9, &["14:00:00"]);
     bench.give(2, &["10:59:40"]);
-    assert_eq!((bench.feed.held().len(), bench.feed.take_strays()), (0, 1), "another one refutes it");
+    assert_eq!(
+        (bench.feed.held().len(), bench.feed.take_strays()),
+        (0, 1),
+        "another one refutes it"
+    );
 }
 
 #[test]

@@ -53,7 +53,8 @@ impl Track {
             self.since = 0;
             let is_late = before_us.is_some_and(|it| time_us < it);
             self.latest_us = before_us.map_or(time_us, |it| it.max(time_us));
-            self.before_us = before_us.filter(|it| is_step(*it, time_us)).map_or(Some(before_us), |_| None);
+            self.before_us =
+                before_us.filter(|it| is_step(*it, time_us)).map_or(Some(before_us), |_| None);
             return Step::Return { is_late };
         }
         if time_us < self.latest_us {

@@ -219,13 +219,19 @@ fn with_strays(rows: &[Row], random: &mut Seeded) -> Vec<Row> {
             let of_day = i64::try_from(random.below(86_400)).unwrap() * SECOND_US;
             stray.time_us = day + days * DAY_US + of_day;
             let known_us = latest.get(&*stray.code).copied().unwrap_or(row.time_us);
-            let around = known_us.min(row.time_us) - 70 * SECOND_US..row.time_us + 70 * SECOND_US;
+            // what is late by less than half an hour counts, as in Hikyuu
+            let around =
+                known_us.min(row.time_us) - 1_810 * SECOND_US..row.time_us + 70 * SECOND_US;
             if around.contains(&stray.time_us) {
                 continue;
             }
             let factor = [0.0, 0.5, 1.0, 10.0][random.below(4)];
             stray.numbers[4] *= factor;
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss
+            )]
             let volume = (stray.volume as f64 * factor) as u64;
             stray.volume = volume;
             all.push(stray);
@@ -238,14 +244,14 @@ fn with_strays(rows: &[Row], random: &mut Seeded) -> Vec<Row> {
 
 #[test]
 fn strays_in_recorded_days_change_no_bar() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
-        u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()) | 1
-    });
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()) | 1);
     eprintln!("SEED={seed}");
     let mut random = Seeded(seed);
-    let many = [
-        "DateTime", "OpenPx", "HighPx", "LowPx", "LastPx", "TotalValueTrade", "TotalVolumeTrade",
-    ];
+    let many =
+        ["DateTime", "OpenPx", "HighPx", "LowPx", "LastPx", "TotalValueTrade", "TotalVolumeTrade"];
     let one =
         ["UpdateTime", "OpenPrice", "HighPrice", "LowPrice", "LastPrice", "Turnover", "TradVolume"];
     for (file, date, columns) in [

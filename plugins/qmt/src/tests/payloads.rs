@@ -240,8 +240,16 @@ fn the_turnover_alone_tells_the_unit_of_a_bond() {
             ] {
                 let changes = json!({ "volume": volume, "pvolume": pvolume, "amount": amount });
                 let quote = quote_of(code, changes);
-                assert_eq!(quote["volume_shares"], json!(bonds), "{code} {volume} {pvolume} {unit}");
-                assert_eq!(quote["bid_volume"][0], json!(2_429 * unit), "{code} {volume} {pvolume}");
+                assert_eq!(
+                    quote["volume_shares"],
+                    json!(bonds),
+                    "{code} {volume} {pvolume} {unit}"
+                );
+                assert_eq!(
+                    quote["bid_volume"][0],
+                    json!(2_429 * unit),
+                    "{code} {volume} {pvolume}"
+                );
             }
         }
         // what is less than a lot is in `pvolume`

@@ -3,9 +3,9 @@
 use plugin_api::{schemas::time::SECOND_US, serde_json::json};
 
 use super::{
-    Bench, CLOSED, all_well, line,
+    Bench, CLOSED, all_well,
     life::{codes, round},
-    serve,
+    line, serve,
 };
 
 const ALL: [&str; 5] = ["000001", "000002", "430047", "600000", "600001"];
@@ -38,7 +38,8 @@ fn an_empty_answer_is_none_and_says_nothing_of_symbols() {
     }
     let (url, _) = serve(says);
     let bench = Bench::new();
-    let mut source = bench.open(&url, json!({ "request_symbols": 5, "retries": 1, "concurrency": 1 }));
+    let mut source =
+        bench.open(&url, json!({ "request_symbols": 5, "retries": 1, "concurrency": 1 }));
     let first = codes(&round(&mut source));
     bench.host.set_now_us(2 * SECOND_US);
     assert_eq!(codes(&round(&mut source)), ALL, "the first round brought {first:?}");
