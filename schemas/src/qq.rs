@@ -9,7 +9,10 @@
 //! recorded answers of 2012 to 2026:
 //!
 //! - Volume (6) is in lots, but in shares for STAR (sh688, sh689). Book sizes are in lots; those of
-//!   STAR are in units of as many shares as field 87 says, in shares where it is absent (2022).
+//!   STAR are in units of as many shares as field 87 says, in shares where it is absent (2022). Of
+//!   bonds the turnover tells; see [`lots`](crate::lots).
+//! - Statements end with `";` and usually a line end, which may be missing. A symbol of which the service
+//!   has nothing to say has an empty one, `v_sh600000="";`.
 //! - Turnover is exact in field 35 (`price/volume/amount`), which lagged behind in 2012 and 2013:
 //!   its volume differs from field 6 then. Field 57 has it in 10,000 with two to four decimals,
 //!   field 37 rounded to 10,000; should that come with four decimals, it is exact and is taken, as
@@ -26,9 +29,14 @@ mod line;
 mod names;
 
 pub use encoding::{Encoding, decode};
-pub use line::{lines, symbol_of};
+pub use line::{lines, statement_len, symbol_of};
 
-use crate::{encode::SpotRecord, time::ExchangeTime, units::is_index};
+use crate::{
+    encode::SpotRecord,
+    lots::{Kind, Unit},
+    time::ExchangeTime,
+    units::is_index,
+};
 use fields::{Decimal, Fields};
 use line::Line;
 
@@ -52,7 +60,6 @@ const STATUS: usize = 40;
 const EXACT_AMOUNT: usize = 57;
 const BOOK_UNIT: usize = 87;
 
-const SHARES_PER_LOT: u64 = 100;
 /// Fields 37 and 57 are in 10,000.
 const AMOUNT_EXPONENT: u32 = 4;
 
@@ -119,6 +126,12 @@ pub enum Skip {
     /// Announced, without a first trading day so far.
     #[error("not listed yet")]
     NotListed,
+    /// The service has nothing to say.
+    #[error("an empty line")]
+    Empty,
+    /// A bond whose turnover does not tell what its volume counts.
+    #[error("the turnover fits the volume in no unit: neither 1, 10, nor 100 bonds")]
+    Unit,
     /// The line cannot be read.
     #[error("field {field} {why}")]
     Malformed {
@@ -132,7 +145,7 @@ pub enum Skip {
 impl Skip {
     /// Whether the line is damaged, not just of no use.
     pub fn is_malformed(self) -> bool {
-        matches!(self, Self::Malformed { .. })
+        matches!(self, Self::Malformed { .. } | Self::Unit)
     }
 }
 
@@ -165,8 +178,8 @@ impl<'a> Quote<'a> {
 
     fn of_line(line: &Line<'a>, name: &'a str) -> Result<Self, Skip> {
         let (market, code) = (line.market, line.code);
-        let is_star = is_star(market, code);
-        let end = if is_star { BOOK_UNIT + 1 } else { EXACT_AMOUNT + 1 };
+        let kind = Kind::of(market, code);
+        let end = if kind == Kind::Star { BOOK_UNIT + 1 } else { EXACT_AMOUNT + 1 };
         let fields = Fields::split(line.rest, CODE, end);
         let status = match fields.get(STATUS) {
             b"U" => return Err(Skip::NotListed),
@@ -177,7 +190,11 @@ impl<'a> Quote<'a> {
         if fields.get(CODE) != code.as_bytes() {
             return Err(malformed(CODE, "is not the code of the line"));
         }
-        let (per_volume, per_size) = units(is_star, &fields);
+        let amount = amount(&fields)?;
+        let (low, high) = (price(&fields, LOW)?, price(&fields, HIGH)?);
+        let close = price(&fields, LAST)?;
+        let span = if low > 0.0 && high > 0.0 { (low, high) } else { (close, close) };
+        let (per_volume, per_size) = units(kind, &fields, amount, span)?;
         let (bid, bid_volume) = book(&fields, BID, per_size)?;
         let (ask, ask_volume) = book(&fields, ASK, per_size)?;
         Ok(Self {
@@ -187,10 +204,10 @@ impl<'a> Quote<'a> {
             time_us: time(&fields)?,
             pre_close: price(&fields, PRE_CLOSE)?,
             open: price(&fields, OPEN)?,
-            high: price(&fields, HIGH)?,
-            low: price(&fields, LOW)?,
-            close: price(&fields, LAST)?,
-            amount: amount(&fields)?,
+            high,
+            low,
+            close,
+            amount,
             volume_shares: size(&fields, VOLUME, per_volume)?,
             bid,
             bid_volume,
@@ -243,24 +260,38 @@ pub fn parse_time(line: &str) -> Result<i64, Skip> {
 
 /// The quotes of a whole answer, line by line; empty lines are passed over.
 pub fn quotes(answer: &str) -> impl Iterator<Item = Result<Quote<'_>, Skip>> {
-    answer.lines().filter(|line| !line.trim_ascii().is_empty()).map(Quote::parse)
+    // lines are cut before and behind ASCII, so each is text itself
+    lines(answer.as_bytes()).map(|line| Quote::parse(std::str::from_utf8(line).unwrap_or_default()))
 }
 
 fn malformed(field: usize, why: &'static str) -> Skip {
     Skip::Malformed { field, why }
 }
 
-fn is_star(market: &str, code: &str) -> bool {
-    market == "SH" && (code.starts_with("688") || code.starts_with("689"))
-}
-
-/// Shares in the unit of the volume and in that of the book's sizes.
-fn units(is_star: bool, fields: &Fields<'_>) -> (u64, u64) {
-    if !is_star {
-        return (SHARES_PER_LOT, SHARES_PER_LOT);
+/// Pieces in the unit of the volume and in that of the book's sizes. The sizes of a bond that has not
+/// traded count nothing that is known, and become 0.
+fn units(
+    kind: Kind,
+    fields: &Fields<'_>,
+    amount: f64,
+    span: (f64, f64),
+) -> Result<(u64, u64), Skip> {
+    match kind.tencent_unit() {
+        Unit::Pieces(per_volume) if kind == Kind::Star => {
+            let per_size = Decimal::parse(fields.get(BOOK_UNIT)).and_then(|unit| unit.whole());
+            Ok((per_volume, per_size.filter(|unit| *unit > 0).unwrap_or(1)))
+        }
+        Unit::Pieces(unit) => Ok((unit, unit)),
+        Unit::ByTurnover => {
+            let volume = size(fields, VOLUME, 1)?;
+            if volume == 0 {
+                return Ok((0, 0));
+            }
+            #[allow(clippy::cast_precision_loss)] // units lie far apart
+            let unit = kind.unit_of(volume as f64, amount, span).ok_or(Skip::Unit)?;
+            Ok((unit, unit))
+        }
     }
-    let per_size = Decimal::parse(fields.get(BOOK_UNIT)).and_then(|unit| unit.whole());
-    (1, per_size.filter(|unit| *unit > 0).unwrap_or(1))
 }
 
 fn price(fields: &Fields<'_>, field: usize) -> Result<f64, Skip> {

@@ -7,6 +7,7 @@ use std::fs;
 use proptest::prelude::*;
 use schemas::{
     encode::SpotListEncoder,
+    lots::Kind,
     qq::{Encoding, LEVELS, Quote, Skip, Status, decode, parse_time, quotes},
     spot::{SpotListReader, shares},
     time::parse_exchange_time,
@@ -253,4 +254,128 @@ proptest! {
             prop_assert!(quote.is_err());
         }
     }
+}
+
+/// A line in the form of 2026: last, high and low price, volume, and turnover; every level of the book
+/// has a size of 20.
+fn made_line(symbol: &str, prices: [&str; 3], volume: u64, amount: &str) -> String {
+    let [last, high, low] = prices;
+    let mut fields = vec![String::new(); 88];
+    for (index, value) in [
+        (0, "1"),
+        (1, "N"),
+        (2, &symbol[2..]),
+        (3, last),
+        (4, last),
+        (5, last),
+        (30, "20260918100000"),
+        (33, high),
+        (34, low),
+        (37, "0"),
+    ] {
+        value.clone_into(&mut fields[index]);
+    }
+    for place in (9..29).step_by(2) {
+        last.clone_into(&mut fields[place]);
+        "20".clone_into(&mut fields[place + 1]);
+    }
+    fields[6] = volume.to_string();
+    fields[36] = volume.to_string();
+    fields[35] = format!("{last}/{volume}/{amount}");
+    format!("v_{symbol}=\"{}\";", fields.join("~"))
+}
+
+#[test]
+fn the_turnover_tells_what_the_volume_of_a_bond_counts() {
+    let prices = ["119.777", "120.500", "118.900"];
+    for symbol in
+        ["sh113050", "sh110059", "sh118003", "sz123219", "sz127080", "sz128136", "sz117001"]
+    {
+        for (unit, amount) in [(1, "2395.54"), (10, "23955.40"), (100, "239554.00")] {
+            let line = made_line(symbol, prices, 20, amount);
+            let quote = Quote::parse(&line).unwrap();
+            assert_eq!(quote.volume_shares, 20 * unit, "{line}");
+            assert_eq!((quote.bid_volume, quote.ask_volume), ([20 * unit; 5], [20 * unit; 5]));
+        }
+        for amount in ["0.00", "239.55", "2395540.00"] {
+            let line = made_line(symbol, prices, 20, amount);
+            assert_eq!(Quote::parse(&line), Err(Skip::Unit), "{line}");
+        }
+        // before the first trade nothing tells, and nothing is to be told
+        let line = made_line(symbol, ["119.777", "0.000", "0.000"], 0, "0");
+        let quote = Quote::parse(&line).unwrap();
+        assert_eq!((quote.volume_shares, quote.bid[0], quote.bid_volume[0]), (0, 119.777, 0));
+    }
+}
+
+#[test]
+fn shares_funds_and_indices_are_counted_as_the_table_says() {
+    for (symbol, per_volume, per_size) in [
+        ("sh600000", 100, 100),
+        ("sz300750", 100, 100),
+        ("bj920002", 100, 100),
+        ("sh510300", 100, 100),
+        ("sz159915", 100, 100),
+        ("sh900901", 100, 100),
+        ("sz200011", 100, 100),
+        ("sh000001", 100, 100),
+        ("sz399001", 100, 100),
+        ("sh688981", 1, 1),
+    ] {
+        // no turnover that fits is asked of them
+        let line = made_line(symbol, ["10.00", "10.00", "10.00"], 20, "1.00");
+        let quote = Quote::parse(&line).unwrap();
+        let sizes = (quote.volume_shares, quote.bid_volume[0]);
+        assert_eq!(sizes, (20 * per_volume, 20 * per_size), "{symbol}");
+    }
+}
+
+#[test]
+fn recorded_turnover_fits_the_units_of_the_table() {
+    let (mut fitting, mut checked) = (0, 0);
+    for (row, line) in recorded_lines() {
+        let Ok(quote) = Quote::parse(&line) else { continue };
+        let kind = Kind::of(quote.market, quote.code);
+        let is_told = matches!(kind, Kind::Share | Kind::Star | Kind::Fund);
+        if quote.volume_shares == 0 || !is_told || row["time"].as_str() < Some("2014") {
+            continue;
+        }
+        checked += 1;
+        let span = (quote.low, quote.high);
+        fitting += usize::from(kind.fits(quote.amount, quote.volume_shares as f64, span));
+    }
+    eprintln!("{fitting} of {checked} lines");
+    assert_eq!(fitting, checked);
+}
+
+#[test]
+fn the_recorded_line_of_a_bond_has_no_volume() {
+    let Some(text) = recorded("bonds/qq_sh113050_20260918.gbk.txt") else { return };
+    let quote = Quote::parse(text.trim()).unwrap();
+    assert_eq!((quote.status, quote.volume_shares), (Status::Delisted, 0));
+}
+
+#[test]
+fn statements_are_found_with_and_without_line_ends() {
+    let line = |symbol: &str| made_line(symbol, ["10.00", "10.00", "10.00"], 20, "20000");
+    let (one, two) = (line("sh600000"), line("sz000001"));
+    let none = "v_pv_none_match=\"1\";";
+    for answer in [
+        format!("{one}\n{two}\n{none}\n"),
+        format!("{one}{two}{none}"),
+        format!("{one} {two}\r\n{none}"),
+        format!("{}{}{none}", one.trim_end_matches(';'), two.trim_end_matches(';')),
+        format!("\u{feff}{one}\n\n \n{two};\r{none}\n"),
+    ] {
+        let found: Vec<_> = quotes(&answer).map(|it| it.map(|quote| quote.code)).collect();
+        assert_eq!(found, [Ok("600000"), Ok("000001"), Err(Skip::NoneMatch)], "{answer}");
+    }
+    // one that is cut off takes nothing of the next with it
+    for cut in 13..one.len() - 2 {
+        let answer = format!("{}{two}", &one[..cut]);
+        let found: Vec<_> = quotes(&answer).collect();
+        assert!(found.len() == 2 && found[0].is_err(), "{answer}");
+        assert_eq!(found[1].as_ref().map(|it| it.code), Ok("000001"), "{answer}");
+    }
+    assert_eq!(quotes("v_sh600000=\"\";").next(), Some(Err(Skip::Empty)));
 }

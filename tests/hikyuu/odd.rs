@@ -162,7 +162,7 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
         spot(symbol, &format!("{DATE} {time}"), [price; 4], amount, volume)
     };
     let mut rounds: Vec<Vec<Value>> = Vec::new();
-    // a feed that began anew: three quotes in a row that are more than 30 minutes late
+    // one quote ahead of its time
     for (time, amount) in [
         ("10:00:00", 1.0),
         ("10:45:00", 2.0),
@@ -196,7 +196,7 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
     assert_eq!(
         shown(&theirs),
         [
-            // each quote of before is ignored within the day; the day takes what came last
+            // what comes behind it is ignored within the day; the day takes what came last
             "SH600519 DAY 00:00 70000 700",
             "SH600519 MIN 10:01 10000 100",
             "SH600519 MIN 10:46 10000 100",
@@ -212,7 +212,7 @@ fn bars_differ_from_those_of_hikyuus_agent_where_the_manual_says() {
         [
             "SH600519 DAY 00:00 70000 700",
             "SH600519 MIN 10:01 10000 100",
-            "SH600519 MIN 10:06 70000 700",
+            "SH600519 MIN 10:06 60000 600",
             "SZ300122 DAY 00:00 10000 13",
             "SZ300122 MIN 10:01 10000 13",
         ]

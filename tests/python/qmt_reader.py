@@ -115,32 +115,62 @@ def number_or_refused_time(value):
         raise Refused("no_time")
 
 
-def units(volume, pvolume, amount, low, high, is_index, late):
-    """Shares, CNY, and shares in a unit of the book."""
+def kind_of(market, code):
+    """share, index, bond, repo, or unknown, whose turnover may be of another currency."""
+    table = {
+        "SH": [("20", "repo"), ("000", "index"), ("900", "unknown"), ("60", "share"), ("688", "share"),
+               ("689", "share"), ("5", "share"), ("01", "bond"), ("02", "bond"), ("1", "bond"),
+               ("2", "bond")],
+        "SZ": [("131", "repo"), ("39", "index"), ("20", "unknown"), ("00", "share"), ("30", "share"),
+               ("15", "share"), ("16", "share"), ("18", "share"), ("10", "bond"), ("11", "bond"),
+               ("12", "bond"), ("13", "bond"), ("14", "bond"), ("19", "bond")],
+        "BJ": [("899", "index"), ("43", "share"), ("83", "share"), ("87", "share"), ("88", "share"),
+               ("92", "share"), ("81", "bond")],
+    }
+    for prefix, kind in table[market]:
+        if code.startswith(prefix):
+            return kind
+    return "unknown"
+
+
+def guesses_of(volume, pvolume, kind):
+    """Shares and units of the book that may be meant, and how sure that is: yes, usual, no."""
+    if kind in ("bond", "repo"):
+        ways, units = [], (10, 1, 100)
+        if volume and pvolume:
+            rest = [unit for unit in units if unit > 1 and abs(pvolume - unit * volume) < unit]
+            ways = [(pvolume, unit) for unit in rest[:1]]
+        return ways + [((volume or pvolume) * unit, unit) for unit in units], "no"
+    if volume is None:
+        return [(pvolume, 100), (pvolume * 100, 100)], "usual"
+    if pvolume is None or pvolume == volume:
+        return [(volume * 100, 100), (volume, 1)], "usual"
+    if -100 < pvolume - volume * 100 < 100:
+        return [(pvolume, 100)], "yes"
+    if pvolume == 0:
+        return [(volume * 100, 100), (volume, 1)], "usual"
+    if volume == 0:
+        return [(pvolume, 100)], "yes"
+    if -10 < pvolume - volume * 10 < 10:
+        return [(pvolume, 10), (volume * 100, 100), (volume, 1)], "usual"
+    return [(volume * 100, 100), (pvolume, 100), (volume, 1)], "no"
+
+
+def units(volume, pvolume, amount, low, high, kind, late):
+    """Shares, CNY, and shares in a unit of the book, None where nothing tells."""
     if volume is None and pvolume is None:
         raise Refused("missing")
-    sure = True
-    if volume is None:
-        guesses = [(pvolume, 100), (pvolume * 100, 100)]
-    elif pvolume is None or pvolume == volume:
-        guesses = [(volume * 100, 100), (volume, 1)]
-    elif -100 < pvolume - volume * 100 < 100:
-        guesses = [(pvolume, 100)]
-    elif pvolume == 0:
-        guesses = [(volume * 100, 100), (volume, 1)]
-    elif volume == 0:
-        guesses = [(pvolume, 100)]
-    elif -10 < pvolume - volume * 10 < 10:
-        guesses = [(pvolume, 10), (volume * 100, 100), (volume, 1)]
-    else:
-        guesses = [(volume * 100, 100), (pvolume, 100), (volume, 1)]
-        sure = False
+    if kind in ("bond", "repo") and not volume and not pvolume:
+        return 0, amount, None
+    guesses, sure = guesses_of(volume, pvolume, kind)
+    tells = low is not None and amount != 0 and kind in ("share", "bond", "repo")
 
     def fitting(cny):
-        if low is None or is_index:
+        if low is None or kind == "index":
             return None
+        least, most = (100.0, 100.0) if kind == "repo" else (low, high)
         for shares, unit in guesses:
-            if shares and low / 2 <= cny / shares <= high * 2:
+            if shares and least / 2 <= cny / shares <= most * 2:
                 return shares, unit
         return None
 
@@ -150,9 +180,9 @@ def units(volume, pvolume, amount, low, high, is_index, late):
         return mended[0], amount / 100, mended[1]
     if plain:
         return plain[0], amount, plain[1]
-    if mended and sure:
+    if mended and sure != "no":
         return mended[0], amount / 100, mended[1]
-    if sure or is_index:
+    if sure == "yes" or (sure == "usual" and not tells) or (sure == "no" and kind == "index"):
         return guesses[0][0], amount, guesses[0][1]
     raise Refused("malformed")
 
@@ -169,9 +199,9 @@ def side(prices, sizes, unit):
     sizes = [total(item) for item in items(sizes)]
     if None in prices or None in sizes:
         raise Refused("malformed")
-    sizes = [whole(size * unit) for size in sizes]
-    if not prices or not sizes:
-        return [], []
+    sizes = [whole(size * (unit or 1)) for size in sizes]
+    if not prices or not sizes or unit is None:
+        return prices, []
     if len(prices) != len(sizes):
         raise Refused("malformed")
     return prices, sizes
@@ -213,10 +243,10 @@ def quote(code, fields):
         span = last, last
     else:
         span = None, None
-    is_index = (market == "SH" and code.startswith("000")) or (market == "SZ" and code.startswith("39"))
+    kind = kind_of(market, code)
     local = datetime.datetime.fromtimestamp(time_us // 1000000, CHINA)
     late = (local.hour, local.minute) >= (15, 30)
-    shares, amount, unit = units(volume, pvolume, amount, *span, is_index, late)
+    shares, amount, unit = units(volume, pvolume, amount, *span, kind, late)
     shares = whole(shares)
     bid, bid_volume = side(fields.get("bidPrice"), fields.get("bidVol"), unit)
     ask, ask_volume = side(fields.get("askPrice"), fields.get("askVol"), unit)

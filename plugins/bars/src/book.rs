@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use plugin_api::{
     BarRecord, Batch, Symbol, encode_bars,
-    schemas::time::{DAY_US, ExchangeTime},
+    schemas::{
+        stray::{Feed, Stamp, Verdict},
+        time::{DAY_US, ExchangeTime},
+    },
 };
 
 use crate::{
@@ -25,6 +28,8 @@ pub struct Left {
     pub outside: u64,
     /// Bars for which a quote came too late.
     pub late: u64,
+    /// With a time that those around them refute.
+    pub strays: u64,
 }
 
 /// A bar that readers have to hear of.
@@ -41,8 +46,8 @@ pub struct Book {
     pub settings: Settings,
     by_symbol: HashMap<Box<str>, usize>,
     pub securities: Vec<Security>,
-    /// Time of the newest quote of all, microseconds since 1970 UTC.
-    pub newest_us: i64,
+    /// The time of the market, and quotes whose time is in doubt.
+    pub feed: Feed<usize, Quote>,
     /// When the next open bar can change no more.
     next_due_us: i64,
     key: String,
@@ -58,7 +63,7 @@ impl Book {
             settings,
             by_symbol: HashMap::new(),
             securities: Vec::new(),
-            newest_us: i64::MIN,
+            feed: Feed::default(),
             next_due_us: i64::MAX,
             key: String::new(),
             effects: Effects::default(),
@@ -79,17 +84,19 @@ impl Book {
         }
     }
 
-    /// Takes the quotes of a batch at that moment of the clock; returns the newest of their times
-    /// and what was left out.
-    pub fn take(&mut self, batch: &Batch, now_us: i64) -> (i64, Left) {
-        let (mut newest_us, mut left) = (i64::MIN, Left::default());
+    /// Takes the quotes of a batch at that moment of the clock; returns what was left out.
+    pub fn take(&mut self, batch: &Batch, now_us: i64) -> Left {
+        let mut left = Left::default();
+        let received_us = match batch.provenance().received_at_us {
+            0 => now_us,
+            received_us => received_us,
+        };
         for spot in batch.spots().iter() {
             let time_us = spot.time_us();
             if time_us == 0 || time_us > now_us.saturating_add(DAY_US) {
                 left.bad_time += 1;
                 continue;
             }
-            newest_us = newest_us.max(time_us);
             let moment = ExchangeTime::from_utc_us(time_us);
             let hours = self.settings.hours_of(spot.market());
             let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
@@ -100,10 +107,47 @@ impl Book {
                 left.no_room += u64::from(counts);
                 continue;
             };
-            self.enter(index, &quote, &mut left);
+            self.weigh(index, quote, received_us, &mut left);
         }
-        self.newest_us = self.newest_us.max(newest_us);
-        (newest_us, left)
+        self.feed.settle();
+        self.enter_released(&mut left);
+        left
+    }
+
+    /// Takes the quotes in that nothing refuted, for a feed of which nothing more is expected.
+    pub fn end(&mut self) -> Left {
+        let mut left = Left::default();
+        self.feed.end();
+        self.enter_released(&mut left);
+        left
+    }
+
+    /// Takes a quote in, or has it wait until others confirm its time.
+    fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, left: &mut Left) {
+        let latest_us = self.securities[index].latest_us;
+        let stamp = Stamp {
+            time_us: quote.time_us,
+            received_us,
+            latest_us: (latest_us > i64::MIN).then_some(latest_us),
+            counts: quote.counts,
+        };
+        match self.feed.judge(&index, &stamp) {
+            Verdict::Believed => {
+                self.enter_released(left);
+                self.enter(index, &quote, left);
+            }
+            verdict @ (Verdict::Ahead | Verdict::Behind) => {
+                self.feed.hold(index, stamp, verdict, quote);
+            }
+            Verdict::Stray => {} // outside of the sessions it enters no bar anyway
+        }
+    }
+
+    fn enter_released(&mut self, left: &mut Left) {
+        for held in self.feed.released() {
+            self.enter(held.key, &held.quote, left);
+        }
+        left.strays += self.feed.take_strays();
     }
 
     fn enter(&mut self, index: usize, quote: &Quote, left: &mut Left) {
@@ -111,9 +155,6 @@ impl Book {
         let hours = self.settings.hours_of(&security.market);
         let effects = &mut self.effects;
         security.take(quote, &self.settings.periods, hours, effects);
-        if std::mem::take(&mut effects.is_rewound) {
-            self.newest_us = quote.time_us;
-        }
         left.late += std::mem::take(&mut effects.late);
         for (period, bar) in effects.closed.drain(..) {
             self.made.push(Made { security: index, period, bar });
@@ -148,6 +189,11 @@ impl Book {
         self.key.push_str(code);
     }
 
+    /// Time of the newest believed quote of all, microseconds since 1970 UTC.
+    pub fn newest_us(&self) -> i64 {
+        self.feed.newest_us().unwrap_or(i64::MIN)
+    }
+
     /// Closes what can change no more at that moment.
     pub fn close_until(&mut self, at_us: i64) {
         if at_us >= self.next_due_us {
@@ -158,7 +204,7 @@ impl Book {
     /// Closes the bars whose trading had ended when the newest quote was made, for a feed that goes
     /// on no more.
     pub fn close_ended(&mut self) {
-        let newest_us = self.newest_us;
+        let newest_us = self.newest_us();
         self.next_due_us = self.close_if(|bar| bar.slot.end_us <= newest_us);
     }
 

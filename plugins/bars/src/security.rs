@@ -8,12 +8,10 @@ use crate::{
     period::Period,
 };
 
-/// A quote older than the last by more than this is of a feed that began anew, if further ones are;
-/// what is less only came late.
+/// A believed quote that is older than the last by more than this is of a feed that began anew; what
+/// is less only came late.
 const REWIND_US: i64 = 30 * 60 * 1_000_000;
-/// So many quotes in a row must be that old: a vendor may serve a stale one now and then.
-const REWINDS: u8 = 3;
-/// The same for the first quote after a restart, which needs no others.
+/// The same for the first quote after a restart.
 const REWIND_AT_START_US: i64 = 60 * 1_000_000;
 
 /// What is known of a security.
@@ -28,8 +26,6 @@ pub struct Security {
     pub totals: Totals,
     /// Last bars, in the order of the settings' periods.
     pub bars: Vec<Option<Bar>>,
-    /// Quotes in a row that were far older than the newest.
-    pub rewinds: u8,
     /// It comes from a checkpoint, and no quote came since.
     pub is_loaded: bool,
 }
@@ -53,8 +49,6 @@ pub struct Effects {
     pub closed: Vec<(usize, Bar)>,
     /// Bars that have changed.
     pub dirty: Vec<usize>,
-    /// The feed began anew.
-    pub is_rewound: bool,
     /// Bars that it came too late for.
     pub late: u64,
 }
@@ -92,7 +86,6 @@ impl Security {
             day: i64::MIN,
             totals: Totals::default(),
             bars: vec![None; periods],
-            rewinds: 0,
             is_loaded: false,
         }
     }
@@ -107,7 +100,6 @@ impl Security {
     ) {
         if self.is_rewound_by(quote) {
             *self = Self::new(&self.market, &self.code, periods.len());
-            effects.is_rewound = true;
         }
         self.is_loaded = false;
         self.latest_us = self.latest_us.max(quote.time_us);
@@ -137,13 +129,9 @@ impl Security {
         }
     }
 
-    fn is_rewound_by(&mut self, quote: &Quote) -> bool {
-        let behind_us = self.latest_us.saturating_sub(quote.time_us);
-        if self.is_loaded {
-            return behind_us > REWIND_AT_START_US;
-        }
-        self.rewinds = if behind_us > REWIND_US { self.rewinds + 1 } else { 0 };
-        self.rewinds == REWINDS
+    fn is_rewound_by(&self, quote: &Quote) -> bool {
+        let most_us = if self.is_loaded { REWIND_AT_START_US } else { REWIND_US };
+        self.latest_us.saturating_sub(quote.time_us) > most_us
     }
 
     fn contribute(

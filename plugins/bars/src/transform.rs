@@ -1,16 +1,19 @@
 //! The transform: quotes in, bars out.
 
-use plugin_api::{Batch, Context, Output, PluginError, RecordKind, Round, Transform};
+use plugin_api::{
+    Batch, Context, Output, PluginError, RecordKind, Round, Transform,
+    schemas::stray::{Feed, LIVE_US},
+};
 
 use crate::{
     book::{Book, Left},
     checkpoint::Checkpoint,
-    codec,
+    codec::{self, State},
     options::{Options, Settings},
 };
 
-/// A feed whose newest quote is no older than this is live: the clock may close its bars.
-const LIVE_US: i64 = 5 * 60 * 1_000_000;
+/// When nothing has come for so long, quotes whose time is in doubt wait for others no longer.
+const QUIET_US: i64 = 5 * 60 * 1_000_000;
 
 /// The `bars` transform.
 pub struct Bars {
@@ -19,8 +22,10 @@ pub struct Bars {
     checkpoint: Checkpoint,
     /// Something happened since the last checkpoint.
     is_changed: bool,
-    /// Whether the feed is live; unknown before the first quote.
+    /// Whether the feed is live, so that the clock may close its bars; unknown before the first quote.
     is_live: Option<bool>,
+    /// When the last quotes came, microseconds since 1970 UTC.
+    taken_us: i64,
 }
 
 impl Transform for Bars {
@@ -34,7 +39,9 @@ impl Transform for Bars {
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let book = Book::new(Settings::new(&options)?);
         let checkpoint = Checkpoint::new(context.clone());
-        let mut bars = Self { context, book, checkpoint, is_changed: false, is_live: None };
+        let taken_us = context.now_us();
+        let mut bars =
+            Self { context, book, checkpoint, is_changed: false, is_live: None, taken_us };
         if let Some(bytes) = bars.checkpoint.read()
             && !bars.restore(&bytes, true)
         {
@@ -49,10 +56,10 @@ impl Transform for Bars {
             return Ok(());
         }
         let now_us = self.context.now_us();
-        let (newest_us, left) = self.book.take(batch, now_us);
+        let left = self.book.take(batch, now_us);
         if batch.records() > 0 {
-            self.is_changed = true;
-            self.is_live = Some(newest_us.saturating_sub(now_us).saturating_abs() <= LIVE_US);
+            (self.is_changed, self.taken_us) = (true, now_us);
+            self.note_time(now_us);
         }
         self.report(left);
         self.close_by_time(now_us);
@@ -70,6 +77,10 @@ impl Transform for Bars {
     /// Closes by the clock what a live feed left open.
     fn tick(&mut self, output: &mut Output) -> Result<(), PluginError> {
         let now_us = self.context.now_us();
+        let waits = !self.book.feed.held().is_empty();
+        if waits && now_us.saturating_sub(self.taken_us) > QUIET_US {
+            self.end_doubt(now_us);
+        }
         self.close_by_time(now_us);
         if let Some(bars) = self.bars(self.book.settings.updates)? {
             output.push(bars);
@@ -95,8 +106,9 @@ impl Transform for Bars {
     /// A recorded feed goes on no more: what its last quotes completed is closed, and what they did
     /// not is shown as it is. A live one goes on after a restart.
     fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
-        let updates = self.book.settings.updates;
-        self.close_by_time(self.context.now_us());
+        let (updates, now_us) = (self.book.settings.updates, self.context.now_us());
+        self.end_doubt(now_us);
+        self.close_by_time(now_us);
         let is_recorded = self.is_live == Some(false);
         if is_recorded {
             self.book.close_ended();
@@ -114,26 +126,46 @@ impl Transform for Bars {
 
 impl Bars {
     fn state(&self) -> Vec<u8> {
-        codec::encode(self.book.newest_us, &self.book.securities, &self.book.settings.periods)
+        let Book { feed, securities, settings, .. } = &self.book;
+        codec::encode(feed, securities, &settings.periods)
     }
 
     /// Puts the state of another instance in; false when it cannot be read.
     fn restore(&mut self, state: &[u8], is_loaded: bool) -> bool {
-        let Some((newest_us, securities)) = codec::decode(state, &self.book.settings.periods)
+        let Some(State { newest_us, is_live, securities, held }) =
+            codec::decode(state, &self.book.settings.periods)
         else {
             return false;
         };
-        self.book.newest_us = newest_us;
         for mut security in securities {
             security.is_loaded = is_loaded;
             self.book.restore(security);
         }
+        let room = self.book.securities.len();
+        let held = held.into_iter().filter(|it| it.key < room).collect();
+        // how long the host was away is not known, nor what it reads now
+        let newest_us = newest_us.filter(|_| !is_loaded);
+        self.book.feed = Feed::restored(newest_us, is_live, held);
         true
+    }
+
+    /// Notes whether the feed is live.
+    fn note_time(&mut self, now_us: i64) {
+        if let Some(newest_us) = self.book.feed.newest_us() {
+            self.is_live = Some(newest_us.saturating_sub(now_us).saturating_abs() <= LIVE_US);
+        }
+    }
+
+    /// Takes in what waits for quotes that confirm its time, unless a live feed refutes it.
+    fn end_doubt(&mut self, now_us: i64) {
+        let left = self.book.end();
+        self.note_time(now_us);
+        self.report(left);
     }
 
     /// Closes what nobody waits for any longer.
     fn close_by_time(&mut self, now_us: i64) {
-        let newest_us = self.book.newest_us;
+        let newest_us = self.book.newest_us();
         let time_us = if self.is_live == Some(true) { newest_us.max(now_us) } else { newest_us };
         self.book.close_until(time_us.saturating_sub(self.book.settings.close_after_us));
     }
@@ -157,9 +189,11 @@ impl Bars {
                 self.context.warn(&format!("{records} quotes enter no bar: {remedy}"));
             }
         }
-        for (metric, count) in
-            [("outside_sessions_total", left.outside), ("late_for_bar_total", left.late)]
-        {
+        for (metric, count) in [
+            ("outside_sessions_total", left.outside),
+            ("late_for_bar_total", left.late),
+            ("stray_times_total", left.strays),
+        ] {
             if count > 0 {
                 self.context.count(metric, count);
             }

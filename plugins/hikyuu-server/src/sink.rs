@@ -7,7 +7,7 @@ use std::{
 
 use plugin_api::{
     Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink,
-    schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US},
+    schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US, SECOND_US},
 };
 use sp::Throttle;
 
@@ -20,6 +20,9 @@ use crate::{
 
 /// Name of the file in which what is kept outlives a restart.
 const IMAGE: &str = "store.bin";
+/// When nothing has come for so long, quotes whose time is in doubt wait for others no longer.
+const QUIET_US: i64 = 5 * 60 * SECOND_US;
+
 /// The `hikyuu-server` sink.
 pub struct HikyuuServer {
     context: Context,
@@ -31,6 +34,8 @@ pub struct HikyuuServer {
     told: Told,
     image: Option<PathBuf>,
     throttle: Throttle,
+    /// When the last quotes came, microseconds since 1970 UTC.
+    taken_us: i64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,9 +66,15 @@ impl Sink for HikyuuServer {
         for batch in batches {
             match batch.kind() {
                 RecordKind::Spot => {
+                    let received_us = match batch.provenance().received_at_us {
+                        0 => now_us,
+                        received_us => received_us,
+                    };
                     for spot in batch.spots().iter() {
-                        self.keeper.take_spot(&spot, now_us, &mut left);
+                        self.keeper.take_spot(&spot, received_us, now_us, &mut left);
                     }
+                    self.keeper.settle_times(&mut left);
+                    self.taken_us = now_us;
                 }
                 RecordKind::Bar => {
                     batch.bars().for_each(|bar| self.keeper.take_bar(&bar, now_us, &mut left));
@@ -76,11 +87,16 @@ impl Sink for HikyuuServer {
     }
 
     fn tick(&mut self) -> Result<Ack, PluginError> {
+        let is_quiet = self.context.now_us().saturating_sub(self.taken_us) > QUIET_US;
+        if is_quiet && self.keeper.is_in_doubt() {
+            self.end_times();
+        }
         self.report();
         Ok(Ack::Delivered)
     }
 
     fn close(&mut self) -> Result<(), PluginError> {
+        self.end_times();
         self.report();
         self.server = None;
         let Some(path) = &self.image else { return Ok(()) };
@@ -124,9 +140,16 @@ impl HikyuuServer {
         let server =
             Server::start(settings.clone(), context.clone(), store, Arc::clone(&counters))?;
         let (told, server) = (Told::default(), Some(server));
-        let mut sink = Self { context, server, keeper, counters, told, image, throttle };
+        let taken_us = context.now_us();
+        let mut sink = Self { context, server, keeper, counters, told, image, throttle, taken_us };
         sink.report();
         Ok(sink)
+    }
+
+    fn end_times(&mut self) {
+        let mut left = Left::default();
+        self.keeper.end_times(&mut left);
+        settle(&mut self.keeper, left, &self.context, &self.throttle);
     }
 
     fn image_path(context: &Context) -> Result<PathBuf, PluginError> {
@@ -178,9 +201,11 @@ fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttl
             context.dropped(reason, records);
         }
     }
-    for (metric, records) in
-        [("records_outdated_total", left.outdated), ("records_known_total", left.known)]
-    {
+    for (metric, records) in [
+        ("records_outdated_total", left.outdated),
+        ("records_known_total", left.known),
+        ("stray_times_total", left.strays),
+    ] {
         if records > 0 {
             context.count(metric, records);
         }

@@ -4,8 +4,10 @@
 //!
 //! Seen in payloads of 2022 to 2026:
 //!
-//! - `volume` and book sizes are in lots of 100 shares (bonds: 10). `pvolume` is in shares in miniQMT,
-//!   repeats `volume` in the full terminal, and was 0 in some. What fits the turnover decides.
+//! - `volume` and book sizes are in lots of 100 shares. `pvolume` is in shares in miniQMT, repeats
+//!   `volume` in the full terminal, and was 0 in some. What fits the turnover decides; for bonds, of
+//!   which no traded one is recorded, it alone (see [`lots`](plugin_api::schemas::lots)).
+//! - In the call auction some payloads have prices without sizes.
 //! - Prices carry the noise of binary sums (10.620000000000001).
 //! - `amount` was a hundred times too large after 15:30.
 //! - In the after-hours phase from 15:05 `volume` and `amount` fall back to 0 while the prices stay.
@@ -15,8 +17,8 @@
 use plugin_api::{
     SpotRecord, Symbol,
     schemas::{
+        lots::{Kind, Unit},
         time::{ExchangeTime, SECOND_US, parse_exchange_time},
-        units::is_index,
     },
 };
 
@@ -32,8 +34,6 @@ const MOST_SUM: f64 = 9_007_199_254_740_992.0;
 const TIMES_MS: std::ops::Range<f64> = 946_684_800_000.0..4_102_444_800_000.0;
 /// Phases of after-hours trading at the closing price, under way and finished.
 const AFTER_HOURS: [f64; 2] = [22.0, 23.0];
-/// How far the mean price of the day may lie outside of its span: amounts are rounded to 100 CNY.
-const SLACK: f64 = 2.0;
 /// How much too large an `amount` can be from [`LATE_US`] on.
 const AMOUNT_FAULT: f64 = 100.0;
 /// 15:30 on the exchange's clock.
@@ -111,11 +111,11 @@ pub struct Quote<'a> {
     pub volume_shares: u64,
     /// Bid prices, best first; levels that are empty are 0, as QMT gives them.
     pub bid: Levels<f64>,
-    /// Bid sizes, shares.
+    /// Bid sizes, shares; empty where they are not known.
     pub bid_volume: Levels<u64>,
     /// Ask prices.
     pub ask: Levels<f64>,
-    /// Ask sizes, shares.
+    /// Ask sizes, as those of the bids.
     pub ask_volume: Levels<u64>,
     /// The turnover was a hundred times too large.
     pub is_amount_mended: bool,
@@ -169,7 +169,7 @@ impl<'a> Quote<'a> {
         };
         let day = Day {
             span,
-            is_index: is_index(symbol.market, symbol.code),
+            kind: Kind::of(symbol.market, symbol.code),
             is_late: ExchangeTime::from_utc_us(time_us).of_day_us >= LATE_US,
         };
         let turnover = Turnover::judge(volume, pvolume, amount, &day)?;
@@ -231,8 +231,8 @@ impl<'a> Quote<'a> {
 struct Turnover {
     shares: u64,
     amount: f64,
-    /// Shares in one unit of the book's sizes.
-    book_unit: f64,
+    /// Shares in one unit of the book's sizes; `None` when nothing tells.
+    book_unit: Option<f64>,
     is_amount_mended: bool,
 }
 
@@ -240,8 +240,7 @@ struct Turnover {
 struct Day {
     /// Lowest and highest price so far.
     span: Option<(f64, f64)>,
-    /// Points of an index say nothing about its turnover.
-    is_index: bool,
+    kind: Kind,
     /// From 15:30 on.
     is_late: bool,
 }
@@ -249,11 +248,25 @@ struct Day {
 impl Day {
     /// Whether the mean price is one of the day's.
     fn fits(&self, amount: f64, shares: f64) -> bool {
-        self.span.filter(|_| !self.is_index).is_some_and(|(low, high)| {
-            let mean = amount / shares;
-            low / SLACK <= mean && mean <= high * SLACK
-        })
+        self.kind != Kind::Index
+            && self.span.is_some_and(|span| self.kind.fits(amount, shares, span))
     }
+
+    /// Whether the turnover can tell anything.
+    fn tells(&self, amount: f64) -> bool {
+        self.span.is_some() && !is_zero(amount) && self.kind.has_turnover_at_price()
+    }
+}
+
+/// How far a volume says by itself what it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Two fields say the same.
+    Proven,
+    /// It is as usual, unless the turnover fits nothing.
+    Usual,
+    /// Only the turnover can tell.
+    Doubtful,
 }
 
 impl Turnover {
@@ -264,41 +277,76 @@ impl Turnover {
         amount: f64,
         day: &Day,
     ) -> Result<Self, Refusal> {
-        let (candidates, is_certain) = units(volume, pvolume)?;
+        let is_measured = matches!(day.kind.tencent_unit(), Unit::Pieces(_));
+        let (candidates, trust) = match (volume, pvolume) {
+            (None, None) => return Err(Refusal::Missing("volume")),
+            _ if is_measured => units(volume, pvolume),
+            _ if volume.is_none_or(is_zero) && pvolume.is_none_or(is_zero) => {
+                let book_unit = None;
+                return Ok(Self { shares: 0, amount, book_unit, is_amount_mended: false });
+            }
+            _ => (unmeasured_units(volume, pvolume), Trust::Doubtful),
+        };
         let fitting =
             |amount: f64| candidates.iter().copied().find(|(shares, _)| day.fits(amount, *shares));
         let mended = fitting(amount / AMOUNT_FAULT).filter(|_| day.is_late);
         // alone, `pvolume` was only seen in shares
-        let is_shares = |(shares, _)| volume.is_none() && is_same(shares, candidates[0].0);
+        let is_shares =
+            |(shares, _)| volume.is_none() && pvolume.is_some_and(|it| is_same(it, shares));
+        let will_do = match trust {
+            Trust::Proven => true,
+            Trust::Usual => !day.tells(amount),
+            Trust::Doubtful => day.kind == Kind::Index,
+        };
         let ((shares, book_unit), is_amount_mended) = match (fitting(amount), mended) {
             (Some(found), Some(other)) if is_shares(other) && !is_shares(found) => (other, true),
             (Some(found), _) => (found, false),
-            (None, Some(found)) if is_certain => (found, true),
-            _ if is_certain || day.is_index => (candidates[0], false),
+            (None, Some(found)) if trust != Trust::Doubtful => (found, true),
+            _ if will_do => (candidates[0], false),
             _ => return Err(Refusal::Malformed("volume")),
         };
         let amount = if is_amount_mended { amount / AMOUNT_FAULT } else { amount };
+        let book_unit = Some(book_unit);
         Ok(Self { shares: whole(shares, "volume")?, amount, book_unit, is_amount_mended })
     }
 }
 
-/// Shares that `volume` and `pvolume` can mean, likeliest first, each with the shares in one unit of
-/// the book; and whether the first will do where the turnover does not tell.
-fn units(volume: Option<f64>, pvolume: Option<f64>) -> Result<(Vec<(f64, f64)>, bool), Refusal> {
+/// Shares that `volume` and `pvolume`, of which there is one, can mean, likeliest first, each with the
+/// shares in one unit of the book.
+fn units(volume: Option<f64>, pvolume: Option<f64>) -> (Vec<(f64, f64)>, Trust) {
     let lots = |v: f64| (100.0 * v, 100.0);
-    Ok(match (volume, pvolume) {
-        (Some(v), Some(p)) if is_same(p, v) => (vec![lots(v), (v, 1.0)], true),
-        (Some(v), Some(p)) if (p - 100.0 * v).abs() < 100.0 => (vec![(p, 100.0)], true),
-        (Some(v), Some(p)) if is_zero(p) => (vec![lots(v), (v, 1.0)], true),
-        (Some(v), Some(p)) if is_zero(v) => (vec![(p, 100.0)], true),
+    match (volume, pvolume) {
+        (Some(v), Some(p)) if is_same(p, v) => (vec![lots(v), (v, 1.0)], Trust::Usual),
+        (Some(v), Some(p)) if (p - 100.0 * v).abs() < 100.0 => (vec![(p, 100.0)], Trust::Proven),
+        (Some(v), Some(p)) if is_zero(p) => (vec![lots(v), (v, 1.0)], Trust::Usual),
+        (Some(v), Some(p)) if is_zero(v) => (vec![(p, 100.0)], Trust::Proven),
         (Some(v), Some(p)) if (p - 10.0 * v).abs() < 10.0 => {
-            (vec![(p, 10.0), lots(v), (v, 1.0)], true)
+            (vec![(p, 10.0), lots(v), (v, 1.0)], Trust::Usual)
         }
-        (Some(v), Some(p)) => (vec![lots(v), (p, 100.0), (v, 1.0)], false),
-        (Some(v), None) => (vec![lots(v), (v, 1.0)], true),
-        (None, Some(p)) => (vec![(p, 100.0), lots(p)], true),
-        (None, None) => return Err(Refusal::Missing("volume")),
-    })
+        (Some(v), Some(p)) => (vec![lots(v), (p, 100.0), (v, 1.0)], Trust::Doubtful),
+        (Some(v), None) => (vec![lots(v), (v, 1.0)], Trust::Usual),
+        (None, p) => {
+            let p = p.unwrap_or_default();
+            (vec![(p, 100.0), lots(p)], Trust::Usual)
+        }
+    }
+}
+
+/// The same where nothing was measured. What is more than a `volume` of whole lots is `pvolume`'s.
+#[allow(clippy::cast_precision_loss)] // 1, 10, 100
+fn unmeasured_units(volume: Option<f64>, pvolume: Option<f64>) -> Vec<(f64, f64)> {
+    let all = Kind::possible_units().map(|unit| unit as f64);
+    let nonzero = |value: Option<f64>| value.filter(|value| !is_zero(*value));
+    let counted = |value: f64| all.map(|unit| (unit * value, unit)).to_vec();
+    match (nonzero(volume), nonzero(pvolume)) {
+        (Some(v), Some(p)) => {
+            let is_rest = |unit: &f64| *unit > 1.0 && (p - unit * v).abs() < *unit;
+            let whole = all.into_iter().find(is_rest).map(|unit| (p, unit));
+            whole.into_iter().chain(counted(v)).collect()
+        }
+        (Some(counts), None) | (None, Some(counts)) => counted(counts),
+        (None, None) => Vec::new(),
+    }
 }
 
 fn time_us(tick: &Tick<'_>) -> Result<i64, Refusal> {
@@ -364,7 +412,7 @@ fn whole(shares: f64, field: &'static str) -> Result<u64, Refusal> {
 fn side(
     prices: &Side,
     lots: &Side,
-    unit: f64,
+    unit: Option<f64>,
     (price_field, lots_field): (&'static str, &'static str),
 ) -> Result<(Levels<f64>, Levels<u64>), Refusal> {
     let (prices, lots) = (prices.levels(), lots.levels());
@@ -379,11 +427,13 @@ fn side(
     }
     for &value in lots {
         let lots = sum(value, lots_field)?.ok_or(Refusal::Malformed(lots_field))?;
-        out.1.values[out.1.len] = whole(lots * unit, lots_field)?;
+        out.1.values[out.1.len] = whole(lots * unit.unwrap_or(1.0), lots_field)?;
         out.1.len += 1;
     }
-    if prices.is_empty() || lots.is_empty() {
-        (out.0.len, out.1.len) = (0, 0);
+    // prices without sizes are those of a call auction; sizes without prices are nothing
+    if prices.is_empty() || lots.is_empty() || unit.is_none() {
+        out.1.len = 0;
+        return Ok(out);
     }
     if out.0.len == out.1.len { Ok(out) } else { Err(Refusal::Malformed(lots_field)) }
 }

@@ -6,9 +6,13 @@ use plugin_api::{
 };
 
 use crate::{
+    client::Fault,
     report::Report,
     round::{Round, Wanted},
 };
+
+/// Most characters of something strange that are shown.
+const MOST_SHOWN: usize = 40;
 
 /// What an answer had besides records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Rest {
     pub foreign: u64,
     /// Lines that nobody asked for, or that came before.
     pub unasked: u64,
+    /// Lines without anything in them.
+    pub empty: u64,
 }
 
 /// Makes records of answers, numbered in the order in which they are read.
@@ -77,7 +83,22 @@ impl Reader {
                     report.is_known(symbol);
                     continue;
                 }
-                (Ok(_) | Err(Skip::NotListed), _) => {
+                (Err(Skip::Empty), Wanted::Yes(symbol)) => {
+                    rest.empty += 1;
+                    round.answered(answer.request, symbol);
+                    report.is_empty(symbol);
+                    continue;
+                }
+                // asking again would give the same
+                (Err(skip @ Skip::Unit), Wanted::Yes(symbol)) => {
+                    round.answered(answer.request, symbol);
+                    report.is_known(symbol);
+                    context.dead_letter(&skip.to_string(), line);
+                    context.dropped("unit", 1);
+                    round.totals.set_aside += 1;
+                    continue;
+                }
+                (Ok(_) | Err(Skip::NotListed | Skip::Empty | Skip::Unit), _) => {
                     rest.unasked += 1;
                     continue;
                 }
@@ -108,6 +129,27 @@ impl Reader {
     pub fn batch(&mut self, marks: Marks) -> Batch {
         Batch::from_spots(&mut self.encoder, marks)
     }
+}
+
+/// Whether bytes are an answer of the service.
+///
+/// # Errors
+/// What they are instead: nothing, as when it is asked too much, or the page of somebody else.
+pub fn check(bytes: &[u8]) -> Result<(), Fault> {
+    if bytes.trim_ascii().is_empty() {
+        let text = "the answer was empty, as they are when the service is asked too often: raise \
+                    `interval`, or lower `concurrency`";
+        return Err(Fault::of_whole(text));
+    }
+    if lines(bytes).any(|line| symbol_of(line).is_some()) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(bytes.trim_ascii());
+    let shown: String = text.chars().filter(|it| !it.is_control()).take(MOST_SHOWN).collect();
+    Err(Fault::of_whole(format!(
+        "what came is no answer of the service, it begins with {shown:?}: is there a login page or a \
+         proxy in between?"
+    )))
 }
 
 /// What came for a request.

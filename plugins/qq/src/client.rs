@@ -8,6 +8,8 @@ use ureq::{Agent, Proxy, http::header};
 const MAX_ANSWER_BYTES: u64 = 4 << 20;
 /// A connection that was not used for so long is not used again.
 const MAX_IDLE: Duration = Duration::from_secs(60);
+/// What a status says of any request: name yourself, to the proxy too, and ask less.
+const OF_ANY_REQUEST: [u16; 3] = [401, 407, 429];
 
 /// How to ask.
 #[derive(Debug, Clone)]
@@ -27,6 +29,20 @@ pub struct Fault {
     pub text: String,
     /// The service asks not to be asked again before.
     pub retry_after: Option<Duration>,
+    /// It may be that one of the symbols brought the whole request down.
+    pub is_whole: bool,
+}
+
+impl Fault {
+    /// One of which no symbol is the cause.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), retry_after: None, is_whole: false }
+    }
+
+    /// One that a single symbol may have caused.
+    pub fn of_whole(text: impl Into<String>) -> Self {
+        Self { is_whole: true, ..Self::new(text) }
+    }
 }
 
 /// Asks over connections that are kept; clones share them.
@@ -69,9 +85,11 @@ impl Client {
         if response.status() != 200 {
             let retry_after = response.headers().get(header::RETRY_AFTER);
             let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let status = response.status().as_u16();
             return Err(Fault {
                 text: format!("http status {}", response.status()),
                 retry_after: seconds.map(Duration::from_secs),
+                is_whole: status >= 400 && !OF_ANY_REQUEST.contains(&status) && seconds.is_none(),
             });
         }
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES);
@@ -80,17 +98,22 @@ impl Client {
 }
 
 fn fault(error: &ureq::Error) -> Fault {
-    use io::ErrorKind::{ConnectionRefused, ConnectionReset, UnexpectedEof};
-    let text = match error {
-        ureq::Error::Timeout(_) => "no whole answer within `timeout`".to_owned(),
-        ureq::Error::HostNotFound => "the host of `url` has no address".to_owned(),
-        ureq::Error::Io(error) => match error.kind() {
-            ConnectionRefused => "nothing listens there".to_owned(),
-            ConnectionReset => "the connection was reset".to_owned(),
-            UnexpectedEof => "the answer was cut off".to_owned(),
-            _ => error.to_string(),
-        },
-        error => error.to_string(),
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, UnexpectedEof,
     };
-    Fault { text, retry_after: None }
+    match error {
+        ureq::Error::Timeout(_) => Fault::new("no whole answer within `timeout`"),
+        ureq::Error::HostNotFound => Fault::new("the host of `url` has no address"),
+        ureq::Error::Io(error) => match error.kind() {
+            ConnectionRefused => Fault::new("nothing listens there"),
+            ConnectionReset => Fault::of_whole("the connection was reset"),
+            UnexpectedEof => Fault::of_whole("the answer was cut off"),
+            BrokenPipe | ConnectionAborted => Fault::of_whole(error.to_string()),
+            _ => Fault::new(error.to_string()),
+        },
+        ureq::Error::Protocol(_) | ureq::Error::BodyExceedsLimit(_) => {
+            Fault::of_whole(error.to_string())
+        }
+        error => Fault::new(error.to_string()),
+    }
 }

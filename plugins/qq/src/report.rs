@@ -4,18 +4,35 @@ use plugin_api::Context;
 
 use crate::round::{Round, Totals};
 
+/// What the operator was told of a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing: it is answered.
+    Known,
+    /// The service does not know it.
+    Unknown,
+    /// Answers lack it, without a reason.
+    LeftOut,
+    /// Its line has nothing in it.
+    Empty,
+    /// It brings down every request.
+    Refused,
+}
+
 /// Remembers what was said.
 pub struct Report {
     context: Context,
-    /// Symbols that were named as unknown, by their number, and did not come since.
-    named: Vec<bool>,
-    /// Those to be named at the end of the round.
+    /// What was said of each symbol, by its number, and holds since.
+    said: Vec<Said>,
+    /// Those of which something is to be said at the end of the round.
     to_name: Vec<usize>,
     /// Rounds in a row with symbols that had no answer.
     bad_rounds: u64,
     /// Rounds that have ended, and what happened in them.
     rounds: u64,
     totals: Totals,
+    /// Why the last request failed that one symbol brought down.
+    reason: String,
 }
 
 impl Report {
@@ -23,27 +40,47 @@ impl Report {
     pub fn new(context: Context, symbols: usize) -> Self {
         Self {
             context,
-            named: vec![false; symbols],
+            said: vec![Said::Known; symbols],
             to_name: Vec::new(),
             bad_rounds: 0,
             rounds: 0,
             totals: Totals::default(),
+            reason: String::new(),
         }
     }
 
     /// Notes that the service knows the symbol of that number.
     pub fn is_known(&mut self, symbol: usize) {
-        self.named[symbol] = false;
+        self.said[symbol] = Said::Known;
     }
 
-    /// Whether the symbol of that number is known to be unknown.
-    pub fn was_unknown(&self, symbol: usize) -> bool {
-        self.named[symbol]
+    /// Whether it is no surprise that an answer lacks the symbol of that number.
+    pub fn was_missing(&self, symbol: usize) -> bool {
+        matches!(self.said[symbol], Said::Unknown | Said::LeftOut)
     }
 
     /// Notes that the service does not know the symbol of that number.
     pub fn is_unknown(&mut self, symbol: usize) {
-        if !std::mem::replace(&mut self.named[symbol], true) {
+        self.say(symbol, Said::Unknown);
+    }
+
+    /// Notes that whole answers lacked the symbol of that number, and nobody said why.
+    pub fn is_left_out(&mut self, symbol: usize) {
+        self.say(symbol, Said::LeftOut);
+    }
+
+    /// Notes that the service has nothing to say of the symbol of that number.
+    pub fn is_empty(&mut self, symbol: usize) {
+        self.say(symbol, Said::Empty);
+    }
+
+    /// The symbols that bring down every request, by number.
+    pub fn refused(&self) -> Vec<usize> {
+        (0..self.said.len()).filter(|symbol| self.said[*symbol] == Said::Refused).collect()
+    }
+
+    fn say(&mut self, symbol: usize, what: Said) {
+        if std::mem::replace(&mut self.said[symbol], what) != what {
             self.to_name.push(symbol);
         }
     }
@@ -61,12 +98,20 @@ impl Report {
         ] {
             context.count(metric, by);
         }
-        if totals.unanswered > 0 {
-            context.dropped("unanswered", totals.unanswered);
+        let lost = totals.unanswered + totals.refused;
+        if lost > 0 {
+            context.dropped("unanswered", lost);
+        }
+        // where nothing is answered, no symbol is to blame
+        if round.is_answered {
+            for (symbol, reason) in &round.blamed {
+                self.say(*symbol, Said::Refused);
+                self.reason.clone_from(reason);
+            }
         }
         self.rounds += 1;
         self.totals.add(totals);
-        self.name_unknown(symbols);
+        self.name(symbols);
         self.tell_of_failures(round, symbols.len());
     }
 
@@ -81,20 +126,42 @@ impl Report {
         ));
     }
 
-    fn name_unknown(&mut self, symbols: &[String]) {
-        if self.to_name.is_empty() {
-            return;
+    fn name(&mut self, symbols: &[String]) {
+        let to_name = std::mem::take(&mut self.to_name);
+        for (what, counter) in [
+            (Said::Unknown, "qq_unknown_total"),
+            (Said::LeftOut, "qq_left_out_total"),
+            (Said::Empty, "qq_empty_symbols_total"),
+            (Said::Refused, "qq_refused_total"),
+        ] {
+            let names = to_name.iter().filter(|it| self.said[**it] == what);
+            let names: Vec<_> = names.map(|it| symbols[*it].as_str()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            self.context.count(counter, names.len() as u64);
+            let (count, all, names) = (names.len(), symbols.len(), names.join(", "));
+            match what {
+                Said::Known => {}
+                Said::Unknown => self.context.warn(&format!(
+                    "the service does not know {count} of {all} symbols: {names}; take them off the \
+                     list if they will not be listed"
+                )),
+                Said::LeftOut => self.context.warn(&format!(
+                    "answers lack {count} of {all} symbols, and do not say that they are unknown: \
+                     {names}; they are asked for in every round"
+                )),
+                Said::Empty => self.context.info(&format!(
+                    "the service has nothing to say of {count} of {all} symbols: {names}; they are \
+                     asked for in every round"
+                )),
+                Said::Refused => self.context.warn(&format!(
+                    "requests with {count} of {all} symbols in them fail as a whole ({}): {names}; \
+                     they are asked for alone from now on: take them off the list",
+                    self.reason
+                )),
+            }
         }
-        let names: Vec<_> = self.to_name.iter().map(|it| symbols[*it].as_str()).collect();
-        self.context.count("qq_unknown_total", names.len() as u64);
-        self.context.warn(&format!(
-            "the service does not know {} of {} symbols: {}; take them off the list if they will not \
-             be listed",
-            names.len(),
-            symbols.len(),
-            names.join(", ")
-        ));
-        self.to_name.clear();
     }
 
     /// A line when rounds begin to lack symbols, and one when they are whole again.

@@ -10,6 +10,10 @@ use crate::{client::Fault, workers::Job};
 /// Pause before the first retry of a request; each further one doubles it.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// Most requests of a round that are halved to find a symbol that brings them down.
+const MOST_SPLITS: u32 = 64;
+/// Most symbols that bring requests down and are asked for alone in a round; more take turns.
+pub const MOST_ALONE: usize = 16;
 /// How long after the limit of a round an answer is still awaited.
 const GRACE: Duration = Duration::from_millis(500);
 
@@ -38,6 +42,17 @@ struct Request {
     /// How often it was made.
     tries: u32,
     stage: Stage,
+    origin: Origin,
+}
+
+/// Why there is a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    Planned,
+    /// Half of one that failed as a whole.
+    Half,
+    /// For a symbol that brought others down in earlier rounds.
+    Alone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +87,8 @@ pub struct Totals {
     pub records: u64,
     /// Symbols without an answer because their request failed in the end.
     pub unanswered: u64,
+    /// Symbols without an answer that bring down every request.
+    pub refused: u64,
     /// Lines that cannot be read and were set aside.
     pub set_aside: u64,
     /// Why the last request failed.
@@ -86,6 +103,7 @@ impl Totals {
         self.retries += other.retries;
         self.records += other.records;
         self.unanswered += other.unanswered;
+        self.refused += other.refused;
         self.set_aside += other.set_aside;
     }
 }
@@ -101,25 +119,71 @@ pub struct Round {
     pub is_opened: bool,
     /// What happened in it.
     pub totals: Totals,
+    /// The service has answered something.
+    pub is_answered: bool,
+    /// Symbols, by their number, whose request failed as a whole when they were alone in it, and why.
+    pub blamed: Vec<(usize, String)>,
     requests: Vec<Request>,
     undone: usize,
     pace: Pace,
+    splits_left: u32,
 }
 
 impl Round {
-    /// A round over so many symbols.
+    /// A round over so many symbols, in which requests may be halved.
     pub fn new(number: u64, symbols: usize, pace: Pace, now: Instant) -> Self {
+        Self::without(number, symbols, &[], pace, now)
+    }
+
+    /// The same with those symbols apart, each in a request of its own: they bring down others.
+    pub fn without(number: u64, symbols: usize, apart: &[usize], pace: Pace, now: Instant) -> Self {
+        let request = |symbols: Range<usize>, open, tries, origin| Request {
+            symbols,
+            open,
+            cursor: 0,
+            tries,
+            stage: Stage::Due(now),
+            origin,
+        };
         let starts = (0..symbols).step_by(pace.request_symbols);
-        let requests: Vec<_> = starts
-            .map(|start| {
-                let symbols = start..(start + pace.request_symbols).min(symbols);
-                let open = vec![true; symbols.len()];
-                Request { symbols, open, cursor: 0, tries: 0, stage: Stage::Due(now) }
-            })
-            .collect();
+        let planned = starts.map(|start| {
+            let symbols = start..(start + pace.request_symbols).min(symbols);
+            let open: Vec<_> =
+                symbols.clone().map(|symbol| apart.binary_search(&symbol).is_err()).collect();
+            request(symbols, open, 0, Origin::Planned)
+        });
+        let mut requests: Vec<_> = planned.filter(|it| it.open.contains(&true)).collect();
+        // those that are too many take turns
+        let turn = usize::try_from(number).unwrap_or(0).wrapping_mul(MOST_ALONE);
+        let alone = apart.iter().cycle().skip(turn % apart.len().max(1));
+        let alone = alone.take(apart.len().min(MOST_ALONE));
+        requests
+            .extend(alone.map(|at| request(*at..at + 1, vec![true], pace.retries, Origin::Alone)));
         let undone = requests.len();
-        let totals = Totals::default();
-        Self { number, started: now, is_opened: false, totals, requests, undone, pace }
+        let refused = apart.len().saturating_sub(MOST_ALONE) as u64;
+        let totals = Totals { refused, ..Totals::default() };
+        Self {
+            number,
+            started: now,
+            is_opened: false,
+            totals,
+            is_answered: false,
+            blamed: Vec::new(),
+            requests,
+            undone,
+            pace,
+            splits_left: MOST_SPLITS,
+        }
+    }
+
+    /// Has no request halved: the service answers nothing, whatever it is asked.
+    pub fn keep_whole(&mut self) {
+        self.splits_left = 0;
+    }
+
+    /// Whether requests were halved.
+    pub fn is_split(&self) -> bool {
+        self.requests.iter().any(|request| request.origin == Origin::Half)
     }
 
     /// Whether nothing is open any more.
@@ -146,7 +210,7 @@ impl Round {
             let open = request.symbols.clone().zip(&request.open).filter(|(_, open)| **open);
             let open: Vec<_> = open.map(|(symbol, _)| symbols[symbol].as_str()).collect();
             self.totals.requests += 1;
-            self.totals.retries += u64::from(request.tries > 1);
+            self.totals.retries += u64::from(request.tries > 1 && request.origin != Origin::Alone);
             jobs.push(Job {
                 round: self.number,
                 request: number,
@@ -217,29 +281,71 @@ impl Round {
         request.symbols.clone().zip(&request.open).filter(|(_, open)| **open).map(|(it, _)| it)
     }
 
-    /// Has a request made again when there are tries and time for it, otherwise ends it.
+    /// Has a request made again when there are tries and time for it, otherwise ends it. One that
+    /// failed as a whole, and not only once, is halved until the symbol is found that is the cause.
     pub fn failed(&mut self, request: usize, fault: &Fault, now: Instant) {
         self.totals.failures += 1;
-        match self.retry_at(request, fault.retry_after, now) {
-            Some(at) => {
-                self.totals.reason = Some(fault.text.clone());
-                self.requests[request].stage = Stage::Due(at);
-            }
-            None => self.give_up(request, &fault.text),
+        let retry_at = self.retry_at(request, fault.retry_after, now);
+        let is_stubborn = self.requests[request].tries > 1 || retry_at.is_none();
+        if fault.is_whole && is_stubborn && self.split(request, now) {
+            self.totals.reason = Some(fault.text.clone());
+            return;
         }
+        if let Some(at) = retry_at {
+            self.totals.reason = Some(fault.text.clone());
+            self.requests[request].stage = Stage::Due(at);
+            return;
+        }
+        let open: Vec<_> = self.open_symbols(request).collect();
+        if let ([symbol], true, Origin::Half) =
+            (&open[..], fault.is_whole, self.requests[request].origin)
+        {
+            self.blamed.push((*symbol, fault.text.clone()));
+        }
+        self.give_up(request, &fault.text);
+    }
+
+    /// Makes two requests of one, each with half of its open symbols; false when it cannot be.
+    fn split(&mut self, request: usize, now: Instant) -> bool {
+        let open: Vec<_> = self.open_symbols(request).collect();
+        if open.len() < 2 || self.splits_left == 0 || now >= self.started + self.pace.limit {
+            return false;
+        }
+        self.splits_left -= 1;
+        let Request { symbols, open: flags, .. } = &self.requests[request];
+        let (start, middle, end) = (symbols.start, open[open.len() / 2], symbols.end);
+        let halves = [start..middle, middle..end].map(|symbols| Request {
+            open: flags[symbols.start - start..symbols.end - start].to_vec(),
+            symbols,
+            cursor: 0,
+            // a half that fails is halved at once
+            tries: 1,
+            stage: Stage::Due(now),
+            origin: Origin::Half,
+        });
+        self.done(request);
+        self.undone += halves.len();
+        self.requests.extend(halves);
+        true
     }
 
     /// Ends a request that was not made, because its turn came too late.
     pub fn not_made(&mut self, request: usize) {
         self.totals.requests -= 1;
-        self.totals.retries -= u64::from(self.requests[request].tries > 1);
+        let Request { tries, origin, .. } = self.requests[request];
+        self.totals.retries -= u64::from(tries > 1 && origin != Origin::Alone);
         self.give_up(request, "its turn did not come within the time of the round");
     }
 
     /// Ends a request; what is open of it stays without an answer.
     pub fn give_up(&mut self, request: usize, reason: &str) {
-        self.totals.reason = Some(reason.to_owned());
-        self.totals.unanswered += self.open_symbols(request).count() as u64;
+        let open = self.open_symbols(request).count() as u64;
+        if self.requests[request].origin == Origin::Alone {
+            self.totals.refused += open; // which the operator knows
+        } else {
+            self.totals.reason = Some(reason.to_owned());
+            self.totals.unanswered += open;
+        }
         self.done(request);
     }
 

@@ -11,7 +11,7 @@ use plugin_api::{
 };
 
 use crate::{
-    answer::{Answer, Reader, Rest},
+    answer::{self, Answer, Reader, Rest},
     client::{Client, Fault},
     options::{Options, Settings},
     report::Report,
@@ -19,6 +19,8 @@ use crate::{
     workers::{Outcome, Workers},
 };
 
+/// Requests that wait at most beyond those that were planned.
+const MOST_HALVES: usize = 128;
 /// A round that starts at most so long after its time counts as started in time.
 const PUNCTUAL_US: i64 = 500_000;
 
@@ -40,6 +42,8 @@ pub struct Qq {
     /// How long the host was told that there may be no record.
     expected: Option<Duration>,
     is_warned: bool,
+    /// The last round whose requests were halved had no answer at all.
+    is_mute: bool,
 }
 
 impl Source for Qq {
@@ -48,8 +52,9 @@ impl Source for Qq {
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = options.check(context)?;
         let first = &settings.listing.symbols()[0];
-        match Client::new(&settings.client).ask(first, settings.timeout) {
-            Ok(_) => Ok(()),
+        let asked = Client::new(&settings.client).ask(first, settings.timeout);
+        match asked.and_then(|bytes| answer::check(&bytes)) {
+            Ok(()) => Ok(()),
             Err(Fault { text, .. }) => Err(PluginError::retry(format!(
                 "{}{first}: {text}; look at the network, `url` and `proxy`",
                 settings.client.url
@@ -62,9 +67,10 @@ impl Source for Qq {
         let symbols = settings.listing.symbols().len();
         let requests = symbols.div_ceil(settings.request_symbols);
         let client = Client::new(&settings.client);
-        // a round that was given up may leave as many behind
+        // a round that was given up may leave as many behind, and others are halved or asked alone
+        let most_jobs = 2 * requests + MOST_HALVES;
         let workers =
-            Workers::start(&client, settings.concurrency.min(requests), 2 * requests, &context)?;
+            Workers::start(&client, settings.concurrency.min(requests), most_jobs, &context)?;
         let foreign = settings.listing.foreign();
         if !foreign.is_empty() {
             context.count("qq_foreign_total", foreign.len() as u64);
@@ -90,6 +96,7 @@ impl Source for Qq {
             due_us: None,
             expected: None,
             is_warned: false,
+            is_mute: false,
             settings,
             context,
         })
@@ -161,7 +168,12 @@ impl Qq {
         self.last_start_us = Some(start_us.unwrap_or(now_us));
         self.rounds += 1;
         let symbols = self.settings.listing.symbols().len();
-        self.round = Some(Round::new(self.rounds, symbols, self.pace, Instant::now()));
+        let refused = self.report.refused();
+        let mut round = Round::without(self.rounds, symbols, &refused, self.pace, Instant::now());
+        if self.is_mute {
+            round.keep_whole();
+        }
+        self.round = Some(round);
         Ok(())
     }
 
@@ -210,6 +222,7 @@ impl Qq {
             self.reader.batch(marks)
         });
         if is_last {
+            self.is_mute = !round.is_answered && (self.is_mute || round.is_split());
             self.report.round_ended(&round, self.settings.listing.symbols());
         } else {
             self.round = Some(round);
@@ -231,6 +244,15 @@ impl Qq {
                 return Ok(());
             }
         };
+        if let Err(fault) = answer::check(&bytes) {
+            let is_empty = bytes.trim_ascii().is_empty();
+            let metric =
+                if is_empty { "qq_empty_answers_total" } else { "qq_strange_answers_total" };
+            self.context.count(metric, 1);
+            round.failed(request, &fault, now);
+            return Ok(());
+        }
+        round.is_answered = true;
         let can_retry = round.can_retry(request, now);
         let answer = Answer {
             request,
@@ -241,17 +263,25 @@ impl Qq {
         };
         let rest = self.reader.read(&answer, round, &mut self.report, &self.context)?;
         self.count(&rest);
-        // when nobody says that they are unknown, a part of the answer may be missing
-        let lacks = round.open_symbols(request).any(|symbol| {
-            rest.damaged > 0 || !(rest.none_match || self.report.was_unknown(symbol))
-        });
+        // a part of the answer may be missing: only the service itself can say that it knows no more
+        let is_surprise = |symbol: usize| !(rest.none_match || self.report.was_missing(symbol));
+        let lacks = round.open_symbols(request).any(|it| rest.damaged > 0 || is_surprise(it));
         if lacks && (can_retry || rest.damaged > 0) {
-            let text = "an answer was damaged".to_owned();
-            round.failed(request, &Fault { text, retry_after: None }, now);
+            let text =
+                if rest.damaged > 0 { "an answer was damaged" } else { "an answer lacked symbols" };
+            round.failed(request, &Fault::new(text), now);
             return Ok(());
         }
-        for symbol in round.open_symbols(request) {
-            self.report.is_unknown(symbol);
+        let open: Vec<_> = round.open_symbols(request).collect();
+        for symbol in open {
+            if rest.none_match {
+                self.report.is_unknown(symbol);
+            } else if !self.report.was_missing(symbol) {
+                self.report.is_left_out(symbol);
+            }
+        }
+        if lacks {
+            round.give_up(request, "answers lacked symbols");
         }
         round.done(request);
         Ok(())
@@ -264,6 +294,9 @@ impl Qq {
         }
         if rest.foreign > 0 {
             self.context.count("qq_foreign_total", rest.foreign);
+        }
+        if rest.empty > 0 {
+            self.context.count("qq_empty_lines_total", rest.empty);
         }
         if rest.unasked > 0 {
             self.context.dropped("unasked", rest.unasked);

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use plugin_api::schemas::time::ExchangeTime;
+use plugin_api::schemas::{
+    stray::{Step, Track},
+    time::ExchangeTime,
+};
 
 use crate::{
     key::{BuildKeyHasher, Key},
@@ -20,10 +23,10 @@ const LOT: u64 = 100;
 /// An amount that was divided for the wire and multiplied again may lose this, CNY.
 const AMOUNT_NOISE: f64 = 1.0;
 
-/// The newest quote of a security.
+/// What was last known of a security.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Last {
-    /// Its time, microseconds since 1970 UTC.
+    /// Time of its newest quote, microseconds since 1970 UTC.
     pub time_us: i64,
     /// Volume of the day so far, shares.
     pub volume: u64,
@@ -42,12 +45,50 @@ impl Last {
     fn day(&self) -> i64 {
         ExchangeTime::from_utc_us(self.time_us).day
     }
+
+    /// The rules that a quote breaks against it; then it counts.
+    fn measure(&mut self, quote: &Quote<'_>, now: Self, has_turnover: bool) -> Rules {
+        let day = self.day();
+        if day != quote.time.day {
+            *self = now;
+            return if day > quote.time.day { Rules::of(&[Rule::TimeBack]) } else { Rules::NONE };
+        }
+        if quote.time_us < self.time_us {
+            self.older += 1;
+            if self.older >= OLDER_IN_A_ROW {
+                *self = now;
+            }
+            return Rules::of(&[Rule::TimeBack]);
+        }
+        (self.time_us, self.older) = (quote.time_us, 0);
+        if !has_turnover {
+            return Rules::NONE;
+        }
+        let volume_fell = self.volume.saturating_sub(quote.volume) >= LOT;
+        let amount_fell = self.amount - quote.amount >= AMOUNT_NOISE;
+        let fell = volume_fell || amount_fell;
+        if fell && session::is_after_hours(quote.time) {
+            return Rules::of(&[Rule::Reset]); // what the day had stays the measure
+        }
+        self.volume = if volume_fell { quote.volume } else { self.volume.max(quote.volume) };
+        self.amount = if amount_fell { quote.amount } else { self.amount.max(quote.amount) };
+        if fell { Rules::of(&[Rule::Falling]) } else { Rules::NONE }
+    }
+}
+
+/// A security, with the way back from a quote whose time was wrong.
+#[derive(Debug)]
+struct Known {
+    last: Last,
+    track: Track,
+    /// What was known before the time jumped; `None` when nothing was.
+    before: Option<Last>,
 }
 
 /// The newest quote of every security, bounded.
 #[derive(Debug, Default)]
 pub struct History {
-    last_by_key: HashMap<Key, Last, BuildKeyHasher>,
+    by_key: HashMap<Key, Known, BuildKeyHasher>,
     /// Exchange day for which room was made last, days since 1970.
     swept_day: Option<i64>,
 }
@@ -63,55 +104,49 @@ impl History {
         }
         let has_turnover = !alone.has(Rule::Amount);
         let now = Last::of(quote, has_turnover);
-        let Some(last) = self.last_by_key.get_mut(&key) else {
+        let Some(known) = self.by_key.get_mut(&key) else {
             self.insert(key, now, quote.time.day);
             return Rules::NONE;
         };
-        let day = last.day();
-        if day != quote.time.day {
-            *last = now;
-            return if day > quote.time.day { Rules::of(&[Rule::TimeBack]) } else { Rules::NONE };
+        match known.track.step(quote.time_us) {
+            Step::On | Step::Late => {}
+            Step::Jump => known.before = Some(known.last),
+            // the times since were wrong, and what they brought is no measure
+            Step::Return { .. } => match known.before {
+                Some(before) => known.last = before,
+                None => {
+                    known.last = now;
+                    return Rules::of(&[Rule::TimeBack]);
+                }
+            },
         }
-        if quote.time_us < last.time_us {
-            last.older += 1;
-            if last.older >= OLDER_IN_A_ROW {
-                *last = now;
-            }
-            return Rules::of(&[Rule::TimeBack]);
+        let is_older = quote.time_us < known.last.time_us;
+        let found = known.last.measure(quote, now, has_turnover);
+        if is_older && known.last.time_us == quote.time_us {
+            known.track = Track::known(quote.time_us);
         }
-        (last.time_us, last.older) = (quote.time_us, 0);
-        if !has_turnover {
-            return Rules::NONE;
-        }
-        let volume_fell = last.volume.saturating_sub(quote.volume) >= LOT;
-        let amount_fell = last.amount - quote.amount >= AMOUNT_NOISE;
-        let fell = volume_fell || amount_fell;
-        if fell && session::is_after_hours(quote.time) {
-            return Rules::of(&[Rule::Reset]); // what the day had stays the measure
-        }
-        last.volume = if volume_fell { quote.volume } else { last.volume.max(quote.volume) };
-        last.amount = if amount_fell { quote.amount } else { last.amount.max(quote.amount) };
-        if fell { Rules::of(&[Rule::Falling]) } else { Rules::NONE }
+        found
     }
 
     fn insert(&mut self, key: Key, now: Last, day: i64) {
-        if self.last_by_key.len() >= MAX_SYMBOLS && self.swept_day != Some(day) {
+        if self.by_key.len() >= MAX_SYMBOLS && self.swept_day != Some(day) {
             self.swept_day = Some(day);
-            self.last_by_key.retain(|_, last| last.day() >= day);
+            self.by_key.retain(|_, known| known.last.day() >= day);
         }
-        if self.last_by_key.len() < MAX_SYMBOLS {
-            self.last_by_key.insert(key, now);
+        if self.by_key.len() < MAX_SYMBOLS {
+            let known = Known { last: now, track: Track::first(now.time_us), before: None };
+            self.by_key.insert(key, known);
         }
     }
 
     /// Number of securities.
     pub fn len(&self) -> usize {
-        self.last_by_key.len()
+        self.by_key.len()
     }
 
     /// Everything, by key.
     pub fn sorted(&self) -> Vec<(Key, Last)> {
-        let mut all: Vec<_> = self.last_by_key.iter().map(|(key, last)| (*key, *last)).collect();
+        let mut all: Vec<_> = self.by_key.iter().map(|(key, known)| (*key, known.last)).collect();
         all.sort_unstable_by_key(|(key, _)| *key);
         all
     }

@@ -23,8 +23,8 @@ options! {
     pub struct Bands {
         /// Main boards of Shanghai and Shenzhen, B shares, 0 to 99. Default 10.
         pub main: f64,
-        /// Of those, securities with `ST` in their name, 0 to 99. Default: 5 in quotes of 2025 and
-        /// earlier, as `main` from 2026 on, the year in which the exchanges raised it.
+        /// Of those, securities with `ST` in their name, 0 to 99. Default: 5 in quotes until
+        /// 2026-07-03, as `main` from 2026-07-06 on, when the exchanges raised it.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub st: Option<f64>,
         /// STAR and ChiNext, 0 to 99. Default 20.
@@ -42,10 +42,11 @@ impl Default for Bands {
     }
 }
 
-/// Of main-board securities with `ST` in their name, until the exchanges raised it in 2026.
+/// Of main-board securities with `ST` in their name, until the exchanges raised it.
 const ST_PERCENT: f64 = 5.0;
-/// 2026-01-01. Lines of November 2022 show 5 percent, lines of September 2026 show 10.
-const ST_RAISED_DAY: i64 = 20_454;
+/// 2026-07-06, a Monday: first day of the rules that the exchanges changed. Lines of November 2022 show
+/// 5 percent, lines of September 2026 show 10.
+const ST_RAISED_DAY: i64 = 20_640;
 
 impl Bands {
     /// The limit of main-board securities with `ST` in their name, in percent; the day counts from

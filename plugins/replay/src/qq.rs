@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use plugin_api::schemas::qq::{Encoding, Quote, Skip, parse_time};
+use plugin_api::schemas::qq::{Encoding, Quote, Skip, parse_time, statement_len};
 
 use crate::{
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, excerpt, in_file},
@@ -21,7 +21,10 @@ pub struct QqReader {
     text: Box<dyn BufRead>,
     encoding: Encoding,
     settings: Arc<Settings>,
+    /// The statement at hand.
     line: Vec<u8>,
+    /// What the line has behind it.
+    behind: Vec<u8>,
     /// Number of the line, from 1.
     number: u64,
     key: String,
@@ -43,20 +46,25 @@ impl QqReader {
             encoding,
             settings: Arc::clone(settings),
             line: Vec::new(),
+            behind: Vec::new(),
             number: 0,
             key: String::new(),
         })
     }
 
-    /// Reads the next line that is not empty; false at the end.
+    /// Reads the next statement that is not empty, of which a line has one or more; false at the end.
     fn advance(&mut self) -> Result<bool, String> {
         loop {
             self.line.clear();
-            let read = self.text.read_until(b'\n', &mut self.line);
-            if read.map_err(|error| in_file(&self.file, describe(&error)))? == 0 {
-                return Ok(false);
+            self.line.append(&mut self.behind);
+            if self.line.is_empty() {
+                let read = self.text.read_until(b'\n', &mut self.line);
+                if read.map_err(|error| in_file(&self.file, describe(&error)))? == 0 {
+                    return Ok(false);
+                }
+                self.number += 1;
             }
-            self.number += 1;
+            self.behind = self.line.split_off(statement_len(&self.line));
             if !self.line.trim_ascii().is_empty() {
                 return Ok(true);
             }

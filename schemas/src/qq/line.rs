@@ -6,6 +6,7 @@ const CUT_OFF: Skip = Skip::Malformed { field: 0, why: "begins a line that is cu
 const NO_LINE: Skip = Skip::Malformed { field: 0, why: "is not within v_<symbol>=\"…\";" };
 const NO_NAME: Skip = Skip::Malformed { field: 1, why: "does not end" };
 const SEPARATOR: u8 = b'~';
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// `v_<symbol>="<market>~<name>~<rest>";`
 pub struct Line<'a> {
@@ -30,9 +31,13 @@ impl<'a> Line<'a> {
         let line = line.trim_ascii();
         let symbol = symbol_of(line).ok_or(NO_LINE)?;
         let body = line[b"v_".len() + symbol.len()..].strip_prefix(b"=\"").ok_or(NO_LINE)?;
+        let body = body.trim_ascii_end();
         let body = body.strip_suffix(b";").unwrap_or(body).strip_suffix(b"\"").ok_or(CUT_OFF)?;
         // these have other fields, or none
         let (market, code) = split_symbol(symbol)?;
+        if body.trim_ascii().is_empty() {
+            return Err(Skip::Empty);
+        }
         let end = body.iter().position(|byte| *byte == SEPARATOR).ok_or(NO_NAME)?;
         let behind = &body[end + 1..];
         let end = name_len(behind, encoding).ok_or(NO_NAME)?;
@@ -46,16 +51,42 @@ pub fn symbol_of(line: &[u8]) -> Option<&[u8]> {
     line.get(..line.iter().position(|byte| *byte == b'=')?)
 }
 
-/// The lines of an answer that are not empty.
+/// The statements of an answer, each of which usually is a line; what stands between is left to the one
+/// before it.
 pub fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut start = 0;
-    let ends = memchr::memchr_iter(b'\n', answer).chain([answer.len()]);
-    let lines = ends.map(move |end| {
-        let line = answer.get(start..end).unwrap_or_default();
-        start = end + 1;
-        line.trim_ascii()
+    let mut rest = answer.strip_prefix(BYTE_ORDER_MARK).unwrap_or(answer);
+    let statements = std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (statement, behind) = rest.split_at(statement_len(rest));
+        rest = behind;
+        Some(statement.trim_ascii())
     });
-    lines.filter(|line| !line.is_empty())
+    statements.filter(|statement| !statement.is_empty())
+}
+
+/// Length of the first statement of a text: up to its line end, or to where the next one begins without
+/// one.
+pub fn statement_len(text: &[u8]) -> usize {
+    let end = memchr::memchr(b'\n', text).map_or(text.len(), |at| at + 1);
+    let line = &text[..end];
+    let skipped = line.len() - line.trim_ascii_start().len();
+    let mut begins = memchr::memchr_iter(b'=', line)
+        .filter(|at| line.get(at + 1) == Some(&b'"'))
+        .filter_map(|at| statement_start(&line[..at]));
+    begins.find(|at| *at > skipped).unwrap_or(end)
+}
+
+/// Where `v_<symbol>` begins that ends a text, which may be glued to what is before it.
+fn statement_start(text: &[u8]) -> Option<usize> {
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let from = text.len() - text.iter().rev().take_while(|byte| is_name(byte)).count();
+    let name = &text[from..];
+    let last = name.windows(2).rposition(|pair| pair == b"v_")?;
+    // `v_pv_none_match` has it twice
+    let start = if name[..last + 2].ends_with(b"v_pv_") { last - 3 } else { last };
+    Some(from + start)
 }
 
 /// Exchange and code.

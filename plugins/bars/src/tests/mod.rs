@@ -4,11 +4,12 @@ mod days;
 mod model;
 mod restart;
 mod rules;
+mod strays;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use plugin_api::{
-    Batch, Output, Round, SpotListEncoder, SpotRecord, Transform,
+    Batch, Output, Provenance, Round, SpotListEncoder, SpotRecord, Transform,
     schemas::time::{DatetimeText, parse_exchange_time},
     serde_json::{Value, json},
     testing::{self, TestHost},
@@ -66,9 +67,19 @@ impl Bench {
         Self::new(json!({ "periods": periods }))
     }
 
-    /// Gives a batch of quotes.
+    /// Gives a batch of quotes, received when the last of them was made.
     fn give(&mut self, spots: &[Spot<'_>]) {
-        self.apply(&batch(spots));
+        let mut provenance = Provenance::of_source("live");
+        provenance.received_at_us = spots.iter().map(|spot| us(spot.time)).max().unwrap_or(0);
+        self.apply(&batch(spots).with_provenance(provenance));
+    }
+
+    /// Gives quotes of one security as [`play`](Self::play), received now.
+    fn replay(&mut self, day: &str, quotes: &[(&str, f64, u64)]) {
+        for &(time, price, volume) in quotes {
+            let time = format!("{day} {time}");
+            self.apply(&batch(&[Spot { code: "600000", time: &time, price, volume }]));
+        }
     }
 
     /// Gives quotes of one security, each in a batch of its own: time of day, price, volume.

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 pub struct Days {
     most: usize,
     seen: BTreeSet<i64>,
+    /// The first day of all, begun by a quote whose time nothing confirmed yet.
+    doubtful: Option<i64>,
     /// Days before that one were given up.
     first: i64,
 }
@@ -27,7 +29,7 @@ pub enum Verdict {
 impl Days {
     /// Keeps so many days, at least one.
     pub fn new(most: usize) -> Self {
-        Self { most: most.max(1), seen: BTreeSet::new(), first: i64::MIN }
+        Self { most: most.max(1), seen: BTreeSet::new(), doubtful: None, first: i64::MIN }
     }
 
     /// Gives the oldest day up, unless it is the only one; returns the oldest that is left.
@@ -38,6 +40,26 @@ impl Days {
         self.seen.pop_first();
         self.first = self.seen.first().copied()?;
         Some(self.first)
+    }
+
+    /// Whether records of that day are kept at once: it has begun, or nothing has.
+    pub fn has_room_for(&self, day: i64) -> bool {
+        self.seen.is_empty() || self.seen.contains(&day)
+    }
+
+    /// Begins the first day of all with a record whose time is in doubt.
+    pub fn doubt(&mut self, day: i64) {
+        if self.seen.is_empty() {
+            self.doubtful = Some(day);
+        }
+    }
+
+    /// Notes that a day has a record whose time is believed; returns the day in doubt that lies ahead
+    /// of it, which then is none.
+    pub fn believe(&mut self, day: i64) -> Option<i64> {
+        let refuted = self.doubtful.take().filter(|doubtful| *doubtful > day)?;
+        self.seen.remove(&refuted);
+        Some(refuted)
     }
 
     /// Takes a record's day in, counted from 1970-01-01.
@@ -73,6 +95,17 @@ mod tests {
         assert_eq!(days.see(3), Verdict::Outdated);
         assert_eq!(days.see(6), Verdict::Begins(6), "a day between two takes the oldest's place");
         assert_eq!(Days::new(0).see(1), Verdict::Begins(1));
+    }
+
+    #[test]
+    fn a_first_day_in_doubt_makes_room_for_one_that_is_believed() {
+        let mut days = Days::new(1);
+        days.doubt(9);
+        days.see(9);
+        assert!(days.has_room_for(9) && !days.has_room_for(5));
+        assert_eq!(days.believe(5), Some(9));
+        assert_eq!(days.see(5), Verdict::Begins(5));
+        assert_eq!((days.believe(7), days.see(7)), (None, Verdict::Begins(7)));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use plugin_api::{
     BarRecord,
     schemas::{
         spot::SpotView,
+        stray::{Feed, Stamp, Verdict as Time},
         time::{DatetimeText, SECOND_US},
         units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
     },
 };
 
 use super::{
-    Bar, Bars, Block, Security, Store, Tick,
+    Bar, Bars, Block, Held, Security, Store, Tick,
     days::{Days, Verdict},
     key_buffer, key_of,
     ticks::{Kept, day_of},
@@ -54,6 +55,8 @@ pub struct Left {
     pub outdated: u64,
     /// Kept before, bit by bit the same.
     pub known: u64,
+    /// With a time that those around them refute.
+    pub strays: u64,
 }
 
 /// What was forgotten because there was no more room.
@@ -81,9 +84,11 @@ pub enum Oldest {
 pub struct Keeper {
     store: Arc<Store>,
     /// The securities again, without a lock.
-    securities: HashMap<Box<str>, Arc<Security>>,
+    securities: HashMap<Box<str>, Known>,
     limits: Limits,
     days: Days,
+    /// The time of the market, and quotes whose time is in doubt: `None` for one that is kept.
+    feed: Feed<Box<str>, Option<Tick>>,
     /// Room for the quote that is taken in.
     tick: Tick,
     datetime: DatetimeText,
@@ -94,6 +99,14 @@ pub struct Keeper {
     full_at: usize,
 }
 
+/// A security as the writer knows it.
+#[derive(Debug)]
+struct Known {
+    security: Arc<Security>,
+    /// Time of its newest quote that is believed.
+    latest_us: Option<i64>,
+}
+
 impl Keeper {
     /// Writes into an empty store.
     pub fn new(limits: Limits) -> Self {
@@ -102,6 +115,7 @@ impl Keeper {
             securities: HashMap::new(),
             limits,
             days: Days::new(limits.days),
+            feed: Feed::default(),
             tick: Tick::default(),
             datetime: DatetimeText::default(),
             ticks: 0,
@@ -116,18 +130,96 @@ impl Keeper {
         &self.store
     }
 
-    /// Takes a quote in; `now_us` is the time, because nothing comes from the future.
-    pub fn take_spot(&mut self, spot: &SpotView<'_>, now_us: i64, left: &mut Left) {
+    /// Takes a quote in that the host received at `received_us`; nothing comes from the future of
+    /// `now_us`.
+    ///
+    /// A quote whose time is in doubt is kept like any other of a day that has begun. It begins no day
+    /// and is not the newest before others confirm it, and what a live feed cannot have yet waits.
+    pub fn take_spot(
+        &mut self,
+        spot: &SpotView<'_>,
+        received_us: i64,
+        now_us: i64,
+        left: &mut Left,
+    ) {
         if !self.limits.ticks {
             return;
         }
         let mut tick = std::mem::take(&mut self.tick);
         tick.set(spot, spot.time_us());
-        self.take_tick(spot.market(), spot.code(), &tick, now_us, left);
+        self.weigh((spot.market(), spot.code()), &tick, received_us, now_us, left);
         self.tick = tick;
     }
 
-    /// As [`take_spot`](Self::take_spot), of a quote from elsewhere.
+    fn weigh(
+        &mut self,
+        (market, code): (&str, &str),
+        tick: &Tick,
+        received_us: i64,
+        now_us: i64,
+        left: &mut Left,
+    ) {
+        if !is_time(tick.time_us, now_us) {
+            left.bad_time += 1;
+            return;
+        }
+        let mut buffer = key_buffer();
+        let Some(key) = key_of(market, code, &mut buffer) else {
+            left.bad_symbol += 1;
+            return;
+        };
+        let latest_us = self.securities.get(key).and_then(|it| it.latest_us);
+        let stamp = Stamp { time_us: tick.time_us, received_us, latest_us, counts: true };
+        let time = self.feed.judge(key, &stamp);
+        if time == Time::Believed {
+            self.store_released(left);
+            self.store_believed(key, tick, left);
+            return;
+        }
+        let day = day_of(tick.time_us);
+        let is_impossible = self.feed.is_live() && stamp.is_early();
+        let waits = is_impossible || !self.days.has_room_for(day);
+        if !waits {
+            self.days.doubt(day);
+            self.store_tick(key, tick, left);
+            if self.feed.newest_us().is_none() {
+                self.note_newest(tick.time_us);
+            }
+        }
+        self.feed.hold(key.into(), stamp, time, waits.then(|| tick.clone()));
+    }
+
+    /// Keeps the quotes that others have confirmed.
+    fn store_released(&mut self, left: &mut Left) {
+        for held in self.feed.released() {
+            match held.quote {
+                Some(tick) => self.store_believed(&held.key, &tick, left),
+                None => self.believe(&held.key, held.stamp.time_us),
+            }
+        }
+        left.strays += self.feed.take_strays();
+    }
+
+    fn store_believed(&mut self, key: &str, tick: &Tick, left: &mut Left) {
+        self.begin(day_of(tick.time_us));
+        self.store_tick(key, tick, left);
+        self.believe(key, tick.time_us);
+    }
+
+    fn believe(&mut self, key: &str, time_us: i64) {
+        self.begin(day_of(time_us));
+        if let Some(known) = self.securities.get_mut(key) {
+            known.latest_us = Some(time_us);
+        }
+    }
+
+    /// Makes room for a day that is believed.
+    fn begin(&mut self, day: i64) {
+        let Some(refuted) = self.days.believe(day) else { return };
+        self.forget(|held| held.ticks.forget_day(refuted));
+    }
+
+    /// Keeps a quote of elsewhere whose time nobody doubts.
     pub fn take_tick(
         &mut self,
         market: &str,
@@ -140,11 +232,19 @@ impl Keeper {
             left.bad_time += 1;
             return;
         }
+        match key_of(market, code, &mut key_buffer()) {
+            Some(key) => self.store_tick(key, tick, left),
+            None => left.bad_symbol += 1,
+        }
+        self.note_newest(tick.time_us);
+    }
+
+    fn store_tick(&mut self, key: &str, tick: &Tick, left: &mut Left) {
         if !self.is_kept_day(day_of(tick.time_us)) {
             left.outdated += 1;
             return;
         }
-        let Some(security) = self.security(market, code) else {
+        let Some(security) = self.security("", key) else {
             left.bad_symbol += 1;
             return;
         };
@@ -155,10 +255,11 @@ impl Keeper {
             Kept::Known => left.known += 1,
         }
         self.bytes = self.bytes + held.ticks.size() - before;
-        self.store
-            .figures
-            .newest_us
-            .fetch_max(tick.time_us.max(0).unsigned_abs(), Ordering::Relaxed);
+    }
+
+    fn note_newest(&self, time_us: i64) {
+        let newest_us = time_us.max(0).unsigned_abs();
+        self.store.figures.newest_us.fetch_max(newest_us, Ordering::Relaxed);
     }
 
     /// Takes a bar in.
@@ -249,21 +350,44 @@ impl Keeper {
                 left.outdated += u64::from(block.ticks);
                 continue;
             }
-            let newest_us = block.last_us.max(0).unsigned_abs();
+            self.note_newest(block.last_us);
             let Some(security) = self.security("", key) else { continue };
+            if let Some(known) = self.securities.get_mut(key) {
+                known.latest_us = known.latest_us.max(Some(block.last_us));
+            }
             let mut held = security.lock();
             let before = (held.ticks.size(), held.ticks.len());
             held.ticks.merge(block);
             self.bytes = self.bytes + held.ticks.size() - before.0;
             self.ticks += held.ticks.len() - before.1;
-            self.store.figures.newest_us.fetch_max(newest_us, Ordering::Relaxed);
         }
         for (ktype, bar) in bars {
             self.put_bar(("", key), ktype, bar, now_us, left, Bars::merge);
         }
     }
 
-    /// After a batch: makes room if there is too much, and lets readers see the figures.
+    /// After a batch: keeps the quotes whose times have confirmed each other.
+    pub fn settle_times(&mut self, left: &mut Left) {
+        self.feed.settle();
+        self.store_released(left);
+        if let Some(newest_us) = self.feed.newest_us() {
+            let newest_us = newest_us.max(0).unsigned_abs();
+            self.store.figures.newest_us.store(newest_us, Ordering::Relaxed);
+        }
+    }
+
+    /// At the end, or when nothing has come for long: keeps the quotes whose times nothing refutes.
+    pub fn end_times(&mut self, left: &mut Left) {
+        self.feed.end();
+        self.settle_times(left);
+    }
+
+    /// Whether there are quotes whose time is in doubt.
+    pub fn is_in_doubt(&self) -> bool {
+        !self.feed.held().is_empty()
+    }
+
+    /// Makes room if there is too much, and lets readers see the figures.
     pub fn settle(&mut self) -> Forgotten {
         let mut forgotten = Forgotten::default();
         if self.bytes > self.full_at {
@@ -283,15 +407,16 @@ impl Keeper {
     fn security(&mut self, market: &str, code: &str) -> Option<Arc<Security>> {
         let mut buffer = key_buffer();
         let key = key_of(market, code, &mut buffer)?;
-        if let Some(security) = self.securities.get(key) {
-            return Some(Arc::clone(security));
+        if let Some(known) = self.securities.get(key) {
+            return Some(Arc::clone(&known.security));
         }
         if self.securities.len() == MOST_SECURITIES {
             return None;
         }
         let security = self.store.insert(key);
         self.bytes += size_of::<Security>();
-        self.securities.insert(key.into(), Arc::clone(&security));
+        let known = Known { security: Arc::clone(&security), latest_us: None };
+        self.securities.insert(key.into(), known);
         Some(security)
     }
 
@@ -308,21 +433,25 @@ impl Keeper {
 
     /// Forgets quotes and bars within a day of the days before that one.
     fn forget_before(&mut self, oldest: i64) {
-        let securities: Vec<_> = self.securities.values().cloned().collect();
-        for security in securities {
-            let mut held = security.lock();
-            let before = (held.ticks.size(), held.ticks.len());
+        self.forget(|held| {
             held.ticks.forget_before(oldest);
-            self.bytes = self.bytes + held.ticks.size() - before.0;
-            self.ticks = self.ticks + held.ticks.len() - before.1;
             let types = (0..KType::COUNT).filter_map(KType::by_index);
             for ktype in types.filter(|ktype| ktype.is_within_day()) {
-                let bars = &mut held.bars[ktype.index()];
-                let before = (bars.size(), bars.len() as u64);
-                bars.forget_before(oldest);
-                self.bytes = self.bytes + bars.size() - before.0;
-                self.bars = self.bars + bars.len() as u64 - before.1;
+                held.bars[ktype.index()].forget_before(oldest);
             }
+        });
+    }
+
+    /// Has every security forget, and counts what is left.
+    fn forget(&mut self, forget: impl Fn(&mut Held)) {
+        for known in self.securities.values() {
+            let mut held = known.security.lock();
+            let before = held.weight();
+            forget(&mut held);
+            let after = held.weight();
+            self.bytes = self.bytes + after.bytes - before.bytes;
+            self.ticks = self.ticks + after.ticks - before.ticks;
+            self.bars = self.bars + after.bars - before.bars;
         }
     }
 
@@ -347,7 +476,8 @@ impl Keeper {
     /// Forgets the oldest blocks of all securities; returns the time of the oldest that is left.
     fn forget_blocks(&mut self, goal: usize) -> Option<i64> {
         let mut oldest = Vec::new();
-        let securities: Vec<_> = self.securities.values().cloned().collect();
+        let securities: Vec<_> =
+            self.securities.values().map(|it| Arc::clone(&it.security)).collect();
         for security in &securities {
             let held = security.lock();
             // the newest block of each stays, so that every security keeps its last quotes
@@ -372,7 +502,7 @@ impl Keeper {
 
     /// Every security with what it holds, by name.
     pub(super) fn each_security(&self) -> impl Iterator<Item = (&str, &Arc<Security>)> {
-        self.securities.iter().map(|(key, security)| (&**key, security))
+        self.securities.iter().map(|(key, known)| (&**key, &known.security))
     }
 }
 

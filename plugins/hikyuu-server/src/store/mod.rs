@@ -66,6 +66,24 @@ struct Held {
     bars: [Bars; KType::COUNT],
 }
 
+/// How much a security holds.
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    ticks: u64,
+    bars: u64,
+    bytes: usize,
+}
+
+impl Held {
+    fn weight(&self) -> Weight {
+        Weight {
+            ticks: self.ticks.len(),
+            bars: self.bars.iter().map(|bars| bars.len() as u64).sum(),
+            bytes: self.ticks.size() + self.bars.iter().map(Bars::size).sum::<usize>(),
+        }
+    }
+}
+
 impl Store {
     /// A security by its name, e.g. `SH600000`.
     pub fn security(&self, key: &str) -> Option<Arc<Security>> {

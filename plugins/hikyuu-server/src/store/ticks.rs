@@ -213,6 +213,12 @@ impl Ticks {
         self.settle();
     }
 
+    /// Forgets one day.
+    pub fn forget_day(&mut self, day: i64) {
+        self.blocks.retain(|block| block.day != day);
+        self.settle();
+    }
+
     /// Forgets the oldest block unless it is the only one; returns its quotes.
     pub fn forget_oldest(&mut self) -> u64 {
         if self.blocks.len() < 2 {

@@ -6,6 +6,7 @@ mod life;
 mod limits;
 mod queries;
 mod raw;
+mod strays;
 mod tls;
 
 use std::{

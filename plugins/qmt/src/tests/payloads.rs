@@ -209,6 +209,85 @@ fn units_are_settled_by_what_fits_the_turnover() {
 }
 
 #[test]
+fn a_turnover_that_fits_no_unit_sets_a_tick_aside_unless_another_field_proves_it() {
+    let of = |volume: Value, pvolume: Value, amount: f64| {
+        quote_of("600000.SH", json!({ "volume": volume, "pvolume": pvolume, "amount": amount }))
+    };
+    let refused = json!({ "refused": "malformed" });
+    assert_eq!(of(json!(758_613), json!(758_613), 1_000.0), refused);
+    assert_eq!(of(json!(758_613), json!(0), 1_000.0), refused);
+    assert_eq!(of(json!(758_613), Value::Null, 1_000.0), refused);
+    assert_eq!(of(Value::Null, json!(758_613), 1_000.0), refused);
+    assert_eq!(of(json!(758_613), json!(75_861_284), 1_000.0)["volume_shares"], 75_861_284);
+    // there is nothing to tell by
+    assert_eq!(of(json!(758_613), json!(758_613), 0.0)["volume_shares"], 75_861_300);
+    let index = json!({ "volume": 5, "pvolume": 5, "amount": 1.0 });
+    assert_eq!(quote_of("000001.SH", index)["volume_shares"], 500);
+}
+
+#[test]
+fn the_turnover_alone_tells_the_unit_of_a_bond() {
+    for code in ["123219.SZ", "127080.SZ", "113050.SH", "110059.SH", "118003.SH"] {
+        for unit in [1, 10, 100] {
+            let bonds = 1_000 * unit;
+            let amount = f64::from(bonds) * 11.35;
+            for (volume, pvolume) in [
+                (json!(1_000), json!(1_000)),
+                (json!(1_000), json!(0)),
+                (json!(1_000), Value::Null),
+                (Value::Null, json!(1_000)),
+                (json!(0), json!(1_000)),
+                (json!(1_000), json!(bonds)),
+            ] {
+                let changes = json!({ "volume": volume, "pvolume": pvolume, "amount": amount });
+                let quote = quote_of(code, changes);
+                assert_eq!(
+                    quote["volume_shares"],
+                    json!(bonds),
+                    "{code} {volume} {pvolume} {unit}"
+                );
+                assert_eq!(
+                    quote["bid_volume"][0],
+                    json!(2_429 * unit),
+                    "{code} {volume} {pvolume}"
+                );
+            }
+        }
+        // what is less than a lot is in `pvolume`
+        let rest = json!({ "volume": 1_000, "pvolume": 10_007, "amount": 113_579.0 });
+        assert_eq!(quote_of(code, rest)["volume_shares"], 10_007);
+        for amount in [0.0, 113.5, 11_350_000.0] {
+            let changes = json!({ "volume": 1_000, "pvolume": 1_000, "amount": amount });
+            assert_eq!(quote_of(code, changes), json!({ "refused": "malformed" }), "{amount}");
+        }
+        // before the first trade nothing tells what the sizes count
+        let early = json!({ "volume": 0, "pvolume": 0, "amount": 0.0, "high": 0, "low": 0 });
+        let quote = quote_of(code, early);
+        assert_eq!((&quote["volume_shares"], &quote["bid"][0]), (&json!(0), &json!(11.39)));
+        assert_eq!(quote["bid_volume"], json!([]));
+    }
+}
+
+#[test]
+fn prices_of_an_auction_without_sizes_are_kept() {
+    // 003018.SZ at 09:23:36
+    let book = json!([35.8, 0, 0, 0, 0]);
+    for sizes in [Value::Null, json!([])] {
+        let auction = json!({
+            "lastPrice": 35.8, "open": 0, "high": 0, "low": 0, "volume": 0, "pvolume": 0, "amount": 0,
+            "askPrice": book, "bidPrice": book, "askVol": sizes, "bidVol": sizes,
+        });
+        let quote = quote_of("003018.SZ", auction);
+        for side in ["bid", "ask"] {
+            assert_eq!(quote[side], json!([35.8, 0.0, 0.0, 0.0, 0.0]), "{quote}");
+            assert_eq!(quote[format!("{side}_volume")], json!([]), "{quote}");
+        }
+    }
+    let no_prices = json!({ "askPrice": null, "bidPrice": null });
+    assert_eq!(quote_of("600000.SH", no_prices)["bid_volume"], json!([]));
+}
+
+#[test]
 fn a_turnover_a_hundred_times_too_large_is_mended_after_half_past_three_alone() {
     let late = json!({ "time": 1_733_124_607_000_u64, "amount": 86_212_780_000.0 }); // 15:30:07
     assert_eq!(quote_of("000001.SZ", late)["amount_cny"], json!(862_127_800.0));

@@ -15,7 +15,7 @@ use crate::{options::Options, source::Qq};
 const WAIT: Duration = Duration::from_millis(50);
 
 /// All batches of the round that is under way or due.
-fn round(source: &mut Qq) -> Vec<Batch> {
+pub fn round(source: &mut Qq) -> Vec<Batch> {
     let patience = Instant::now() + Duration::from_secs(30);
     let mut batches: Vec<Batch> = Vec::new();
     while batches.last().is_none_or(|batch| !batch.round().last) {
@@ -27,7 +27,7 @@ fn round(source: &mut Qq) -> Vec<Batch> {
     batches
 }
 
-fn codes(batches: &[Batch]) -> Vec<String> {
+pub fn codes(batches: &[Batch]) -> Vec<String> {
     let spots = batches.iter().flat_map(|batch| batch.spots().iter());
     let mut codes: Vec<_> = spots.map(|spot| spot.code().to_owned()).collect();
     codes.sort();

@@ -1,5 +1,6 @@
 //! Tests of the source against a small service on loopback, and of the round without one.
 
+mod answers;
 mod life;
 mod round;
 
@@ -30,7 +31,11 @@ fn line(symbol: &str, cents: u32) -> String {
     )
 }
 
-/// What the service says to the nth question, counted from 1; `None`: nothing, ever.
+/// Ends the connection instead of an answer.
+const CLOSED: &str = "closed";
+
+/// What the service says to the nth question, counted from 1: a body, or all of an answer with its
+/// status; `None`: nothing, ever.
 type Says = fn(u32, &str) -> Option<String>;
 
 /// A service on loopback. Returns its address, and what it was asked.
@@ -61,6 +66,10 @@ fn serve(says: Says) -> (String, Arc<Mutex<Vec<String>>>) {
                         u32::try_from(all.len()).unwrap()
                     };
                     match says(number, &symbols) {
+                        Some(body) if body == CLOSED => return,
+                        Some(whole) if whole.starts_with("HTTP/") => {
+                            stream.write_all(whole.as_bytes()).unwrap();
+                        }
                         Some(body) => {
                             let length = body.len();
                             let head =

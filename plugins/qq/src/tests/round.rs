@@ -19,7 +19,7 @@ fn symbols() -> Vec<String> {
 }
 
 fn fault(retry_after: Option<Duration>) -> Fault {
-    Fault { text: "broken".to_owned(), retry_after }
+    Fault { retry_after, ..Fault::new("broken") }
 }
 
 #[test]

@@ -112,8 +112,8 @@ fn bands_are_those_that_the_exchange_publishes() {
 fn the_limit_of_st_securities_was_raised_in_2026() {
     let bands = Bands::default();
     let band = |day| Band::of(Board::Main, "*ST", day, 10.0, &bands).map(|band| band.high);
-    assert_eq!([20_453, 20_454].map(band), [Some(10.5), Some(11.0)]);
+    assert_eq!([20_639, 20_640].map(band), [Some(10.5), Some(11.0)]);
     let told = Bands { st: Some(7.0), ..bands };
-    let band = Band::of(Board::Main, "ST", 20_454, 10.0, &told).map(|band| band.high);
+    let band = Band::of(Board::Main, "ST", 20_639, 10.0, &told).map(|band| band.high);
     assert_eq!(band, Some(10.700_000_000_000_001));
 }

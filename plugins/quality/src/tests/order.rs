@@ -102,12 +102,37 @@ fn one_quote_with_a_wrong_time_does_not_condemn_the_rest_of_the_day() {
     let future = SpotRecord { recv_time_us: at(10, 0, 0), ..then(at(14, 0, 0), 1_000) };
     assert_eq!(bench.found(&future), ["future"]);
     assert!(bench.found(&then(at(10, 0, 3), 1_000)).is_empty());
-    // with the time of receipt unknown: for a while
-    assert!(bench.found(&SpotRecord { recv_time_us: 0, ..then(at(14, 0, 0), 1_000) }).is_empty());
-    let older: Vec<_> =
-        (6..36).step_by(1).map(|second| bench.found(&then(at(10, 0, second), 1_000))).collect();
-    assert!(older[..16].iter().all(|found| *found == ["time_back"]), "{older:?}");
-    assert!(older[16..].iter().all(Vec::is_empty), "{older:?}");
+    for second in 4..9 {
+        assert!(bench.found(&then(at(10, 0, second), 1_000)).is_empty());
+    }
+    // with the time of receipt unknown: the next quote is measured by those before it
+    let stray = |time_us| SpotRecord { recv_time_us: 0, ..then(time_us, 5_000) };
+    for times in [
+        &[at(14, 0, 0)][..],
+        &[at(19, 0, 0), at(14, 30, 0)],
+        &[at(14, 59, 0), at(14, 59, 3), at(24 + 10, 0, 0)],
+    ] {
+        times.iter().for_each(|time_us| drop(bench.found(&stray(*time_us))));
+        for second in 10..40 {
+            let found = bench.found(&then(at(10, 0, second), 1_000));
+            assert!(found.is_empty(), "{second} after {times:?}: {found:?}");
+        }
+        bench = Bench::open(all("mark"));
+        for second in 0..9 {
+            bench.found(&then(at(10, 0, second), 1_000));
+        }
+    }
+}
+
+#[test]
+fn a_first_quote_with_a_wrong_time_costs_the_next_one_a_mark_and_no_more() {
+    let mut bench = Bench::open(all("mark"));
+    let stray = SpotRecord { recv_time_us: 0, ..then(at(14, 0, 0), 5_000) };
+    assert!(bench.found(&stray).is_empty());
+    assert_eq!(bench.found(&then(at(10, 0, 0), 1_000)), ["time_back"]);
+    for second in 1..30 {
+        assert!(bench.found(&then(at(10, 0, second), 1_000)).is_empty(), "{second}");
+    }
 }
 
 #[test]
