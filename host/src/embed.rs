@@ -15,6 +15,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{Draft, Faults, Pipeline},
     control::{self, Control},
+    descriptors,
     lock::HostLock,
     plugin::PluginCatalog,
     reload::{
@@ -22,7 +23,7 @@ use crate::{
         watch::{self, Watching},
     },
     shutdown::{Phase, Shutdown},
-    topology::{self, ChangeError, Outcome, Topology},
+    topology::{ChangeError, Outcome, Topology},
 };
 
 /// A pipeline that can run, with the plugins it uses.
@@ -111,9 +112,15 @@ impl Checked {
         let listening = listening.map_err(StartError::Address)?;
         // and the folder of what must not be lost: a second host would deliver everything twice
         let lock = HostLock::for_pipeline(&pipeline).map_err(StartError::Taken)?;
+        descriptors::warn_if_few(&pipeline, &catalog);
         let can_change = read.is_some() || pipeline.file.is_file();
-        let topology = Arc::new(topology::start(pipeline, &catalog, &clock, shutdown)?);
+        let topology =
+            Topology::of_none(&pipeline, &clock, shutdown).map_err(StartError::Thread)?;
+        let topology = Arc::new(topology);
         let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock, read));
+        // from the beginning, because a plugin may be slow to open
+        let control = listening.map(|listening| listening.serve(&reloader, bell.clone()));
+        reloader.begin(pipeline)?;
         let reloading = reloader.answer(rings).map_err(|error| {
             topology.shutdown().advance(Phase::Aborting);
             topology.wait();
@@ -126,7 +133,6 @@ impl Checked {
             );
             None
         });
-        let control = listening.map(|listening| listening.serve(&reloader));
         Ok(Host { topology, control, watching, reloading, clock })
     }
 }
@@ -159,7 +165,7 @@ impl Host {
     /// Waits for ever while somebody else has a bell of this host.
     pub fn close(self) {
         self.topology.shutdown().advance(Phase::Aborting);
-        // its connections end with it
+        // its connections end with it, and its bell
         drop(self.control);
         // with it the last bell, which ends the thread that hears them
         if let Some(watching) = self.watching {

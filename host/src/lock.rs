@@ -1,16 +1,12 @@
 //! One host at a time uses a data folder: its spools and checkpoints have one owner.
 
-use std::{
-    fs::{File, TryLockError},
-    io,
-    path::Path,
-};
+use std::{fs::TryLockError, io, path::Path};
 
 use plugin_api::RoleKind;
 
 use crate::{
-    config::{BufferKind, Component, Pipeline},
-    topology,
+    config::{BufferKind, Pipeline},
+    own_file, topology,
 };
 
 const FILE: &str = "host.lock";
@@ -18,7 +14,7 @@ const FILE: &str = "host.lock";
 /// A data folder that is in use, until this is dropped or the process ends in whatever way.
 #[derive(Debug)]
 pub struct HostLock {
-    file: File,
+    file: std::fs::File,
 }
 
 impl Drop for HostLock {
@@ -30,18 +26,13 @@ impl Drop for HostLock {
 }
 
 impl HostLock {
-    /// Takes the data folder of a pipeline that keeps something there which must not be shared:
-    /// a second host would deliver everything twice. `None` for a pipeline that keeps nothing.
+    /// Takes the data folder of a pipeline: a second host would deliver what waits there twice, and
+    /// both would write the same checkpoints and dead letters. `None` where nobody could: a folder
+    /// that cannot be written, for a pipeline that keeps nothing there.
     ///
     /// # Errors
     /// When another process has it, or it cannot be used; the text says what to do.
     pub fn for_pipeline(pipeline: &Pipeline) -> Result<Option<Self>, String> {
-        let is_kept = |component: &Component| {
-            component.kind == RoleKind::Sink && component.buffer.kind == BufferKind::Disk
-        };
-        if !pipeline.components.iter().any(is_kept) {
-            return Ok(None);
-        }
         let data_dir = pipeline.host.data_dir.as_path();
         match Self::take(data_dir) {
             Ok(Some(lock)) => {
@@ -58,6 +49,11 @@ impl HostLock {
                 "{} is used by another host; stop that one, or set another `data_dir`",
                 data_dir.display()
             )),
+            Err(error) if is_read_only(&error) && !keeps_something(pipeline) => {
+                let data_dir = data_dir.display();
+                tracing::warn!(%data_dir, "data_dir cannot be written: {error}; nothing is kept");
+                Ok(None)
+            }
             Err(error) => Err(format!(
                 "data_dir {}: {error}; change its owner or permissions, or set another one",
                 data_dir.display()
@@ -71,13 +67,24 @@ impl HostLock {
     /// When the folder cannot be made or written.
     pub fn take(data_dir: &Path) -> io::Result<Option<Self>> {
         std::fs::create_dir_all(data_dir)?;
-        let file = File::create(data_dir.join(FILE))?;
+        let file = own_file::open(&data_dir.join(FILE), own_file::Access::Write)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
+/// Whether a sink has its buffer on disk.
+fn keeps_something(pipeline: &Pipeline) -> bool {
+    pipeline.components.iter().any(|component| {
+        component.kind == RoleKind::Sink && component.buffer.kind == BufferKind::Disk
+    })
 }
 
 #[cfg(test)]
@@ -93,5 +100,28 @@ mod tests {
         assert!(HostLock::take(&data_dir).unwrap().is_none());
         drop(owner);
         assert!(HostLock::take(&data_dir).unwrap().is_some());
+    }
+    #[test]
+    fn a_link_in_the_place_of_the_lock_is_not_followed_and_its_target_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data_dir, precious) = (dir.path().join("data"), dir.path().join("precious"));
+        std::fs::create_dir(&data_dir).unwrap();
+        std::fs::write(&precious, "precious").unwrap();
+        let lock = data_dir.join(FILE);
+        std::os::unix::fs::symlink(&precious, &lock).unwrap();
+        let error = HostLock::take(&data_dir).unwrap_err().to_string();
+        assert!(error.contains("host.lock is a link"), "{error}");
+        std::fs::remove_file(&lock).unwrap();
+        // a hard link cannot be told from a file of one's own, but nothing is cut off
+        std::fs::hard_link(&precious, &lock).unwrap();
+        assert!(HostLock::take(&data_dir).unwrap().is_some());
+        assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+        std::fs::remove_file(&lock).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&lock).status().unwrap();
+        assert!(made.success());
+        assert!(HostLock::take(&data_dir).unwrap_err().to_string().contains("named pipe"));
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::create_dir(&lock).unwrap();
+        assert!(HostLock::take(&data_dir).unwrap_err().to_string().contains("folder"));
     }
 }

@@ -204,15 +204,35 @@ impl Host {
     }
 
     fn ask(&self, port: u16, method: &str, path: &str, headers: &str) -> (u16, String) {
+        let ending = "connection: close\r\ncontent-length: 0\r\n";
+        self.send(
+            port,
+            &format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{ending}{headers}\r\n"),
+        )
+    }
+
+    /// Status and body of what a control request answers that is sent as it is written.
+    pub fn send(&self, port: u16, request: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let ending = "host: test\r\nconnection: close\r\ncontent-length: 0\r\n";
-        write!(stream, "{method} {path} HTTP/1.1\r\n{ending}{headers}\r\n").unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let code = head.split_whitespace().nth(1).unwrap().parse().unwrap();
         (code, body.to_owned())
+    }
+
+    /// What the system tells of the process, e.g. the lines of `status`.
+    pub fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default()
+    }
+
+    /// Threads that it has.
+    pub fn threads(&self) -> usize {
+        let status = self.proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("Threads:"));
+        line.and_then(|threads| threads.trim().parse().ok()).unwrap_or_default()
     }
 
     /// Asks a control request again and again until its answer contains that text.

@@ -5,10 +5,15 @@ use std::{net::SocketAddr, time::Duration};
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 
-use crate::config::{HostSettings, Secret};
+use crate::{
+    config::{HostSettings, Secret},
+    control::Refusal,
+};
 
-/// A reload waits until what it removes has drained.
+/// Shortest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(120);
+/// What a reload takes beside its waits.
+const WORK: Duration = Duration::from_secs(60);
 /// Longest wait for a host to take the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -34,16 +39,22 @@ impl Answer {
     /// # Errors
     /// When it is none of that kind: somebody else answered.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_str(&self.body)
-            .map_err(|error| format!("an answer that no dataserver gives ({}): {error}", self.code))
+        serde_json::from_str(&self.body).map_err(|error| {
+            match serde_json::from_str::<Refusal>(&self.body) {
+                Ok(refusal) => refusal.error,
+                Err(_) => format!("an answer that no dataserver gives ({}): {error}", self.code),
+            }
+        })
     }
 }
 
 impl Client {
     /// A client; `None` when the pipeline has no control interface.
     pub fn new(host: &HostSettings) -> Option<Self> {
+        // a reload waits twice for what drains, and perhaps for one before it
+        let timeout = host.drain_timeout.saturating_mul(4).saturating_add(WORK).max(TIMEOUT);
         let config = Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
+            .timeout_global(Some(timeout))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .http_status_as_error(false)
             // a host of one's own is never behind a proxy

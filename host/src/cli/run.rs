@@ -10,6 +10,7 @@ use signal_hook::{
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
     config::{Draft, Faults},
+    descriptors,
     embed::{Checked, Host},
     plugin::PluginCatalog,
     reload::{Bell, Trigger},
@@ -26,6 +27,13 @@ pub fn run(file: PipelineFile) -> ExitCode {
 pub(super) fn run_read(
     read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
 ) -> ExitCode {
+    // first of all: a signal that comes while plugins are read or open ends the host in order
+    let shutdown = Arc::new(Shutdown::default());
+    let (bell, rings) = Bell::new();
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(bell.clone())) {
+        return output::complain(&format!("cannot listen to signals: {error}"));
+    }
+    descriptors::raise_limit();
     let draft = match read() {
         Ok(draft) => draft,
         Err(faults) => return output::show_faults(&faults),
@@ -39,11 +47,9 @@ pub(super) fn run_read(
         Ok(checked) => checked.read_by(read),
         Err(faults) => return output::show_faults(&faults),
     };
-    let shutdown = Arc::new(Shutdown::default());
-    // before anything runs: a signal while plugins open must not cost what others have taken
-    let (bell, rings) = Bell::new();
-    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(bell.clone())) {
-        return output::complain(&format!("cannot listen to signals: {error}"));
+    if shutdown.is_stopping() {
+        tracing::info!("told to end before the pipeline began");
+        return ExitCode::SUCCESS;
     }
     let host = match checked.start(shutdown, (bell, rings)) {
         Ok(host) => host,
@@ -66,7 +72,8 @@ fn announce(host: &Host) {
         http = http.as_deref().unwrap_or("off"),
         "the pipeline runs"
     );
-    // without systemd there is nobody to tell
+    // now: every source and sink has begun, or is named as slow to open; without systemd there is
+    // nobody to tell
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 

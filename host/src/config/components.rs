@@ -15,6 +15,9 @@ use super::{
     tree::{Entry, Node, Table, Text, Value},
 };
 
+/// Characters of the longest id: what the name of a file can hold.
+const LONGEST_ID: usize = 255;
+
 /// A component before its plugin is known.
 pub(super) struct Unresolved {
     /// What the host's keys say; its options are still empty.
@@ -142,6 +145,13 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
 
 fn check_id(report: &mut Report, entry: &Entry) {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    let length = entry.key.len();
+    if length > LONGEST_ID {
+        let message = format!("an id of {length} characters is too long");
+        let help = format!("an id names files and folders: {LONGEST_ID} characters at most");
+        report.fault(&entry.key_span, message).help(help);
+        return;
+    }
     if !entry.key.is_empty() && entry.key.chars().all(allowed) {
         return;
     }

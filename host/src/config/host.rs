@@ -54,6 +54,7 @@ pub(super) fn read_host(
             .help("add token = \"${file:token}\" to [host], or listen on 127.0.0.1")
             .unless_partial();
     }
+    let allowed_hosts = table.get("allowed_hosts").map(|it| read_hosts(report, it));
     let watch = table.get("watch").and_then(|entry| read::boolean(report, entry));
     let mut timeout = |key, least| {
         let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
@@ -65,6 +66,7 @@ pub(super) fn read_host(
         data_dir: absolute(base_dir, Path::new(data_dir)),
         http: http.map(|(address, _)| address),
         token,
+        allowed_hosts: allowed_hosts.unwrap_or_default(),
         drain_timeout: timeout("drain_timeout", Duration::ZERO),
         stuck_after: timeout("stuck_after", Duration::from_millis(1)),
         plugins: plugins.clone().unwrap_or_default(),
@@ -73,8 +75,37 @@ pub(super) fn read_host(
 }
 
 fn read_token(report: &mut Report, table: &Table) -> Option<Secret> {
-    let text = read::text(report, table.get("token")?, "\"${file:token}\"")?;
+    let entry = table.get("token")?;
+    let text = read::text(report, entry, "\"${file:token}\"")?;
+    let token = text.value.as_str();
+    // spaces around a header's value are not part of it
+    if token.contains(|c: char| c.is_ascii_control()) || token.trim_matches(' ') != token {
+        report
+            .fault(&entry.node.span, "`token` cannot be sent: no header can hold it")
+            .help("use printable characters, without line breaks, and without spaces around them");
+        return None;
+    }
     Some(Secret(text.value.clone()))
+}
+
+fn read_hosts(report: &mut Report, entry: &Entry) -> Vec<String> {
+    let names = read::texts(report, entry, "[\"quotes.lan\"]").unwrap_or_default();
+    let mut hosts = Vec::with_capacity(names.len());
+    for (text, node) in names {
+        let name = text.value.to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(&name);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if name.is_empty() || !name.chars().all(allowed) {
+            let message = format!("{} is no name of a host", report.written(&node.span));
+            report.fault(&node.span, message).help(
+                "write names alone, e.g. \"quotes.lan\": no scheme, port or `*`; IP addresses are \
+                 always allowed",
+            );
+        } else {
+            hosts.push(name.to_owned());
+        }
+    }
+    hosts
 }
 
 fn read_folders(report: &mut Report, entry: &Entry, base_dir: &Path) -> Option<Vec<PathBuf>> {

@@ -1,6 +1,6 @@
 //! Reads a file as far as that goes without plugins.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use plugin_api::RoleKind;
 
@@ -8,7 +8,7 @@ use super::{
     Draft, Environment, Faults,
     components::{self, read_kind, unknown_sections},
     fault::Report,
-    graph, host, mask, read, sandbox, substitute, tree,
+    file, graph, host, mask, read, sandbox, substitute, tree,
 };
 
 /// Reads a pipeline from a file.
@@ -19,21 +19,21 @@ use super::{
 /// # Errors
 /// When the file cannot be read, is no UTF-8 or no TOML; in the last case together with all else
 /// that is certainly wrong.
-pub fn load(file: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
-    let bytes = fs::read(file).map_err(|error| {
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+    let bytes = file::read(path).map_err(|error| {
         let message = format!("cannot read the pipeline: {error}");
-        Faults::unread(file, message, "name the file with -c FILE")
+        Faults::unread(path, message, "name the file with -c FILE")
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let mut report = Report::new(file, text.into());
+        let mut report = Report::new(path, text.into());
         report
             .fault(&(valid..valid), "the file is not valid UTF-8 from here on")
             .help("save it as UTF-8, without GBK or UTF-16");
         report.finish().0
     })?;
-    load_text(&text, file, environment)
+    load_text(&text, path, environment)
 }
 
 /// Reads a pipeline from the text of a file; relative paths count from the file's folder.

@@ -8,6 +8,7 @@
 mod components;
 mod draft;
 mod fault;
+mod file;
 mod graph;
 mod host;
 mod keys;
@@ -32,6 +33,7 @@ use plugin_api::{Delivery, Role, RoleKind};
 
 pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
+pub(crate) use file::read as read_file;
 pub use load::{load, load_text};
 pub use reference::reference_markdown;
 pub use sandbox::{Access, Grants, Limits, Pins};
@@ -67,6 +69,9 @@ pub struct HostSettings {
     pub http: Option<SocketAddr>,
     /// What clients of the control interface must show; needed on any but a loopback address.
     pub token: Option<Secret>,
+    /// Names besides `localhost` under which the control interface may be reached, in lower case
+    /// and without a final dot. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// Longest time that a shutdown waits for sinks. Default 30s.
     pub drain_timeout: Duration,
     /// A call into a plugin that takes longer is reported as stuck. Default 30s.

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     fault::Report,
+    file,
     tree::{Node, Table, Value},
 };
 
@@ -47,8 +48,9 @@ impl Environment for ProcessEnvironment {
              or start the service with LoadCredential=",
         )?;
         let file = Path::new(&folder).join(name);
-        std::fs::read_to_string(&file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))
+        let named = |error: String| format!("cannot read {}: {error}", file.display());
+        let bytes = file::read(&file).map_err(named)?;
+        String::from_utf8(bytes).map_err(|_| named("it is not valid UTF-8".to_owned()))
     }
 
     fn executable_dir(&self) -> Option<PathBuf> {

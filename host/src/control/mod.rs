@@ -2,16 +2,18 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod caller;
+mod connection;
 mod dead_letter;
-mod guarded;
+mod places;
 mod reload;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -20,9 +22,17 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 pub use dead_letter::{Answer, Refusal};
-use guarded::Guarded;
+pub use places::MOST_CONNECTIONS;
 
-use crate::{config::Secret, reload::Reloader, shutdown::Phase, telemetry, topology::Topology};
+use crate::{
+    config::Secret,
+    reload::{Bell, Reloader},
+    shutdown::Phase,
+    telemetry,
+    topology::Topology,
+};
+use connection::{Desk, accept};
+use places::Places;
 
 /// The address, taken; nobody answers there yet.
 #[derive(Debug)]
@@ -33,12 +43,22 @@ pub struct Listening {
     runtime: Runtime,
 }
 
+/// Where everybody may ask how the host is.
+const HEALTH: &str = "/health";
+/// How a token is shown.
+const SCHEME: &[u8] = b"Bearer";
+/// Longest wait, when the interface closes, for answers that are under way.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+/// Longest wait for its thread to end.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// The interface while it is open. Dropping it closes it.
 #[derive(Debug)]
 pub struct Control {
     address: SocketAddr,
-    // dropped last of all, it ends every connection
-    _runtime: Runtime,
+    places: Arc<Places>,
+    /// There until the interface is dropped.
+    runtime: Option<Runtime>,
 }
 
 /// Takes the address.
@@ -63,15 +83,14 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
 }
 
 impl Listening {
-    /// Answers for the pipeline of that reloader.
-    pub fn serve(self, reloader: &Arc<Reloader>) -> Control {
+    /// Answers for the pipeline of that reloader, which hears that bell.
+    pub fn serve(self, reloader: &Arc<Reloader>, bell: Bell) -> Control {
         let Self { listener, address, token, runtime } = self;
-        let router = router(reloader, token);
-        runtime.spawn(async move {
-            // ends with the runtime
-            let _ = axum::serve(Guarded::new(listener), router).await;
-        });
-        Control { address, _runtime: runtime }
+        let places = Arc::<Places>::default();
+        let desk = Desk::new(Arc::clone(reloader.topology()), router(reloader, bell, token));
+        // ends with the runtime
+        runtime.spawn(accept(listener, Arc::clone(&places), desk));
+        Control { address, places, runtime: Some(runtime) }
     }
 }
 
@@ -82,30 +101,49 @@ impl Control {
     }
 }
 
-fn router(reloader: &Arc<Reloader>, token: Option<Secret>) -> Router {
+impl Drop for Control {
+    /// Lets who was told that the host ends hear it, and no request hold the end up.
+    fn drop(&mut self) {
+        self.places.wait_quiet(LAST_ANSWERS);
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(LAST_WAIT);
+        }
+    }
+}
+
+fn router(reloader: &Arc<Reloader>, bell: Bell, token: Option<Secret>) -> Router {
     let topology = Arc::clone(reloader.topology());
     let is_open = token.is_none();
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
-        .merge(reload::routes(reloader))
+        .merge(reload::routes(reloader, bell))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };
-    Router::new().route("/health", health).merge(closed).with_state(topology)
+    Router::new().route(HEALTH, health).merge(closed).with_state(topology)
 }
 
 async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
-    let allowed = token.is_none_or(|token| {
-        shown.is_some_and(|shown| is_same(shown, format!("Bearer {}", token.0).as_bytes()))
-    });
-    if allowed {
+    if token.is_none_or(|token| shows(request.headers(), &token)) {
         return next.run(request).await;
     }
     (StatusCode::UNAUTHORIZED, "this host wants `Authorization: Bearer` with its token\n")
         .into_response()
+}
+
+/// Whether a request shows the token; the name of the scheme has no case.
+fn shows(headers: &HeaderMap, token: &Secret) -> bool {
+    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(shown), None) = (shown.next(), shown.next()) else { return false };
+    let Some((scheme, rest)) = shown.as_bytes().split_at_checked(SCHEME.len()) else {
+        return false;
+    };
+    let shown = rest.trim_ascii_start();
+    scheme.eq_ignore_ascii_case(SCHEME)
+        && shown.len() < rest.len()
+        && is_same(shown, token.0.as_bytes())
 }
 
 /// Compares without telling by its duration where texts differ.
@@ -128,12 +166,15 @@ async fn health_in_short(State(topology): State<Arc<Topology>>) -> Response {
 fn tell_health(topology: &Topology, components: Vec<Value>) -> Response {
     let draining = topology.shutdown().phase() > Phase::Running;
     let sick = topology.components().iter().any(|status| !status.state().is_healthy());
-    let text = match (draining, sick) {
-        (true, _) => "draining",
-        (false, true) => "failing",
-        (false, false) => "healthy",
+    let (code, text) = if draining {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
+    } else if sick {
+        (StatusCode::SERVICE_UNAVAILABLE, "failing")
+    } else if topology.is_starting() {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
+    } else {
+        (StatusCode::OK, "healthy")
     };
-    let code = if draining || sick { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (code, Json(json!({ "status": text, "components": components }))).into_response()
 }
 
@@ -174,4 +215,35 @@ fn describe(status: &telemetry::ComponentStatus) -> Value {
         "state": status.state().as_str(),
         "last_error": status.last_error(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_shown_as_bearer_in_any_case_and_in_no_other_way() {
+        let token = Secret("secret".to_owned());
+        for (shown, expected) in [
+            (vec!["Bearer secret"], true),
+            (vec!["bearer secret"], true),
+            (vec!["BEARER   secret"], true),
+            (vec![], false),
+            (vec!["secret"], false),
+            (vec!["Bearersecret"], false),
+            (vec!["Bearer"], false),
+            (vec!["Bearer "], false),
+            (vec!["Bearer Secret"], false),
+            (vec!["Bearer secret "], false),
+            (vec!["Bearer secrets"], false),
+            (vec!["Basic secret"], false),
+            (vec!["Bearer secret", "Bearer secret"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in &shown {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(shows(&headers, &token), expected, "{shown:?}");
+        }
+    }
 }

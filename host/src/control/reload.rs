@@ -1,6 +1,6 @@
 //! `POST /api/reload`: applies the pipeline file anew and tells how that went.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -10,25 +10,47 @@ use axum::{
     routing::post,
 };
 
-use crate::reload::{
-    Reloader, Trigger,
-    report::{Outcome, Report},
+use crate::{
+    reload::{
+        Bell, Reloader,
+        report::{Outcome, Report},
+    },
+    shutdown::Phase,
+    topology::ChangeError,
 };
 
+/// How often a request that waits looks whether the host ends.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Who reloads, and how it is called.
+struct Asking {
+    reloader: Arc<Reloader>,
+    bell: Bell,
+}
+
 /// The route.
-pub fn routes<S>(reloader: &Arc<Reloader>) -> Router<S>
+pub fn routes<S>(reloader: &Arc<Reloader>, bell: Bell) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    Router::new().route("/api/reload", post(reload)).with_state(Arc::clone(reloader))
+    let asking = Asking { reloader: Arc::clone(reloader), bell };
+    Router::new().route("/api/reload", post(reload)).with_state(Arc::new(asking))
 }
 
-async fn reload(State(reloader): State<Arc<Reloader>>) -> Response {
-    let work = tokio::task::spawn_blocking(move || reloader.reload(Trigger::Request));
-    match work.await {
-        Ok(report) => (code(&report), Json(report)).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+/// Waits for a reload together with all who ask meanwhile.
+async fn reload(State(asking): State<Arc<Asking>>) -> Response {
+    let shutdown = asking.reloader.topology().shutdown();
+    let mut answer = asking.reloader.ask(&asking.bell);
+    while shutdown.phase() == Phase::Running {
+        match tokio::time::timeout(LOOK_EVERY, &mut answer).await {
+            Err(_still_waits) => {}
+            Ok(Ok(report)) => return (code(&report), Json(report)).into_response(),
+            // nobody reloads any more
+            Ok(Err(_)) => break,
+        }
     }
+    let report = answer.try_recv().unwrap_or_else(|_| Report::failed(&ChangeError::Ending));
+    (StatusCode::SERVICE_UNAVAILABLE, Json(report)).into_response()
 }
 
 fn code(report: &Report) -> StatusCode {

@@ -16,7 +16,7 @@ mod summary;
 mod tests;
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -33,7 +33,10 @@ pub use replay::{Progress, Replay, State, Survey};
 pub use store::{Journal, Place, Store};
 pub use summary::Summary;
 
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    own_file::{self, Access},
+};
 
 /// Most bytes of one component's letters; who wants to set more aside has to wait.
 const MAX_BYTES: u64 = 1 << 30;
@@ -199,8 +202,7 @@ impl DeadLetters {
         loop {
             if writer.file.is_none() {
                 std::fs::create_dir_all(self.store.folder())?;
-                let mut options = OpenOptions::new();
-                let file = options.create(true).append(true).read(true).open(&path)?;
+                let file = own_file::open(&path, Access::Append)?;
                 writer.file = Some((day.clone(), file));
             }
             let Some((_, file)) = &mut writer.file else { return Ok(None) };

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -10,6 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::is_there;
+use crate::own_file::{self, Access};
 
 const ENDING: &str = "jsonl";
 const JOURNAL: &str = ".replay.json";
@@ -117,7 +118,7 @@ impl Store {
         let Some(file) = open_locked(path)? else { return Ok(0) };
         let wanted: BTreeMap<_, _> = places.iter().map(|place| (place.at, *place)).collect();
         let new = path.with_extension("new");
-        let mut kept = io::BufWriter::new(File::create(&new)?);
+        let mut kept = io::BufWriter::new(own_file::open(&new, Access::Anew)?);
         let (mut at, mut removed, mut line) = (0, 0, Vec::new());
         let mut reader = BufReader::new(&file);
         while reader.read_until(b'\n', &mut line)? > 0 {
@@ -165,7 +166,7 @@ impl Store {
             return File::open(&self.folder)?.sync_all();
         };
         let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
+        let mut file = own_file::open(&new, Access::Anew)?;
         file.write_all(&serde_json::to_vec(journal)?)?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
@@ -180,7 +181,7 @@ fn place(at: u64, line: &[u8]) -> Place {
 /// The file of that name, which nobody changes until it is dropped.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     loop {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
+        let file = match own_file::open(path, Access::Found) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

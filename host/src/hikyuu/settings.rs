@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{CLICKHOUSE_PASSWORD, ini::Ini};
-use crate::config::{Environment, ProcessEnvironment, Secret};
+use crate::config::{Environment, ProcessEnvironment, Secret, read_file};
 
 /// Where Hikyuu keeps its settings, within the home folder.
 const FILE: &str = ".hikyuu/hikyuu.ini";
@@ -67,7 +67,7 @@ impl Settings {
     /// As [`of_home`](Self::of_home), and when there is no such file.
     pub fn load(file: &Path) -> Result<Self, String> {
         let shown = file.display();
-        let bytes = fs::read(file).map_err(|error| {
+        let bytes = read_file(file).map_err(|error| {
             format!(
                 "cannot read {shown}: {error}; mend its permissions, or name the values by flags"
             )
@@ -76,7 +76,8 @@ impl Settings {
             .map_err(|_| format!("{shown} is not UTF-8; save it as UTF-8, as Hikyuu reads it"))?;
         let ini = Ini::parse(&text).map_err(|fault| format!("{shown}, {fault}"))?;
         // written by another tool for itself: what cannot be read there is not asked for
-        let import = fs::read_to_string(file.with_file_name(IMPORT_FILE)).ok();
+        let import = read_file(&file.with_file_name(IMPORT_FILE)).ok();
+        let import = import.and_then(|bytes| String::from_utf8(bytes).ok());
         let import = import.and_then(|text| Ini::parse(&text).ok()).unwrap_or_default();
         let clickhouse = clickhouse(&ini, &import).map_err(|fault| format!("{shown}, {fault}"))?;
         let is_sqlite = ini.get("baseinfo", "type").is_some_and(|it| it == "sqlite3");

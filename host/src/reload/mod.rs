@@ -8,12 +8,14 @@ pub mod watch;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
     time::Instant,
 };
+
+use tokio::sync::oneshot;
 
 use self::report::{Outcome, Report};
 use crate::{
@@ -70,6 +72,15 @@ pub struct Reloader {
     read: ReadPipeline,
     topology: Arc<Topology>,
     last: Mutex<Last>,
+    asked: Mutex<Asked>,
+}
+
+/// Who waits for the next reload.
+#[derive(Default)]
+struct Asked {
+    /// Somebody asked, who may have left since.
+    is_due: bool,
+    callers: Vec<oneshot::Sender<Report>>,
 }
 
 /// What the last reload found.
@@ -92,12 +103,37 @@ impl Reloader {
         let file = topology.pipeline().file.clone();
         let read =
             read.unwrap_or_else(|| Box::new(move || config::load(&file, &ProcessEnvironment)));
-        Self { read, topology, last: Mutex::new(Last { catalog, lock }) }
+        let last = Mutex::new(Last { catalog, lock });
+        Self { read, topology, last, asked: Mutex::default() }
     }
 
     /// The pipeline that runs.
     pub fn topology(&self) -> &Arc<Topology> {
         &self.topology
+    }
+
+    /// Starts the components; a reload that comes meanwhile waits for that.
+    ///
+    /// # Errors
+    /// As [`topology::start`](crate::topology::start).
+    pub fn begin(&self, pipeline: Pipeline) -> Result<(), ChangeError> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        self.topology.begin(pipeline, &last.catalog)
+    }
+
+    /// Asks for a reload by that bell, and gives where its report will come.
+    ///
+    /// One that begins from now on does for all who ask until then, so that of however many
+    /// requests one is carried out and one waits.
+    pub fn ask(&self, bell: &Bell) -> oneshot::Receiver<Report> {
+        let (tell, report) = oneshot::channel();
+        let mut asked = self.asked();
+        asked.is_due = true;
+        asked.callers.retain(|caller| !caller.is_closed());
+        asked.callers.push(tell);
+        drop(asked);
+        bell.ring(Trigger::Request);
+        report
     }
 
     /// Reloads whenever the bell rings, on a thread of its own, until the last bell is gone.
@@ -111,9 +147,22 @@ impl Reloader {
         let reloader = Arc::clone(self);
         thread::Builder::new().name("reload".to_owned()).spawn(move || {
             for trigger in rings {
-                reloader.reload(trigger);
+                let Asked { is_due, callers } = std::mem::take(&mut *reloader.asked());
+                // another trigger's reload has done for who asked
+                if trigger == Trigger::Request && !is_due {
+                    continue;
+                }
+                let report = reloader.reload(trigger);
+                for caller in callers {
+                    // who has left is not told
+                    let _ = caller.send(report.clone());
+                }
             }
         })
+    }
+
+    fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads the pipeline file and the plugin folders, and changes the pipeline to what they say.

@@ -4,14 +4,10 @@
 //! file takes over with a newer whole one. So a change costs no more than itself, and whatever a
 //! crash spoils, the state shortly before is there.
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::FileExt,
-    path::Path,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
 use super::{bytes::Reader, coder::Coder, position::Position};
+use crate::own_file::{self, Access};
 
 const NAMES: [&str; 2] = ["position.a", "position.b"];
 const MAGIC: &[u8; 8] = b"DSPOSN01";
@@ -42,10 +38,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens or makes the files and reads the newest position.
     pub fn open(folder: &Path) -> io::Result<(Self, Position)> {
-        let open = |name: &str| -> io::Result<File> {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).open(folder.join(name))
-        };
+        let open = |name: &str| own_file::open(&folder.join(name), Access::Write);
         let files = [open(NAMES[0])?, open(NAMES[1])?];
         for file in &files {
             let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);

@@ -3,7 +3,7 @@
 //! A later format takes another suffix, so that this one does not take it for damage.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     ops::Range,
     os::unix::fs::FileExt,
@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::entry::{Head, PREFIX};
+use crate::own_file::{self, Access};
 
 const MAGIC: &[u8; 8] = b"DSSPOOL1";
 /// Bytes of an empty segment.
@@ -87,8 +88,7 @@ impl Segment {
     /// Makes a segment whose first entry will have that number.
     pub fn create(folder: &Path, first: u64) -> io::Result<Self> {
         let path = folder.join(format!("{first:020}.{SUFFIX}"));
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = own_file::open(&path, Access::Anew)?;
         if let Err(error) = file.write_all_at(MAGIC, 0) {
             // an empty file would only puzzle; the fault itself is what counts
             let _ = std::fs::remove_file(&path);
@@ -110,7 +110,7 @@ impl Segment {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(OpenOptions::new().read(true).write(true).open(&self.path)?);
+        let file = Arc::new(own_file::open(&self.path, Access::Found)?);
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }

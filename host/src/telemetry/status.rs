@@ -109,6 +109,8 @@ struct Inner {
     workers: Vec<Worker>,
     /// What is wrong with the disk of its queue.
     disk_fault: Option<String>,
+    /// An instance has been open.
+    was_open: bool,
     last_error: Option<String>,
     /// How long a source may be silent, and since when that holds.
     expected: Option<(Duration, Instant)>,
@@ -133,6 +135,7 @@ impl ComponentStatus {
             inner: Mutex::new(Inner {
                 workers: Vec::new(),
                 disk_fault: None,
+                was_open: false,
                 last_error: None,
                 expected: None,
                 last_record: None,
@@ -168,6 +171,12 @@ impl ComponentStatus {
         let degraded = inner.disk_fault.as_ref().map(|_| State::Degraded);
         let silent = inner.is_silent.then_some(State::Silent);
         degraded.into_iter().chain(silent).fold(state, State::max)
+    }
+
+    /// Whether its plugin is being opened for the first time.
+    pub fn is_new(&self) -> bool {
+        let was_open = self.lock().was_open;
+        !was_open && self.state() == State::Starting
     }
 
     /// Notes what is wrong with the disk of the component's queue, or that it works again.
@@ -312,6 +321,7 @@ impl WorkerStatus {
     /// Moves to another state.
     pub fn set_state(&self, state: State) {
         self.with(|worker| worker.state = state);
+        self.component.lock().was_open |= state == State::Running;
     }
 
     /// Notes that a call into the plugin runs, until the guard is dropped.

@@ -42,7 +42,10 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BESIDE: Duration = Duration::from_secs(30);
 /// How often components that open are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Longest wait for an opening at a start, which has no limit.
+/// Longest wait for the components of a start to open; those that take longer do so beside the
+/// others.
+const OPEN_TOGETHER: Duration = Duration::from_secs(3);
+/// Longest wait for all else at a start, which has no limit.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// What a change has done.
@@ -83,7 +86,7 @@ impl Topology {
     ) -> Result<Applied, ChangeError> {
         let until = Instant::now() + pipeline.host.drain_timeout.max(LAST_WAIT);
         loop {
-            let changed = self.change_with(pipeline.clone(), catalog, until, |_| ());
+            let changed = self.change_with(pipeline.clone(), catalog, (until, None), |_| ());
             match changed {
                 // what has ended is started anew by the next try
                 Err(ChangeError::Ended(_)) if Instant::now() < until => {}
@@ -93,6 +96,8 @@ impl Topology {
     }
 
     /// Starts the pipeline; `before` sees its places before anybody begins there.
+    ///
+    /// Waits for plugins to open for some seconds: what is wrong with the file shows by then.
     pub(super) fn start_first<T>(
         &self,
         pipeline: Pipeline,
@@ -100,17 +105,28 @@ impl Topology {
         before: impl FnOnce(&[Slot]) -> T,
     ) -> Result<T, ChangeError> {
         let until = Instant::now() + FOR_EVER;
-        self.change_with(pipeline, catalog, until, before).map(|(_, made)| made)
+        let starting = pipeline.clone();
+        let shown = |slots: &[Slot]| {
+            // whoever asks for health sees who starts
+            self.commit(starting, slots.to_vec());
+            before(slots)
+        };
+        let patience = Some(OPEN_TOGETHER);
+        self.change_with(pipeline, catalog, (until, patience), shown).map(|(_, made)| made)
     }
 
     fn change_with<T>(
         &self,
         pipeline: Pipeline,
         catalog: &PluginCatalog,
-        until: Instant,
+        (until, patience): (Instant, Option<Duration>),
         before: impl FnOnce(&[Slot]) -> T,
     ) -> Result<(Applied, T), ChangeError> {
         let _one_at_a_time = super::lock(&self.changing);
+        let is_start = patience.is_some();
+        if !is_start && self.all.shutdown.phase() > Phase::Running {
+            return Err(ChangeError::Ending);
+        }
         // the pipeline must not count as ended while one component has gone and the next is to come
         let _at_work = self.all.shutdown.at_work();
         let plugins = find_plugins(&pipeline, catalog)?;
@@ -132,8 +148,10 @@ impl Topology {
         let staying = Writers::of(&next.slots);
         drop(writers);
         let made = before(&next.slots);
-        self.note_passing(next.fresh.iter().chain(&next.removed));
-        let change = Change { all: &self.all, until };
+        if !is_start {
+            self.note_passing(next.fresh.iter().chain(&next.removed));
+        }
+        let change = Change { all: &self.all, until, patience };
         let carried_out = change.carry_out(&next, &old);
         drop(staying);
         let gap = match carried_out {
@@ -190,6 +208,9 @@ struct Change<'a> {
     all: &'a Surrounds,
     /// Longest time of all waits together.
     until: Instant,
+    /// How long is waited for what is new to open before the rest goes on without it; none where
+    /// all has to be open.
+    patience: Option<Duration>,
 }
 
 impl Change<'_> {
@@ -219,19 +240,11 @@ impl Change<'_> {
     /// Waits for all; not much longer once one has failed.
     fn all_opened(&self, slots: &[&Slot]) -> Result<(), ChangeError> {
         let mut failed = Vec::new();
-        let mut until = self.until;
+        let patient_until = self.patience.map(|patience| Instant::now() + patience);
+        let mut until = patient_until.map_or(self.until, |until| until.min(self.until));
         let mut waiting: Vec<_> =
             slots.iter().filter_map(|slot| Some((&slot.component.id, slot.runner()?))).collect();
-        while let Some((id, _)) = waiting.first() {
-            if self.all.shutdown.is_stopping() {
-                break;
-            }
-            if Instant::now() >= until {
-                if failed.is_empty() {
-                    return Err(ChangeError::Busy((*id).clone()));
-                }
-                break;
-            }
+        while !waiting.is_empty() && Instant::now() < until && !self.all.shutdown.is_stopping() {
             let mut pause = Instant::now() + LOOK_EVERY;
             waiting.retain(|(id, runner)| {
                 let opened = runner.opened(pause);
@@ -243,6 +256,20 @@ impl Change<'_> {
                 }
                 opened.is_none()
             });
+        }
+        if failed.is_empty() && !self.all.shutdown.is_stopping() {
+            for (id, runner) in waiting {
+                if self.patience.is_none() {
+                    return Err(ChangeError::Busy(id.clone()));
+                }
+                match runner.let_open_later() {
+                    Ok(()) => tracing::warn!(
+                        component = id,
+                        "it is slow to open; the others begin, and what comes for it waits"
+                    ),
+                    Err(error) => failed.push((id.clone(), error)),
+                }
+            }
         }
         if failed.is_empty() { Ok(()) } else { Err(ChangeError::Components(failed)) }
     }

@@ -248,12 +248,17 @@ impl Reins {
         self.began.recv_timeout(timeout).ok()
     }
 
-    /// Lets the thread no longer decide not to begin.
+    /// Lets the thread no longer decide not to begin; false when it has decided so already.
+    pub fn forbid_to_refuse(&self) -> bool {
+        !self.decided.swap(true, Ordering::AcqRel)
+    }
+
+    /// As [`forbid_to_refuse`](Self::forbid_to_refuse).
     ///
     /// # Errors
     /// Why it has decided so already.
     pub fn insist(&self) -> Result<(), NotBegun> {
-        if !self.decided.swap(true, Ordering::AcqRel) {
+        if self.forbid_to_refuse() {
             return Ok(());
         }
         // what it decided is on its way, unless it began or has ended

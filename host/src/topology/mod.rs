@@ -28,7 +28,10 @@ mod transform;
 mod watchdog;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,6 +59,8 @@ pub struct Topology {
     wired: Arc<Mutex<Wired>>,
     /// Held while the pipeline changes.
     changing: Mutex<()>,
+    /// The components of the start have been let begin.
+    has_begun: AtomicBool,
     all: Surrounds,
     started_us: i64,
 }
@@ -110,6 +115,12 @@ impl Topology {
     /// Every component, in the order of the file.
     pub fn components(&self) -> Vec<Arc<ComponentStatus>> {
         lock(&self.wired).slots.iter().map(|slot| Arc::clone(&slot.status)).collect()
+    }
+
+    /// Whether the pipeline starts, or one of its components for the first time.
+    pub fn is_starting(&self) -> bool {
+        !self.has_begun.load(Ordering::Acquire)
+            || self.components().iter().any(|status| status.is_new())
     }
 
     /// A way into a sink or transform beside its inputs; `None` when there is no such component.

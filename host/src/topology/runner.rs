@@ -88,6 +88,21 @@ impl Runner {
         Some(Ok(()))
     }
 
+    /// Lets those threads that still open do so for as long as it takes; one whose plugin cannot
+    /// start no longer gives up.
+    ///
+    /// # Errors
+    /// Why one has given up already.
+    pub fn let_open_later(&self) -> Result<(), PluginError> {
+        let gave_up = |rein: &Reins| match rein.opened(Duration::ZERO) {
+            // it says why next
+            None if !rein.forbid_to_refuse() => rein.opened(Duration::MAX)?.err(),
+            opened => opened?.err(),
+        };
+        let gave_up = self.reins().iter().find_map(gave_up);
+        gave_up.map_or(Ok(()), Err)
+    }
+
     /// Lets the threads begin with what was left by those before them.
     ///
     /// # Errors

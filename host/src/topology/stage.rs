@@ -106,7 +106,8 @@ impl Stage {
     /// Opens the first instance and reports how that went.
     ///
     /// When what the plugin needs is away for now, that counts as a start: the component goes on
-    /// trying while records wait before it.
+    /// trying while records wait before it. So it does when the others have begun without it
+    /// meanwhile.
     pub fn open_first<I>(&mut self, open: Open<I>, cue: &Cue) -> Result<I, Ended> {
         match self.try_open(open) {
             Ok(instance) => {
@@ -118,10 +119,16 @@ impl Stage {
                 self.note_failure(&error);
                 self.reopen(open)
             }
-            Err(error) => {
+            Err(error) if cue.may_refuse() => {
                 self.status.note_error(&error);
                 cue.say_opened(Err(error));
                 Err(Ended)
+            }
+            Err(error) => {
+                cue.say_opened(Ok(()));
+                self.note_failure(&error);
+                self.stop_if_told()?;
+                self.reopen(open)
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Starts a pipeline, or one of its sinks alone.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{ChangeError, Topology, Wired, feed::Feed, slot::Slot, surrounds::Surrounds, watchdog};
 use crate::{
@@ -12,7 +15,9 @@ use crate::{
 
 /// Starts a pipeline, which ends when `shutdown` says so.
 ///
-/// A shutdown that begins meanwhile does not wait for plugins that do not open: the pipeline counts
+/// A component that takes more than some seconds to open is no longer waited for: it goes on
+/// opening while the others work and its queue takes what comes. A shutdown that begins meanwhile
+/// does not wait for plugins that do not open: the pipeline counts
 /// as started, and [`Topology::wait`] ends it.
 ///
 /// # Errors
@@ -60,28 +65,65 @@ fn start_with<T>(
     shutdown: Arc<Shutdown>,
     before: impl FnOnce(&[Slot]) -> T,
 ) -> Result<(Topology, T), ChangeError> {
-    let all = Surrounds::new(&pipeline, clock, shutdown);
-    let nothing = Pipeline { components: Vec::new(), ..pipeline.clone() };
-    let topology = Topology {
-        wired: Arc::new(Mutex::new(Wired {
-            pipeline: Arc::new(nothing),
-            slots: Vec::new(),
-            passing: Vec::new(),
-        })),
-        changing: Mutex::default(),
-        started_us: clock.now_us(),
-        all,
-    };
-    // first of all, because a plugin may already hang when it is opened
-    watchdog::watch(Arc::downgrade(&topology.wired), Arc::clone(&topology.all.shutdown))?;
-    let drain_timeout = pipeline.host.drain_timeout;
-    match topology.start_first(pipeline, catalog, before) {
-        Ok(made) => Ok((topology, made)),
-        Err(error) => {
-            topology.all.shutdown.advance(Phase::Aborting);
-            // no thread may outlive a failed start but one that its plugin does not let go
-            topology.all.shutdown.wait_last(drain_timeout);
-            Err(error)
+    let topology = Topology::of_none(&pipeline, clock, shutdown)?;
+    let made = topology.begin_with(pipeline, catalog, before)?;
+    Ok((topology, made))
+}
+
+impl Topology {
+    /// What will be that pipeline, before any component is there.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn of_none(
+        pipeline: &Pipeline,
+        clock: &Arc<dyn Clock>,
+        shutdown: Arc<Shutdown>,
+    ) -> std::io::Result<Self> {
+        let all = Surrounds::new(pipeline, clock, shutdown);
+        let nothing = Pipeline { components: Vec::new(), ..pipeline.clone() };
+        let topology = Self {
+            wired: Arc::new(Mutex::new(Wired {
+                pipeline: Arc::new(nothing),
+                slots: Vec::new(),
+                passing: Vec::new(),
+            })),
+            changing: Mutex::default(),
+            has_begun: AtomicBool::new(false),
+            started_us: clock.now_us(),
+            all,
+        };
+        // first of all, because a plugin may already hang when it is opened
+        watchdog::watch(Arc::downgrade(&topology.wired), Arc::clone(&topology.all.shutdown))?;
+        Ok(topology)
+    }
+
+    /// Starts the components, as [`start`] does.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub fn begin(&self, pipeline: Pipeline, catalog: &PluginCatalog) -> Result<(), ChangeError> {
+        self.begin_with(pipeline, catalog, |_| ())
+    }
+
+    fn begin_with<T>(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+        before: impl FnOnce(&[Slot]) -> T,
+    ) -> Result<T, ChangeError> {
+        let drain_timeout = pipeline.host.drain_timeout;
+        match self.start_first(pipeline, catalog, before) {
+            Ok(made) => {
+                self.has_begun.store(true, Ordering::Release);
+                Ok(made)
+            }
+            Err(error) => {
+                self.all.shutdown.advance(Phase::Aborting);
+                // no thread may outlive a failed start but one that its plugin does not let go
+                self.all.shutdown.wait_last(drain_timeout);
+                Err(error)
+            }
         }
     }
 }

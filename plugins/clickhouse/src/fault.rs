@@ -11,8 +11,6 @@ pub enum Class {
     Passing,
     /// Somebody at the server or at the options.
     Setup,
-    /// Nobody can: the options ask for what this server does not have.
-    Options,
     /// Nobody can: the server does not take these records.
     Data,
 }
@@ -54,13 +52,10 @@ impl Fault {
         }
     }
 
-    /// As a sink that opens tells it: options that never worked are likely mistyped.
-    pub fn opening(self, has_worked: bool) -> PluginError {
-        match self.class {
-            Class::Options => PluginError::config(self.text),
-            Class::Setup if !has_worked => PluginError::config(self.text),
-            _ => PluginError::retry(self.text),
-        }
+    /// As a sink that opens tells it: whatever a server answers may change without the options, so
+    /// it is asked again while records wait.
+    pub fn opening(self) -> PluginError {
+        PluginError::retry(self.text)
     }
 }
 
@@ -92,40 +87,39 @@ fn meaning(code: u32, text: &str) -> (Class, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use plugin_api::ErrorKind::{BadData, Config, Retry};
+    use plugin_api::ErrorKind::{BadData, Retry};
 
     use super::*;
 
     #[test]
     fn every_number_leads_to_what_the_host_does_next() {
-        // code, words, while running, when it first opens, when it has worked before
+        // code, words, while running
         let table = [
-            (252, "Too many parts (300)", Retry, Retry, Retry),
-            (252, "Too many partitions for single INSERT block", BadData, Retry, Retry),
-            (241, "Memory limit (total) exceeded", Retry, Retry, Retry),
-            (242, "Table is in readonly mode", Retry, Retry, Retry),
-            (159, "Timeout exceeded", Retry, Retry, Retry),
-            (210, "Connection reset by peer", Retry, Retry, Retry),
-            (516, "Authentication failed", Retry, Config, Retry),
-            (193, "Wrong password for user x", Retry, Config, Retry),
-            (192, "Unknown user x", Retry, Config, Retry),
-            (164, "Cannot insert in readonly mode", Retry, Config, Retry),
-            (60, "Table d.t doesn't exist", Retry, Config, Retry),
-            (81, "Database d doesn't exist", Retry, Config, Retry),
-            (16, "No such column c in table t", Retry, Config, Retry),
-            (368, "Bad cast from type A to B", Retry, Config, Retry),
-            (6, "Cannot parse string 'x' as UInt32", BadData, Retry, Retry),
-            (27, "Cannot parse input", BadData, Retry, Retry),
-            (349, "Cannot insert NULL value", BadData, Retry, Retry),
-            (469, "Constraint is violated", BadData, Retry, Retry),
-            (4_321, "something new", Retry, Retry, Retry),
+            (252, "Too many parts (300)", Retry),
+            (252, "Too many partitions for single INSERT block", BadData),
+            (241, "Memory limit (total) exceeded", Retry),
+            (242, "Table is in readonly mode", Retry),
+            (159, "Timeout exceeded", Retry),
+            (210, "Connection reset by peer", Retry),
+            (516, "Authentication failed", Retry),
+            (193, "Wrong password for user x", Retry),
+            (192, "Unknown user x", Retry),
+            (164, "Cannot insert in readonly mode", Retry),
+            (60, "Table d.t doesn't exist", Retry),
+            (81, "Database d doesn't exist", Retry),
+            (16, "No such column c in table t", Retry),
+            (368, "Bad cast from type A to B", Retry),
+            (6, "Cannot parse string 'x' as UInt32", BadData),
+            (27, "Cannot parse input", BadData),
+            (349, "Cannot insert NULL value", BadData),
+            (469, "Constraint is violated", BadData),
+            (4_321, "something new", Retry),
         ];
-        for (code, text, running, first, again) in table {
+        for (code, text, running) in table {
             let (class, remedy) = meaning(code, text);
             let fault = || Fault { class, text: text.to_owned() };
-            let kinds = [fault().running(), fault().opening(false), fault().opening(true)]
-                .map(|it| it.kind);
-            assert_eq!(kinds, [running, first, again], "{code} {text}");
+            let kinds = [fault().running(), fault().opening()].map(|it| it.kind);
+            assert_eq!(kinds, [running, Retry], "{code} {text}");
             assert!(!remedy.is_empty());
         }
     }

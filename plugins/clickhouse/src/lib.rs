@@ -12,7 +12,6 @@ mod ddl;
 mod fault;
 mod frame;
 mod http;
-mod known;
 mod native;
 mod options;
 mod prepare;

@@ -96,7 +96,6 @@ pub struct Settings {
     pub uri: Uri,
     /// The same for people.
     pub url: String,
-    pub user: String,
     /// User and password as the server wants them.
     pub credentials: (HeaderValue, HeaderValue),
     pub database: String,
@@ -148,7 +147,6 @@ impl Options {
         Ok(Settings {
             url: uri.to_string().trim_end_matches('/').to_owned(),
             uri,
-            user: self.user.clone(),
             credentials: (user, password),
             database: self.database.clone(),
             spot_table: self.spot_table.clone(),

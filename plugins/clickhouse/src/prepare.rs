@@ -87,7 +87,7 @@ fn features(server: &Server) -> Result<Features, Fault> {
             "`ttl_days` is {days}, but version {version} deletes nothing by age; upgrade it, or \
              leave the option out and drop old partitions by hand"
         );
-        return Err(Fault::new(server, Class::Options, &text));
+        return Err(Fault::new(server, Class::Setup, &text));
     }
     Ok(features)
 }

@@ -12,7 +12,6 @@ use crate::{
     body::Body,
     fault::{Class, Fault},
     http::Server,
-    known,
     options::Options,
     prepare::{Ready, look, prepare},
     table::{BarTable, SpotTable},
@@ -43,19 +42,15 @@ impl Sink for ClickHouse {
     const MAX_RECORDS: u32 = 100_000;
     const MAX_WAIT: Duration = Duration::from_millis(200);
 
-    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+    fn check(options: &Options, _: &Context) -> Result<(), PluginError> {
         let settings = options.check()?;
-        let has_worked = known::has_worked(context, &settings);
-        let looked = look(&Server::new(&settings));
-        looked.map(drop).map_err(|fault| fault.opening(has_worked))
+        look(&Server::new(&settings)).map(drop).map_err(Fault::opening)
     }
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let settings = options.check()?;
         let server = Server::new(&settings);
-        let ready = prepare(&server)
-            .map_err(|fault| fault.opening(known::has_worked(&context, &settings)))?;
-        known::note(&context, &settings);
+        let ready = prepare(&server).map_err(Fault::opening)?;
         context.info(&format!(
             "inserts into {} and {} of clickhouse {} at {}",
             ready.spots.table, ready.bars.table, ready.features.version, settings.url

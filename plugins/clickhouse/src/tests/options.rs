@@ -6,8 +6,8 @@ use plugin_api::{
     testing::{self, TestHost},
 };
 
-use super::{options, settings};
-use crate::{known, options::Options, sink::ClickHouse};
+use super::options;
+use crate::{options::Options, sink::ClickHouse};
 
 #[test]
 fn options_are_described_and_closed() {
@@ -61,19 +61,4 @@ fn a_server_that_is_away_is_waited_for_and_told_with_its_address() {
              `url`"
         );
     }
-}
-
-#[test]
-fn options_that_have_worked_are_remembered_without_the_password() {
-    let dir = tempfile::tempdir().unwrap();
-    let context = testing::context(&std::sync::Arc::new(TestHost::default()), dir.path());
-    let settings = |more| settings(more);
-    let old = settings(json!({ "password": "old" }));
-    assert!(!known::has_worked(&context, &old));
-    known::note(&context, &old);
-    assert!(known::has_worked(&context, &old));
-    assert!(known::has_worked(&context, &settings(json!({ "password": "new" }))));
-    assert!(!known::has_worked(&context, &settings(json!({ "user": "other" }))));
-    let noted = std::fs::read_to_string(context.state_path().join("worked")).unwrap();
-    assert!(!noted.contains("old"), "{noted}");
 }

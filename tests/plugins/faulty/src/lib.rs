@@ -23,6 +23,8 @@ options! {
         pub times: u64,
         /// File that counts over instances.
         pub counter: Option<PathBuf>,
+        /// Every opening takes so long.
+        pub open_delay: Duration,
         /// Every write or apply takes so long.
         pub delay: Duration,
         /// A source makes so many batches. 0: none.
@@ -77,6 +79,7 @@ impl Faulty {
             took_bad: false,
             locked: false,
         };
+        thread::sleep(*faulty.options.open_delay);
         faulty.enter("open")?;
         faulty.lock()?;
         faulty.calls = 0;

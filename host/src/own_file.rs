@@ -1,0 +1,72 @@
+//! Opens the files that the host makes under fixed names in its data folder.
+//!
+//! Whoever can write there could put a link under such a name, and have the host write to what it
+//! leads to, or a named pipe that nobody ever opens at its other end.
+
+use std::{
+    fs::{File, FileType, OpenOptions},
+    io,
+    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    path::Path,
+};
+
+use rustix::fs::OFlags;
+
+/// What is done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It is read and written; made when it is not there, and left as it is.
+    Write,
+    /// As `Write`, each write at its end.
+    Append,
+    /// As `Write`, emptied first.
+    Anew,
+    /// As `Write`, but it must be there.
+    Found,
+}
+
+/// Opens the regular file of that name.
+///
+/// # Errors
+/// When that is impossible, or something else has the name: a link, a named pipe, a folder.
+pub fn open(path: &Path, access: Access) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let flags = i32::try_from(flags).map_err(io::Error::other)?;
+    let mut options = OpenOptions::new();
+    options.read(true).create(access != Access::Found).custom_flags(flags);
+    match access {
+        Access::Append => options.append(true),
+        Access::Write | Access::Anew | Access::Found => options.write(true).truncate(false),
+    };
+    let opened = options.open(path).map_err(|error| named(path, error))?;
+    let found = opened.metadata()?;
+    if !found.is_file() {
+        return Err(foreign(path, found.file_type()));
+    }
+    if access == Access::Anew {
+        opened.set_len(0)?;
+    }
+    Ok(opened)
+}
+
+/// Says what has the name, when that is why it cannot be opened.
+fn named(path: &Path, error: io::Error) -> io::Error {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if !found.is_file() => foreign(path, found.file_type()),
+        _ => error,
+    }
+}
+
+fn foreign(path: &Path, kind: FileType) -> io::Error {
+    let what = if kind.is_symlink() {
+        "a link"
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_fifo() {
+        "a named pipe"
+    } else {
+        "a device or socket"
+    };
+    let text = format!("{} is {what}, not a file of the host's own; remove it", path.display());
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
