@@ -5,6 +5,7 @@
 mod dead_letter;
 mod guarded;
 mod reload;
+mod spool;
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -90,6 +91,7 @@ fn router(reloader: &Arc<Reloader>, token: Option<Secret>) -> Router {
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
         .merge(reload::routes(reloader))
+        .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };
@@ -167,11 +169,16 @@ async fn pipeline(State(topology): State<Arc<Topology>>) -> Json<Value> {
 }
 
 fn describe(status: &telemetry::ComponentStatus) -> Value {
-    json!({
+    let mut component = json!({
         "id": status.id,
         "kind": status.kind.as_str(),
         "plugin": status.plugin,
         "state": status.state().as_str(),
         "last_error": status.last_error(),
-    })
+    });
+    let damage = status.damage();
+    if damage.places > 0 {
+        component["damage"] = json!(damage);
+    }
+    component
 }

@@ -97,7 +97,7 @@ fn to_text(all: &[Waiting], folder: &Path) -> String {
                 folder.join(component).display()
             );
         }
-        if found.segments.iter().any(|segment| !segment.scanned.damage.is_empty()) {
+        if found.segments.iter().any(|segment| !segment.damage.is_empty()) {
             remedies += &format!(
                 "\n{component}: not all of it can be read; `dataserver spool verify {component}` \
                  says where"
