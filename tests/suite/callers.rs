@@ -191,6 +191,7 @@ fn slow_reload(bench: &Bench) {
 fn reloads_that_nobody_waits_for_cost_no_threads_and_do_not_hold_up_the_end() {
     let (bench, host, port) = running("");
     slow_reload(&bench);
+    let began = Instant::now();
     let before = host.threads();
     let request = format!("POST /api/reload HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
     for _ in 0..300 {
@@ -221,7 +222,9 @@ fn reloads_that_nobody_waits_for_cost_no_threads_and_do_not_hold_up_the_end() {
     let run = host.wait();
     let took = since.elapsed();
     assert!(took < Duration::from_secs(12), "the end took {took:?}\n{}", run.stderr);
-    assert!(run.stderr.matches("not reloaded").count() <= 4, "{}", run.stderr);
+    // each takes 2 s, and no more than one at a time
+    let reloads = run.stderr.matches("not reloaded").count() as u64;
+    assert!(reloads <= 2 + began.elapsed().as_secs() / 2, "{reloads} in {:?}", began.elapsed());
 }
 
 #[test]
