@@ -230,14 +230,15 @@ fn reloads_that_nobody_waits_for_cost_no_threads_and_do_not_hold_up_the_end() {
 #[test]
 fn a_reload_that_takes_longer_than_a_client_may_be_silent_is_told_as_it_went() {
     let (bench, port) = (Bench::new(&["faulty"]), free_port());
-    let keys =
-        format!("[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\ndrain_timeout = \"33s\"\n");
+    let keys = format!(
+        "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\ndrain_timeout = \"33s\"\nstuck_after = \"200ms\"\n"
+    );
     let day = "[sources.day]\nplugin = \"faulty\"\nbatches = 1000000\nrecords = 1\npace = \"50ms\"\n\
          [sinks.out]\nplugin = \"faulty\"\ninputs = [\"day\"]\n";
     let stuck = "[sinks.stuck]\nplugin = \"faulty\"\ninputs = [\"day\"]\ncall = \"write\"\nhow = \"block\"\n";
     bench.pipeline(&format!("{keys}{day}{stuck}"));
     let host = bench.start();
-    host.wait_for("the pipeline runs");
+    host.wait_for("stuck: the plugin does not return");
     // what is removed has `drain_timeout` to end
     bench.pipeline(&format!("{keys}{day}"));
     bench

@@ -44,7 +44,7 @@ fn dripping() -> u16 {
 #[test]
 fn a_store_that_is_slow_to_open_keeps_neither_the_others_nor_health_from_starting() {
     let drips = format!(
-        "plugin = \"redis-stream\"\nurl = \"redis://127.0.0.1:{}\"\ntimeout = \"30s\"\n",
+        "plugin = \"redis-stream\"\nurl = \"redis://127.0.0.1:{}\"\ntimeout = \"20s\"\n",
         dripping()
     );
     let blocks = "plugin = \"faulty\"\ncall = \"open\"\nhow = \"block\"\nbuffer.type = \"disk\"\n";
