@@ -20,6 +20,7 @@ mod faults;
 mod files;
 mod hikyuu_server;
 mod nng_sub;
+mod plugin_files;
 mod plugins_new;
 mod qmt;
 mod qq;

@@ -1,6 +1,6 @@
 //! `dataserver check`
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use plugin_api::{Context, PluginError};
@@ -31,6 +31,8 @@ pub struct Check {
 struct Findings {
     faults: Option<Faults>,
     warnings: Option<Faults>,
+    /// Plugin folders and files that others could change, with the reason.
+    exposed: Vec<(PathBuf, String)>,
     /// Components that could not start, with the reason.
     unready: Vec<(String, PluginError)>,
 }
@@ -53,11 +55,14 @@ impl Check {
         };
         let catalog = PluginCatalog::of(draft.host());
         let warnings = Some(draft.warnings());
+        let exposed = catalog.exposed().to_vec();
         match draft.resolve(&catalog) {
-            Err(faults) => Findings { faults: Some(faults), warnings, unready: Vec::new() },
+            Err(faults) => {
+                Findings { faults: Some(faults), warnings, exposed, unready: Vec::new() }
+            }
             Ok(pipeline) => {
                 let unready = if self.offline { Vec::new() } else { ask(&pipeline, &catalog) };
-                Findings { faults: None, warnings, unready }
+                Findings { faults: None, warnings, exposed, unready }
             }
         }
     }
@@ -67,6 +72,9 @@ impl Check {
         let mut text = String::new();
         for found in [&findings.faults, &findings.warnings].into_iter().flatten() {
             text += &output::rendered(found, color);
+        }
+        for (path, why) in &findings.exposed {
+            text += &format!("warning: {} {why}\n", path.display());
         }
         for (component, error) in &findings.unready {
             text += &format!("error: {component} could not start: {error}\n");
@@ -87,6 +95,9 @@ impl Findings {
         let mut all = Vec::new();
         for found in [&self.faults, &self.warnings].into_iter().flatten() {
             all.extend(found.to_json().as_array().cloned().unwrap_or_default());
+        }
+        for (path, why) in &self.exposed {
+            all.push(json!({ "severity": "warning", "file": path, "message": why }));
         }
         for (component, error) in &self.unready {
             all.push(json!({

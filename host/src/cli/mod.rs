@@ -21,6 +21,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{self, Draft, Faults, ProcessEnvironment},
+    plugin,
     telemetry::logging::{self, LogFormat},
 };
 
@@ -121,6 +122,7 @@ enum Format {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    plugin::apart::this_is_the_program();
     let arguments = Arguments::parse_from(dashes::doubled(std::env::args_os()));
     logging::start(&arguments.log_level, arguments.log_format);
     match arguments.command {

@@ -8,7 +8,7 @@ use super::{
     Draft, Environment, Faults,
     components::{self, read_kind, unknown_sections},
     fault::Report,
-    graph, host, mask, read, sandbox, substitute, tree,
+    granted, graph, host, mask, read, substitute, tree,
 };
 
 /// Reads a pipeline from a file.
@@ -58,12 +58,13 @@ pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Resu
         .into_iter()
         .flat_map(|kind| read_kind(&mut report, &root, kind))
         .collect();
-    let granted: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
+    let folders: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
         .into_iter()
         .flat_map(|kind| components::tables(&root, kind))
-        .flat_map(|component| sandbox::granted(component, &base_dir))
+        .flat_map(|component| granted::granted(component, &base_dir))
         .collect();
-    sandbox::check_granted(&mut report, &granted, &host.settings, &absolute);
+    let kept = granted::Kept::of(&host.settings, &absolute, environment);
+    granted::check(&mut report, &folders, &kept);
     graph::check(&mut report, &root, &components);
     if report.is_partial() {
         return Err(report.finish().0);

@@ -8,6 +8,7 @@
 mod components;
 mod draft;
 mod fault;
+mod granted;
 mod graph;
 mod host;
 mod keys;
@@ -32,9 +33,10 @@ use plugin_api::{Delivery, Role, RoleKind};
 
 pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
+pub(crate) use granted::user_cache_folder;
 pub use load::{load, load_text};
 pub use reference::reference_markdown;
-pub use sandbox::{Access, Grants, Limits, Pins};
+pub use sandbox::{Access, Compile, Grants, Limits, Pins};
 pub use substitute::{Environment, ProcessEnvironment};
 pub use suggest::closest;
 
@@ -58,6 +60,8 @@ pub struct HostSettings {
     pub plugins: Vec<PathBuf>,
     /// Files that may hold a plugin.
     pub pins: Pins,
+    /// What compiling a component may use up.
+    pub compile: Compile,
     /// Whether the host reloads by itself when the pipeline file or a plugin file changes. Default
     /// true.
     pub watch: bool,

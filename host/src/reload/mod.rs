@@ -138,7 +138,8 @@ impl Reloader {
     fn look(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
         let draft = (self.read)()?;
         let host = draft.host();
-        let catalog = catalog.rescan(&host.plugins, &host.pins);
+        let catalog = catalog.rescan(&host.plugins, &host.pins).with_compile(host.compile);
+        catalog.warn_of_exposed();
         let pipeline = draft.resolve(&catalog)?;
         Ok((pipeline, catalog))
     }

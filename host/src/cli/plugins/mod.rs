@@ -1,10 +1,16 @@
 //! `dataserver plugins`
 
+mod child;
 mod files;
 mod new;
 mod sdk;
 
-use std::{fmt::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
@@ -47,6 +53,19 @@ enum Verb {
         #[arg(long)]
         schema: bool,
     },
+    /// Try a plugin file as the host does before it loads one, and say why it cannot be used.
+    ///
+    /// A child process does it first: it loads a library with all symbols resolved, compares its
+    /// types and reads its manifest, or compiles a component. One that crashes, hangs, starts
+    /// processes, or takes too much memory costs that child alone. Exit code 0 when the file can be
+    /// used, 1 when it cannot.
+    Probe {
+        /// The file, `.so` or `.wasm`.
+        file: PathBuf,
+    },
+    /// What the host starts a child process with.
+    #[command(hide = true)]
+    Child(child::Child),
     /// Make a crate for a new plugin, ready to build, with a test that passes.
     New(New),
 }
@@ -60,6 +79,8 @@ impl Plugins {
                 output::print(&list_json(&self.catalog()).to_string())
             }
             Verb::Show { name, schema } => show(&self.catalog(), name, *schema),
+            Verb::Probe { file } => probe(file),
+            Verb::Child(child) => child.run(),
             Verb::New(new) => new.run(),
         }
     }
@@ -121,7 +142,22 @@ fn table(catalog: &PluginCatalog) -> String {
             }
         }
     }
+    for (path, why) in catalog.exposed() {
+        let _ = write!(unusable, "\nwarning: {} {why}", path.display());
+    }
     format!("{usable}{unusable}")
+}
+
+fn probe(file: &Path) -> ExitCode {
+    let catalog = PluginCatalog::of_file(file, &std::env::temp_dir());
+    let Some(found) = catalog.found().first() else {
+        let name = file.display();
+        return output::complain(&format!("{name} is no plugin: plugins end in .so or .wasm"));
+    };
+    match catalog.load(found) {
+        Ok(plugin) => output::print(&description(found, &plugin)),
+        Err(problem) => output::complain(&format!("{} {problem}", file.display())),
+    }
 }
 
 fn list_json(catalog: &PluginCatalog) -> Value {
@@ -140,6 +176,10 @@ fn list_json(catalog: &PluginCatalog) -> Value {
                 entry["description"] = manifest.description.as_str().into();
             }
             Err(problem) => entry["problem"] = problem.to_string().into(),
+        }
+        let is_in = |path: &Path| found.path == path || found.path.parent() == Some(path);
+        if let Some((path, why)) = catalog.exposed().iter().find(|(path, _)| is_in(path)) {
+            entry["warning"] = format!("{} {why}", path.display()).into();
         }
         entry
     };
