@@ -90,17 +90,18 @@ fn what_a_call_hands_over_is_bounded_by_a_multiple_of_its_memory() {
 /// A sound list, damaged in one of the ways that a guest can.
 fn damaged(whole: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = whole.to_vec();
-    let last = bytes.len() as u64 - 1;
-    let at = |random: &mut Random| usize::try_from(random.between(0, last)).unwrap();
+    let last = u32::try_from(bytes.len() - 1).unwrap();
+    let at = |random: &mut Random| usize::try_from(random.between(0, last.into())).unwrap();
+    let byte = |random: &mut Random| u8::try_from(random.between(0, 255)).unwrap();
     match random.between(0, 5) {
         0 => bytes[at(random)] ^= 1 << random.between(0, 7),
         1 => bytes[at(random)] = random.pick(&[0, 1, 0x7f, 0x80, 0xff]),
-        2 => (0..8).for_each(|_| bytes[at(random)] = random.between(0, 255) as u8),
+        2 => (0..8).for_each(|_| bytes[at(random)] = byte(random)),
         3 => bytes.truncate(at(random)),
         4 => {
             // an offset, a length or a vtable that leads elsewhere
             let at = at(random) / 4 * 4;
-            let value = random.pick(&[0, 1, 4, u32::MAX, i32::MAX as u32, last as u32]);
+            let value = random.pick(&[0, 1, 4, u32::MAX, u32::MAX / 2, last]);
             let end = (at + 4).min(bytes.len());
             bytes[at..end].copy_from_slice(&value.to_le_bytes()[..end - at]);
         }
