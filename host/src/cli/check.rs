@@ -3,8 +3,8 @@
 use std::{io::IsTerminal, process::ExitCode, sync::Arc};
 
 use clap::Args;
-use plugin_api::{Context, PluginError};
-use serde_json::json;
+use plugin_api::{Context, PluginError, terminal};
+use serde_json::{Value, json};
 
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
 use crate::{
@@ -40,8 +40,9 @@ impl Check {
     pub fn run(self) -> ExitCode {
         let findings = self.find();
         let printed = match self.format {
-            Format::Text => output::print(&self.text(&findings)),
-            Format::Json => output::print(&findings.json()),
+            // its colors are our own
+            Format::Text => output::print_safe(&self.text(&findings)),
+            Format::Json => output::print_json(&findings.json()),
         };
         if findings.is_fine() { printed } else { ExitCode::from(EXIT_CONFIG) }
     }
@@ -69,10 +70,12 @@ impl Check {
             text += &output::rendered(found, color);
         }
         for (component, error) in &findings.unready {
-            text += &format!("error: {component} could not start: {error}\n");
+            let line = format!("error: {component} could not start: {error}\n");
+            text += &terminal::escaped(&line);
         }
         if findings.is_fine() {
-            text += &format!("{} is fine\n", self.file.config.display());
+            let line = format!("{} is fine\n", self.file.path().display());
+            text += &terminal::escaped(&line);
         }
         text
     }
@@ -83,7 +86,7 @@ impl Findings {
         self.faults.is_none() && self.unready.is_empty()
     }
 
-    fn json(&self) -> String {
+    fn json(&self) -> Value {
         let mut all = Vec::new();
         for found in [&self.faults, &self.warnings].into_iter().flatten() {
             all.extend(found.to_json().as_array().cloned().unwrap_or_default());
@@ -93,7 +96,7 @@ impl Findings {
                 "severity": "error", "component": component, "message": error.message,
             }));
         }
-        serde_json::Value::Array(all).to_string()
+        Value::Array(all)
     }
 }
 

@@ -87,7 +87,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Host, "pins", "table: plugin id = SHA-256 or list of them", "{}", ALL, "Files that may hold a plugin, by the SHA-256 that `dataserver plugins show ID` prints. A file with the id of a pinned plugin and another content is refused; plugins without a pin may come from any file."),
     key(Host, "watch", "boolean", "true", ALL, "Whether the host reloads by itself when this file or a file in a plugin folder changes. `dataserver reload` and SIGHUP work either way."),
     key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters, checkpoints and compiled components (`cache/wasm/`) are kept. One host at a time uses it."),
-    key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
+    key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, state, reload. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
     key(Host, "stuck_after", "duration", "\"30s\"", ALL, "A call into a plugin that takes longer is reported as stuck."),
@@ -131,6 +131,15 @@ pub(super) fn of(place: Place) -> impl Iterator<Item = &'static Key> {
 /// Names of the keys that a component of that kind takes there.
 pub(super) fn names(place: Place, kind: RoleKind) -> Vec<&'static str> {
     of(place).filter(|key| key.kinds.contains(&kind)).map(|key| key.name).collect()
+}
+
+/// Whether the word stands for something in every pipeline, so that it tells no secret.
+pub(super) fn is_word(word: &str) -> bool {
+    const WORDS: [&str; 7] =
+        ["host", "sources", "transforms", "sinks", "source", "transform", "sink"];
+    WORDS.contains(&word)
+        || matches!(word, "true" | "false" | "string" | "table" | "list" | "integer")
+        || KEYS.iter().any(|key| key.name == word)
 }
 
 /// The key of that name there.

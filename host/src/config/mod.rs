@@ -33,6 +33,7 @@ use plugin_api::{Delivery, Role, RoleKind};
 pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use load::{load, load_text};
+pub use mask::{Secrets, holds_secret, is_secret_name};
 pub use reference::reference_markdown;
 pub use sandbox::{Access, Grants, Limits, Pins};
 pub use substitute::{Environment, ProcessEnvironment};
@@ -84,7 +85,7 @@ impl fmt::Debug for Secret {
 }
 
 /// How a plugin is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// A native library.
     Native,

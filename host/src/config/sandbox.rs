@@ -168,18 +168,22 @@ pub(super) fn check_granted(
     let kept = [("`data_dir`", &host.data_dir)].into_iter();
     let kept = kept.chain(host.plugins.iter().map(|folder| ("a plugin folder", folder)));
     let kept: Vec<_> = kept.map(|(name, path)| (name, real(path))).collect();
+    let mut folders: Vec<_> = granted.iter().map(|it| it.folder.as_path()).collect();
+    folders.sort_unstable();
     for grant in granted.iter().filter(|grant| grant.access == Access::Write) {
         let overlaps =
             |path: &Path| path.starts_with(&grant.folder) || grant.folder.starts_with(path);
         let trusted = kept.iter().find(|(_, path)| overlaps(path)).map(|(name, _)| *name);
         let trusted = trusted.or(real(file).starts_with(&grant.folder).then_some("this file"));
-        let is_within =
-            |it: &&Granted| it.folder != grant.folder && it.folder.starts_with(&grant.folder);
+        // what lies within a folder comes right behind it
+        let next = folders.partition_point(|folder| *folder <= grant.folder.as_path());
+        let holds_another =
+            folders.get(next).is_some_and(|folder| folder.starts_with(&grant.folder));
         if let Some(name) = trusted {
             let message = format!("a plugin in a sandbox must not write where {name} is");
             let help = "grant a folder of its own beside it, or `grants.state = true`";
             report.fault(&grant.span, message).help(help);
-        } else if granted.iter().any(|it| is_within(&it)) {
+        } else if holds_another {
             let message = "another grant lies within this folder, and what writes here could \
                            lead it elsewhere";
             report.fault(&grant.span, message).help("grant folders beside each other");

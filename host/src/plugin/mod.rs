@@ -1,6 +1,7 @@
 //! Plugins as the rest of the host sees them, whatever they are packed in.
 
 pub mod catalog;
+mod covered;
 mod elf;
 mod native;
 mod wasm;

@@ -3,6 +3,7 @@
 //! A reload is a transaction: the file is read and checked as at a start, the plugins are looked up,
 //! and then the running pipeline [changes](Topology::change) as a whole or not at all.
 
+mod files;
 pub mod report;
 pub mod watch;
 

@@ -15,7 +15,7 @@ use new::New;
 
 use super::{Format, PipelineFile, output};
 use crate::{
-    config::{self, Carrier, ProcessEnvironment},
+    config::{self, Carrier, Faults, ProcessEnvironment},
     plugin::{Found, Plugin, PluginCatalog},
 };
 
@@ -54,28 +54,40 @@ enum Verb {
 impl Plugins {
     /// Prints what was asked for.
     pub fn run(self) -> ExitCode {
-        match &self.verb {
-            Verb::List { format: Format::Text } => output::print(&table(&self.catalog())),
-            Verb::List { format: Format::Json } => {
-                output::print(&list_json(&self.catalog()).to_string())
+        let catalog = match &self.verb {
+            Verb::New(new) => return new.run(),
+            Verb::List { .. } | Verb::Show { .. } => self.catalog(),
+        };
+        match (catalog, &self.verb) {
+            (Err(faults), _) => output::show_faults(&faults),
+            (Ok(catalog), Verb::Show { name, schema }) => show(&catalog, name, *schema),
+            (Ok(catalog), Verb::List { format: Format::Json }) => {
+                output::print_json(&list_json(&catalog))
             }
-            Verb::Show { name, schema } => show(&self.catalog(), name, *schema),
-            Verb::New(new) => new.run(),
+            (Ok(catalog), _) => output::print(&table(&catalog)),
         }
     }
 
-    /// Without a pipeline file, the folders that one without the key would have.
-    fn catalog(&self) -> PluginCatalog {
+    #[cfg(test)]
+    pub(super) fn file(&self) -> &PipelineFile {
+        &self.file
+    }
+
+    /// Without a pipeline file, or with one that is none, the folders that one without the key would
+    /// have; but not when that file was named.
+    fn catalog(&self) -> Result<PluginCatalog, Faults> {
         let reports = std::env::temp_dir();
         if !self.plugins.is_empty() {
-            return PluginCatalog::scan(&self.plugins, &reports);
+            return Ok(PluginCatalog::scan(&self.plugins, &reports));
         }
-        if let Ok(draft) = self.file.load() {
-            return PluginCatalog::of(draft.host());
+        match self.file.load() {
+            Ok(draft) => return Ok(PluginCatalog::of(draft.host())),
+            Err(faults) if self.file.config.is_some() => return Err(faults),
+            Err(_) => {}
         }
-        let draft = config::load_text("", &self.file.config, &ProcessEnvironment);
+        let draft = config::load_text("", &self.file.path(), &ProcessEnvironment);
         let folders = draft.map(|draft| draft.host().plugins.clone()).unwrap_or_default();
-        PluginCatalog::scan(&folders, &reports)
+        Ok(PluginCatalog::scan(&folders, &reports))
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use plugin_api::terminal;
 
 use super::{Format, PipelineFile, output};
 use crate::{
@@ -96,6 +97,7 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
 /// Reads all of a spool, and shows a waiting person how far that is.
 fn inspect(component: &str, folder: &Path) -> Result<Inspection, String> {
     let (mut stderr, is_shown) = (io::stderr(), io::stderr().is_terminal());
+    let shown = terminal::on_one_line(component);
     let (mut files, mut bytes) = (0, 0);
     let inspected = inspect_each(folder, &mut |segment| {
         files += 1;
@@ -103,7 +105,7 @@ fn inspect(component: &str, folder: &Path) -> Result<Inspection, String> {
         if is_shown {
             let read = output::size(bytes);
             // nobody is left to see it when that fails
-            let _ = write!(stderr, "\r{component}: {files} files, {read} read\x1b[K");
+            let _ = write!(stderr, "\r{shown}: {files} files, {read} read\x1b[K");
         }
     });
     if is_shown {

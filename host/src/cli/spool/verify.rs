@@ -33,7 +33,7 @@ pub fn run(folder: &Path, component: Option<&str>, format: Format) -> ExitCode {
     };
     let is_sound = checked.iter().all(|(_, report)| report.scanned.damage.is_empty());
     let printed = match format {
-        Format::Json => output::print(&checked.iter().map(to_json).collect::<Value>().to_string()),
+        Format::Json => output::print_json(&checked.iter().map(to_json).collect()),
         Format::Text if checked.is_empty() => {
             output::print(&format!("nothing waits on disk in {}", folder.display()))
         }

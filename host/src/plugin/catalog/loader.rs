@@ -11,7 +11,7 @@ use plugin_api::native::Descriptor;
 use super::{Found, Problem};
 use crate::{
     config::Carrier,
-    plugin::{Plugin, native::NativePlugin, wasm::WasmPlugin},
+    plugin::{Plugin, covered::Covered, native::NativePlugin, wasm::WasmPlugin},
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
@@ -44,7 +44,7 @@ impl Loader {
         if let Some(plugin) = loaded.get(&key) {
             return Ok(Arc::clone(plugin));
         }
-        let plugin = self.load_anew(found, &descriptor)?;
+        let plugin: Arc<dyn Plugin> = Arc::new(Covered(self.load_anew(found, &descriptor)?));
         loaded.insert(key, Arc::clone(&plugin));
         Ok(plugin)
     }
