@@ -79,3 +79,13 @@ fn urls_are_taken_apart_or_refused_with_an_example() {
         assert!(Url::parse(text).unwrap_err().contains("https://"), "{text}");
     }
 }
+
+#[test]
+fn texts_speak_of_an_address_without_what_lets_somebody_in() {
+    let url = Url::parse("https://h:1/v1/all?token=swordfish").unwrap();
+    assert_eq!((url.path.as_str(), url.shown_path()), ("/v1/all?token=swordfish", "/v1/all"));
+    for text in ["http://u:swordfish@h/x", "htp://h/x?token=swordfish"] {
+        let fault = Url::parse(text).unwrap_err();
+        assert!(!fault.contains("swordfish") && fault.contains("h/x"), "{fault}");
+    }
+}

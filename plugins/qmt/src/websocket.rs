@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Batch, Context, PluginError, serde_json::json};
+use plugin_api::{Batch, Context, PluginError, serde_json::json, shown_address};
 use tungstenite::{Bytes, Error, Message, WebSocket, protocol::WebSocketConfig};
 
 use crate::{
@@ -140,7 +140,8 @@ impl Client {
         let url = format!("ws://{}{}", self.address, self.path);
         let (mut socket, _) = tungstenite::client::client_with_config(url, stream, Some(config))
             .map_err(|error| {
-                self.away(&format!("it does not speak WebSocket at {}: {error}", self.path))
+                let path = shown_address(&self.path);
+                self.away(&format!("it does not speak WebSocket at {path}: {error}"))
             })?;
         let subscription = json!({ "codes": self.symbols }).to_string();
         socket

@@ -8,6 +8,7 @@ use std::{
 use plugin_api::{
     Batch, Context, PluginError, Polled, Round as Marks, Source,
     serde_json::{self, json},
+    shown_address,
 };
 
 use crate::{
@@ -51,8 +52,8 @@ impl Source for Qq {
         match Client::new(&settings.client).ask(first, settings.timeout) {
             Ok(_) => Ok(()),
             Err(Fault { text, .. }) => Err(PluginError::retry(format!(
-                "{}{first}: {text}; look at the network, `url` and `proxy`",
-                settings.client.url
+                "{} for {first}: {text}; look at the network, `url` and `proxy`",
+                shown_address(&settings.client.url)
             ))),
         }
     }
