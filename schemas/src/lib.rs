@@ -22,11 +22,13 @@ mod generated {
     #[path = "spot_generated.rs"]
     pub mod spot;
 }
+pub mod number;
 #[cfg(feature = "qq")]
 pub mod qq;
 #[cfg(feature = "session")]
 pub mod session;
 pub mod spot;
+pub mod symbol;
 pub mod time;
 pub mod units;
 pub mod verify;
