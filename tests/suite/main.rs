@@ -25,6 +25,7 @@ mod qmt;
 mod qq;
 mod quality;
 mod readers;
+mod recorded;
 mod redis;
 mod reference;
 mod reload;
