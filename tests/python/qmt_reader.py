@@ -200,11 +200,13 @@ def side(prices, sizes, unit):
     if None in prices or None in sizes:
         raise Refused("malformed")
     sizes = [whole(size * (unit or 1)) for size in sizes]
-    if not prices or not sizes or unit is None:
-        return prices, []
+    if not prices:
+        return [], []
+    if not sizes:
+        return prices, [0] * len(prices)
     if len(prices) != len(sizes):
         raise Refused("malformed")
-    return prices, sizes
+    return prices, sizes if unit else [0] * len(sizes)
 
 
 def quote(code, fields):

@@ -53,7 +53,9 @@ fn one_stray_time_changes_no_bar_wherever_it_stands() {
             "2021-11-30 14:00:30",
             "2020-12-01 14:00:30",
         ] {
-            for place in 0..MINUTES.len() {
+            // a live feed may begin with the old quote of a security that trades rarely
+            let is_old = us(stray) < us("2021-12-01 13:58:00");
+            for place in usize::from(is_live && is_old)..MINUTES.len() {
                 let found = bars_with(stray, place, is_live);
                 assert_eq!(found, expected, "{stray} before {place}, live {is_live}");
             }
