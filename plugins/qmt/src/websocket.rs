@@ -8,6 +8,7 @@
 //! The server has no numbers, so what is lost between two connections is made up for by a snapshot
 //! over HTTP after each connect (`/api/full_tick`).
 
+mod patience;
 mod snapshot;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{
     options::{Origin, Settings, resolve},
     tick::Coded,
 };
+use patience::Patient;
 use snapshot::Snapshot;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,8 +37,6 @@ const MOST_MESSAGE: usize = 64 << 20;
 const MOST_MISSED: u32 = 3;
 /// How long after a connect ticks may be older than the snapshot.
 const SETTLES_AFTER: Duration = Duration::from_secs(60);
-/// Least wait within a read; the system takes no shorter one.
-const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 /// A client of one server.
 pub struct Client {
@@ -51,7 +51,7 @@ pub struct Client {
 
 /// A subscription, with what it takes to keep each security's order.
 struct Connection {
-    socket: WebSocket<TcpStream>,
+    socket: WebSocket<Patient>,
     opened: Instant,
     last_heard: Instant,
     last_asked: Instant,
@@ -134,7 +134,7 @@ impl Client {
     }
 
     fn connect(&self, context: &Context) -> Result<Connection, PluginError> {
-        let stream = self.dial()?;
+        let stream = Patient::new(self.dial()?, Instant::now() + CONNECT_TIMEOUT);
         let limit = Some(MOST_MESSAGE);
         let config = WebSocketConfig::default().max_message_size(limit).max_frame_size(limit);
         let url = format!("ws://{}{}", self.address, self.path);
@@ -169,8 +169,7 @@ impl Client {
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
                 Ok(stream) => {
                     let timeouts = stream
-                        .set_read_timeout(Some(CONNECT_TIMEOUT))
-                        .and_then(|()| stream.set_write_timeout(Some(CONNECT_TIMEOUT)))
+                        .set_write_timeout(Some(CONNECT_TIMEOUT))
                         .and_then(|()| stream.set_nodelay(true));
                     timeouts.map_err(|error| self.away(&error.to_string()))?;
                     return Ok(stream);
@@ -209,9 +208,7 @@ impl Connection {
             if let Some(text) = self.snapshot_that_came(context) {
                 return Ok(Some(text));
             }
-            let wait = deadline.saturating_duration_since(Instant::now()).max(LEAST_WAIT);
-            let set = self.socket.get_ref().set_read_timeout(Some(wait));
-            set.map_err(|error| error.to_string())?;
+            self.socket.get_mut().read_until(deadline);
             match self.socket.read() {
                 Ok(message) => {
                     self.last_heard = Instant::now();
