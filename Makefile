@@ -16,7 +16,7 @@ PYTHON  ?= python3
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-hikyuu soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
+.PHONY: help demo test test-hikyuu soak drift dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
     packages packages-wasm packages-test packages-bench install-hikyuu clean
 
 help: ## this list
@@ -78,9 +78,14 @@ lint: packages-test ## format and lint without changing anything
 docs: packages-test ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps
 
-soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; SOAK_RUNS, SOAK_FIRST_SEED
+soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; goes on where it was; SOAK_RUNS, SOAK_FIRST_SEED, SOAK_JOBS
 	cargo build --workspace
 	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
+
+drift: packages-test venv ## 45 minutes at the market's rate, written to docs/RELIABILITY.md; MINUTES=45
+	cargo build --release --workspace
+	MINUTES=$(or $(MINUTES),45) cargo test --release -p dataserver-tests --test suite -- \
+	    --ignored --nocapture drift::
 
 bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	cargo build --release --workspace

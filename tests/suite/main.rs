@@ -14,6 +14,7 @@ mod control;
 mod crash;
 mod dead_letter;
 mod delivery;
+mod drift;
 mod dropin;
 mod examples;
 mod faults;
