@@ -16,7 +16,7 @@ PYTHON  ?= python3
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-hikyuu soak dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
+.PHONY: help demo test test-hikyuu soak drift dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
     packages packages-wasm packages-test packages-bench install-hikyuu clean
 
 help: ## this list
@@ -29,17 +29,21 @@ demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet an
 
 test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	@rm -f $(TEST_SKIPPED)
-	cargo build --workspace
+	$(build-for-tests)
 	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) cargo test --workspace
 	@$(show-skipped)
 
 test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder of its own (root, once 3 GB)
 	@# the whole workspace, as `make test` builds it: a selection would build libraries with other features
 	@rm -f $(TEST_SKIPPED)
-	cargo build --workspace
+	$(build-for-tests)
 	TEST_SKIPS=$(TEST_SKIPS),hikyuu TEST_SKIPPED=$(TEST_SKIPPED) \
 	    cargo test --workspace --test hikyuu -- --nocapture --test-threads 2
 	@$(show-skipped)
+
+# The libraries of plugins and the program are built together with the tests: by itself, each of the two would
+# build its dependencies with other features, and wasmtime twice.
+build-for-tests := cargo build --workspace --lib --bins --tests
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
 TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root)
@@ -91,9 +95,14 @@ lint: packages-test ## format and lint without changing anything
 docs: packages-test ## the API documentation; a broken link is an error
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps
 
-soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; SOAK_RUNS, SOAK_FIRST_SEED
-	cargo build --workspace
+soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; goes on where it was; SOAK_RUNS, SOAK_FIRST_SEED, SOAK_JOBS
+	$(build-for-tests)
 	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
+
+drift: packages-test venv ## 45 minutes at the market's rate, written to docs/RELIABILITY.md; MINUTES=45
+	cargo build --release --workspace
+	MINUTES=$(or $(MINUTES),45) cargo test --release -p dataserver-tests --test suite -- \
+	    --ignored --nocapture drift::
 
 bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	cargo build --release --workspace

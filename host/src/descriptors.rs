@@ -91,7 +91,7 @@ mod tests {
             options_schema: json!({ "properties": {
                 "max_clients": { "type": "integer", "default": 1024 },
                 "max_subscribers": { "type": "integer", "default": 64 },
-                "max_memory": { "type": "integer", "default": 1 << 40 },
+                "max_memory": { "type": "integer", "default": 1_u64 << 40 },
                 "wait_subscribers": { "type": "integer", "default": 7 },
             }}),
             delivery: None,

@@ -4,6 +4,9 @@
 //! A [`Draft`] and a [`PluginCatalog`] make a pipeline that is [`Checked`],
 //! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
 //! here listens to signals, writes to stdout or ends the process.
+//!
+//! Plugin files are tried in a child process, for which a [`Helper`](crate::plugin::Helper) names the
+//! program; without one, only plugins that are [linked in](PluginCatalog::with_linked) can be used.
 
 use std::{
     io,
@@ -72,6 +75,7 @@ impl Checked {
     /// # Errors
     /// All that is wrong with the pipeline.
     pub fn new(draft: Draft, catalog: PluginCatalog) -> Result<Self, Faults> {
+        catalog.warn_of_exposed();
         let pipeline = draft.resolve(&catalog)?;
         Ok(Self { pipeline, catalog, read: None })
     }

@@ -50,6 +50,7 @@
 //! an instance holds is dropped without running `Drop` unless it was closed, and files, network
 //! and environment are there as far as the pipeline grants them.
 
+mod address;
 mod batch;
 mod context;
 mod descriptor;
@@ -62,11 +63,13 @@ pub mod native;
 mod options;
 mod sink;
 mod source;
+pub mod terminal;
 pub mod testing;
 mod transform;
 #[cfg(target_family = "wasm")]
 pub mod wasm;
 
+pub use address::shown_address;
 pub use batch::{Batch, Payload, Provenance, RecordKind, Round};
 pub use context::{Context, HostServices, Level};
 pub use descriptor::{DESCRIPTOR_SECTION, Descriptor};

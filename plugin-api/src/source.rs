@@ -87,7 +87,8 @@ pub trait Source: Sized {
     /// Ends the source: closes what it holds open. No call follows.
     ///
     /// # Errors
-    /// Logged; nothing else follows from it.
+    /// Logged. `Fatal` of a source that has come to its end by itself says that it could not give
+    /// all it was to give: what came is delivered, and then the run counts as failed (exit code 1).
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(())
     }

@@ -23,12 +23,14 @@ mod generated {
     pub mod spot;
 }
 pub mod lots;
+pub mod number;
 #[cfg(feature = "qq")]
 pub mod qq;
 #[cfg(feature = "session")]
 pub mod session;
 pub mod spot;
 pub mod stray;
+pub mod symbol;
 pub mod time;
 pub mod units;
 pub mod verify;

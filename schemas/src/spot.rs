@@ -1,7 +1,5 @@
 //! Quotes as readers see them: base units, no absent strings.
 
-use std::fmt;
-
 use flatbuffers::Vector;
 
 use crate::{
@@ -10,6 +8,8 @@ use crate::{
     time::parse_exchange_time,
     units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume, to_shares},
 };
+
+pub use crate::symbol::{Symbol, market_name};
 
 /// A checked list of quotes.
 #[derive(Clone, Copy, Default)]
@@ -188,62 +188,4 @@ impl<'a> SpotView<'a> {
 /// Whole shares of a book size in lots.
 pub fn shares(lots: f64) -> u64 {
     to_shares(lots, SHARES_PER_LOT)
-}
-
-/// A security: exchange and code, shown as `600000.SH`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Symbol<'a> {
-    /// Exchange in upper case.
-    pub market: &'a str,
-    /// Code without the exchange.
-    pub code: &'a str,
-}
-
-impl<'a> Symbol<'a> {
-    /// Reads `600000.SH`, `SH600000` or `sh600000`; with `default_market` also `600000`.
-    /// `None` when the exchange is missing or is not one of SH, SZ, BJ.
-    pub fn parse(text: &'a str, default_market: Option<&'static str>) -> Option<Self> {
-        let text = text.trim();
-        if let Some((code, market)) = text.split_once('.') {
-            return Self::checked(market_name(market)?, code);
-        }
-        match text.get(..2).and_then(market_name) {
-            Some(market) => Self::checked(market, &text[2..]),
-            None => Self::checked(default_market?, text),
-        }
-    }
-
-    fn checked(market: &'static str, code: &'a str) -> Option<Self> {
-        let is_code = !code.is_empty() && code.bytes().all(|b| b.is_ascii_alphanumeric());
-        is_code.then_some(Self { market, code })
-    }
-}
-
-/// The upper-case name of an exchange in any case; `None` when it is none of the three.
-pub fn market_name(text: &str) -> Option<&'static str> {
-    ["SH", "SZ", "BJ"].into_iter().find(|market| market.eq_ignore_ascii_case(text))
-}
-
-impl fmt::Display for Symbol<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.code, self.market)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn symbols_are_read_in_every_common_spelling() {
-        let pudong = Some(Symbol { market: "SH", code: "600000" });
-        for text in ["600000.SH", "SH600000", "sh600000", "600000.sh", " 600000.SH "] {
-            assert_eq!(Symbol::parse(text, None), pudong, "{text}");
-        }
-        assert_eq!(Symbol::parse("600000", Some("SH")), pudong);
-        for text in ["600000", "600000.XX", "SH", "", ".SH", "浦发", "60 000.SH"] {
-            assert_eq!(Symbol::parse(text, None), None, "{text}");
-        }
-        assert_eq!(pudong.map(|symbol| symbol.to_string()).as_deref(), Some("600000.SH"));
-    }
 }

@@ -33,6 +33,14 @@ impl SmallDisk {
         let _ = fs::write(self.path.join("ballast"), vec![0; size]);
     }
 
+    /// Whether so many bytes can be written there.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        let probe = self.path.join("probe");
+        let written = fs::write(&probe, vec![0; bytes]);
+        let _ = fs::remove_file(probe);
+        written.is_ok()
+    }
+
     /// Gives back what `fill` took.
     pub fn free(&self) {
         let _ = fs::remove_file(self.path.join("ballast"));

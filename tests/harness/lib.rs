@@ -5,8 +5,10 @@
 // a test that cannot get what it needs must fail loudly
 #![allow(clippy::unwrap_used)]
 
+mod clock;
 mod days;
 mod disk;
+pub mod kernel;
 mod process;
 mod proxy;
 mod python;
@@ -21,6 +23,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub use clock::HostClock;
 pub use days::{DAYS, Day};
 pub use disk::SmallDisk;
 pub use fixtures::{Need, are_complete, fixture, seed, skip};
@@ -160,6 +163,11 @@ impl Bench {
     /// Starts `dataserver run` in a folder of the folder.
     pub fn start_in(&self, name: &str) -> Host {
         Host::start(&self.path(name), &["run"])
+    }
+
+    /// Starts `dataserver run` in a folder of the folder, with more in its environment.
+    pub fn start_with(&self, name: &str, environment: &[(&str, PathBuf)]) -> Host {
+        Host::start_with(&self.path(name), &["run"], environment)
     }
 
     /// Starts `dataserver run` in the folder.

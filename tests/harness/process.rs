@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Condvar, Mutex},
     thread,
@@ -116,6 +116,14 @@ impl Stream {
 
 impl Host {
     pub(crate) fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(folder, arguments, &[])
+    }
+
+    pub(crate) fn start_with(
+        folder: &Path,
+        arguments: &[&str],
+        environment: &[(&str, PathBuf)],
+    ) -> Self {
         let mut child = Command::new(crate::program())
             .args(arguments)
             .current_dir(folder)
@@ -123,6 +131,7 @@ impl Host {
             .env("HOME", folder)
             .env_remove("RUST_LOG")
             .env_remove("DATASERVER_CONFIG")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -131,6 +140,11 @@ impl Host {
         let stdout = Stream::read(child.stdout.take().unwrap());
         let stderr = Stream::read(child.stderr.take().unwrap());
         Self { child, started: Instant::now(), stdout, stderr }
+    }
+
+    /// Its number among the system's processes.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for a text in its log.

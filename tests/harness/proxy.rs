@@ -1,6 +1,7 @@
 //! A network between host and server that can be disturbed.
 
 use std::{
+    collections::HashMap,
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -36,14 +37,23 @@ struct Shared {
 struct State {
     mode: Mode,
     listens: bool,
-    /// Both ends of every connection.
-    open: Vec<TcpStream>,
+    /// Both ends of every connection that is open, by its number.
+    open: HashMap<u64, [TcpStream; 2]>,
+    connections: u64,
+    /// Pieces that were held back, or thrown away, since the mode was set.
+    disturbed: u64,
 }
 
 impl Proxy {
     /// Starts to forward to that port on 127.0.0.1.
     pub fn start(target: u16) -> Self {
-        let state = State { mode: Mode::Forward, listens: false, open: Vec::new() };
+        let state = State {
+            mode: Mode::Forward,
+            listens: false,
+            open: HashMap::new(),
+            connections: 0,
+            disturbed: 0,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let port = server_port();
         let listener = Arc::clone(&shared);
@@ -58,9 +68,20 @@ impl Proxy {
         self.port
     }
 
-    /// Closes all connections; new ones are accepted.
-    pub fn cut(&self) {
-        self.shared.cut(&mut self.shared.lock());
+    /// Closes all connections; new ones are accepted. Gives how many there were.
+    pub fn cut(&self) -> usize {
+        self.shared.cut(&mut self.shared.lock())
+    }
+
+    /// Pieces of traffic that were held back or thrown away since the network was last told what
+    /// to do.
+    pub fn disturbed(&self) -> u64 {
+        self.shared.lock().disturbed
+    }
+
+    /// Whether somebody is connected.
+    pub fn is_used(&self) -> bool {
+        !self.shared.lock().open.is_empty()
     }
 
     /// Closes all connections and refuses new ones.
@@ -87,7 +108,9 @@ impl Proxy {
     }
 
     fn set(&self, mode: Mode) {
-        self.shared.lock().mode = mode;
+        let mut state = self.shared.lock();
+        (state.mode, state.disturbed) = (mode, 0);
+        drop(state);
         self.shared.changed.notify_all();
         // the listener waits for a connection; this one tells it to look
         let _ = TcpStream::connect(("127.0.0.1", self.port));
@@ -110,11 +133,13 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    fn cut(&self, state: &mut State) {
-        for stream in state.open.drain(..) {
+    fn cut(&self, state: &mut State) -> usize {
+        let cut = state.open.len();
+        for stream in state.open.drain().flat_map(|(_, ends)| ends) {
             let _ = stream.shutdown(Shutdown::Both);
         }
         self.changed.notify_all();
+        cut
     }
 
     /// Listens whenever the mode allows it, until the end.
@@ -153,18 +178,24 @@ impl Shared {
             let _ = stream.set_nodelay(true);
         }
         let copy = |stream: &TcpStream| stream.try_clone().unwrap();
-        self.lock().open.extend([copy(&host), copy(&server)]);
+        let mut state = self.lock();
+        state.connections += 1;
+        let number = state.connections;
+        state.open.insert(number, [copy(&host), copy(&server)]);
+        drop(state);
         let (there, back) = (Arc::clone(self), Arc::clone(self));
         let (host_copy, server_copy) = (copy(&host), copy(&server));
-        thread::spawn(move || there.pump(host_copy, server_copy, false));
-        thread::spawn(move || back.pump(server, host, true));
+        thread::spawn(move || there.pump(number, host_copy, server_copy, false));
+        thread::spawn(move || back.pump(number, server, host, true));
     }
 
     /// Copies one direction until either end closes.
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
+    fn pump(&self, number: u64, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
-            let state = self.lock();
+            let mut state = self.lock();
+            let is_disturbed = |mode| mode == Mode::Stall || answers && mode == Mode::LoseAnswers;
+            state.disturbed += u64::from(is_disturbed(state.mode));
             let state = self.changed.wait_while(state, |it| it.mode == Mode::Stall).unwrap();
             let lost = answers && state.mode == Mode::LoseAnswers;
             drop(state);
@@ -172,6 +203,7 @@ impl Shared {
                 break;
             }
         }
+        self.lock().open.remove(&number);
         for stream in [from, to] {
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -2,7 +2,8 @@
 
 usage: delivery_check.py WHAT
 
-WHAT is JSON: `input` is the joined file; `stores` has for each store's name the `reader`, a function
+WHAT is JSON: `input` is the joined file; `may_lack` has for a store symbol and time of the records that
+damage may have cost it, or made late; `stores` has for each store's name the `reader`, a function
 of delivery_stores.py, its arguments, and for a lake `is_counted`: one counting numbers all its
 batches, so that no two files can have the same numbers. Nothing but the input file and the stores is
 read; the host is not asked.
@@ -16,10 +17,14 @@ import delivery_stores
 import script
 
 
-def compare(expected: list, found: list) -> dict:
+def compare(expected: list, found: list, may_lack: set) -> dict:
     wanted, there = Counter(expected), Counter(found)
     lost, more = wanted - there, there - wanted
     behind = disordered(expected, found)
+    damaged = {it for it in lost if (it.symbol, it.time_us) in may_lack}
+    late = [(place, it) for place, it in behind if (it.symbol, it.time_us) in may_lack]
+    damaged_count = sum(lost.pop(it) for it in damaged) + len(late)
+    behind = [it for it in behind if it not in late]
     examples = [("lost", it) for it in list(lost)[:3]] + [("more", it) for it in list(more)[:3]]
     examples += [(f"behind {place}", it) for place, it in behind[:3]]
     return {
@@ -28,6 +33,7 @@ def compare(expected: list, found: list) -> dict:
         "doubled": sum(count for it, count in more.items() if it in wanted),
         "foreign": sum(count for it, count in more.items() if it not in wanted),
         "disordered": len(behind),
+        "damaged": damaged_count,
         "examples": [f"{what}: {it}" for what, it in examples],
     }
 
@@ -60,7 +66,8 @@ def main(what: str) -> None:
     for name, arguments in what["stores"].items():
         reader, is_counted = arguments.pop("reader"), arguments.pop("is_counted", False)
         found = getattr(delivery_stores, reader)(**arguments)
-        result[name] = compare(expected, list(found))
+        may_lack = {tuple(it) for it in what["may_lack"].get(name, [])}
+        result[name] = compare(expected, list(found), may_lack)
         if is_counted:
             result[name]["overlaps"] = delivery_stores.overlaps(**arguments)
     print(json.dumps({"expected": len(expected), "stores": result}))

@@ -26,20 +26,21 @@ def clickhouse(url: str, table: str) -> Iterator[Record]:
         yield record(cells[0], cells[1], cells[2:9], map(json.loads, cells[9:]))
 
 
-def redis_entries(port: int, stream: str) -> Iterator[tuple]:
+def redis_entries(port: int, is_cluster: bool, stream: str) -> Iterator[tuple]:
     """Every entry of a stream, a page at a time; ids must grow."""
     import redis
 
-    with redis.Redis(port=port, socket_timeout=60) as client:
+    kind = redis.RedisCluster if is_cluster else redis.Redis
+    with kind(host="127.0.0.1", port=port, socket_timeout=60) as client:
         last = "-"
         while page := client.xrange(stream, min=last, count=5_000):
             yield from page
             last = "(" + page[-1][0].decode()
 
 
-def redis_fields(port: int, streams: list) -> Iterator[Record]:
+def redis_fields(port: int, is_cluster: bool, streams: list) -> Iterator[Record]:
     for stream in streams:
-        for _, entry in redis_entries(port, stream):
+        for _, entry in redis_entries(port, is_cluster, stream):
             cell = {name.decode(): value.decode() for name, value in entry.items()}
             cell["volume"] = cell["vol"]
             sides = (cell[side].split(",") for side in ("bid", "bid_vol", "ask", "ask_vol"))
@@ -48,11 +49,11 @@ def redis_fields(port: int, streams: list) -> Iterator[Record]:
             yield record(cell["symbol"], shanghai_us(cell["frame"]), numbers, book)
 
 
-def redis_lists(port: int, streams: list, schema: str) -> Iterator[Record]:
+def redis_lists(port: int, is_cluster: bool, streams: list, schema: str) -> Iterator[Record]:
     """Records of entries that hold a FlatBuffer each; sizes are in lots there."""
     reader = spot_list_reader(schema)
     for stream in streams:
-        for _, entry in redis_entries(port, stream):
+        for _, entry in redis_entries(port, is_cluster, stream):
             spots = reader.GetRootAs(entry[b"payload"])
             assert spots.SpotLength() == int(entry[b"n"]), entry[b"n"]
             for place in range(spots.SpotLength()):

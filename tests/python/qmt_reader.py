@@ -200,19 +200,21 @@ def side(prices, sizes, unit):
     if None in prices or None in sizes:
         raise Refused("malformed")
     sizes = [whole(size * (unit or 1)) for size in sizes]
-    if not prices or not sizes or unit is None:
-        return prices, []
+    if not prices:
+        return [], []
+    if not sizes:
+        return prices, [0] * len(prices)
     if len(prices) != len(sizes):
         raise Refused("malformed")
-    return prices, sizes
+    return prices, sizes if unit else [0] * len(sizes)
 
 
 def quote(code, fields):
-    match = re.fullmatch(r"([0-9A-Za-z]+)\.(SH|SZ|BJ)", code.strip(), re.ASCII | re.IGNORECASE)
+    match = re.fullmatch(r"([0-9]{6})\.(SH|SZ|BJ)", code.strip(), re.ASCII | re.IGNORECASE)
     if match:
         code, market = match.group(1), match.group(2).upper()
     else:
-        match = re.fullmatch(r"(SH|SZ|BJ)([0-9A-Za-z]+)", code.strip(), re.ASCII | re.IGNORECASE)
+        match = re.fullmatch(r"(SH|SZ|BJ)\.?([0-9]{6})", code.strip(), re.ASCII | re.IGNORECASE)
         if not match:
             raise Refused("other_market")
         market, code = match.group(1).upper(), match.group(2)

@@ -45,7 +45,7 @@ def main(port: str, day: str, stream: str, form: str, shards: str, schema: str) 
 def records(port: int, stream: str, form: str, schema: str):
     """Symbol and values of every record of a stream."""
     if form == "flatbuffers":
-        for record in delivery_stores.redis_lists(port, [stream], schema):
+        for record in delivery_stores.redis_lists(port, False, [stream], schema):
             yield record.symbol, record
         return
     with redis.Redis(port=port, decode_responses=True) as client:

@@ -9,7 +9,7 @@ fn build_against(name: &str, file: &str, from: &str, to: &str) -> std::path::Pat
     let folder = build_dir().join("patched-api").join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
-    for part in ["schemas", "plugin-api", "plugins/null", "rustfmt.toml"] {
+    for part in ["schemas", "plugin-api", "plugins/null", "tests/fixtures", "rustfmt.toml"] {
         copy(&repository().join(part), &folder.join(part));
     }
     let manifest = fs::read_to_string(repository().join("Cargo.toml")).unwrap();

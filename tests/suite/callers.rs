@@ -116,7 +116,8 @@ fn connections_that_keep_their_places_without_asking_lock_nobody_out() {
     let head = format!("GET /metrics HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n");
     // silent ones, those that send a head or a body byte by byte, those that ask on and on and
     // read nothing, and those that have asked and stay
-    let kinds: [(&str, &dyn Fn(&mut TcpStream)); 5] = [
+    type Kind<'a> = (&'a str, &'a dyn Fn(&mut TcpStream));
+    let kinds: [Kind<'_>; 5] = [
         ("silent", &|_| ()),
         ("slow head", &|it| it.write_all(b"GET /hea").unwrap()),
         ("slow body", &|it| {
@@ -191,6 +192,7 @@ fn slow_reload(bench: &Bench) {
 fn reloads_that_nobody_waits_for_cost_no_threads_and_do_not_hold_up_the_end() {
     let (bench, host, port) = running("");
     slow_reload(&bench);
+    let began = Instant::now();
     let before = host.threads();
     let request = format!("POST /api/reload HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
     for _ in 0..300 {
@@ -221,20 +223,23 @@ fn reloads_that_nobody_waits_for_cost_no_threads_and_do_not_hold_up_the_end() {
     let run = host.wait();
     let took = since.elapsed();
     assert!(took < Duration::from_secs(12), "the end took {took:?}\n{}", run.stderr);
-    assert!(run.stderr.matches("not reloaded").count() <= 4, "{}", run.stderr);
+    // each takes 2 s, and no more than one at a time
+    let reloads = run.stderr.matches("not reloaded").count() as u64;
+    assert!(reloads <= 2 + began.elapsed().as_secs() / 2, "{reloads} in {:?}", began.elapsed());
 }
 
 #[test]
 fn a_reload_that_takes_longer_than_a_client_may_be_silent_is_told_as_it_went() {
     let (bench, port) = (Bench::new(&["faulty"]), free_port());
-    let keys =
-        format!("[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\ndrain_timeout = \"33s\"\n");
+    let keys = format!(
+        "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\ndrain_timeout = \"33s\"\nstuck_after = \"200ms\"\n"
+    );
     let day = "[sources.day]\nplugin = \"faulty\"\nbatches = 1000000\nrecords = 1\npace = \"50ms\"\n\
          [sinks.out]\nplugin = \"faulty\"\ninputs = [\"day\"]\n";
     let stuck = "[sinks.stuck]\nplugin = \"faulty\"\ninputs = [\"day\"]\ncall = \"write\"\nhow = \"block\"\n";
     bench.pipeline(&format!("{keys}{day}{stuck}"));
     let host = bench.start();
-    host.wait_for("the pipeline runs");
+    host.wait_for("stuck: the plugin does not return");
     // what is removed has `drain_timeout` to end
     bench.pipeline(&format!("{keys}{day}"));
     bench

@@ -20,6 +20,28 @@ fn plugins_list_shows_what_is_installed() {
 }
 
 #[test]
+fn plugins_are_those_of_the_pipeline_that_is_named_wherever_the_flag_stands() {
+    let bench = Bench::new(&["null"]);
+    bench.write("elsewhere/p.toml", "[host]\nplugins = [\"mine\"]\n");
+    std::fs::create_dir(bench.path("elsewhere/mine")).unwrap();
+    bench.install("filter", "../elsewhere/mine/libfilter.so");
+    let file = "elsewhere/p.toml";
+    let ways: [&[&str]; 3] = [
+        &["plugins", "list", "-c", file],
+        &["plugins", "-c", file, "list"],
+        &["plugins", "show", "filter", "--config", file],
+    ];
+    for way in ways {
+        let listed = bench.run(way);
+        listed.assert(0, &["filter"]);
+        assert!(!listed.stdout.contains("libnull.so"), "{}", listed.stdout);
+    }
+    bench.run(&["plugins", "list", "-c", "nowhere.toml"]).assert(78, &["nowhere.toml"]);
+    bench.write("elsewhere/p.toml", "[host\n");
+    bench.run(&["plugins", "list", "-c", file]).assert(78, &["p.toml:1:"]);
+}
+
+#[test]
 fn plugins_show_prints_options_with_types_defaults_and_help() {
     let bench = Bench::new(&["replay", "filter"]);
     let shown = bench.run(&["plugins", "show", "replay"]);
@@ -72,10 +94,29 @@ fn completions_and_help_are_there_for_every_verb() {
     for shell in ["bash", "zsh", "fish"] {
         bench.run(&["completions", shell]).assert(0, &["dataserver"]);
     }
-    for verb in ["run", "check", "plugins", "graph", "completions"] {
-        bench.run(&[verb, "-h"]).assert(0, &["Usage: dataserver"]);
+    let mut verbs = Vec::new();
+    gather_verbs(&bench, &[], &mut verbs);
+    for verb in ["run", "plugins new", "dead-letter replay", "consumers pending", "reload"] {
+        assert!(verbs.iter().any(|it| it == verb), "{verb} is missing in {verbs:?}");
     }
     bench.run(&["graf"]).assert(2, &["graph"]);
+}
+
+/// Asks for the help of every verb that the help of the one above lists, all the way down.
+fn gather_verbs(bench: &Bench, above: &[String], verbs: &mut Vec<String>) {
+    let words = above.iter().map(String::as_str).chain(["-h"]);
+    let help = bench.run(&words.collect::<Vec<_>>());
+    help.assert(0, &[format!("Usage: dataserver {}", above.join(" ")).trim_end()]);
+    verbs.extend((!above.is_empty()).then(|| above.join(" ")));
+    let Some((_, listed)) = help.stdout.split_once("Commands:\n") else { return };
+    let lines = listed.lines().take_while(|line| !line.is_empty());
+    for line in lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let verb = line.split_whitespace().next().unwrap();
+        if verb != "help" {
+            let below = above.iter().cloned().chain([verb.to_owned()]).collect::<Vec<_>>();
+            gather_verbs(bench, &below, verbs);
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! `dataserver check`
 
-use std::{io::IsTerminal, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
-use plugin_api::{Context, PluginError};
-use serde_json::json;
+use plugin_api::{Context, PluginError, terminal};
+use serde_json::{Value, json};
 
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
 use crate::{
@@ -31,6 +31,8 @@ pub struct Check {
 struct Findings {
     faults: Option<Faults>,
     warnings: Option<Faults>,
+    /// Plugin folders and files that others could change, with the reason.
+    exposed: Vec<(PathBuf, String)>,
     /// Components that could not start, with the reason.
     unready: Vec<(String, PluginError)>,
 }
@@ -40,8 +42,9 @@ impl Check {
     pub fn run(self) -> ExitCode {
         let findings = self.find();
         let printed = match self.format {
-            Format::Text => output::print(&self.text(&findings)),
-            Format::Json => output::print(&findings.json()),
+            // its colors are our own
+            Format::Text => output::print_safe(&self.text(&findings)),
+            Format::Json => output::print_json(&findings.json()),
         };
         if findings.is_fine() { printed } else { ExitCode::from(EXIT_CONFIG) }
     }
@@ -53,11 +56,14 @@ impl Check {
         };
         let catalog = PluginCatalog::of(draft.host());
         let warnings = Some(draft.warnings());
+        let exposed = catalog.exposed().to_vec();
         match draft.resolve(&catalog) {
-            Err(faults) => Findings { faults: Some(faults), warnings, unready: Vec::new() },
+            Err(faults) => {
+                Findings { faults: Some(faults), warnings, exposed, unready: Vec::new() }
+            }
             Ok(pipeline) => {
                 let unready = if self.offline { Vec::new() } else { ask(&pipeline, &catalog) };
-                Findings { faults: None, warnings, unready }
+                Findings { faults: None, warnings, exposed, unready }
             }
         }
     }
@@ -68,11 +74,16 @@ impl Check {
         for found in [&findings.faults, &findings.warnings].into_iter().flatten() {
             text += &output::rendered(found, color);
         }
+        for (path, why) in &findings.exposed {
+            text += &format!("warning: {} {why}\n", path.display());
+        }
         for (component, error) in &findings.unready {
-            text += &format!("error: {component} could not start: {error}\n");
+            let line = format!("error: {component} could not start: {error}\n");
+            text += &terminal::escaped(&line);
         }
         if findings.is_fine() {
-            text += &format!("{} is fine\n", self.file.config.display());
+            let line = format!("{} is fine\n", self.file.path().display());
+            text += &terminal::escaped(&line);
         }
         text
     }
@@ -83,17 +94,20 @@ impl Findings {
         self.faults.is_none() && self.unready.is_empty()
     }
 
-    fn json(&self) -> String {
+    fn json(&self) -> Value {
         let mut all = Vec::new();
         for found in [&self.faults, &self.warnings].into_iter().flatten() {
             all.extend(found.to_json().as_array().cloned().unwrap_or_default());
+        }
+        for (path, why) in &self.exposed {
+            all.push(json!({ "severity": "warning", "file": path, "message": why }));
         }
         for (component, error) in &self.unready {
             all.push(json!({
                 "severity": "error", "component": component, "message": error.message,
             }));
         }
-        serde_json::Value::Array(all).to_string()
+        Value::Array(all)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, ValueEnum};
 
 use super::own::Own;
-use crate::hikyuu::{Collector, Origin, QUOTATION_BUS};
+use crate::hikyuu::{Collector, Origin, QUOTATION_BUS, Surroundings};
 
 /// Arguments of `collect`.
 #[derive(Debug, Args)]
@@ -76,17 +76,18 @@ impl Collect {
         let phases = [self.phase1, self.phase2];
         let Self { server, ipc, seconds, ignore_weekend, own, .. } = self;
         let ipc = Some(ipc).filter(|ipc| !ipc.is_empty());
-        own.run("dataserver collect", &server.clone(), move |surroundings, settings| {
-            let collector = Collector {
-                server: server.clone(),
-                ipc: ipc.clone(),
-                origin: origin.clone()?,
-                seconds,
-                phases: phases.clone(),
-                ignore_weekend,
-                surroundings,
-            };
-            collector.pipeline(settings)
+        let told = Collector {
+            server: server.clone(),
+            ipc,
+            origin: origin.clone().unwrap_or_else(|_| Collector::default().origin),
+            seconds,
+            phases,
+            ignore_weekend,
+            surroundings: Surroundings::default(),
+        };
+        own.run("dataserver collect", &server, told.secrets(), move |surroundings, settings| {
+            let origin = origin.clone()?;
+            Collector { surroundings, origin, ..told.clone() }.pipeline(settings)
         })
     }
 

@@ -183,7 +183,7 @@ impl Consumers {
             }
         }
         let printed = match self.verb.common().format {
-            Format::Json => output::print(&Value::Array(rows).to_string()),
+            Format::Json => output::print_json(&Value::Array(rows)),
             Format::Table if code == ExitCode::SUCCESS || !rows.is_empty() => {
                 output::print(&table(&rows))
             }
@@ -214,7 +214,8 @@ impl Consumers {
                 Err(error) if error.message.starts_with(UNKNOWN_COMMAND))
         };
         let knowing: Vec<_> = all().filter(knows).collect();
-        let file = file.config.display();
+        let file = file.path();
+        let file = file.display();
         match knowing.as_slice() {
             [] => Err(format!("no source of {file} reads as a consumer of a group")),
             [_, _, ..] if self.verb.changes_something() => {

@@ -21,6 +21,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{self, Draft, Faults, ProcessEnvironment},
+    plugin,
     telemetry::logging::{self, LogFormat},
 };
 
@@ -96,21 +97,30 @@ enum Command {
 /// The pipeline to work on.
 #[derive(Debug, Args)]
 struct PipelineFile {
-    /// The pipeline file.
-    #[arg(
-        short,
-        long,
-        env = "DATASERVER_CONFIG",
-        default_value = "pipeline.toml",
-        value_name = "FILE"
-    )]
-    config: PathBuf,
+    /// The pipeline file. Default: `pipeline.toml` in this folder, or else
+    /// /etc/dataserver/pipeline.toml.
+    #[arg(short, long, global = true, env = "DATASERVER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 impl PipelineFile {
-    fn load(&self) -> Result<Draft, Faults> {
-        config::load(&self.config, &ProcessEnvironment)
+    /// Where it is searched when none is named; the first one that is there.
+    const PLACES: [&str; 2] = ["pipeline.toml", "/etc/dataserver/pipeline.toml"];
+
+    /// The file that is named, or else the first one that is there.
+    fn path(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| first_there(&Self::PLACES.map(PathBuf::from)))
     }
+
+    fn load(&self) -> Result<Draft, Faults> {
+        config::load(&self.path(), &ProcessEnvironment)
+    }
+}
+
+/// The first file that is there, also a link that leads nowhere; if none is, the first one.
+fn first_there(places: &[PathBuf]) -> PathBuf {
+    let there = places.iter().find(|place| place.symlink_metadata().is_ok());
+    there.or(places.first()).cloned().unwrap_or_default()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -121,6 +131,7 @@ enum Format {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    plugin::apart::this_is_the_program();
     let arguments = Arguments::parse_from(dashes::doubled(std::env::args_os()));
     logging::start(&arguments.log_level, arguments.log_format);
     match arguments.command {
@@ -149,5 +160,49 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_name_the_pipeline_file_is_the_first_one_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = ["here.toml", "etc.toml"].map(|name| folder.path().join(name));
+        assert_eq!(first_there(&places), places[0], "the one to complain of");
+        std::fs::write(&places[1], "").unwrap();
+        assert_eq!(first_there(&places), places[1]);
+        std::os::unix::fs::symlink("nowhere", &places[0]).unwrap();
+        assert_eq!(first_there(&places), places[0], "a link that leads nowhere for now");
+    }
+
+    #[test]
+    fn every_verb_that_needs_a_pipeline_takes_it_by_the_same_flag() {
+        for verb in [
+            "run",
+            "check",
+            "plugins list",
+            "plugins show x",
+            "reload",
+            "spool ls",
+            "spool verify",
+            "dead-letter ls",
+            "dead-letter show x",
+            "dead-letter replay x",
+            "consumers list",
+            "consumers lag",
+            "consumers pending",
+            "graph",
+        ] {
+            for flag in ["-c", "--config"] {
+                let words =
+                    ["dataserver"].into_iter().chain(verb.split(' ')).chain([flag, "x.toml"]);
+                let parsed = Arguments::try_parse_from(words);
+                assert!(parsed.is_ok(), "{verb} {flag}: {}", parsed.unwrap_err());
+            }
+        }
+        let parsed = Arguments::try_parse_from(["dataserver", "plugins", "-c", "x.toml", "list"]);
+        let Ok(Arguments { command: Command::Plugins(plugins), .. }) = parsed else { panic!() };
+        assert_eq!(plugins.file().path(), std::path::Path::new("x.toml"));
+        let parsed = Arguments::try_parse_from(["dataserver", "plugins", "list", "-c", "x.toml"]);
+        let Ok(Arguments { command: Command::Plugins(plugins), .. }) = parsed else { panic!() };
+        assert_eq!(plugins.file().path(), std::path::Path::new("x.toml"));
     }
 }

@@ -6,12 +6,24 @@ use std::{
 };
 
 use jiff::Timestamp;
+use plugin_api::terminal;
 
 use super::EXIT_CONFIG;
 use crate::config::Faults;
 
-/// Prints to stdout; a reader that has seen enough (`| head`) is no fault.
+/// Prints a text to stdout, safe for a terminal whatever data it holds; a reader that has seen
+/// enough (`| head`) is no fault.
 pub fn print(text: &str) -> ExitCode {
+    print_safe(&terminal::escaped(text))
+}
+
+/// Prints JSON to stdout, as [`print`] does.
+pub fn print_json(json: &serde_json::Value) -> ExitCode {
+    print_safe(&terminal::escaped_json(&json.to_string()))
+}
+
+/// Prints what may hold colors of our own, and is safe already.
+pub fn print_safe(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
     let ending = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     match write!(stdout, "{text}{ending}").and_then(|()| stdout.flush()) {
@@ -22,9 +34,14 @@ pub fn print(text: &str) -> ExitCode {
 
 /// Prints an error to stderr and gives the exit code for it.
 pub fn complain(text: &str) -> ExitCode {
-    // nothing is left to be told when stderr is gone
-    let _ = writeln!(io::stderr(), "error: {text}");
+    note(&format!("error: {text}"));
     ExitCode::FAILURE
+}
+
+/// Prints a line to stderr, safe for a terminal.
+pub fn note(text: &str) {
+    // nothing is left to be told when stderr is gone
+    let _ = writeln!(io::stderr(), "{}", terminal::escaped(text));
 }
 
 /// Prints what is wrong with a pipeline file, or looks wrong, to stderr.
@@ -47,7 +64,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// What is wrong with a pipeline file, for people.
+/// What is wrong with a pipeline file, for people; safe for a terminal.
 pub fn rendered(faults: &Faults, color: bool) -> String {
     if faults.is_empty() { String::new() } else { faults.render(color, 100) }
 }

@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{output, run};
 use crate::{
-    config::{self, Faults},
+    config::{self, Faults, Secret},
     hikyuu::{Settings, Surroundings, data_dir},
 };
 
@@ -40,11 +40,13 @@ pub struct Own {
 
 impl Own {
     /// Runs or prints what `write` makes of the surroundings and of Hikyuu's settings; `address`
-    /// names the data folder. A reload reads the settings anew.
+    /// names the data folder, and `given` are variables that the text asks for. A reload reads the
+    /// settings anew.
     pub fn run(
         self,
         command: &'static str,
         address: &str,
+        given: Vec<(&'static str, Secret)>,
         write: impl Fn(Surroundings, &Settings) -> Result<String, String> + Send + Sync + 'static,
     ) -> ExitCode {
         let name = Path::new(command);
@@ -68,7 +70,7 @@ impl Own {
         }
         run::run_read(move || {
             let (text, settings) = written()?;
-            config::load_text(&text, name, &settings.environment())
+            config::load_text(&text, name, &settings.environment().with(given.clone()))
         })
     }
 

@@ -35,7 +35,7 @@ impl Reload {
             Err(text) => return output::complain(&text),
         };
         let printed = match self.format {
-            Format::Json => output::print(&serde_json::to_string(&report).unwrap_or_default()),
+            Format::Json => output::print_json(&serde_json::json!(report)),
             Format::Text => output::print(&text(&report)),
         };
         match report.outcome {

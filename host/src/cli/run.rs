@@ -1,6 +1,6 @@
 //! `dataserver run`
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc};
 
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -78,19 +78,18 @@ fn announce(host: &Host) {
 }
 
 fn conclude(host: &Host, outcome: &Outcome) -> ExitCode {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "{}", host.summary());
+    output::note(&host.summary().to_string());
     for (component, error) in &outcome.failed {
-        let _ = writeln!(stderr, "error: {component} failed: {error}");
+        output::complain(&format!("{component} failed: {error}"));
     }
     for component in &outcome.abandoned {
-        let _ = writeln!(stderr, "error: {component} did not end in time and was left behind");
+        output::complain(&format!("{component} did not end in time and was left behind"));
     }
     if outcome.kept > 0 {
-        let _ = writeln!(stderr, "{} records wait on disk for the next start", outcome.kept);
+        output::note(&format!("{} records wait on disk for the next start", outcome.kept));
     }
     if outcome.undelivered > 0 {
-        let _ = writeln!(stderr, "error: {} records were not delivered", outcome.undelivered);
+        output::complain(&format!("{} records were not delivered", outcome.undelivered));
     }
     if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

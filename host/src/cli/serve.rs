@@ -59,7 +59,7 @@ impl Serve {
         if parquet_path.is_some() && !save {
             tracing::warn!("nothing is saved in parquet_path: add --save true");
         }
-        own.run("dataserver serve", &addr.clone(), move |surroundings, settings| {
+        own.run("dataserver serve", &addr.clone(), Vec::new(), move |surroundings, settings| {
             let service = Service {
                 addr: addr.clone(),
                 workers,

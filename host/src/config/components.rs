@@ -347,6 +347,12 @@ pub(super) fn unknown_sections(report: &mut Report, root: &Table) {
     const SECTIONS: [&str; 4] = ["host", "sources", "transforms", "sinks"];
     for entry in &root.entries {
         if !SECTIONS.contains(&entry.key.as_str()) {
+            if report.is_full() {
+                report.cover(&entry.node.span);
+                report.count_untold(1);
+                continue;
+            }
+            read::cover_unless_meant(report, entry, &SECTIONS);
             let help = suggest::help(&entry.key, "tables of a pipeline", &SECTIONS);
             report.fault(&entry.key_span, format!("unknown table `{}`", entry.key)).help(help);
         }

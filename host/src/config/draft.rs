@@ -67,14 +67,16 @@ impl Draft {
         let mut components = Vec::with_capacity(self.components.len());
         // without the right folders, each plugin would be reported as missing
         let known = if self.host.plugins_known { self.components } else { Vec::new() };
+        let mut validators = options::Validators::default();
         for mut unresolved in known {
             let carrier = unresolved.component.carrier;
             let found = find_role(&mut self.report, &unresolved, catalog);
             if found.as_ref().map(|(_, carrier)| *carrier).or(carrier) == Some(Carrier::Native) {
                 sandbox::refuse_without_sandbox(&mut self.report, &unresolved.sandbox_keys);
             }
-            if let Some((role, _)) = found {
-                resolve_component(&mut self.report, &mut unresolved, &role);
+            if let Some((role, carrier)) = found {
+                let report = &mut self.report;
+                resolve_component(report, &mut validators, &mut unresolved, &role, carrier);
             }
             components.push(unresolved.component);
         }
@@ -110,7 +112,13 @@ fn find_role(
     }
 }
 
-fn resolve_component(report: &mut Report, unresolved: &mut Unresolved, role: &Role) {
+fn resolve_component(
+    report: &mut Report,
+    validators: &mut options::Validators,
+    unresolved: &mut Unresolved,
+    role: &Role,
+    carrier: Carrier,
+) {
     unresolved.component.buffer = Buffer::of(role.delivery, unresolved.buffer);
     unresolved.component.batch = BatchSettings {
         max_records: unresolved.max_records.unwrap_or(u64::from(role.max_records)),
@@ -122,7 +130,8 @@ fn resolve_component(report: &mut Report, unresolved: &mut Unresolved, role: &Ro
             .fault(span, format!("`{name}` keeps records in order, so it cannot have `workers`"))
             .help("write 1 or leave the key out");
     }
-    unresolved.component.options = options::check(report, unresolved, &role.options_schema);
+    unresolved.component.options =
+        options::check(report, validators, unresolved, carrier, &role.options_schema);
 }
 
 impl fmt::Debug for Draft {

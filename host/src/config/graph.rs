@@ -25,6 +25,9 @@ pub(super) fn check(report: &mut Report, root: &Table, components: &[Unresolved]
     warn_of_unread(report, components);
 }
 
+/// Ids of a cycle that are told.
+const LONGEST_PATH: usize = 40;
+
 type IndexById<'a> = HashMap<&'a str, usize>;
 
 fn index_by_id<'a>(report: &mut Report, components: &'a [Unresolved]) -> IndexById<'a> {
@@ -76,6 +79,9 @@ fn check_inputs(
     let reader_id = reader.component.id.as_str();
     let mut seen = HashMap::new();
     for input in &reader.inputs {
+        if report.is_full() {
+            return;
+        }
         let written = &input.written;
         if let Some(first) = seen.insert(input.id.as_str(), &input.span) {
             report
@@ -124,6 +130,9 @@ fn readable_help(id: &str, reader: &Unresolved, components: &[Unresolved]) -> St
 fn report_cycles(report: &mut Report, components: &[Unresolved], by_id: &IndexById<'_>) {
     let mut done = vec![false; components.len()];
     for start in 0..components.len() {
+        if report.is_full() {
+            return;
+        }
         // (component, its next input): a stack of its own, since chains may be long
         let mut way = vec![(start, 0)];
         let mut on_way = HashSet::from([start]);
@@ -144,7 +153,9 @@ fn report_cycles(report: &mut Report, components: &[Unresolved], by_id: &IndexBy
             }
             if on_way.insert(found) {
                 way.push((found, 0));
-            } else if let Some(at) = way.iter().position(|(index, _)| *index == found) {
+            } else if !report.is_full()
+                && let Some(at) = way.iter().position(|(index, _)| *index == found)
+            {
                 let members: Vec<usize> = way[at..].iter().map(|(index, _)| *index).collect();
                 report_cycle(report, components, &members);
             }
@@ -163,11 +174,16 @@ fn report_cycle(report: &mut Report, components: &[Unresolved], members: &[usize
     flow.rotate_left(at);
     let id = |index: usize| components[index].component.id.as_str();
     let last = flow[flow.len() - 1];
-    let ids: Vec<&str> = flow.iter().map(|&index| id(index)).chain([id(first)]).collect();
+    let mut ids: Vec<&str> = flow.iter().map(|&index| id(index)).chain([id(first)]).collect();
+    if ids.len() > LONGEST_PATH {
+        let rest = ids.split_off(LONGEST_PATH / 2);
+        ids.push("…");
+        ids.extend(&rest[rest.len() - LONGEST_PATH / 2..]);
+    }
     let span = components[first].inputs.iter().find(|input| input.id == id(last));
     let span = span.map_or(&components[first].id_span, |input| &input.span);
     report
-        .fault(span, format!("the inputs go in a circle: {}", ids.join(" → ")))
+        .fault(span, format!("the inputs form a cycle: {}", ids.join(" → ")))
         .help("records flow from sources to sinks; take one of these inputs away");
 }
 

@@ -13,7 +13,7 @@ use super::{
     fault::Report,
     keys::Place,
     read,
-    sandbox::read_pins,
+    sandbox::{read_compile, read_pins},
     tree::{Entry, Table, Value},
 };
 
@@ -41,6 +41,7 @@ pub(super) fn read_host(
         None => Some(default_plugins(base_dir, executable_dir)),
     };
     let pins = table.get("pins").map(|entry| read_pins(report, entry)).unwrap_or_default();
+    let compile = table.get("compile").map(|entry| read_compile(report, entry));
     let data_dir = table.get("data_dir").and_then(|entry| read::text(report, entry, "\"data\""));
     let data_dir = data_dir.map_or("data", |text| text.value.as_str());
     let http = table.get("http").and_then(|entry| Some((read_address(report, entry)?, entry)));
@@ -63,6 +64,7 @@ pub(super) fn read_host(
     let settings = HostSettings {
         watch: watch.unwrap_or(true),
         pins,
+        compile: compile.unwrap_or_default(),
         data_dir: absolute(base_dir, Path::new(data_dir)),
         http: http.map(|(address, _)| address),
         token,

@@ -9,6 +9,8 @@ use plugin_api::RoleKind::{self, Sink, Source, Transform};
 pub(super) enum Place {
     /// `[host]`.
     Host,
+    /// `[host.compile]`.
+    Compile,
     /// `[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`.
     Component,
     /// `[….ID.buffer]`.
@@ -25,8 +27,9 @@ pub(super) enum Place {
 
 impl Place {
     /// All places, in the order of the reference.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Host,
+        Self::Compile,
         Self::Component,
         Self::Buffer,
         Self::Batch,
@@ -39,6 +42,7 @@ impl Place {
     pub fn name(self) -> &'static str {
         match self {
             Self::Host => "[host]",
+            Self::Compile => "`compile`",
             Self::Component => "a component",
             Self::Buffer => "`buffer`",
             Self::Batch => "`batch`",
@@ -79,19 +83,23 @@ const fn key(
     Key { place, name, form, default, kinds, doc }
 }
 
-use Place::{Batch, Buffer, Component, Grants, Host, Limits, Retry};
+use Place::{Batch, Buffer, Compile, Component, Grants, Host, Limits, Retry};
 
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
     key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
     key(Host, "pins", "table: plugin id = SHA-256 or list of them", "{}", ALL, "Files that may hold a plugin, by the SHA-256 that `dataserver plugins show ID` prints. A file with the id of a pinned plugin and another content is refused; plugins without a pin may come from any file."),
+    key(Host, "compile", "table", "", ALL, "What compiling a component may use up, in a child process of its own. Compiled code is kept, so each component is compiled once."),
     key(Host, "watch", "boolean", "true", ALL, "Whether the host reloads by itself when this file or a file in a plugin folder changes. `dataserver reload` and SIGHUP work either way."),
     key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters, checkpoints and compiled components (`cache/wasm/`) are kept. One host at a time uses it."),
-    key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, dashboard. Without it the interface is off."),
+    key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, state, reload. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
     key(Host, "allowed_hosts", "list of names", "[]", ALL, "Names, without a port, under which clients may reach the control interface. IP addresses and `localhost` are always allowed; a request under another name is refused, so that no web page can reach the interface by pointing a name of its own at this machine."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
     key(Host, "stuck_after", "duration", "\"30s\"", ALL, "A call into a plugin that takes longer is reported as stuck."),
+
+    key(Compile, "memory", "size", "\"2GiB\"", ALL, "Memory, `256MiB` to `64GiB`. A component that takes more is refused, with its file named."),
+    key(Compile, "time", "duration", "\"60s\"", ALL, "Longest time, `1s` to `1h`. A component that takes longer is refused, with its file named."),
 
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
@@ -119,7 +127,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Limits, "deadline", "duration", "\"1s\"", ALL, "Longest time of one call, also while it waits for something outside; at least `10ms`. A source that waits for records has the time of its wait on top; opening and closing an instance, and a question of `dataserver check`, have at least `10s`. A call that takes longer ends, and with it the instance."),
 
     key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call by HTTP or HTTPS, as `host` or `host:port`; without a port, those of the scheme. There are no other sockets."),
-    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing, and is refused where `data_dir`, plugins or this file are."),
+    key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing, and is refused where `data_dir`, plugins, this file, the program, `$CREDENTIALS_DIRECTORY`, the folder for temporary files or the cache of compiled components are, and in `/proc`, `/sys` and `/dev`."),
     key(Grants, "env", "list of names", "[]", ALL, "Variables of the environment that it may read. Their values are covered in what the plugin logs."),
     key(Grants, "state", "boolean", "false", ALL, "Whether it has a folder of its own that outlives restarts: `data_dir/state/ID`."),
 ];
@@ -132,6 +140,15 @@ pub(super) fn of(place: Place) -> impl Iterator<Item = &'static Key> {
 /// Names of the keys that a component of that kind takes there.
 pub(super) fn names(place: Place, kind: RoleKind) -> Vec<&'static str> {
     of(place).filter(|key| key.kinds.contains(&kind)).map(|key| key.name).collect()
+}
+
+/// Whether the word stands for something in every pipeline, so that it tells no secret.
+pub(super) fn is_word(word: &str) -> bool {
+    const WORDS: [&str; 7] =
+        ["host", "sources", "transforms", "sinks", "source", "transform", "sink"];
+    WORDS.contains(&word)
+        || matches!(word, "true" | "false" | "string" | "table" | "list" | "integer")
+        || KEYS.iter().any(|key| key.name == word)
 }
 
 /// The key of that name there.

@@ -1,6 +1,6 @@
 //! Reads a file as far as that goes without plugins.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use plugin_api::RoleKind;
 
@@ -8,7 +8,7 @@ use super::{
     Draft, Environment, Faults,
     components::{self, read_kind, unknown_sections},
     fault::Report,
-    file, graph, host, mask, read, sandbox, substitute, tree,
+    file, granted, graph, host, read, substitute, tree,
 };
 
 /// Reads a pipeline from a file.
@@ -26,8 +26,7 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Draft, Faults>
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let mut report = Report::new(path, text.into());
+        let mut report = Report::new(path, &String::from_utf8_lossy(error.as_bytes()));
         report
             .fault(&(valid..valid), "the file is not valid UTF-8 from here on")
             .help("save it as UTF-8, without GBK or UTF-16");
@@ -45,9 +44,9 @@ pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Resu
     let absolute = host::absolute(&working_dir, file);
     let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
 
-    let mut report = Report::new(file, text.into());
+    let mut report = Report::new(file, text);
     let mut root = tree::parse(text, &mut report);
-    report.mask(Arc::from(mask::mask(text, &root)));
+    report.cover_secrets_of(&root);
     substitute::fill_table(&mut root, environment, &mut report);
 
     unknown_sections(&mut report, &root);
@@ -58,12 +57,13 @@ pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Resu
         .into_iter()
         .flat_map(|kind| read_kind(&mut report, &root, kind))
         .collect();
-    let granted: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
+    let folders: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
         .into_iter()
         .flat_map(|kind| components::tables(&root, kind))
-        .flat_map(|component| sandbox::granted(component, &base_dir))
+        .flat_map(|component| granted::granted(component, &base_dir))
         .collect();
-    sandbox::check_granted(&mut report, &granted, &host.settings, &absolute);
+    let kept = granted::Kept::of(&host.settings, &absolute, environment);
+    granted::check(&mut report, &folders, &kept);
     graph::check(&mut report, &root, &components);
     if report.is_partial() {
         return Err(report.finish().0);

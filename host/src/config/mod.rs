@@ -9,6 +9,7 @@ mod components;
 mod draft;
 mod fault;
 mod file;
+mod granted;
 mod graph;
 mod host;
 mod keys;
@@ -34,9 +35,11 @@ use plugin_api::{Delivery, Role, RoleKind};
 pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub(crate) use file::read as read_file;
+pub(crate) use granted::user_cache_folder;
 pub use load::{load, load_text};
+pub use mask::{Secrets, holds_secret, is_secret_name};
 pub use reference::reference_markdown;
-pub use sandbox::{Access, Grants, Limits, Pins};
+pub use sandbox::{Access, Compile, Grants, Limits, Pins};
 pub use substitute::{Environment, ProcessEnvironment};
 pub use suggest::closest;
 
@@ -60,6 +63,8 @@ pub struct HostSettings {
     pub plugins: Vec<PathBuf>,
     /// Files that may hold a plugin.
     pub pins: Pins,
+    /// What compiling a component may use up.
+    pub compile: Compile,
     /// Whether the host reloads by itself when the pipeline file or a plugin file changes. Default
     /// true.
     pub watch: bool,
@@ -89,7 +94,7 @@ impl fmt::Debug for Secret {
 }
 
 /// How a plugin is packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// A native library.
     Native,

@@ -1,12 +1,13 @@
 //! Options of a component against the schema that its plugin declares.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use jsonschema::{ValidationError, Validator, paths::LocationSegment};
 use plugin_api::{RoleKind, parse_byte_size, parse_duration};
 use serde_json::{Map, Value as Json};
 
 use super::{
+    Carrier, Component,
     components::Unresolved,
     fault::Report,
     options_text,
@@ -23,10 +24,25 @@ pub(super) struct Subject<'a> {
     pub schema: &'a Json,
 }
 
+/// Validators that were made, by plugin and role: a schema takes longer to read than options.
+#[derive(Default)]
+pub(super) struct Validators(HashMap<(String, RoleKind, Carrier), Built>);
+
+type Built = Result<Validator, Box<ValidationError<'static>>>;
+
+impl Validators {
+    fn get(&mut self, component: &Component, carrier: Carrier, schema: &Json) -> &Built {
+        let key = (component.plugin.clone(), component.kind, carrier);
+        self.0.entry(key).or_insert_with(|| build(schema))
+    }
+}
+
 /// Checks the options and gives them as JSON; what is wrong is reported.
 pub(super) fn check(
     report: &mut Report,
+    validators: &mut Validators,
     unresolved: &Unresolved,
+    carrier: Carrier,
     schema: &Json,
 ) -> Map<String, Json> {
     let options = table_to_json(&unresolved.options);
@@ -43,10 +59,14 @@ pub(super) fn check(
         options: &unresolved.options,
         schema,
     };
-    match build(schema) {
+    match validators.get(&unresolved.component, carrier, schema) {
         Ok(validator) => {
             let instance = Json::Object(options);
             for error in validator.iter_errors(&instance) {
+                if report.is_full() {
+                    report.count_untold(1);
+                    continue;
+                }
                 report_error(report, &subject, &error);
             }
             match instance {
@@ -64,7 +84,7 @@ pub(super) fn check(
     }
 }
 
-fn build(schema: &Json) -> Result<Validator, Box<ValidationError<'static>>> {
+fn build(schema: &Json) -> Built {
     jsonschema::options()
         .with_format("duration", |text: &str| parse_duration(text).is_ok())
         .with_format("size", |text: &str| parse_byte_size(text).is_ok())

@@ -24,13 +24,23 @@ pub(super) fn report_found(
     match error.kind() {
         Kind::Required { property } => missing(report, subject, found, schema, property),
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            cover_unknown(report, found, schema);
             for key in unexpected {
+                if report.is_full() {
+                    report.count_untold(1);
+                    continue;
+                }
                 unknown(report, subject, found, schema, key);
             }
         }
         // how the schema crate says that a schema without properties allows no key
         Kind::FalseSchema if error.schema_path().as_str().ends_with("Properties") => {
+            cover_unknown(report, found, schema);
             for entry in found.table.map_or(&[][..], |table| &table.entries) {
+                if report.is_full() {
+                    report.count_untold(1);
+                    continue;
+                }
                 unknown(report, subject, found, schema, &entry.key);
             }
         }
@@ -97,6 +107,22 @@ fn missing(
         help.push_str(&format!(": {line}"));
     }
     report.fault(&found.span, message).help(help);
+}
+
+/// Covers what options hold that the plugin does not know.
+fn cover_unknown(report: &mut Report, found: &Found<'_>, schema: &Json) {
+    let none = serde_json::Map::new();
+    let known = schema["properties"].as_object().unwrap_or(&none);
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let entries = found.table.map_or(&[][..], |table| &table.entries).iter();
+    for (at, entry) in entries.filter(|entry| !known.contains_key(&entry.key)).enumerate() {
+        // of so many keys none was meant
+        if at < names.len() + 100 {
+            read::cover_unless_meant(report, entry, &names);
+        } else {
+            report.cover(&entry.node.span);
+        }
+    }
 }
 
 fn unknown(

@@ -7,6 +7,7 @@ use plugin_api::{RoleKind, parse_byte_size, parse_duration};
 use super::{
     fault::Report,
     keys::{self, Place},
+    mask::is_secret_name,
     suggest,
     tree::{Entry, Node, Table, Text, Value},
 };
@@ -39,11 +40,27 @@ pub(super) fn in_brackets(report: &Report, node: &Node) -> Option<String> {
 pub(super) fn unknown_keys(report: &mut Report, table: &Table, place: Place, kind: RoleKind) {
     for entry in &table.entries {
         let key = entry.key.as_str();
-        if keys::find(place, key).is_none() {
-            let message = format!("unknown key `{key}` in {}", place.name());
-            let help = suggest::help(key, "keys that are known here", &keys::names(place, kind));
-            report.fault(&entry.key_span, message).help(help);
+        if keys::find(place, key).is_some() {
+            continue;
         }
+        let names = keys::names(place, kind);
+        if report.is_full() {
+            report.cover(&entry.node.span);
+            report.count_untold(1);
+            continue;
+        }
+        cover_unless_meant(report, entry, &names);
+        let message = format!("unknown key `{key}` in {}", place.name());
+        let help = suggest::help(key, "keys that are known here", &names);
+        report.fault(&entry.key_span, message).help(help);
+    }
+}
+
+/// Covers what a key holds that nobody knows, unless a key was meant that holds no secret.
+pub(super) fn cover_unless_meant(report: &mut Report, entry: &Entry, known: &[&str]) {
+    let meant = suggest::closest(&entry.key, known.iter().copied());
+    if meant.is_none_or(is_secret_name) {
+        report.cover(&entry.node.span);
     }
 }
 

@@ -38,6 +38,7 @@ fn kinds(key: &Key) -> String {
 fn title(place: Place) -> &'static str {
     match place {
         Place::Host => "`[host]`",
+        Place::Compile => "`[host.compile]`",
         Place::Component => "`[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`",
         Place::Buffer => "`[sinks.ID.buffer]`, `[transforms.ID.buffer]`",
         Place::Batch => "`[sinks.ID.batch]`",
@@ -50,6 +51,7 @@ fn title(place: Place) -> &'static str {
 fn introduction(place: Place) -> &'static str {
     match place {
         Place::Host => "What concerns the whole process. All keys may be left out.",
+        Place::Compile => "What compiling a component may use up.",
         Place::Component => {
             "A component. Its ID is free: a-z, 0-9, `_` and `-`, unique over all three kinds. \
              All keys that are not listed here are options of the plugin."

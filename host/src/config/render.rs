@@ -7,7 +7,9 @@ use miette::{
     SourceCode, SourceSpan, SpanContents, ThemeCharacters, ThemeStyles,
 };
 
-use super::fault::{Diagnostic, Faults, Label, Severity, position};
+use plugin_api::terminal::escaped;
+
+use super::fault::{Diagnostic, Faults, Label, Severity};
 
 /// Width of texts where none is known, in columns.
 pub(super) const DEFAULT_WIDTH: usize = 100;
@@ -19,48 +21,63 @@ impl Faults {
     /// beginning with `FILE:LINE:COLUMN:` as editors and logs want it.
     pub fn render(&self, color: bool, width: usize) -> String {
         let one = |diagnostic| {
-            if color { self.draw(diagnostic, width) } else { self.write_plain(diagnostic) }
+            let draws = color && self.is_drawable(diagnostic);
+            if draws { self.draw(diagnostic, width) } else { self.write_plain(diagnostic) }
         };
-        self.diagnostics.iter().map(one).collect::<Vec<_>>().join("\n")
+        let mut all: Vec<_> = self.diagnostics.iter().map(one).collect();
+        all.extend(self.more_text().map(|text| format!("{}: {text}\n", escaped(&self.file))));
+        all.join("\n")
     }
 
     fn write_plain(&self, diagnostic: &Diagnostic) -> String {
-        let mut out = self.file.clone();
+        let mut out = escaped(&self.file).into_owned();
         if let Some(label) = diagnostic.labels.first() {
             let (line, column) = self.position(label.span.start);
             out.push_str(&format!(":{line}:{column}"));
         }
-        out.push_str(&format!(": {}: {}\n", diagnostic.severity.as_str(), diagnostic.message));
+        let message = escaped(&diagnostic.message);
+        out.push_str(&format!(": {}: {message}\n", diagnostic.severity.as_str()));
         for label in &diagnostic.labels {
             self.write_line(&mut out, label);
         }
         if let Some(help) = &diagnostic.help {
-            out.push_str(&format!("  help: {help}\n"));
+            out.push_str(&format!("  help: {}\n", escaped(help)));
         }
         out
     }
 
-    /// The line of a label with a marker below.
+    /// The line of a label with a marker below, cut around it when long.
     fn write_line(&self, out: &mut String, label: &Label) {
-        let line = self.line_of(label.span.start);
-        let text = self.text[line.clone()].trim_end_matches('\r');
-        let number = self.position(label.span.start).0;
+        let index = self.line_at(label.span.start);
+        let line = self.line(index);
+        let text = self.text[line.clone()].trim_end_matches(['\n', '\r']);
         let start = label.span.start.clamp(line.start, line.start + text.len()) - line.start;
         let end = label.span.end.clamp(line.start + start, line.start + text.len()) - line.start;
         let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
-        let marker = "^".repeat(columns(part(start..end)).max(1));
-        let indent: String = part(0..start).chars().map(blank).collect();
-        let note = if label.text.is_empty() { String::new() } else { format!(" {}", label.text) };
+        let marked = cut(part(start..end).chars(), WIDEST);
+        let room = WIDEST.saturating_sub(columns(&marked));
+        let before = cut(part(0..start).chars().rev(), room.min(MOST_BEFORE));
+        let before: String = before.chars().rev().collect();
+        let after = cut(part(end..text.len()).chars(), room.saturating_sub(columns(&before)));
+        let marker = "^".repeat(columns(&marked).max(1));
+        let indent: String = before.chars().map(blank).collect();
+        let note = if label.text.is_empty() { "" } else { " " };
+        let shown = format!("{before}{marked}{after}").replace('\u{feff}', "");
         // writing to a string cannot fail
-        let _ = writeln!(out, "{number:>5} | {}", text.replace('\u{feff}', ""));
-        let _ = writeln!(out, "      | {indent}{marker}{note}");
+        let _ = writeln!(out, "{:>5} | {shown}", index + 1);
+        let _ = writeln!(out, "      | {indent}{marker}{note}{}", escaped(&label.text));
     }
 
-    fn line_of(&self, offset: usize) -> std::ops::Range<usize> {
-        let offset = self.text.floor_char_boundary(offset);
-        let start = self.text[..offset].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = self.text[offset..].find('\n').map_or(self.text.len(), |at| offset + at);
-        start..end
+    /// Whether no line that would be drawn is longer than a screen.
+    fn is_drawable(&self, diagnostic: &Diagnostic) -> bool {
+        let mut lines = diagnostic.labels.iter().flat_map(|label| {
+            let index = self.line_at(label.span.start);
+            index.saturating_sub(1)..=index + 1
+        });
+        lines.all(|index| {
+            let line = self.line(index);
+            line.len() <= WIDEST || self.text[line].chars().take(WIDEST + 1).count() <= WIDEST
+        })
     }
 
     fn draw(&self, diagnostic: &Diagnostic, width: usize) -> String {
@@ -79,14 +96,36 @@ impl Faults {
     }
 }
 
+/// Longest part of a line that is shown, in columns, and how much of it stands before the marker.
+const WIDEST: usize = 200;
+const MOST_BEFORE: usize = 80;
+
+/// The first characters that take no more columns; `…` stands for the rest.
+fn cut(chars: impl Iterator<Item = char>, widest: usize) -> String {
+    let (mut out, mut taken) = (String::new(), 0);
+    for c in chars {
+        taken += width_of(c);
+        if taken > widest {
+            out.push('…');
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// What stands above a marker: as wide as the character, tabs as they are.
 fn blank(c: char) -> String {
-    if c == '\t' { "\t".to_owned() } else { " ".repeat(columns(c.encode_utf8(&mut [0; 4]))) }
+    if c == '\t' { "\t".to_owned() } else { " ".repeat(width_of(c)) }
 }
 
 /// Columns of a terminal that a text takes; Chinese characters take two.
 fn columns(text: &str) -> usize {
-    text.chars().map(|c| usize::from(c != '\u{feff}') + usize::from(is_wide(c))).sum()
+    text.chars().map(width_of).sum()
+}
+
+fn width_of(c: char) -> usize {
+    usize::from(c != '\u{feff}') + usize::from(is_wide(c))
 }
 
 fn is_wide(c: char) -> bool {
@@ -105,9 +144,9 @@ struct Drawing<'a> {
 impl std::fmt::Display for Drawing<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.diagnostic.labels.is_empty() {
-            write!(f, "{}: ", self.faults.file)?;
+            write!(f, "{}: ", escaped(&self.faults.file))?;
         }
-        f.write_str(&self.diagnostic.message)
+        f.write_str(&escaped(&self.diagnostic.message))
     }
 }
 
@@ -122,7 +161,8 @@ impl miette::Diagnostic for Drawing<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+        let help = self.diagnostic.help.as_ref()?;
+        Some(Box::new(escaped(help)))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -131,8 +171,12 @@ impl miette::Diagnostic for Drawing<'_> {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let labels = self.diagnostic.labels.iter().enumerate().map(|(index, label)| {
-            let text = Some(label.text.clone()).filter(|text| !text.is_empty());
-            let span = (label.span.start, label.span.len());
+            let text = Some(escaped(&label.text).into_owned()).filter(|text| !text.is_empty());
+            // of a value that goes over lines, the first one
+            let line = self.faults.line(self.faults.line_at(label.span.start));
+            let line_end = line.start + self.faults.text[line].trim_end_matches(['\n', '\r']).len();
+            let end = label.span.end.min(line_end.max(label.span.start));
+            let span = (label.span.start, end - label.span.start);
             if index == 0 {
                 LabeledSpan::new_primary_with_span(text, span)
             } else {
@@ -143,7 +187,8 @@ impl miette::Diagnostic for Drawing<'_> {
     }
 }
 
-/// Counts columns in characters, as the plain form does; the library counts bytes.
+/// Finds lines by their index and counts columns in characters, as the plain form does; the library
+/// would go through the whole text for each, and count bytes.
 impl SourceCode for Drawing<'_> {
     fn read_span<'a>(
         &'a self,
@@ -151,20 +196,31 @@ impl SourceCode for Drawing<'_> {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let text: &str = &self.faults.text;
-        let contents = text.read_span(span, lines_before, lines_after)?;
-        // 0 where whole lines were asked for
-        let column = match contents.column() {
-            0 => 0,
-            _ => position(text, contents.span().offset()).1 - 1,
+        let Faults { text, file, .. } = self.faults;
+        let end = span.offset() + span.len();
+        if end > text.len() {
+            return Err(MietteError::OutOfBounds);
+        }
+        let first = self.faults.line_at(span.offset());
+        // an end of a line belongs to the line
+        let last = self.faults.line_at(if span.is_empty() { end } else { end - 1 });
+        let (start, line, column) = match lines_before {
+            0 => (span.offset(), first, self.faults.position(span.offset()).1 - 1),
+            _ => {
+                let line = first.saturating_sub(lines_before);
+                (self.faults.line(line).start, line, 0)
+            }
         };
+        let end = if lines_after == 0 { end } else { self.faults.line(last + lines_after).end };
+        let data = &text.as_bytes()[start..end.max(start)];
+        let count = last + lines_after + 1 - line;
         Ok(Box::new(MietteSpanContents::new_named(
-            self.faults.file.clone(),
-            contents.data(),
-            *contents.span(),
-            contents.line(),
+            escaped(file).into_owned(),
+            data,
+            (start, data.len()).into(),
+            line,
             column,
-            contents.line_count(),
+            count,
         )))
     }
 }

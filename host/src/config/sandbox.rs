@@ -1,16 +1,12 @@
-//! `limits`, `grants` and `[host.pins]`: what confines a plugin that is not trusted.
+//! `limits`, `grants`, `[host.compile]` and `[host.pins]`: what confines a plugin that is not trusted.
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
+
+use plugin_api::RoleKind;
 
 use super::{
-    HostSettings,
     fault::Report,
-    host::absolute,
+    keys::Place,
     read,
     tree::{Entry, Table, Value},
 };
@@ -34,6 +30,29 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { memory: 64 << 20, deadline: Duration::from_secs(1) }
+    }
+}
+
+/// `[host.compile]`: what compiling one component may use up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compile {
+    /// Bytes of memory. Default 2GiB, from 256MiB to 64GiB.
+    pub memory: u64,
+    /// Longest time. Default 60s, from 1s to 1h.
+    pub time: Duration,
+}
+
+impl Compile {
+    /// Less does not hold the compiler itself.
+    const LEAST_MEMORY: u64 = 256 << 20;
+    const MOST_MEMORY: u64 = 64 << 30;
+    const LEAST_TIME: Duration = Duration::from_secs(1);
+    const MOST_TIME: Duration = Duration::from_secs(3600);
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self { memory: 2 << 30, time: Duration::from_secs(60) }
     }
 }
 
@@ -98,6 +117,35 @@ pub(super) fn read_limits(report: &mut Report, table: &Table) -> Limits {
     limits
 }
 
+/// Reads `compile` of `[host]`.
+pub(super) fn read_compile(report: &mut Report, entry: &Entry) -> Compile {
+    let mut compile = Compile::default();
+    let Some(table) = read::table(report, entry) else { return compile };
+    read::unknown_keys(report, table, Place::Compile, RoleKind::Source);
+    if let Some(entry) = table.get("memory")
+        && let Some(memory) = read::byte_size(report, entry)
+    {
+        if (Compile::LEAST_MEMORY..=Compile::MOST_MEMORY).contains(&memory) {
+            compile.memory = memory;
+        } else {
+            let message = format!("`memory` is out of range: {}", report.written(&entry.node.span));
+            let help = "compiling has from 256MiB to 64GiB; 2GiB suits most";
+            report.fault(&entry.node.span, message).help(help);
+        }
+    }
+    let time = table.get("time");
+    if let Some(time) = time.and_then(|entry| read::duration(report, entry, Compile::LEAST_TIME)) {
+        compile.time = time;
+    }
+    if compile.time > Compile::MOST_TIME
+        && let Some(entry) = time
+    {
+        let message = format!("`time` is too long: {}", report.written(&entry.node.span));
+        report.fault(&entry.node.span, message).help("the longest is 1h; 1m suits most");
+    }
+    compile
+}
+
 /// Reads `grants`.
 pub(super) fn read_grants(report: &mut Report, table: &Table) -> Grants {
     let http = table.get("http").map(|entry| read_hosts(report, entry)).unwrap_or_default();
@@ -126,74 +174,6 @@ fn read_hosts(report: &mut Report, entry: &Entry) -> Vec<String> {
         report.fault(&node.span, message).help(help);
     }
     hosts
-}
-
-/// A folder that a component may use, and where that stands.
-pub(super) struct Granted {
-    /// As it is on the disk, as far as it is there; absolute.
-    pub folder: PathBuf,
-    /// What the plugin may do there.
-    pub access: Access,
-    /// Where it stands.
-    pub span: Range<usize>,
-}
-
-/// The folders that a component's table grants.
-pub(super) fn granted(component: &Table, base_dir: &Path) -> Vec<Granted> {
-    let table = |entry: &Entry| match &entry.node.value {
-        Value::Table(table) => Some(table.clone()),
-        _ => None,
-    };
-    let grants = component.get("grants").and_then(&table);
-    let dirs = grants.and_then(|grants| grants.get("dirs").and_then(&table));
-    let granted = |entry: &Entry| Granted {
-        folder: real(&absolute(base_dir, Path::new(&entry.key))),
-        access: match &entry.node.value {
-            Value::Text(text) if text.value == "write" => Access::Write,
-            _ => Access::Read,
-        },
-        span: entry.key_span.clone(),
-    };
-    dirs.iter().flat_map(|dirs| &dirs.entries).map(granted).collect()
-}
-
-/// Reports folders that a plugin must not write into: it would write what the host trusts, or
-/// decide where another grant leads.
-pub(super) fn check_granted(
-    report: &mut Report,
-    granted: &[Granted],
-    host: &HostSettings,
-    file: &Path,
-) {
-    let kept = [("`data_dir`", &host.data_dir)].into_iter();
-    let kept = kept.chain(host.plugins.iter().map(|folder| ("a plugin folder", folder)));
-    let kept: Vec<_> = kept.map(|(name, path)| (name, real(path))).collect();
-    for grant in granted.iter().filter(|grant| grant.access == Access::Write) {
-        let overlaps =
-            |path: &Path| path.starts_with(&grant.folder) || grant.folder.starts_with(path);
-        let trusted = kept.iter().find(|(_, path)| overlaps(path)).map(|(name, _)| *name);
-        let trusted = trusted.or(real(file).starts_with(&grant.folder).then_some("this file"));
-        let is_within =
-            |it: &&Granted| it.folder != grant.folder && it.folder.starts_with(&grant.folder);
-        if let Some(name) = trusted {
-            let message = format!("a plugin in a sandbox must not write where {name} is");
-            let help = "grant a folder of its own beside it, or `grants.state = true`";
-            report.fault(&grant.span, message).help(help);
-        } else if granted.iter().any(|it| is_within(&it)) {
-            let message = "another grant lies within this folder, and what writes here could \
-                           lead it elsewhere";
-            report.fault(&grant.span, message).help("grant folders beside each other");
-        }
-    }
-}
-
-/// Without symbolic links, as far as the path is there.
-fn real(path: &Path) -> PathBuf {
-    let known = path.ancestors().find_map(|it| Some((it, it.canonicalize().ok()?)));
-    match known.and_then(|(known, real)| Some(real.join(path.strip_prefix(known).ok()?))) {
-        Some(real) => real,
-        None => path.to_owned(),
-    }
 }
 
 /// Reads `[host.pins]`.

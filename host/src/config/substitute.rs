@@ -133,7 +133,8 @@ impl Filling<'_> {
         let (name, default) =
             inner.split_once(":-").map_or((inner, None), |(name, text)| (name, Some(text)));
         if !is_variable_name(name) {
-            self.fail(reference, &format!("`{reference}` is no variable"), SYNTAX);
+            let shown = self.shown(reference);
+            self.fail(reference, &format!("{shown} is no variable"), SYNTAX);
             return String::new();
         }
         self.filled = true;
@@ -157,7 +158,8 @@ impl Filling<'_> {
     fn credential(&mut self, reference: &str, name: &str) -> String {
         let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
         if name.is_empty() || !name.chars().all(plain) || matches!(name, "." | "..") {
-            let message = format!("`{reference}` names no file of $CREDENTIALS_DIRECTORY");
+            let shown = self.shown(reference);
+            let message = format!("{shown} names no file of $CREDENTIALS_DIRECTORY");
             self.fail(reference, &message, "give the name of a file without any folder");
             return String::new();
         }
@@ -171,6 +173,15 @@ impl Filling<'_> {
                 self.fail(reference, &format!("no secret \"{name}\""), &reason);
                 String::new()
             }
+        }
+    }
+
+    /// The reference, unless it stands where secrets do: then it may be one that has a `$`.
+    fn shown(&self, reference: &str) -> String {
+        let at = self.report.find(self.span, reference);
+        match self.report.written(&at) {
+            written if written == reference => format!("`{reference}`"),
+            _ => "what follows `$`".to_owned(),
         }
     }
 

@@ -1,10 +1,21 @@
 //! Names that were probably meant.
 
+/// Longer names are not compared, nor is one compared with more names than this.
+const LONGEST: usize = 100;
+const MOST_COMPARED: usize = 1_000;
+/// Names that a help lists.
+const MOST_LISTED: usize = 40;
+
 /// The closest of the allowed names, when one is close enough to be meant.
 pub fn closest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let farthest = (name.chars().count() / 3).max(1);
     allowed
         .into_iter()
+        .take(MOST_COMPARED)
+        .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= farthest)
         .min_by_key(|(distance, _)| *distance)
@@ -31,9 +42,14 @@ pub(super) fn help(name: &str, what: &str, allowed: &[&str]) -> String {
     }
 }
 
-/// The names, each in backquotes.
+/// The names, each in backquotes; of very many the first.
 pub(super) fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let listed = names.iter().take(MOST_LISTED).map(|name| format!("`{name}`"));
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(MOST_LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
 }
 
 #[cfg(test)]

@@ -103,6 +103,10 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Table {
     let mut repeated_table = 0..0;
     for error in errors {
         report.set_partial();
+        if report.is_full() {
+            report.count_untold(1);
+            continue;
+        }
         let span = error.span().unwrap_or(0..0);
         // one report stands for all keys of a table that is given twice
         let repeated = error.message().contains("duplicate key");

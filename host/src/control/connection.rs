@@ -85,8 +85,13 @@ async fn answer(request: Request<Incoming>, place: &Place, desk: &Desk) -> io::R
 }
 
 async fn work(request: Request<Body>, place: &Place, desk: &Desk) -> Response {
-    if place.work(request.uri().path() == super::HEALTH).is_err() {
+    let is_about_health = request.uri().path() == super::HEALTH;
+    if place.work(is_about_health).is_err() {
         return Refused::busy().into();
+    }
+    if !is_about_health {
+        // one that asks on and on takes turns with the others
+        tokio::task::yield_now().await;
     }
     match desk.router.call(request).await {
         Ok(answer) => answer,

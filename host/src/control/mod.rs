@@ -7,6 +7,7 @@ mod connection;
 mod dead_letter;
 mod places;
 mod reload;
+mod spool;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -119,6 +120,7 @@ fn router(reloader: &Arc<Reloader>, bell: Bell, token: Option<Secret>) -> Router
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
         .merge(reload::routes(reloader, bell))
+        .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };
@@ -208,13 +210,18 @@ async fn pipeline(State(topology): State<Arc<Topology>>) -> Json<Value> {
 }
 
 fn describe(status: &telemetry::ComponentStatus) -> Value {
-    json!({
+    let mut component = json!({
         "id": status.id,
         "kind": status.kind.as_str(),
         "plugin": status.plugin,
         "state": status.state().as_str(),
         "last_error": status.last_error(),
-    })
+    });
+    let damage = status.damage();
+    if damage.places > 0 {
+        component["damage"] = json!(damage);
+    }
+    component
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ fn a_replay_takes_out_what_was_delivered_and_nothing_else() {
     desk.letters.write("a row", b"600000,x").unwrap();
     desk.clock.set_us(DAY_US);
     desk.letters.write_batch("bad price", &batch(2)).unwrap();
-    let mut file = OpenOptions::new().append(true).open(desk.path("1970-01-02.jsonl")).unwrap();
+    let mut file = fs::OpenOptions::new().append(true).open(desk.path("1970-01-02.jsonl")).unwrap();
     file.write_all(b"{\"time\":\"no letter\n").unwrap();
     desk.letters.write_batch("bad price", &batch(3)).unwrap();
     let survey = Survey::of(desk.letters.store()).unwrap();

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use plugin_api::schemas::time::parse_time_of_day;
 
 use super::{
-    QMT_TOKEN, QUOTATION_BUS, Settings, Surroundings,
+    PROXY, QMT_CONNECT, QMT_TOKEN, QQ_URL, QUOTATION_BUS, Settings, Surroundings,
     text::{self, Text, quoted},
 };
+use crate::config::{Secret, holds_secret};
 
 /// Longest pause between two rounds, in seconds: what the source takes.
 const LONGEST_PAUSE: u64 = 3_600;
@@ -73,6 +74,17 @@ impl Default for Collector {
 }
 
 impl Collector {
+    /// The variables that its text asks for and their values.
+    pub fn secrets(&self) -> Vec<(&'static str, Secret)> {
+        let given = match &self.origin {
+            Origin::Qq { url, proxy, .. } => vec![(QQ_URL, url.as_ref()), (PROXY, proxy.as_ref())],
+            Origin::QmtServer { connect } => vec![(QMT_CONNECT, Some(connect))],
+            Origin::QmtBridge { .. } => Vec::new(),
+        };
+        let secret = |(name, address): (_, Option<&String>)| Some((name, Secret(address?.clone())));
+        given.into_iter().filter_map(secret).filter(|(_, it)| holds_secret(&it.0)).collect()
+    }
+
     /// The pipeline that stands for it, as the text of a file that holds no secret.
     ///
     /// # Errors
@@ -111,10 +123,10 @@ impl Collector {
                 text.key("plugin", quoted("qq"), "");
                 symbols(text, symbols_file.as_ref(), settings)?;
                 if let Some(url) = url {
-                    text.key("url", quoted(url), "");
+                    address(text, "url", url, QQ_URL);
                 }
                 if let Some(proxy) = proxy {
-                    text.key("proxy", quoted(proxy), "");
+                    address(text, "proxy", proxy, PROXY);
                 }
                 text.key("interval", quoted(&format!("{}s", self.seconds)), "");
             }
@@ -126,10 +138,20 @@ impl Collector {
             }
             Origin::QmtServer { connect } => {
                 text.key("plugin", quoted("qmt"), "");
-                text.key("connect", quoted(connect), "a running qmt-bridge server");
+                address(text, "connect", connect, QMT_CONNECT);
             }
         }
         Ok(())
+    }
+}
+
+/// An address as it is, or the variable that has it when it holds a password.
+fn address(text: &mut Text, key: &str, address: &str, variable: &str) {
+    if holds_secret(address) {
+        let comment = "the address, which holds a password";
+        text.key(key, text::with_variables(&format!("${{{variable}}}")), comment);
+    } else {
+        text.key(key, quoted(address), "");
     }
 }
 

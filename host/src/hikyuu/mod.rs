@@ -30,6 +30,13 @@ pub const CLICKHOUSE_PASSWORD: &str = "HIKYUU_CLICKHOUSE_PASSWORD";
 /// Variable with the secret that the QMT bridge must know.
 pub const QMT_TOKEN: &str = "QMT_TOKEN";
 
+/// Variables with addresses that flags gave, where these hold a password: for the texts made here.
+pub const PROXY: &str = "HIKYUU_PROXY";
+/// See [`PROXY`].
+pub const QQ_URL: &str = "HIKYUU_QQ_URL";
+/// See [`PROXY`].
+pub const QMT_CONNECT: &str = "HIKYUU_QMT_CONNECT";
+
 /// `[host]` of a pipeline that is made here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Surroundings {

@@ -93,7 +93,8 @@ impl Settings {
     /// these settings, unless the process has them itself.
     pub fn environment(&self) -> SettingsEnvironment {
         let password = self.clickhouse.as_ref().map(|it| it.password.clone());
-        SettingsEnvironment { password: password.filter(|it| !it.0.is_empty()) }
+        let password = password.filter(|it| !it.0.is_empty());
+        SettingsEnvironment { password, given: Vec::new() }
     }
 }
 
@@ -120,10 +121,21 @@ fn clickhouse(ini: &Ini, import: &Ini) -> Result<Option<ClickHouse>, String> {
 #[derive(Debug, Clone)]
 pub struct SettingsEnvironment {
     password: Option<Secret>,
+    given: Vec<(&'static str, Secret)>,
+}
+
+impl SettingsEnvironment {
+    /// With variables that were given otherwise, which go before those of the process.
+    pub fn with(self, given: Vec<(&'static str, Secret)>) -> Self {
+        Self { given, ..self }
+    }
 }
 
 impl Environment for SettingsEnvironment {
     fn variable(&self, name: &str) -> Result<String, VarError> {
+        if let Some((_, given)) = self.given.iter().find(|(given, _)| *given == name) {
+            return Ok(given.0.clone());
+        }
         match (ProcessEnvironment.variable(name), &self.password) {
             (Err(VarError::NotPresent), Some(password)) if name == CLICKHOUSE_PASSWORD => {
                 Ok(password.0.clone())

@@ -1,15 +1,20 @@
 //! Plugins as the rest of the host sees them, whatever they are packed in.
 
+pub(crate) mod apart;
+mod build_id;
 pub mod catalog;
+mod covered;
 mod elf;
 mod native;
-mod wasm;
+pub(crate) mod probe;
+pub(crate) mod wasm;
 
 use std::time::Duration;
 
 use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
 use serde_json::Value;
 
+pub use apart::Helper;
 pub use catalog::{Found, Installed, PluginCatalog};
 
 use crate::config::{Component, Grants, Limits};

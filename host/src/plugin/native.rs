@@ -2,10 +2,11 @@
 //!
 //! A library is loaded from a private copy, because the loader answers a path that it knows with
 //! the old code, and because a file that is overwritten in place would change under the running
-//! process. It is never unloaded: batches, errors and threads of it may live on.
+//! process. A child process loads that copy first. It is never unloaded: batches, errors and threads
+//! of it may live on.
 #![allow(unsafe_code)]
 
-use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use abi_stable::{
     library::{AbiHeaderRef, LibHeader, LibraryError},
@@ -25,7 +26,12 @@ use plugin_api::{
 
 use serde_json::Value;
 
-use super::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem};
+use super::{
+    Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
+    apart::{Helper, Place},
+    catalog::Problem,
+    probe::probe,
+};
 
 /// A loaded native library, or a plugin that is part of the program and called the same way.
 pub struct NativePlugin {
@@ -34,13 +40,39 @@ pub struct NativePlugin {
 }
 
 impl NativePlugin {
-    /// Loads a library whose bytes passed [`inspect`](super::elf::inspect).
+    /// Loads a library whose bytes passed [`inspect`](super::elf::inspect), after a child process
+    /// has done the same with the same copy.
     ///
     /// The report on differing types, which is long, is written into `report_dir`.
-    pub fn load(bytes: &[u8], descriptor: &Descriptor, report_dir: &Path) -> Result<Self, Problem> {
-        let copy = private_copy(bytes)?;
-        let header = open(copy.path())?;
-        let module = header
+    pub fn load(
+        bytes: &[u8],
+        descriptor: &Descriptor,
+        report_dir: &Path,
+        helper: &Helper,
+    ) -> Result<Self, Problem> {
+        let place = Place::new("plugin.so", bytes).map_err(|error| {
+            Problem::new(
+                format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
+                "free space there, or set TMPDIR to a folder that can be written",
+            )
+        })?;
+        probe(helper, &place, bytes.len(), report_dir)?;
+        if !place.holds(bytes) {
+            return Err(Problem::new(
+                "changed its own file when it was loaded",
+                "report this to the plugin's author",
+            ));
+        }
+        Self::open(place.file(), descriptor, report_dir)
+    }
+
+    /// Runs code of the file for the first time in this process.
+    pub(super) fn open(
+        file: &Path,
+        descriptor: &Descriptor,
+        report_dir: &Path,
+    ) -> Result<Self, Problem> {
+        let module = open(file)?
             .init_root_module::<PluginModuleRef>()
             .map_err(|error| layout_differs(&error, report_dir, &descriptor.name()))?;
         let manifest = read_manifest(module.manifest()(), descriptor.api())?;
@@ -53,22 +85,6 @@ impl NativePlugin {
         let manifest = read_manifest(module.manifest()(), linked.descriptor().api())?;
         Ok(Self { module, manifest })
     }
-}
-
-fn private_copy(bytes: &[u8]) -> Result<tempfile::NamedTempFile, Problem> {
-    let failed = |error: std::io::Error| {
-        Problem::new(
-            format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
-            "free space there, or set TMPDIR to a folder that can be written",
-        )
-    };
-    let mut copy = tempfile::Builder::new()
-        .prefix("dataserver-plugin-")
-        .suffix(".so")
-        .tempfile()
-        .map_err(failed)?;
-    copy.write_all(bytes).and_then(|()| copy.flush()).map_err(failed)?;
-    Ok(copy)
 }
 
 /// Loads the library for good and finds its root module.

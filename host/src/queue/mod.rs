@@ -23,7 +23,7 @@ use self::waiting::{Added, WINDOW_BYTES, Waiting};
 use crate::{
     ack::Receipt,
     config::{Buffer, BufferKind, WhenFull},
-    spool::{Found, Spool},
+    spool::{Finding, Found, Spool, Unacknowledged},
 };
 
 /// A writer that waits says so this often.
@@ -111,6 +111,12 @@ pub trait Surroundings: Send + Sync {
     /// The disk fails, or works again (`None`).
     fn note_disk(&self, fault: Option<&str>);
 
+    /// Something in the spool was found to be damaged.
+    fn note_damage(&self, finding: &Finding);
+
+    /// So much is damaged and not acknowledged.
+    fn show_damage(&self, damage: Unacknowledged);
+
     /// Whether writers end because the host does, and not because they have nothing more.
     fn is_stopping(&self) -> bool;
 }
@@ -162,6 +168,8 @@ impl Queue {
         surroundings: Box<dyn Surroundings>,
     ) -> io::Result<(Self, Found)> {
         let (spool, found) = Spool::open(folder, settings.max_bytes)?;
+        found.damage.iter().for_each(|finding| surroundings.note_damage(finding));
+        surroundings.show_damage(spool.unacknowledged());
         let behind = Fill { records: found.records, bytes: found.bytes };
         let waiting = Waiting::on_disk(spool, behind);
         Ok((Self::new(settings, waiting, Some(surroundings)), found))
@@ -477,7 +485,9 @@ impl Queue {
 
     fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Taken {
         if state.waiting.is_short() {
-            if let Err(error) = state.waiting.refill() {
+            let refilled = state.waiting.refill();
+            self.tell_findings(&mut state);
+            if let Err(error) = refilled {
                 self.fault(&mut state, &error);
             }
             if state.waiting.batches.is_empty() {
@@ -495,6 +505,25 @@ impl Queue {
             self.fault(&mut state, &error);
         }
         if taken.is_empty() { Taken::Nothing } else { Taken::Batches(taken) }
+    }
+
+    /// Tells its surroundings, which may be new, how much of it is damaged and not acknowledged.
+    pub fn tell_damage(&self) {
+        if let (Some(surroundings), Some(damage)) =
+            (&self.surroundings, self.lock().waiting.unacknowledged())
+        {
+            surroundings.show_damage(damage);
+        }
+    }
+
+    /// Notes that somebody knows of all damage on disk; gives how much that was.
+    ///
+    /// # Errors
+    /// When the folder of a queue on disk cannot be changed.
+    pub fn acknowledge_damage(&self) -> io::Result<Unacknowledged> {
+        let damage = self.lock().waiting.acknowledge()?;
+        self.tell_damage();
+        Ok(damage)
     }
 
     /// Takes batches back that a reader has taken and will not get done with; they come first.
@@ -570,6 +599,15 @@ impl Queue {
         if let Some(surroundings) = &self.surroundings {
             surroundings.note_disk(Some(&error.to_string()));
         }
+    }
+
+    fn tell_findings(&self, state: &mut State) {
+        let findings = state.waiting.take_findings();
+        let Some(surroundings) = self.surroundings.as_ref().filter(|_| !findings.is_empty()) else {
+            return;
+        };
+        findings.iter().for_each(|finding| surroundings.note_damage(finding));
+        surroundings.show_damage(state.waiting.unacknowledged().unwrap_or_default());
     }
 
     fn works_again(&self, state: &mut State) {

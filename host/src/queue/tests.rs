@@ -217,6 +217,14 @@ mod on_disk {
             panic!("{fault:?}");
         }
 
+        fn note_damage(&self, finding: &Finding) {
+            panic!("{}", finding.text());
+        }
+
+        fn show_damage(&self, damage: Unacknowledged) {
+            assert_eq!(damage, Unacknowledged::default());
+        }
+
         fn is_stopping(&self) -> bool {
             false
         }

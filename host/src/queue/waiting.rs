@@ -12,7 +12,7 @@ use plugin_api::Batch;
 use super::{Delivery, Fill, fill_of};
 use crate::{
     ack::Receipt,
-    spool::{Appended, Spool},
+    spool::{Appended, Finding, Spool, Unacknowledged},
 };
 
 /// Bytes of payload that a queue on disk also keeps in memory.
@@ -155,7 +155,8 @@ impl Waiting {
     /// Reads on from the disk while memory has room.
     ///
     /// # Errors
-    /// When the disk cannot be read; damaged batches are passed over, and the text says so.
+    /// When the disk cannot be read; damaged batches are passed over, and are among the
+    /// [findings](Self::take_findings).
     pub fn refill(&mut self) -> io::Result<()> {
         while self.is_short() || (self.behind().bytes > 0 && self.fill.bytes < WINDOW_BYTES) {
             let Some(disk) = &mut self.disk else { return Ok(()) };
@@ -176,6 +177,23 @@ impl Waiting {
             self.batches.push_back(delivery);
         }
         Ok(())
+    }
+
+    /// What was found wrong on the disk since the last call.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        self.disk.as_mut().map_or_else(Vec::new, |disk| disk.spool.take_findings())
+    }
+
+    /// What is damaged on the disk and not acknowledged; `None` without one.
+    pub fn unacknowledged(&self) -> Option<Unacknowledged> {
+        Some(self.disk.as_ref()?.spool.unacknowledged())
+    }
+
+    /// Notes that somebody knows of all damage on the disk.
+    pub fn acknowledge(&mut self) -> io::Result<Unacknowledged> {
+        self.disk
+            .as_mut()
+            .map_or_else(|| Ok(Unacknowledged::default()), |it| it.spool.acknowledge())
     }
 
     /// Takes the first batch in memory.

@@ -3,6 +3,7 @@
 //! A reload is a transaction: the file is read and checked as at a start, the plugins are looked up,
 //! and then the running pipeline [changes](Topology::change) as a whole or not at all.
 
+mod files;
 pub mod report;
 pub mod watch;
 
@@ -187,7 +188,8 @@ impl Reloader {
     fn look(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
         let draft = (self.read)()?;
         let host = draft.host();
-        let catalog = catalog.rescan(&host.plugins, &host.pins);
+        let catalog = catalog.rescan(&host.plugins, &host.pins).with_compile(host.compile);
+        catalog.warn_of_exposed();
         let pipeline = draft.resolve(&catalog)?;
         Ok((pipeline, catalog))
     }

@@ -1,10 +1,13 @@
 //! Notices that the pipeline file or a plugin file has become another one.
 //!
 //! Whole folders are watched, because editors and installers put a new file in the place of the old
-//! one. A file that goes away is no reason to reload: whoever uses it goes on.
+//! one: those of the files, and those of every link that leads to one. Events tell of most changes at
+//! once; every few seconds the files themselves are looked at, so that a change of which no event
+//! tells is found too. A file that goes away is no reason to reload: whoever uses it goes on.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -16,17 +19,20 @@ use std::{
 
 use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
-    event::{AccessKind, AccessMode, ModifyKind},
+    event::{AccessKind, AccessMode, ModifyKind, RenameMode},
 };
 
-use super::{Bell, Trigger};
-use crate::{config::HostSettings, topology::Topology};
+use super::{
+    Bell, Trigger,
+    files::{Files, Seen},
+};
+use crate::topology::Topology;
 
 /// A file is taken as written when nothing has happened for so long.
 const QUIET: Duration = Duration::from_millis(300);
 /// What never rests is read all the same after this long.
 const LONGEST_UNREST: Duration = Duration::from_secs(5);
-/// How often folders that cannot be watched, or are new in the file, are looked for.
+/// How often the files are looked at, and folders that could not be watched.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Watches the files of a pipeline, for as long as `[host] watch` says so, and rings the bell when
@@ -41,10 +47,12 @@ pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<Watching, notify::Er
         // when so many wait, the next quiet moment is awaited anyway
         let _ = tell.try_send(event);
     })?;
-    let mut watch = Watch { topology, bell, watcher, watched: BTreeSet::new() };
+    let (watched, seen) = (BTreeMap::new(), Seen::default());
+    let mut watch = Watch { topology, bell, watcher, watched, seen };
     // whoever is told that the pipeline runs may change files at once
-    let files = Files::of(&watch.topology);
+    let files = watch.files();
     watch.watch(&files);
+    files.look(&mut watch.seen);
     let builder = thread::Builder::new().name("watch".to_owned());
     let thread = builder.spawn(move || watch.run(&changes))?;
     Ok(Watching { wake, thread })
@@ -69,106 +77,97 @@ struct Watch {
     topology: Arc<Topology>,
     bell: Bell,
     watcher: RecommendedWatcher,
-    watched: BTreeSet<PathBuf>,
+    /// Device and number of the folder that is watched at that path.
+    watched: BTreeMap<PathBuf, (u64, u64)>,
+    seen: Seen,
 }
 
 impl Watch {
+    fn files(&self) -> Files {
+        let pipeline = self.topology.pipeline();
+        Files::new(&pipeline.file, &pipeline.host)
+    }
+
     fn run(mut self, changes: &Receiver<notify::Result<Event>>) {
+        let mut looked = Instant::now();
         while !self.topology.shutdown().is_stopping() {
-            let files = Files::of(&self.topology);
+            let mut files = self.files();
             self.watch(&files);
-            match changes.recv_timeout(LOOK_EVERY) {
-                Ok(event) if files.concern(&event) => {
-                    wait_for_quiet(changes, &files);
-                    self.bell.ring(Trigger::Files);
-                }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            let is_told = match changes.recv_timeout(LOOK_EVERY) {
+                Ok(event) => concerns(&files, &event),
+                Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if !is_told && looked.elapsed() < LOOK_EVERY {
+                continue;
+            }
+            looked = Instant::now();
+            // an event may be of a way that is not taken any more
+            files = self.files();
+            if files.look(&mut self.seen) || is_told {
+                wait_for_quiet(changes, &files);
+                files.look(&mut self.seen);
+                self.bell.ring(Trigger::Files);
             }
         }
     }
 
-    /// Watches the folders that the pipeline has now; one that is not there is looked for again.
+    /// Watches the folders that the pipeline has now; one that is not there is looked for again, and
+    /// one that is another folder than it was is watched anew.
     fn watch(&mut self, files: &Files) {
-        for folder in self.watched.difference(&files.folders) {
-            let _ = self.watcher.unwatch(folder);
+        let gone = |path: &PathBuf, folder: &(u64, u64)| {
+            !files.folders.contains(path) || identity(path) != Some(*folder)
+        };
+        let left: Vec<_> =
+            self.watched.iter().filter(|it| gone(it.0, it.1)).map(|it| it.0.clone()).collect();
+        for path in left {
+            let _ = self.watcher.unwatch(&path);
+            self.watched.remove(&path);
         }
-        self.watched.retain(|folder| files.folders.contains(folder) && folder.is_dir());
-        for folder in &files.folders {
-            if !self.watched.contains(folder)
-                && self.watcher.watch(folder, RecursiveMode::NonRecursive).is_ok()
+        for path in &files.folders {
+            if !self.watched.contains_key(path)
+                && let Some(folder) = identity(path)
+                && self.watcher.watch(path, RecursiveMode::NonRecursive).is_ok()
             {
-                self.watched.insert(folder.clone());
+                self.watched.insert(path.clone(), folder);
             }
         }
     }
+}
+
+fn identity(folder: &Path) -> Option<(u64, u64)> {
+    let metadata = folder.metadata().ok().filter(|it| it.is_dir())?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 fn wait_for_quiet(changes: &Receiver<notify::Result<Event>>, files: &Files) {
     let (mut last, since) = (Instant::now(), Instant::now());
     while last.elapsed() < QUIET && since.elapsed() < LONGEST_UNREST {
         if let Ok(event) = changes.recv_timeout(QUIET.saturating_sub(last.elapsed()))
-            && files.concern(&event)
+            && concerns(files, &event)
         {
             last = Instant::now();
         }
     }
 }
 
-/// The files that count.
-struct Files {
-    pipeline: PathBuf,
-    /// Where the pipeline file really lies, when it is a link.
-    target: Option<PathBuf>,
-    plugins: Vec<PathBuf>,
-    folders: BTreeSet<PathBuf>,
-}
-
-impl Files {
-    fn of(topology: &Topology) -> Self {
-        let pipeline = topology.pipeline();
-        Self::new(&pipeline.file, &pipeline.host)
-    }
-
-    fn new(file: &Path, host: &HostSettings) -> Self {
-        let pipeline = file.to_owned();
-        let target = file.canonicalize().ok().filter(|target| *target != pipeline);
-        let plugins = host.plugins.clone();
-        let mut folders = BTreeSet::new();
-        if host.watch {
-            folders.extend(plugins.iter().cloned());
-            let files = [Some(&pipeline), target.as_ref()].into_iter().flatten();
-            folders.extend(files.filter_map(|it| Some(it.parent()?.to_owned())));
-        }
-        Self { pipeline, target, plugins, folders }
-    }
-
-    /// Whether one of the files is, or may be, another one.
-    fn concern(&self, event: &notify::Result<Event>) -> bool {
-        // what could not be told in full may be anything
-        let Ok(event) = event else { return true };
-        let is_change = match event.kind {
-            EventKind::Remove(_) => false,
-            EventKind::Modify(ModifyKind::Metadata(_)) => false,
-            EventKind::Access(access) => {
-                matches!(access, AccessKind::Close(AccessMode::Write))
-            }
-            EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::From)) => false,
-            EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => true,
-        };
-        is_change && (event.need_rescan() || event.paths.iter().any(|path| self.is_one(path)))
-    }
-
-    fn is_one(&self, path: &Path) -> bool {
-        let is_plugin = path.extension().is_some_and(|it| it == "so" || it == "wasm")
-            && self.plugins.iter().any(|folder| path.parent() == Some(folder));
-        is_plugin || path == self.pipeline || self.target.as_deref() == Some(path)
-    }
+/// Whether one of the files is, or may be, another one.
+fn concerns(files: &Files, event: &notify::Result<Event>) -> bool {
+    // what could not be told in full may be anything
+    let Ok(event) = event else { return true };
+    let is_change = match event.kind {
+        EventKind::Remove(_) => false,
+        EventKind::Modify(ModifyKind::Metadata(_)) => false,
+        EventKind::Access(access) => matches!(access, AccessKind::Close(AccessMode::Write)),
+        EventKind::Modify(ModifyKind::Name(RenameMode::From)) => false,
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => true,
+    };
+    is_change && (event.need_rescan() || event.paths.iter().any(|path| files.is_one(path)))
 }
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{CreateKind, RemoveKind, RenameMode};
+    use notify::event::{CreateKind, RemoveKind};
 
     use super::*;
     use crate::config::{self, ProcessEnvironment};
@@ -176,14 +175,14 @@ mod tests {
     #[test]
     fn only_what_makes_a_file_another_one_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("pipeline.toml");
+        let base = folder.path().canonicalize().unwrap();
+        let file = base.join("pipeline.toml");
         let text = "[host]\nplugins = [\"plugins\"]\n";
         let draft = config::load_text(text, &file, &ProcessEnvironment).unwrap();
         let files = Files::new(&file, draft.host());
         assert_eq!(files.folders.len(), 2);
-        let concern = |kind, name: &str| {
-            files.concern(&Ok(Event::new(kind).add_path(folder.path().join(name))))
-        };
+        let concern =
+            |kind, name: &str| concerns(&files, &Ok(Event::new(kind).add_path(base.join(name))));
         let (create, remove) =
             (EventKind::Create(CreateKind::File), EventKind::Remove(RemoveKind::File));
         let moved = |mode| EventKind::Modify(ModifyKind::Name(mode));

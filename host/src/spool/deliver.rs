@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Spool, position::Offered, segment};
+use super::{Spool, position::Offered, segment::Segment};
 
 impl Spool {
     /// Notes that these batches are now offered to the sink in one call.
@@ -70,7 +70,8 @@ impl Spool {
     /// Removes segments of which everything is delivered.
     pub(super) fn drop_delivered(&mut self) {
         // the one that is written to stays until it is worth the removal
-        let is_kept = !self.is_worth_dropping();
+        let is_kept =
+            !self.is_worth_dropping() && self.segments.back().is_some_and(Segment::is_continued);
         let most = self.segments.len().saturating_sub(usize::from(is_kept));
         self.drop_segments(self.delivered_segments().min(most));
     }
@@ -92,26 +93,28 @@ impl Spool {
         if count == 0 || self.journal.sync().is_err() {
             return;
         }
-        for segment in self.segments.drain(..count) {
-            self.used = self.used.saturating_sub(segment.bytes);
+        let mut gone: Vec<_> = self.segments.drain(..count).collect();
+        // parts of one file are next to each other, but for what was put between them
+        gone.retain(|segment| {
+            self.used = self.used.saturating_sub(segment.counted);
+            !self.segments.iter().any(|it| it.path == segment.path)
+        });
+        for segment in gone {
             // one that stays is passed over at the next start
             let _ = std::fs::remove_file(&segment.path);
         }
         self.read = match self.read.0.checked_sub(count) {
             Some(index) => (index, self.read.1),
-            None => (0, segment::EMPTY),
+            None => (0, 0),
         };
-        if let Some(mend) = &mut self.mend {
-            mend.segment = mend.segment.saturating_sub(count);
-        }
         if self.segments.is_empty() {
-            self.read = (0, segment::EMPTY);
+            self.read = (0, 0);
             self.unsynced = 0;
         }
     }
 
     fn is_worth_dropping(&self) -> bool {
-        self.segments.back().is_some_and(|it| it.bytes >= self.largest_segment() / 4)
+        self.segments.back().is_some_and(|it| it.counted >= self.largest_segment() / 4)
     }
 }
 

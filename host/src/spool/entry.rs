@@ -1,10 +1,17 @@
 //! One batch as it lies in a segment.
 //!
 //! ```text
-//! length u32 │ crc32 u32 │ number u64 │ flags u8 │ records u32 │ received_at_us i64 │
-//! epoch u64 │ sequence u64 │ part u64 │ writer (u16, bytes) │ source (u16, bytes) │ payload
+//! mark u64 │ length u32 │ check u32 │ crc32 u32 │ entries u64 │ records u64 │
+//! number u64 │ flags u8 │ records u32 │ received_at_us i64 │ epoch u64 │ sequence u64 │ part u64 │
+//! writer (u16, bytes) │ source (u16, bytes) │ payload
 //! ```
-//! Little endian. `length` counts what follows the checksum, which covers just that.
+//! Little endian. `mark` is chosen at random for each segment and stands in the segment's name, so
+//! that an entry is found again behind damage, and no payload can be taken for one. `length` counts
+//! what follows `crc32`; `check` covers mark and length, `crc32` the mark and what follows.
+//! `entries` and `records` count what had come into the spool before, so that it can be told what
+//! damage has cost; 0 entries are an unknown number.
+//!
+//! Earlier hosts wrote entries without mark, check and counts.
 
 use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
 
@@ -13,8 +20,89 @@ use super::{
     lanes::{Lane, Mark},
 };
 
-/// Bytes before what the checksum covers.
-pub(super) const PREFIX: usize = 8;
+/// What had come into a spool at some point, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub entries: u64,
+    pub records: u64,
+}
+
+impl Tally {
+    /// Before anything has come.
+    pub const START: Self = Self { entries: 1, records: 0 };
+
+    /// With so much more.
+    pub fn and(self, entries: u64, records: u64) -> Self {
+        Self {
+            entries: self.entries.saturating_add(entries),
+            records: self.records.saturating_add(records),
+        }
+    }
+
+    /// What is read back; `None` where it was not known.
+    pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
+        let (entries, records) = (reader.u64()?, reader.u64()?);
+        Some((entries > 0).then_some(Self { entries, records }))
+    }
+
+    /// As it is written.
+    pub fn encode(tally: Option<Self>) -> [u8; 16] {
+        let Self { entries, records } = tally.unwrap_or(Self { entries: 0, records: 0 });
+        (u128::from(entries) | u128::from(records) << 64).to_le_bytes()
+    }
+}
+
+/// How the entries of a segment are framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// Length and checksum alone, as earlier hosts wrote them.
+    Plain,
+    /// With this mark.
+    Marked(u64),
+}
+
+impl Frame {
+    /// Bytes before what the length counts.
+    pub fn prefix(self) -> usize {
+        match self {
+            Self::Plain => 8,
+            Self::Marked(_) => 20,
+        }
+    }
+
+    /// Length and checksum of what follows that prefix; `None` where no entry begins. A length
+    /// without a mark is not checked.
+    pub fn open(self, prefix: &[u8]) -> Option<(usize, u32)> {
+        let mut reader = Reader::new(prefix);
+        let length = match self {
+            Self::Plain => reader.u32()?,
+            Self::Marked(mark) => {
+                (reader.u64()? == mark).then_some(())?;
+                let length = reader.u32()?;
+                (reader.u32()? == check(mark, length)).then_some(length)?
+            }
+        };
+        Some((usize::try_from(length).ok()?, reader.u32()?))
+    }
+
+    /// The checksum of what follows the prefix, given in two parts.
+    pub fn checksum(self, head: &[u8], payload: &[u8]) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        if let Self::Marked(mark) = self {
+            crc.update(&mark.to_le_bytes());
+        }
+        crc.update(head);
+        crc.update(payload);
+        crc.finalize()
+    }
+}
+
+fn check(mark: u64, length: u32) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&mark.to_le_bytes());
+    crc.update(&length.to_le_bytes());
+    crc.finalize()
+}
 
 const IS_BAR: u8 = 1;
 const IS_FIRST: u8 = 2;
@@ -30,6 +118,8 @@ pub(super) struct Head {
     pub received_at_us: i64,
     pub lane: Lane,
     pub mark: Mark,
+    /// What had come before it, as far as that is known.
+    pub tally: Option<Tally>,
 }
 
 impl Head {
@@ -43,12 +133,17 @@ impl Head {
             received_at_us: batch.provenance().received_at_us,
             lane,
             mark: Mark::of(batch),
+            tally: None,
         }
     }
 
     /// Everything of the entry that comes before the payload.
-    pub fn encode(&self, payload: &[u8]) -> Vec<u8> {
-        let mut head = vec![0; PREFIX];
+    pub fn encode(&self, frame: Frame, payload: &[u8]) -> Vec<u8> {
+        let prefix = frame.prefix();
+        let mut head = vec![0; prefix];
+        if let Frame::Marked(_) = frame {
+            head.extend(Tally::encode(self.tally));
+        }
         let is_bar = if self.kind == RecordKind::Bar { IS_BAR } else { 0 };
         let is_first = if self.round.first { IS_FIRST } else { 0 };
         let is_last = if self.round.last { IS_LAST } else { 0 };
@@ -61,20 +156,29 @@ impl Head {
         }
         put_text(&mut head, &self.lane.writer);
         put_text(&mut head, &self.lane.source);
-        let length = head.len() - PREFIX + payload.len();
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&head[PREFIX..]);
-        crc.update(payload);
         // a batch is far below the limit of its FlatBuffers, 2 GiB
-        let length = u32::try_from(length).unwrap_or(u32::MAX);
-        head[..4].copy_from_slice(&length.to_le_bytes());
-        head[4..PREFIX].copy_from_slice(&crc.finalize().to_le_bytes());
+        let length = u32::try_from(head.len() - prefix + payload.len()).unwrap_or(u32::MAX);
+        let crc = frame.checksum(&head[prefix..], payload);
+        let mut front = Vec::with_capacity(prefix);
+        if let Frame::Marked(mark) = frame {
+            front.extend(mark.to_le_bytes());
+        }
+        front.extend(length.to_le_bytes());
+        if let Frame::Marked(mark) = frame {
+            front.extend(check(mark, length).to_le_bytes());
+        }
+        front.extend(crc.to_le_bytes());
+        head[..prefix].copy_from_slice(&front);
         head
     }
 
     /// Reads the part that the checksum covers; also gives where the payload begins in it.
-    pub fn decode(body: &[u8]) -> Option<(Self, usize)> {
+    pub fn decode(frame: Frame, body: &[u8]) -> Option<(Self, usize)> {
         let mut reader = Reader::new(body);
+        let tally = match frame {
+            Frame::Plain => None,
+            Frame::Marked(_) => Tally::read(&mut reader)?,
+        };
         let number = reader.u64()?;
         let flags = reader.u8()?;
         let records = reader.u32()?;
@@ -85,7 +189,7 @@ impl Head {
         let round = Round { first: flags & IS_FIRST != 0, last: flags & IS_LAST != 0 };
         let lane = Lane { writer, source, epoch };
         let mark = Mark { sequence, part };
-        let head = Self { number, kind, round, records, received_at_us, lane, mark };
+        let head = Self { number, kind, round, records, received_at_us, lane, mark, tally };
         Some((head, reader.position()))
     }
 

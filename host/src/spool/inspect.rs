@@ -1,14 +1,15 @@
 //! Looks into a spool without changing it, also while a host has it open.
 
 use std::{
-    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
 use super::{
     journal::Journal,
-    segment::{self, Scanned, Seen},
+    layout::{Around, Layout},
+    segment,
+    stretch::{Stretch, Wrong},
 };
 
 /// What lies in a spool.
@@ -26,6 +27,8 @@ pub struct Inspection {
     pub file_bytes: u64,
     /// When the oldest batch that waits came in, microseconds since 1970 UTC.
     pub oldest_us: Option<i64>,
+    /// Files of the position that cannot be used: each with what is wrong.
+    pub positions: Vec<(PathBuf, String)>,
 }
 
 /// One segment.
@@ -33,8 +36,14 @@ pub struct Inspection {
 pub struct SegmentReport {
     /// The file.
     pub path: PathBuf,
-    /// What is in it.
-    pub scanned: Scanned,
+    /// Whole batches in it.
+    pub entries: u64,
+    /// Their records.
+    pub records: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// What is wrong in it, by place.
+    pub damage: Vec<Stretch>,
 }
 
 /// Reads all of a spool and checks every entry.
@@ -52,34 +61,44 @@ pub fn inspect(folder: &Path) -> io::Result<Inspection> {
 /// # Errors
 /// When the folder or a file cannot be read.
 pub fn inspect_each(folder: &Path, each: &mut dyn FnMut(&SegmentReport)) -> io::Result<Inspection> {
-    let position = Journal::look(folder);
-    let mut inspection = Inspection::default();
-    let paths = segment::list(folder)?;
-    let count = paths.len();
-    for (index, (_, path)) in paths.into_iter().enumerate() {
-        let file = match File::open(&path) {
-            Ok(file) => file,
+    let (position, positions) = Journal::look(folder);
+    let mut inspection = Inspection { positions, ..Inspection::default() };
+    let (segments, newer) = segment::list(folder)?;
+    let around = Around::of_all(&segments, position.committed);
+    for (named, around) in segments.into_iter().zip(around) {
+        let layout = match Layout::of_file(&named, &around) {
             // the host has just delivered all of it
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
+            layout => layout?,
         };
-        let mut see = |seen| {
-            let Seen::Entry(head, bytes) = seen else { return };
-            if !position.is_done(head.number) {
-                inspection.entries += 1;
-                inspection.records += u64::from(head.records);
-                inspection.bytes += bytes;
-                inspection.oldest_us.get_or_insert(head.received_at_us);
-            }
-        };
-        let end = file.metadata()?.len();
-        let delivered = (index + 1 == count).then_some(position.committed);
-        let part = segment::EMPTY.min(end)..end;
-        let scanned = segment::scan(&file, part, delivered, &mut see)?;
-        inspection.file_bytes += scanned.bytes;
-        let report = SegmentReport { path, scanned };
-        each(&report);
-        inspection.segments.push(report);
+        for entry in layout.entries.iter().filter(|it| !position.is_done(it.head.number)) {
+            inspection.entries += 1;
+            inspection.records += u64::from(entry.head.records);
+            inspection.bytes += entry.payload;
+            let received_at_us = entry.head.received_at_us;
+            let oldest_us = inspection.oldest_us.get_or_insert(received_at_us);
+            *oldest_us = received_at_us.min(*oldest_us);
+        }
+        let records = layout.entries.iter().map(|it| u64::from(it.head.records)).sum();
+        let Layout { entries, stretches, bytes, .. } = layout;
+        let entries = entries.len() as u64;
+        inspection.add(
+            SegmentReport { path: named.path, entries, records, bytes, damage: stretches },
+            each,
+        );
+    }
+    for path in newer {
+        let bytes = std::fs::metadata(&path).map_or(0, |it| it.len());
+        let damage = vec![Stretch::about(Wrong::Newer, 0, bytes)];
+        inspection.add(SegmentReport { path, entries: 0, records: 0, bytes, damage }, each);
     }
     Ok(inspection)
+}
+
+impl Inspection {
+    fn add(&mut self, report: SegmentReport, each: &mut dyn FnMut(&SegmentReport)) {
+        self.file_bytes += report.bytes;
+        each(&report);
+        self.segments.push(report);
+    }
 }

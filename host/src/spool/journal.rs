@@ -4,13 +4,29 @@
 //! file takes over with a newer whole one. So a change costs no more than itself, and whatever a
 //! crash spoils, the state shortly before is there.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
-use super::{bytes::Reader, coder::Coder, position::Position};
+use super::{
+    aside::{self, Finding},
+    bytes::Reader,
+    coder::Coder,
+    lossy,
+    position::Position,
+    stretch::{Stretch, Wrong},
+};
 use crate::own_file::{self, Access};
 
 const NAMES: [&str; 2] = ["position.a", "position.b"];
 const MAGIC: &[u8; 8] = b"DSPOSN01";
+/// What the magic of all formats begins with; two digits follow.
+const MAGIC_OF_ALL: &[u8] = b"DSPOSN";
+/// Behind damage, so many bytes are summed up in vain in search of further changes.
+const MOST_SUMMED: usize = 64 << 20;
 /// Magic and generation.
 const START: usize = 16;
 /// Length and checksum before each record.
@@ -37,7 +53,18 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens or makes the files and reads the newest position.
-    pub fn open(folder: &Path) -> io::Result<(Self, Position)> {
+    ///
+    /// Files that cannot be used are put aside, and among what is found.
+    pub fn open(folder: &Path) -> io::Result<(Self, Position, Vec<Finding>)> {
+        let (generation, position, wrong) = read(folder)?;
+        let mut findings = Vec::new();
+        for (path, note) in wrong {
+            let bytes = std::fs::metadata(&path).map_or(0, |it| it.len());
+            let stretch = Stretch::about(Wrong::Position, 0, bytes);
+            // writing to it would destroy it
+            let kept = Ok(aside::put_away(folder, &path, &stretch)?);
+            findings.push(Finding { file: path, stretch, note, kept });
+        }
         let open = |name: &str| own_file::open(&folder.join(name), Access::Write);
         let files = [open(NAMES[0])?, open(NAMES[1])?];
         for file in &files {
@@ -47,16 +74,15 @@ impl Journal {
                 let _ = file.write_all_at(&vec![0; RESERVED - length], length as u64);
             }
         }
-        let (generation, position) = newest(files.iter());
         let (end, limit, coder) = (0, 0, Coder::default());
-        Ok((Self { files, generation, end, limit, coder, is_stale: true }, position))
+        Ok((Self { files, generation, end, limit, coder, is_stale: true }, position, findings))
     }
 
-    /// Reads the newest position without changing anything, also while a host goes on.
-    pub fn look(folder: &Path) -> Position {
-        let files: Vec<_> =
-            NAMES.iter().filter_map(|it| File::open(folder.join(it)).ok()).collect();
-        newest(files.iter()).1
+    /// Reads the newest position without changing anything, also while a host goes on; also gives
+    /// the files that cannot be used, each with what is wrong.
+    pub fn look(folder: &Path) -> (Position, Vec<(PathBuf, String)>) {
+        let (_, position, wrong) = read(folder).unwrap_or_default();
+        (position, wrong)
     }
 
     /// Has the next change write everything, because more than that has changed.
@@ -157,30 +183,100 @@ fn checksum(generation: u64, record: &[u8]) -> u32 {
     crc.finalize()
 }
 
-fn newest<'a>(files: impl Iterator<Item = &'a File>) -> (u64, Position) {
-    let positions = files.filter_map(|file| parse(&contents(file)?));
-    positions.max_by_key(|(generation, _)| *generation).unwrap_or_default()
+/// A position with its generation, and the files that cannot be used.
+type Read = (u64, Position, Vec<(PathBuf, String)>);
+
+/// The newest position of both files.
+fn read(folder: &Path) -> io::Result<Read> {
+    let (mut best, mut wrong, mut blank) = (None, Vec::new(), Vec::new());
+    for name in NAMES {
+        let path = folder.join(name);
+        let bytes = match File::open(&path) {
+            Ok(file) => lossy::read(file.metadata()?.len(), |bytes, at| file.read_at(bytes, at))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let Parsed { position, fault } = parse(&bytes);
+        if position.is_none() && fault.is_none() {
+            blank.push(path.clone());
+        }
+        wrong.extend(fault.map(|fault| (path, fault.to_owned())));
+        let generation = |it: &Option<(u64, Position)>| it.as_ref().map(|(it, _)| *it);
+        if generation(&position) > generation(&best) {
+            best = position;
+        }
+    }
+    // the second file is written to when a spool is opened for the second time
+    let is_written = match &best {
+        Some((generation, _)) => *generation > 1,
+        None => wrong.is_empty() && has_segments(folder),
+    };
+    if is_written {
+        let fault = "is empty or gone, although it was written to";
+        wrong.extend(blank.into_iter().map(|path| (path, fault.to_owned())));
+    }
+    let (generation, position) = best.unwrap_or_default();
+    Ok((generation, position, wrong))
 }
 
-fn contents(file: &File) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(file.metadata().ok()?.len()).ok()?];
-    file.read_exact_at(&mut bytes, 0).ok()?;
-    Some(bytes)
+fn has_segments(folder: &Path) -> bool {
+    super::segment::list(folder).is_ok_and(|(segments, _)| !segments.is_empty())
 }
 
-/// The position of a file with all changes up to the first that is not whole.
-fn parse(bytes: &[u8]) -> Option<(u64, Position)> {
+/// What a file of the position says.
+#[derive(Default)]
+struct Parsed {
+    /// With all changes up to the first that is not whole.
+    position: Option<(u64, Position)>,
+    /// What is wrong; nothing of a file that was never written to.
+    fault: Option<&'static str>,
+}
+
+fn parse(bytes: &[u8]) -> Parsed {
+    if bytes.iter().all(|byte| *byte == 0) {
+        return Parsed::default();
+    }
+    let failed = |fault| Parsed { position: None, fault: Some(fault) };
     let mut reader = Reader::new(bytes);
-    (reader.take(MAGIC.len())? == MAGIC).then_some(())?;
-    let generation = reader.u64()?;
+    if reader.take(MAGIC.len()) != Some(MAGIC) {
+        let is_newer =
+            bytes.strip_prefix(MAGIC_OF_ALL).and_then(|it| it.get(..2)).is_some_and(|digits| {
+                digits.iter().all(u8::is_ascii_digit) && *digits > MAGIC[MAGIC_OF_ALL.len()..]
+            });
+        return failed(if is_newer {
+            "was written by a newer version, and its format is not known here"
+        } else {
+            "is damaged at its head"
+        });
+    }
+    let Some(generation) = reader.u64() else { return failed("is damaged at its head") };
     let mut coder = Coder::default();
-    let mut position = coder.read_snapshot(next_record(&mut reader, generation)?)?;
+    let whole = next_record(&mut reader, generation).and_then(|it| coder.read_snapshot(it));
+    let Some(mut position) = whole else { return failed("is damaged") };
+    let mut end = reader.position();
     while let Some(record) = next_record(&mut reader, generation) {
         if coder.apply(&mut position, record).is_none() {
             break;
         }
+        end = reader.position();
     }
-    Some((generation, position))
+    let fault = is_followed(&bytes[end..], generation)
+        .then_some("is damaged, and changes behind the damage are not known");
+    Parsed { position: Some((generation, position)), fault }
+}
+
+/// Whether further changes of that generation stand behind what was read.
+fn is_followed(bytes: &[u8], generation: u64) -> bool {
+    let mut left = MOST_SUMMED;
+    (1..bytes.len()).any(|at| {
+        let mut reader = Reader::new(&bytes[at..]);
+        let length = reader.u32().and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX);
+        if length == 0 || length > bytes.len() - at || left < length {
+            return false;
+        }
+        left -= length;
+        next_record(&mut Reader::new(&bytes[at..]), generation).is_some()
+    })
 }
 
 fn next_record<'a>(reader: &mut Reader<'a>, generation: u64) -> Option<&'a [u8]> {
@@ -209,7 +305,7 @@ mod tests {
 
     impl Writer {
         fn new(folder: &Path) -> Self {
-            let (journal, mut position) = Journal::open(folder).unwrap();
+            let (journal, mut position, _) = Journal::open(folder).unwrap();
             let gap = Gap::new(lane(0), mark(3), mark(9));
             position.gaps.open(gap);
             Self { journal, position, next: 1_000_000 }
@@ -251,10 +347,10 @@ mod tests {
         let mut writer = Writer::new(dir.path());
         for count in (1..=200).chain([4_000, 1, 2, 9_000, 1]) {
             writer.offer_and_commit(count);
-            assert_same(&Journal::look(dir.path()), &writer.position);
+            assert_same(&Journal::look(dir.path()).0, &writer.position);
         }
         assert!(writer.journal.generation >= 3, "{}", writer.journal.generation);
-        let (_, reopened) = Journal::open(dir.path()).unwrap();
+        let (_, reopened, _) = Journal::open(dir.path()).unwrap();
         assert_same(&reopened, &writer.position);
     }
 
@@ -274,7 +370,7 @@ mod tests {
             let mut torn = whole.clone();
             torn[at..].fill(0);
             std::fs::write(&path, torn).unwrap();
-            let found = Journal::look(dir.path());
+            let found = Journal::look(dir.path()).0;
             let known = ends.iter().rev().find(|(end, _)| *end <= at).unwrap();
             assert!(found.committed == known.1.committed, "cut at {at}");
         }

@@ -16,14 +16,12 @@ use super::{
     entry::Head,
     lanes::{Lane, Mark},
     position::Offered,
-    segment::{EMPTY, Segment},
+    segment::Segment,
 };
 
 /// Batches that had been offered, are gone, and are awaited.
 #[derive(Debug)]
 pub(super) struct Mend {
-    /// They belong before that segment.
-    pub segment: usize,
     /// From that number on nothing is read until this is over.
     pub hold: u64,
     /// What has not come yet.
@@ -37,23 +35,28 @@ pub(super) struct Mend {
 }
 
 impl Mend {
-    /// Awaits batches, which are missing from those groups and between two of those segments.
-    pub fn of(
-        batches: Vec<(u64, Offered)>,
-        groups: &[VecDeque<u64>],
-        segments: &VecDeque<Segment>,
-    ) -> Option<Self> {
+    /// Awaits batches, which are missing from those groups and between segments.
+    pub fn of(batches: Vec<(u64, Offered)>, groups: &[VecDeque<u64>]) -> Option<Self> {
         let numbers: BTreeSet<_> = batches.iter().map(|(number, _)| *number).collect();
         let first = *numbers.first()?;
         let is_missing = |group: &&VecDeque<u64>| group.iter().any(|it| numbers.contains(it));
         let begins = groups.iter().filter(is_missing).filter_map(|group| group.front().copied());
         let hold = begins.chain([first]).min()?;
-        let segment = segments.partition_point(|segment| segment.first < first);
         let mut awaited: HashMap<Lane, BTreeMap<Mark, u64>> = HashMap::new();
         for (number, Offered { lane, mark, .. }) in batches {
             awaited.entry(lane).or_default().insert(mark, number);
         }
-        Some(Self { segment, hold, awaited, numbers, back: BTreeMap::new(), until: None })
+        Some(Self { hold, awaited, numbers, back: BTreeMap::new(), until: None })
+    }
+
+    /// Right before the first number of all.
+    pub fn before(&self) -> u64 {
+        self.numbers.first().map_or(u64::MAX, |first| first.saturating_sub(1))
+    }
+
+    /// The last number of all.
+    pub fn last(&self) -> u64 {
+        self.numbers.last().copied().unwrap_or(0)
     }
 
     /// Whether that batch has not come yet.
@@ -125,26 +128,52 @@ impl Spool {
     }
 
     fn put_back(&mut self, mend: &Mend) -> io::Result<()> {
-        let Some(first) = mend.back.keys().next() else { return Ok(()) };
-        let mut segment = Segment::create(&self.folder, *first)?;
-        if let Err(error) = fill(&mut segment, mend) {
-            // tried again; should it stay, its entries are known at the next start
-            let _ = std::fs::remove_file(&segment.path);
-            return Err(error);
+        let place_of =
+            |number: &u64| self.segments.partition_point(|segment| segment.first < *number);
+        let mut by_place: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
+        for number in mend.back.keys() {
+            by_place.entry(place_of(number)).or_default().push(*number);
         }
-        self.used += segment.bytes;
-        self.segments.insert(mend.segment, segment);
-        if self.read.0 >= mend.segment {
-            // nothing but damage was passed there
-            self.read = (mend.segment, EMPTY);
+        let mut made = Vec::new();
+        for (place, numbers) in &by_place {
+            match self.make(mend, numbers) {
+                Ok(segment) => made.push((*place, segment)),
+                Err(error) => {
+                    // tried again; should they stay, their entries are known at the next start
+                    made.iter().for_each(|(_, it)| drop(std::fs::remove_file(&it.path)));
+                    return Err(error);
+                }
+            }
+        }
+        for (before, (place, segment)) in made.into_iter().enumerate() {
+            let place = place + before;
+            self.used += segment.counted;
+            self.segments.insert(place, segment);
+            if self.read.0 >= place {
+                // nothing but damage was passed there
+                self.read = (place, 0);
+            }
         }
         Ok(())
     }
-}
 
-fn fill(segment: &mut Segment, mend: &Mend) -> io::Result<()> {
-    for (number, (lane, batch)) in &mend.back {
-        segment.append(&Head::of(*number, lane.clone(), batch), batch.payload())?;
+    /// A segment of batches that came back.
+    fn make(&self, mend: &Mend, numbers: &[u64]) -> io::Result<Segment> {
+        let mut segment = Segment::create(&self.folder, numbers[0], None)?;
+        let mut fill = || {
+            for number in numbers {
+                let (lane, batch) = &mend.back[number];
+                let head = Head::of(*number, lane.clone(), batch);
+                segment.append(&head, batch.payload())?;
+            }
+            segment.file()?.sync_data()
+        };
+        match fill() {
+            Ok(()) => Ok(segment),
+            Err(error) => {
+                let _ = std::fs::remove_file(&segment.path);
+                Err(error)
+            }
+        }
     }
-    segment.file()?.sync_data()
 }

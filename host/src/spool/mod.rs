@@ -6,9 +6,14 @@
 //! sends them again, which it does with all that it has not heard the delivery of. So nothing is
 //! lost when an unsafe tail goes, and nothing is doubled when it did not.
 //!
+//! Damage costs the entries that it has touched: behind it the next whole one is
+//! [looked for](search). What is damaged is [kept aside](aside), and its file stays as it is until
+//! all else in it is delivered.
+//!
 //! Data is given to the disk after [`SYNC_BYTES`] or [`SYNC_AFTER`], whichever comes first: a killed
 //! host loses nothing, a power cut at most that much of sources that cannot send again.
 
+mod aside;
 mod bytes;
 mod coder;
 mod deliver;
@@ -17,11 +22,16 @@ mod gaps;
 mod inspect;
 mod journal;
 mod lanes;
+mod layout;
+mod losses;
+mod lossy;
 mod mend;
 mod position;
 mod read;
 mod recover;
+mod search;
 mod segment;
+mod stretch;
 mod survey;
 mod write;
 
@@ -35,6 +45,7 @@ use std::{
 use plugin_api::Batch;
 
 use self::{
+    entry::Tally,
     gaps::Gaps,
     journal::Journal,
     lanes::{Lane, Lanes, Mark},
@@ -44,8 +55,9 @@ use self::{
 };
 
 pub use self::{
+    aside::{Finding, Unacknowledged, acknowledge, unacknowledged},
     inspect::{Inspection, SegmentReport, inspect, inspect_each},
-    segment::{Damage, Scanned},
+    stretch::{Stretch, Wrong},
     write::{Appended, SYNC_AFTER, SYNC_BYTES},
 };
 
@@ -65,11 +77,15 @@ pub struct Found {
     pub records: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
-    /// Segments with damage, and the bytes that it cost.
-    pub cut: Vec<(PathBuf, u64)>,
+    /// What a killed host had not come to the end of and is cut off: file, and bytes.
+    pub unfinished: Option<(PathBuf, u64)>,
+    /// What was found wrong and was not told by an earlier host.
+    pub damage: Vec<Finding>,
     /// Batches that had been offered to the sink, went with the damage, and are awaited from their
     /// sources for some seconds.
     pub awaited: u64,
+    /// Batches that had been offered to the sink, are not there, and have no place to come back to.
+    pub given_up: u64,
 }
 
 /// The spool of one sink. One process may have it open.
@@ -81,7 +97,7 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// Bytes of all segments.
     used: u64,
-    /// Segment and place of the next entry to read.
+    /// Segment, and place in it, of the next entry to read.
     read: (usize, u64),
     /// Number of the last entry that was read, or need not be.
     read_number: u64,
@@ -101,6 +117,12 @@ pub struct Spool {
     /// What is done among what was not read yet.
     unread_done: usize,
     mend: Option<Mend>,
+    /// What has come in.
+    tally: Tally,
+    /// What was found wrong since somebody asked.
+    findings: Vec<Finding>,
+    /// Of the damage, what no file says.
+    unkept: Unacknowledged,
     unsynced: u64,
     synced_at: Instant,
 }
@@ -112,13 +134,13 @@ impl Spool {
     /// When the folder or a file of it cannot be read or written.
     pub fn open(folder: &Path, max_bytes: u64) -> io::Result<(Self, Found)> {
         std::fs::create_dir_all(folder)?;
-        let (journal, position) = Journal::open(folder)?;
+        let (journal, position, findings) = Journal::open(folder)?;
         let mut spool = Self {
             folder: folder.to_owned(),
             max_bytes,
             segments: VecDeque::new(),
             used: 0,
-            read: (0, segment::EMPTY),
+            read: (0, 0),
             read_number: position.committed,
             last: position.committed.max(position.floor),
             accepted: position.lanes.clone(),
@@ -130,10 +152,15 @@ impl Spool {
             next_group: 1,
             unread_done: 0,
             mend: None,
+            tally: Tally::START,
+            findings: Vec::new(),
+            unkept: Unacknowledged::default(),
             unsynced: 0,
             synced_at: Instant::now(),
         };
-        let found = spool.recover()?;
+        findings.into_iter().for_each(|finding| spool.add_finding(finding));
+        let mut found = spool.recover()?;
+        found.damage = spool.take_findings();
         // a full disk does not stop the start: every delivery tries again
         let _ = spool.journal.write_whole(&spool.position);
         spool.drop_delivered();
@@ -144,6 +171,50 @@ impl Spool {
     /// Sets the bound of all segments together.
     pub fn set_max_bytes(&mut self, max_bytes: u64) {
         self.max_bytes = max_bytes;
+    }
+
+    /// What was found wrong since the last call.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
+    }
+
+    /// What was found wrong, by this host or earlier ones, and is not acknowledged.
+    pub fn unacknowledged(&self) -> Unacknowledged {
+        let mut sum = aside::unacknowledged(&self.folder);
+        sum.places += self.unkept.places;
+        sum.records = sum.records.saturating_add(self.unkept.records);
+        sum.is_about |= self.unkept.is_about;
+        sum
+    }
+
+    /// Notes that somebody knows of all damage; gives how much that was.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file of it not be renamed.
+    pub fn acknowledge(&mut self) -> io::Result<Unacknowledged> {
+        let before = self.unacknowledged();
+        aside::acknowledge(&self.folder)?;
+        self.unkept = Unacknowledged::default();
+        Ok(before)
+    }
+
+    /// Keeps a stretch aside, unless that was done before.
+    fn note_wrong(&mut self, file: &Path, stretch: &Stretch, note: &str) {
+        if let Some(finding) = aside::keep(&self.folder, file, stretch, note) {
+            self.add_finding(finding);
+        }
+    }
+
+    fn add_finding(&mut self, finding: Finding) {
+        let Finding { kept, stretch, .. } = &finding;
+        let is_marked = match kept {
+            Ok(_) => true,
+            Err(_) => aside::is_told(&self.folder, &finding.file, stretch),
+        };
+        if !is_marked {
+            self.unkept.add(stretch.records, !stretch.is_exact);
+        }
+        self.findings.push(finding);
     }
 
     /// Everything up to that number is delivered.

@@ -6,7 +6,9 @@ use plugin_api::Batch;
 
 use super::{
     Spool,
-    segment::{self, Segment},
+    layout::Placed,
+    lossy::is_unreadable,
+    stretch::{Stretch, Wrong},
 };
 
 impl Spool {
@@ -14,29 +16,43 @@ impl Spool {
     /// [`delivery`](Batch::delivery).
     ///
     /// # Errors
-    /// When a segment cannot be read; what is damaged is passed over, and the text says so.
+    /// When a segment cannot be read. What is damaged is passed over, and is among the
+    /// [findings](Self::take_findings).
     pub fn read_next(&mut self) -> io::Result<Option<Batch>> {
         self.finish_mend()?;
-        while let Some((index, at)) = self.next_place() {
-            let Some((head, payload, next)) = self.read_entry(index, at)? else { continue };
+        while let Some((index, cursor, at)) = self.next_place() {
+            let Some((head, payload, next)) = self.peek(index, at)? else {
+                self.pass_damage(index, at)?;
+                continue;
+            };
             if self.mend.as_ref().is_some_and(|mend| head.number >= mend.hold) {
                 return Ok(None);
             }
-            self.read.1 = next;
+            self.read.1 = self.segments[index].place_after(cursor, next);
             let number = head.number;
             if number <= self.position.committed {
                 continue;
             }
-            self.read_number = number;
             if self.position.is_done(number) {
+                self.read_number = self.read_number.max(number);
                 self.unread_done = self.unread_done.saturating_sub(1);
                 continue;
             }
-            let place = (head.lane.clone(), head.mark);
-            let batch = head.into_batch(payload).map_err(|error| {
-                // its checksum is right: nobody can ever take it
-                damaged(&self.segments[index], at, &error.message)
-            })?;
+            if number <= self.read_number {
+                // it stands in a second file
+                continue;
+            }
+            self.read_number = number;
+            let (place, records) = ((head.lane.clone(), head.mark), u64::from(head.records));
+            let batch = match head.into_batch(payload) {
+                Ok(batch) => batch,
+                Err(error) => {
+                    let stretch = unusable(at, next, records);
+                    let path = self.segments[index].path.clone();
+                    self.note_wrong(&path, &stretch, &error.message);
+                    continue;
+                }
+            };
             if !self.position.offered.contains_key(&number) {
                 self.taken.insert(number, place);
             }
@@ -50,28 +66,28 @@ impl Spool {
     fn skip_done(&mut self) {
         while self.unread_done > 0
             && self.mend.is_none()
-            && let Some((index, at)) = self.next_place()
+            && let Some((index, cursor, at)) = self.next_place()
             && let Ok(Some((head, _, next))) = self.peek(index, at)
             && self.position.is_done(head.number)
         {
-            self.read = (index, next);
+            self.read = (index, self.segments[index].place_after(cursor, next));
             self.read_number = self.read_number.max(head.number);
             self.unread_done -= 1;
         }
     }
 
-    /// Segment and place of what is to be read next.
-    fn next_place(&mut self) -> Option<(usize, u64)> {
+    /// Segment, place in it and place in its file of what is to be read next.
+    fn next_place(&mut self) -> Option<(usize, u64, u64)> {
         let count = self.segments.len();
         while let Some(segment) = self.segments.get_mut(self.read.0) {
-            if self.read.1 < segment.bytes {
-                return Some(self.read);
+            if let Some(at) = segment.place(self.read.1) {
+                return Some((self.read.0, self.read.1, at));
             }
             if self.read.0 + 1 >= count {
                 return None;
             }
             segment.close();
-            self.read = (self.read.0 + 1, segment::EMPTY);
+            self.read = (self.read.0 + 1, 0);
         }
         None
     }
@@ -80,35 +96,48 @@ impl Spool {
     pub(super) fn is_read_up(&self) -> bool {
         match self.segments.get(self.read.0) {
             None => true,
-            Some(segment) => self.read.0 + 1 >= self.segments.len() && self.read.1 >= segment.bytes,
-        }
-    }
-
-    /// The entry at that place; `None` when it passed over damage that was told before.
-    fn read_entry(&mut self, index: usize, at: u64) -> io::Result<Option<Entry>> {
-        let next = match self.peek(index, at) {
-            Ok(Some(entry)) => return Ok(Some(entry)),
-            Ok(None) => {
-                let segment = &mut self.segments[index];
-                segment::after_damage(&*segment.file()?, at, segment.bytes)?.0
+            Some(segment) => {
+                self.read.0 + 1 >= self.segments.len() && segment.place(self.read.1).is_none()
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.segments[index].bytes,
-            Err(error) => return Err(error),
-        };
-        self.read.1 = next;
-        let segment = &self.segments[index];
-        if segment.is_damaged {
-            return Ok(None);
         }
-        let error = damaged(segment, at, &format!("{} bytes are no whole batch", next - at));
-        self.remember_gaps()?;
-        Err(error)
     }
 
+    /// The entry at that place; `None` when it is damaged.
     fn peek(&mut self, index: usize, at: u64) -> io::Result<Option<Entry>> {
-        let segment = &mut self.segments[index];
-        let file = segment.file()?;
-        segment::read_at(&file, at, segment.bytes)
+        match self.segments[index].read_at(at) {
+            Err(error) if is_unreadable(&error) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Finds out what is whole in a segment that has turned out to be damaged at that place, and
+    /// goes on with it.
+    fn pass_damage(&mut self, index: usize, at: u64) -> io::Result<()> {
+        let after = self.read_number;
+        let last = self.segments[index].last;
+        let layouts = self.look_again(index)?;
+        let Some((path, layout)) = layouts else {
+            let segment = &mut self.segments[index];
+            (segment.order, self.read.1) = (Some(Vec::new()), 0);
+            let path = segment.path.clone();
+            self.note_wrong(&path, &Stretch::about(Wrong::Gone, 0, 0), "");
+            return self.remember_gaps();
+        };
+        let is_ahead = |it: &&Placed| it.head.number > after && it.head.number <= last.max(after);
+        let (mut order, mut wrong) = (Vec::new(), layout.stretches);
+        for entry in layout.entries.iter().filter(is_ahead) {
+            if entry.at == at {
+                // it could not be read just now: that is not tried for ever
+                wrong.push(unusable(at, entry.next, entry.head.records.into()));
+            } else {
+                order.push(entry.at);
+            }
+        }
+        (self.segments[index].order, self.read.1) = (Some(order), 0);
+        let before = self.findings.len();
+        wrong.iter().for_each(|stretch| self.note_wrong(&path, stretch, ""));
+        if self.findings.len() > before { self.remember_gaps() } else { Ok(()) }
     }
 
     /// How many of the next batches an earlier host had offered together, when the first of them
@@ -124,11 +153,8 @@ impl Spool {
 
 type Entry = (super::entry::Head, Vec<u8>, u64);
 
-fn damaged(segment: &Segment, at: u64, why: &str) -> io::Error {
-    let text = format!(
-        "{}: damaged at byte {at}: {why}, and passed over; its source may send it again at the \
-         next start",
-        segment.path.display()
-    );
-    io::Error::new(io::ErrorKind::InvalidData, text)
+/// One batch that nobody can ever take.
+fn unusable(at: u64, end: u64, records: u64) -> Stretch {
+    let bytes = end - at;
+    Stretch { wrong: Wrong::Unusable, at, bytes, batches: 1, records, is_exact: true }
 }

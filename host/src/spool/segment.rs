@@ -1,108 +1,198 @@
-//! Files of a spool: a mark at their head, then entries one after the other.
+//! Files of a spool: a header, then entries one after the other, then an end.
 //!
-//! A later format takes another suffix, so that this one does not take it for damage.
+//! ```text
+//! NUMBER-MARK.seg:  DSSPOOL2 │ entries u64 │ records u64 │ crc32 u32 │ entries … │ end u64
+//! NUMBER.seg:       DSSPOOL1 │ entries …
+//! ```
+//! The header counts what had come into the spool before; its checksum covers the mark too. `end` is
+//! the mark inverted. A segment that lacks it was cut off: whatever an append has written when its
+//! process is killed, either the end before it is still there or the one behind it is already. The
+//! second kind is what earlier hosts wrote. A later format takes another suffix.
 
 use std::{
     fs::File,
     io,
-    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::entry::{Head, PREFIX};
+use super::{
+    bytes::Reader,
+    entry::{Frame, Head, Tally},
+};
 use crate::own_file::{self, Access};
 
-const MAGIC: &[u8; 8] = b"DSSPOOL1";
-/// Bytes of an empty segment.
-pub(super) const EMPTY: u64 = MAGIC.len() as u64;
+const MAGIC: &[u8; 8] = b"DSSPOOL2";
+const MAGIC_OF_PLAIN: &[u8; 8] = b"DSSPOOL1";
+/// What the magic of all formats begins with; the format's digit follows.
+const MAGIC_OF_ALL: &[u8; 7] = b"DSSPOOL";
 const SUFFIX: &str = "seg";
+/// Bytes of the mark behind the last entry.
+const END: usize = 8;
+/// A payload up to so many bytes is copied, to be written together with the end behind it.
+const COPIED: usize = 64 << 10;
+
+impl Frame {
+    /// Bytes before the first entry of a segment.
+    pub fn header(self) -> u64 {
+        match self {
+            Self::Plain => 8,
+            Self::Marked(_) => 28,
+        }
+    }
+
+    /// What stands behind the last entry.
+    pub fn end(self) -> Option<[u8; END]> {
+        match self {
+            Self::Plain => None,
+            Self::Marked(mark) => Some((!mark).to_le_bytes()),
+        }
+    }
+
+    /// Bytes behind the last entry.
+    pub fn end_bytes(self) -> u64 {
+        self.end().map_or(0, |end| end.len() as u64)
+    }
+
+    fn header_of(self, tally: Option<Tally>) -> Vec<u8> {
+        let mut header = MAGIC.to_vec();
+        header.extend(Tally::encode(tally));
+        header.extend(self.checksum(&header, &[]).to_le_bytes());
+        header
+    }
+
+    /// Whether a header is as it was written.
+    pub fn is_header(self, header: &[u8]) -> bool {
+        let Some((summed, crc)) = header.split_last_chunk::<4>() else { return false };
+        match self {
+            Self::Plain => header == MAGIC_OF_PLAIN,
+            Self::Marked(_) => {
+                header.starts_with(MAGIC) && *crc == self.checksum(summed, &[]).to_le_bytes()
+            }
+        }
+    }
+
+    /// What had come into the spool before this segment; `None` when its header is damaged.
+    pub fn start(self, bytes: &[u8]) -> Option<Start> {
+        let header = bytes.get(..usize::try_from(self.header()).ok()?)?;
+        (matches!(self, Self::Marked(_)) && self.is_header(header)).then_some(())?;
+        let tally = Tally::read(&mut Reader::new(header.get(MAGIC.len()..)?))?;
+        Some(tally.map_or(Start::Unnumbered, Start::At))
+    }
+}
+
+/// What the header of a segment says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// So much had come before.
+    At(Tally),
+    /// It was put in between others later.
+    Unnumbered,
+}
 
 /// A segment that entries are read from or written to.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub path: PathBuf,
+    pub frame: Frame,
     /// Open while it is read or written.
     file: Option<Arc<File>>,
-    /// Bytes of the file that count.
+    /// Where its last entry ends.
     pub bytes: u64,
+    /// What it counts against the bound of the spool.
+    pub counted: u64,
     /// Number of its first entry, or below.
     pub first: u64,
     /// Number of its last entry; 0 when it has none.
     pub last: u64,
-    /// It was damaged when the spool was opened, and that was told.
-    pub is_damaged: bool,
+    /// Where its entries stand, in the order of their numbers, where damage keeps them from simply
+    /// following one another. Nothing is written to such a segment.
+    pub order: Option<Vec<u64>>,
 }
 
-/// What a scan makes of a segment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scanned {
-    /// Whole entries.
-    pub entries: u64,
-    /// Their records.
-    pub records: u64,
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Number of the first whole entry.
+/// A segment's file, by its name.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    /// Number of its first entry, or below.
     pub first: u64,
-    /// Number of the last whole entry.
-    pub last: u64,
-    /// What is between, before or after whole entries, in order.
-    pub damage: Vec<Damage>,
+    pub frame: Frame,
+    pub path: PathBuf,
 }
 
-/// Bytes that are no whole entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damage {
-    /// Where they begin.
-    pub at: u64,
-    /// How many they are.
-    pub bytes: u64,
+impl Named {
+    /// The segment in that file; `None` when its name is not one of this format.
+    pub fn of(path: PathBuf) -> Option<Self> {
+        let (first, mark) = match parts_of(&path)? {
+            (first, mark, SUFFIX) => (first, mark),
+            _ => return None,
+        };
+        Some(Self { first, frame: mark.map_or(Frame::Plain, Frame::Marked), path })
+    }
 }
 
-/// What a scan comes upon.
-pub(super) enum Seen {
-    /// A whole entry, with the bytes of its payload.
-    Entry(Head, u64),
-    /// Something else.
-    Damage,
-}
-
-/// The segments of a folder, oldest first, with the numbers they are named by.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let mut paths = Vec::new();
+/// The segments of a folder, oldest first, and files of a later format.
+pub(super) fn list(folder: &Path) -> io::Result<(Vec<Named>, Vec<PathBuf>)> {
+    let (mut segments, mut newer) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_segment = path.extension().is_some_and(|suffix| suffix == SUFFIX);
-        let name = path.file_stem().and_then(|name| name.to_str());
-        if let Some(first) = name.filter(|_| is_segment).and_then(|name| name.parse().ok()) {
-            paths.push((first, path));
+        match Named::of(path.clone()) {
+            Some(named) => segments.push(named),
+            None if parts_of(&path).is_some() => newer.push(path),
+            None => {}
         }
     }
-    paths.sort_unstable();
-    Ok(paths)
+    let place = |named: &Named| (named.first, named.path.clone());
+    segments.sort_by_cached_key(place);
+    newer.sort_unstable();
+    Ok((segments, newer))
+}
+
+/// Number, mark and suffix in the name of a segment of any format.
+fn parts_of(path: &Path) -> Option<(u64, Option<u64>, &str)> {
+    let suffix = path.extension()?.to_str()?;
+    let format = suffix.strip_prefix(SUFFIX)?;
+    format.bytes().all(|it| it.is_ascii_digit()).then_some(())?;
+    let name = path.file_stem()?.to_str()?;
+    let (first, mark) = match name.split_once('-') {
+        Some((first, mark)) => (first, Some(u64::from_str_radix(mark, 16).ok()?)),
+        None => (name, None),
+    };
+    Some((first.parse().ok()?, mark, suffix))
+}
+
+/// Whether a file says that it is of a later format.
+pub(super) fn is_newer(bytes: &[u8]) -> bool {
+    bytes
+        .strip_prefix(MAGIC_OF_ALL)
+        .and_then(|rest| rest.first())
+        .is_some_and(|digit| digit.is_ascii_digit() && *digit > MAGIC[MAGIC_OF_ALL.len()])
 }
 
 impl Segment {
-    /// Makes a segment whose first entry will have that number.
-    pub fn create(folder: &Path, first: u64) -> io::Result<Self> {
-        let path = folder.join(format!("{first:020}.{SUFFIX}"));
+    /// Makes a segment whose first entry will have that number, after so much has come.
+    pub fn create(folder: &Path, first: u64, tally: Option<Tally>) -> io::Result<Self> {
+        let mark = rand::random();
+        let frame = Frame::Marked(mark);
+        let path = folder.join(format!("{first:020}-{mark:016x}.{SUFFIX}"));
         let file = own_file::open(&path, Access::Anew)?;
-        if let Err(error) = file.write_all_at(MAGIC, 0) {
+        let mut header = frame.header_of(tally);
+        header.extend(frame.end().unwrap_or_default());
+        if let Err(error) = file.write_all_at(&header, 0) {
             // an empty file would only puzzle; the fault itself is what counts
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
         sync_folder(folder);
         let file = Some(Arc::new(file));
-        Ok(Self { path, file, bytes: EMPTY, first, last: 0, is_damaged: false })
+        let bytes = frame.header();
+        Ok(Self { path, frame, file, bytes, counted: bytes, first, last: 0, order: None })
     }
 
-    /// A segment that is there, with all that is in its file.
-    pub fn of_file(path: PathBuf, first: u64) -> io::Result<Self> {
-        let bytes = std::fs::metadata(&path)?.len();
-        Ok(Self { path, file: None, bytes, first, last: 0, is_damaged: false })
+    /// A segment that is there, of which so many bytes count.
+    pub fn of_file(named: Named, bytes: u64) -> Self {
+        let Named { first, frame, path } = named;
+        Self { path, frame, file: None, bytes, counted: bytes, first, last: 0, order: None }
     }
 
     /// Its file, opened if it is not.
@@ -115,38 +205,91 @@ impl Segment {
         Ok(file)
     }
 
-    pub fn is_open(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// Closes its file until it is needed again.
     pub fn close(&mut self) {
         self.file = None;
     }
 
-    /// Cuts off what follows that byte.
+    /// Whether more may be written to it, as far as its kind goes.
+    pub fn is_continued(&self) -> bool {
+        self.order.is_none() && self.frame != Frame::Plain
+    }
+
+    /// Where the entry stands that a reader at that place in the segment comes to, from 0 on.
+    pub fn place(&self, cursor: u64) -> Option<u64> {
+        match &self.order {
+            None => Some(cursor.max(self.frame.header())).filter(|at| *at < self.bytes),
+            Some(order) => order.get(usize::try_from(cursor).ok()?).copied(),
+        }
+    }
+
+    /// The place behind the entry that ends there.
+    pub fn place_after(&self, cursor: u64, end: u64) -> u64 {
+        if self.order.is_some() { cursor + 1 } else { end }
+    }
+
+    /// The entry that begins there; `None` when there is no whole one. Also gives where it ends.
+    pub fn read_at(&mut self, at: u64) -> io::Result<Option<(Head, Vec<u8>, u64)>> {
+        let file = self.file()?;
+        let mut prefix = [0; 20];
+        let prefix = &mut prefix[..self.frame.prefix()];
+        let begin = at + prefix.len() as u64;
+        if begin > self.bytes || !read_whole(&file, prefix, at)? {
+            return Ok(None);
+        }
+        let Some((length, crc)) = self.frame.open(prefix) else { return Ok(None) };
+        let next = begin + length as u64;
+        if next > self.bytes {
+            return Ok(None);
+        }
+        let mut body = vec![0; length];
+        if !read_whole(&file, &mut body, begin)? || self.frame.checksum(&body, &[]) != crc {
+            return Ok(None);
+        }
+        Ok(Head::decode(self.frame, &body).map(|(head, payload_at)| {
+            body.drain(..payload_at);
+            (head, body, next)
+        }))
+    }
+
+    /// Makes it end behind that byte.
     pub fn cut(&mut self, at: u64) -> io::Result<()> {
-        self.file()?.set_len(at)?;
-        self.bytes = at;
+        let file = self.file()?;
+        file.set_len(at)?;
+        if let Some(end) = self.frame.end() {
+            file.write_all_at(&end, at)?;
+        }
+        (self.bytes, self.counted) = (at, at);
         Ok(())
     }
 
     /// Adds an entry at the end, and gives its bytes; a failed write leaves none of it.
     pub fn append(&mut self, head: &Head, payload: &[u8]) -> io::Result<u64> {
-        let front = head.encode(payload);
-        let payload_at = self.bytes + front.len() as u64;
+        let front = head.encode(self.frame, payload);
         let file = self.file()?;
-        let written = file
-            .write_all_at(&front, self.bytes)
-            .and_then(|()| file.write_all_at(payload, payload_at));
-        if let Err(error) = written {
-            // if that fails too, the checksum tells at the next start
-            let _ = file.set_len(self.bytes);
+        if let Err(error) = self.write(&file, &front, payload) {
+            // if that fails too, the missing end tells at the next start
+            let _ = self.cut(self.bytes);
             return Err(error);
         }
-        self.bytes = payload_at + payload.len() as u64;
+        let bytes = (front.len() + payload.len()) as u64;
+        self.bytes += bytes;
+        self.counted += bytes;
         self.last = head.number;
-        Ok((front.len() + payload.len()) as u64)
+        Ok(bytes)
+    }
+
+    /// The front comes last: it takes the place of the end before, and makes the entry count.
+    fn write(&self, file: &File, front: &[u8], payload: &[u8]) -> io::Result<()> {
+        let payload_at = self.bytes + front.len() as u64;
+        let end = self.frame.end().unwrap_or_default();
+        if payload.len() <= COPIED {
+            file.write_all_at(&[payload, &end].concat(), payload_at)?;
+        } else {
+            file.write_all_at(&end, payload_at + payload.len() as u64)?;
+            file.write_all_at(payload, payload_at)?;
+        }
+        file.write_all_at(front, self.bytes)
     }
 }
 
@@ -155,87 +298,10 @@ pub(super) fn sync_folder(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// Reads the entry at that place; `None` when there is no whole one. Also gives where it ends.
-pub(super) fn read_at(file: &File, at: u64, end: u64) -> io::Result<Option<(Head, Vec<u8>, u64)>> {
-    let Some((crc, next)) = prefix_at(file, at, end)? else { return Ok(None) };
-    let begin = at + PREFIX as u64;
-    let Ok(length) = usize::try_from(next - begin) else { return Ok(None) };
-    let mut body = vec![0; length];
-    if !read_whole(file, &mut body, begin)? || crc32fast::hash(&body) != crc {
-        return Ok(None);
-    }
-    Ok(Head::decode(&body).map(|(head, payload_at)| {
-        body.drain(..payload_at);
-        (head, body, next)
-    }))
-}
-
-/// What follows the damage at that place, and where: an entry that can be believed its length, as a
-/// whole one follows, is passed over alone; otherwise all is, and nothing follows.
-pub(super) fn after_damage(file: &File, at: u64, end: u64) -> io::Result<(u64, Option<Head>)> {
-    if let Some((_, next)) = prefix_at(file, at, end)?
-        && let Some((head, _, _)) = read_at(file, next, end)?
-    {
-        return Ok((next, Some(head)));
-    }
-    Ok((end, None))
-}
-
-/// Checksum and end of the entry at that place, if it is within the file.
-fn prefix_at(file: &File, at: u64, end: u64) -> io::Result<Option<(u32, u64)>> {
-    let mut prefix = [0; PREFIX];
-    if at + PREFIX as u64 > end {
-        return Ok(None);
-    }
-    if !read_whole(file, &mut prefix, at)? {
-        return Ok(None);
-    }
-    let word = |at: usize| {
-        u32::from_le_bytes([prefix[at], prefix[at + 1], prefix[at + 2], prefix[at + 3]])
-    };
-    let next = at + PREFIX as u64 + u64::from(word(0));
-    Ok((next <= end).then_some((word(4), next)))
-}
-
 /// False when the file has become too short for that.
 fn read_whole(file: &File, bytes: &mut [u8], at: u64) -> io::Result<bool> {
     match file.read_exact_at(bytes, at) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         read => read.map(|()| true),
     }
-}
-
-/// Checks every entry in a part of a segment.
-///
-/// Behind damage it goes on, in the last segment only if what follows is `delivered`: sources send
-/// again what was behind it too, in order, so there everything behind damage counts as damaged.
-pub(super) fn scan(
-    file: &File,
-    part: Range<u64>,
-    delivered: Option<u64>,
-    each: &mut dyn FnMut(Seen),
-) -> io::Result<Scanned> {
-    let mut scanned = Scanned { bytes: part.end, ..Scanned::default() };
-    let mut at = part.start;
-    while at < part.end {
-        if let Some((head, payload, next)) = read_at(file, at, part.end)? {
-            if scanned.entries == 0 {
-                scanned.first = head.number;
-            }
-            scanned.entries += 1;
-            scanned.records += u64::from(head.records);
-            scanned.last = head.number;
-            each(Seen::Entry(head, payload.len() as u64));
-            at = next;
-            continue;
-        }
-        let (mut next, follows) = after_damage(file, at, part.end)?;
-        if delivered.is_some_and(|delivered| follows.is_none_or(|it| it.number > delivered)) {
-            next = part.end;
-        }
-        scanned.damage.push(Damage { at, bytes: next - at });
-        each(Seen::Damage);
-        at = next;
-    }
-    Ok(scanned)
 }

@@ -7,9 +7,17 @@ use super::{
     entry::Head,
     gaps::{Gap, Gaps},
     lanes::{Lane, Lanes, Mark},
+    layout::Placed,
     position::Position,
-    segment::Seen,
 };
+
+/// What a survey comes upon.
+pub(super) enum Seen<'a> {
+    /// A whole entry, with the bytes of its payload.
+    Entry(&'a Head, u64),
+    /// Something that may have cost entries.
+    Damage,
+}
 
 /// What the segments have, beyond what the position knows.
 pub(super) struct Survey<'a> {
@@ -43,14 +51,24 @@ impl<'a> Survey<'a> {
         }
     }
 
-    pub fn see(&mut self, seen: Seen) {
+    /// Sees entries in order.
+    pub fn see_all<'b>(&mut self, entries: impl Iterator<Item = &'b Placed>) {
+        for entry in entries {
+            if entry.after_damage {
+                self.see(Seen::Damage);
+            }
+            self.see(Seen::Entry(&entry.head, entry.payload));
+        }
+    }
+
+    pub fn see(&mut self, seen: Seen<'_>) {
         match seen {
             Seen::Damage => self.see_damage(),
             // what was damaged before it was delivered
             Seen::Entry(head, _) if head.number <= self.position.committed => {
                 self.before_damage = None;
             }
-            Seen::Entry(head, bytes) => self.see_entry(&head, bytes),
+            Seen::Entry(head, bytes) => self.see_entry(head, bytes),
         }
     }
 

@@ -8,6 +8,7 @@ use super::{
     LARGEST_SEGMENT, SEGMENTS, SMALLEST_SEGMENT, Spool,
     entry::Head,
     lanes::{Lane, Mark},
+    mend::Mend,
     segment::Segment,
 };
 
@@ -59,7 +60,7 @@ impl Spool {
         let number = (self.last + 1).max(received_at_us);
         self.make_segment(number)?;
         let is_kept = keep && self.mend.is_none() && self.is_read_up();
-        let head = Head::of(number, lane, batch);
+        let head = Head { tally: Some(self.tally), ..Head::of(number, lane, batch) };
         let Some(segment) = self.segments.back_mut() else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -68,6 +69,7 @@ impl Spool {
         self.used += bytes;
         self.unsynced += bytes;
         self.last = number;
+        self.tally = self.tally.and(1, u64::from(head.records));
         self.note_known(&head.lane, mark);
         self.pass(&head.lane, mark);
         if is_kept {
@@ -93,21 +95,25 @@ impl Spool {
     fn make_segment(&mut self, number: u64) -> io::Result<()> {
         let largest = self.largest_segment();
         // what is awaited gets a segment of its own, between what is there and what is new
-        let is_cut = self.mend.as_ref().is_some_and(|mend| mend.segment == self.segments.len());
-        let has_room = |segment: &Segment| segment.bytes < largest && !segment.is_damaged;
-        if !is_cut && self.segments.back().is_some_and(has_room) {
+        let awaited = self.mend.as_ref().map_or(0, Mend::last);
+        let has_room = |segment: &Segment| {
+            segment.bytes < largest
+                && segment.is_continued()
+                && awaited <= segment.first.max(segment.last)
+        };
+        if self.segments.back().is_some_and(has_room) {
             return Ok(());
         }
         if let Some(full) = self.segments.back_mut() {
             full.file()?.sync_data()?;
             self.unsynced = 0;
         }
-        let next = Segment::create(&self.folder, number)?;
+        let next = Segment::create(&self.folder, number, Some(self.tally))?;
         let full = self.segments.len().checked_sub(1);
         if let Some(full) = full.filter(|full| *full != self.read.0) {
             self.segments[full].close();
         }
-        self.used += next.bytes;
+        self.used += next.counted;
         self.segments.push_back(next);
         Ok(())
     }

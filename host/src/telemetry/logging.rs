@@ -1,7 +1,8 @@
 //! The host's log: lines on stderr, as text or JSON.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
+use plugin_api::terminal::{self, is_unsafe};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How log lines are written.
@@ -20,12 +21,14 @@ pub enum LogFormat {
 pub fn start(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let registry = tracing_subscriber::registry().with(filter);
-    let lines = fmt::layer().with_writer(io::stderr).with_target(false);
+    let is_colored = format == LogFormat::Text && io::stderr().is_terminal();
+    let writer = move || Safe { inner: io::stderr(), format, is_colored };
+    let lines = fmt::layer().with_writer(writer).with_target(false);
     // an embedding process may have a subscriber of its own
     let _ = match format {
         LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
         LogFormat::Text => {
-            let lines = lines.with_ansi(io::stderr().is_terminal());
+            let lines = lines.with_ansi(is_colored);
             if std::env::var_os("JOURNAL_STREAM").is_some() {
                 registry.with(lines.without_time()).try_init()
             } else {
@@ -33,4 +36,79 @@ pub fn start(level: &str, format: LogFormat) {
             }
         }
     };
+}
+
+/// Writes lines so that nothing in them is obeyed by a terminal but our own colors.
+struct Safe<W> {
+    inner: W,
+    format: LogFormat,
+    is_colored: bool,
+}
+
+impl<W: Write> Write for Safe<W> {
+    /// Lines come whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let safe = match self.format {
+            LogFormat::Json => terminal::escaped_json(&text),
+            LogFormat::Text if self.is_colored => colored(&text).into(),
+            LogFormat::Text => terminal::escaped(&text),
+        };
+        self.inner.write_all(safe.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// As [`terminal::escaped`], but for colors: `ESC [ digits m`. What was logged has no escape any
+/// more when it comes here, the log's library writes it out.
+fn colored(text: &str) -> String {
+    if !text.contains(is_unsafe) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        out += &terminal::escaped(&rest[..at]);
+        let length = color(&rest[at..]);
+        match length {
+            Some(length) => out += &rest[at..at + length],
+            None => out += "\\x1b",
+        }
+        rest = &rest[at + length.unwrap_or(1)..];
+    }
+    out + &terminal::escaped(rest)
+}
+
+fn color(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("\u{1b}[")?;
+    let end = digits.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    digits[end..].starts_with('m').then_some(end + 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: LogFormat, is_colored: bool, line: &str) -> String {
+        let mut safe = Safe { inner: Vec::new(), format, is_colored };
+        safe.write_all(line.as_bytes()).unwrap();
+        String::from_utf8(safe.inner).unwrap()
+    }
+
+    #[test]
+    fn lines_have_no_controls_but_our_own_colors() {
+        let line = "\u{1b}[32mINFO\u{1b}[0m 平安\rgone \u{9b}31m \u{202e}x \u{1b}]0;t\u{7}\n";
+        let plain = written(LogFormat::Text, false, line);
+        assert_eq!(plain.matches(is_unsafe).count(), 0, "{plain:?}");
+        assert!(plain.contains("平安\\rgone") && plain.ends_with('\n'), "{plain:?}");
+        let colored = written(LogFormat::Text, true, line);
+        assert!(colored.starts_with("\u{1b}[32mINFO\u{1b}[0m 平安\\rgone"), "{colored:?}");
+        assert_eq!(colored.matches(is_unsafe).count(), 2, "{colored:?}");
+        let json = written(LogFormat::Json, false, "{\"message\":\"\u{7f}\u{9b}\"}\n");
+        assert_eq!(json, "{\"message\":\"\\u007f\\u009b\"}\n");
+    }
 }

@@ -76,6 +76,9 @@ pub struct Metrics {
     latency_seconds: Family<Component, Histogram, fn() -> Histogram>,
     source_last_record: Family<Component, Level>,
     source_silent: Family<Component, Level>,
+    spool_damaged: Family<Component, Counter>,
+    spool_records_lost: Family<Component, Counter>,
+    spool_unacknowledged: Family<Component, Level>,
     /// Metrics that plugins made up, by name.
     of_plugins: Mutex<HashMap<String, PluginMetric>>,
 }
@@ -87,7 +90,7 @@ enum PluginMetric {
 }
 
 /// Names that belong to the host, without `dataserver_`.
-const HOST_METRICS: [&str; 13] = [
+const HOST_METRICS: [&str; 16] = [
     "records_in",
     "records_out",
     "bytes_out",
@@ -101,6 +104,9 @@ const HOST_METRICS: [&str; 13] = [
     "latency_seconds",
     "source_last_record_timestamp_seconds",
     "source_silent",
+    "spool_damaged",
+    "spool_records_lost",
+    "spool_unacknowledged",
 ];
 
 impl Default for Metrics {
@@ -120,6 +126,9 @@ impl Default for Metrics {
             latency_seconds: Family::new_with_constructor(latency_histogram as fn() -> Histogram),
             source_last_record: Family::default(),
             source_silent: Family::default(),
+            spool_damaged: Family::default(),
+            spool_records_lost: Family::default(),
+            spool_unacknowledged: Family::default(),
             of_plugins: Mutex::default(),
         };
         metrics.register();
@@ -182,6 +191,21 @@ impl Metrics {
             "1 while a source gives no records although it should",
             self.source_silent.clone(),
         );
+        registry.register(
+            "spool_damaged",
+            "damaged places found in the buffer on disk",
+            self.spool_damaged.clone(),
+        );
+        registry.register(
+            "spool_records_lost",
+            "records that damage of the buffer on disk has cost, as far as that is known",
+            self.spool_records_lost.clone(),
+        );
+        registry.register(
+            "spool_unacknowledged",
+            "damaged places of the buffer on disk that nobody has acknowledged",
+            self.spool_unacknowledged.clone(),
+        );
     }
 
     /// The metrics of one component.
@@ -240,14 +264,22 @@ impl ComponentMetrics {
     /// Shows the component no more, because it is gone.
     pub fn forget(&self) {
         let Metrics { records_in, records_out, bytes_out, restarts, .. } = self.all.as_ref();
-        for counters in [records_in, records_out, bytes_out, restarts] {
+        let Metrics { spool_damaged, spool_records_lost, .. } = self.all.as_ref();
+        for counters in
+            [records_in, records_out, bytes_out, restarts, spool_damaged, spool_records_lost]
+        {
             counters.remove(&self.labels);
         }
         let Metrics { buffer_records, buffer_bytes, buffer_fill_ratio, .. } = self.all.as_ref();
         let Metrics { source_last_record, source_silent, .. } = self.all.as_ref();
-        for levels in
-            [buffer_records, buffer_bytes, buffer_fill_ratio, source_last_record, source_silent]
-        {
+        for levels in [
+            buffer_records,
+            buffer_bytes,
+            buffer_fill_ratio,
+            source_last_record,
+            source_silent,
+            &self.all.spool_unacknowledged,
+        ] {
             levels.remove(&self.labels);
         }
         self.all.latency_seconds.remove(&self.labels);
@@ -301,6 +333,18 @@ impl ComponentMetrics {
     pub fn silent(&self, is_silent: bool) {
         let silent = self.all.source_silent.get_or_create(&self.labels);
         silent.set(f64::from(u8::from(is_silent)));
+    }
+
+    /// Counts a damaged place of the buffer on disk, and the records that are lost with it.
+    pub fn spool_damaged(&self, records: u64) {
+        self.all.spool_damaged.get_or_create(&self.labels).inc();
+        self.all.spool_records_lost.get_or_create(&self.labels).inc_by(records);
+    }
+
+    /// Shows how many damaged places of the buffer on disk nobody has acknowledged.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn spool_unacknowledged(&self, places: u64) {
+        self.all.spool_unacknowledged.get_or_create(&self.labels).set(places as f64);
     }
 
     /// Shows how full the component's queue is.

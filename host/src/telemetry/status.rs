@@ -13,6 +13,7 @@ use hdrhistogram::Histogram;
 use plugin_api::{ErrorKind, PluginError, RoleKind};
 
 use super::{ComponentMetrics, throttle::Throttle};
+use crate::spool::{Finding, Unacknowledged};
 
 /// What a component is doing.
 ///
@@ -25,7 +26,8 @@ pub enum State {
     Starting,
     /// It works.
     Running,
-    /// It works, but the disk of its queue does not: writers wait.
+    /// It works, but the disk of its queue does not, and writers wait, or damage there has cost
+    /// something and nobody has acknowledged that.
     Degraded,
     /// It gives no records although it should.
     Silent,
@@ -111,6 +113,8 @@ struct Inner {
     disk_fault: Option<String>,
     /// An instance has been open.
     was_open: bool,
+    /// What is damaged in its queue on disk.
+    damage: Unacknowledged,
     last_error: Option<String>,
     /// How long a source may be silent, and since when that holds.
     expected: Option<(Duration, Instant)>,
@@ -136,6 +140,7 @@ impl ComponentStatus {
                 workers: Vec::new(),
                 disk_fault: None,
                 was_open: false,
+                damage: Unacknowledged::default(),
                 last_error: None,
                 expected: None,
                 last_record: None,
@@ -168,7 +173,8 @@ impl ComponentStatus {
         if state == State::Ended {
             return state;
         }
-        let degraded = inner.disk_fault.as_ref().map(|_| State::Degraded);
+        let is_degraded = inner.disk_fault.is_some() || inner.damage.places > 0;
+        let degraded = is_degraded.then_some(State::Degraded);
         let silent = inner.is_silent.then_some(State::Silent);
         degraded.into_iter().chain(silent).fold(state, State::max)
     }
@@ -196,6 +202,42 @@ impl ComponentStatus {
             None if was.is_some() => tracing::info!(component, "the buffer on disk works again"),
             None => {}
         }
+    }
+
+    /// Tells what was found damaged in the component's queue on disk, and counts it.
+    pub fn note_damage(&self, finding: &Finding) {
+        let Finding { file, stretch, note, kept } = finding;
+        self.metrics.spool_damaged(stretch.records);
+        let kept = match kept {
+            Ok(path) => path.display().to_string(),
+            Err(why) => format!("not kept: {why}"),
+        };
+        let text = finding.text();
+        self.note_error_kind(ErrorKind::BadData, format!("buffer on disk: {text}"));
+        tracing::error!(
+            component = self.id,
+            file = %file.display(),
+            at = stretch.at,
+            bytes = stretch.bytes,
+            batches_lost = stretch.batches,
+            records_lost = stretch.records,
+            is_exact = stretch.is_exact,
+            note = (!note.is_empty()).then_some(note.as_str()),
+            kept,
+            "the buffer on disk is damaged: {text}; `dataserver spool acknowledge` says that it is \
+             known"
+        );
+    }
+
+    /// Shows how much of the component's queue on disk is damaged and not acknowledged.
+    pub fn show_damage(&self, damage: Unacknowledged) {
+        self.metrics.spool_unacknowledged(damage.places);
+        self.lock().damage = damage;
+    }
+
+    /// What is damaged in the component's queue on disk and not acknowledged.
+    pub fn damage(&self) -> Unacknowledged {
+        self.lock().damage
     }
 
     /// Notes how long a source may be silent from now on; `None` when silence is normal.

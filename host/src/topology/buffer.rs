@@ -12,7 +12,7 @@ use crate::{
     config::{BufferKind, Component, Pipeline},
     queue::{Queue, Surroundings},
     shutdown::Shutdown,
-    spool,
+    spool::{self, Finding, Unacknowledged},
     telemetry::ComponentStatus,
 };
 
@@ -30,6 +30,10 @@ impl Around {
         Arc::new(Self { reader, shutdown: Arc::clone(shutdown) })
     }
 
+    fn reader(&self) -> Arc<ComponentStatus> {
+        Arc::clone(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The queue is read by another component from now on.
     pub fn read_by(&self, reader: &Arc<ComponentStatus>) {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(reader);
@@ -38,8 +42,15 @@ impl Around {
 
 impl Surroundings for Arc<Around> {
     fn note_disk(&self, fault: Option<&str>) {
-        let reader = Arc::clone(&self.reader.lock().unwrap_or_else(PoisonError::into_inner));
-        reader.note_disk(fault);
+        self.reader().note_disk(fault);
+    }
+
+    fn note_damage(&self, finding: &Finding) {
+        self.reader().note_damage(finding);
+    }
+
+    fn show_damage(&self, damage: Unacknowledged) {
+        self.reader().show_damage(damage);
     }
 
     fn is_stopping(&self) -> bool {
@@ -60,14 +71,24 @@ pub(super) fn make_queue(
     let folder = spool_folder(&pipeline.host.data_dir).join(id);
     let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(Arc::clone(around)))
         .map_err(|error| ChangeError::Spool { component: id.to_owned(), folder, error })?;
-    for (path, bytes) in &found.cut {
+    if let Some((path, bytes)) = &found.unfinished {
         let file = path.display().to_string();
         tracing::warn!(
             component = id,
             file,
             bytes,
-            "the buffer on disk ended in an unfinished \
-            batch, which was cut off; sources that can will send it again"
+            "the buffer on disk ended in an unfinished batch, which was cut off; sources that can \
+             will send it again"
+        );
+    }
+    if found.awaited + found.given_up > 0 {
+        let (awaited, given_up) = (found.awaited, found.given_up);
+        tracing::warn!(
+            component = id,
+            awaited,
+            given_up,
+            "batches that had been offered to the sink are missing in the buffer on disk; sources \
+             that can will send them again, awaited ones to their old place"
         );
     }
     if found.entries > 0 {

@@ -28,6 +28,7 @@ mod transform;
 mod watchdog;
 
 use std::{
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -39,6 +40,7 @@ use self::{slot::Slot, surrounds::Surrounds};
 use crate::{
     config::Pipeline,
     shutdown::{Phase, Shutdown},
+    spool::Unacknowledged,
     telemetry::{ComponentStatus, State},
 };
 
@@ -126,6 +128,14 @@ impl Topology {
     /// A way into a sink or transform beside its inputs; `None` when there is no such component.
     pub fn feed(&self, id: &str) -> Option<Feed> {
         self.slots().iter().find_map(|slot| slot.feed(id, &self.all.shutdown))
+    }
+
+    /// Notes that somebody knows of all damage in a component's buffer on disk; `None` when there is
+    /// no such component, or its buffer is in memory.
+    pub fn acknowledge_damage(&self, id: &str) -> Option<io::Result<Unacknowledged>> {
+        let slot = self.slots().into_iter().find(|slot| slot.component.id == id)?;
+        let queue = slot.queue.filter(|queue| queue.is_on_disk())?;
+        Some(queue.acknowledge_damage())
     }
 
     /// What tells the pipeline to end.

@@ -98,6 +98,9 @@ impl Slot {
         if let Some(around) = &self.around {
             around.read_by(&self.status);
         }
+        if let Some(queue) = &self.queue {
+            queue.tell_damage();
+        }
     }
 
     /// A way into that component beside its inputs; `None` when this is another one, or a source.

@@ -90,13 +90,14 @@ impl SourceLoop {
         let mut sequence = 0;
         loop {
             match self.pull(instance.as_mut(), &ledger, &mut sequence) {
-                Ok(Stop::Exhausted) => return self.end(instance, &ledger),
+                Ok(Stop::Exhausted) => return self.end(instance, &ledger, Stop::Exhausted),
                 Ok(Stop::Told) if self.stage.shutdown.phase() >= Phase::Draining => {
-                    return self.end(instance, &ledger);
+                    return self.end(instance, &ledger, Stop::Told);
                 }
                 Ok(Stop::Told) => {
                     if self.leaves(&mut instance, cue) {
-                        return self.close(instance, &ledger);
+                        let _ = self.close(instance, &ledger);
+                        return;
                     }
                 }
                 Err(error) => {
@@ -240,14 +241,16 @@ impl SourceLoop {
     }
 
     /// Ends the source: the readers get what is left, and then the end.
-    fn end(&self, instance: Instance, ledger: &Ledger) {
+    fn end(&self, instance: Instance, ledger: &Ledger, stop: Stop) {
         self.fanout.close();
-        self.close(instance, ledger);
-        self.stage.status.set_state(State::Ended);
+        let closed = self.close(instance, ledger);
+        let lacks = closed.is_err_and(|error| error.kind == ErrorKind::Fatal);
+        let has_failed = stop == Stop::Exhausted && lacks;
+        self.stage.status.set_state(if has_failed { State::Failed } else { State::Ended });
     }
 
     /// Lets the readers finish, so that the source hears of its last batches, and closes it.
-    fn close(&self, mut instance: Instance, ledger: &Ledger) {
+    fn close(&self, mut instance: Instance, ledger: &Ledger) -> Result<(), PluginError> {
         let shutdown = &self.stage.shutdown;
         let since = Instant::now();
         let waits = || {
@@ -259,9 +262,10 @@ impl SourceLoop {
         let call = self.stage.status.enter("close");
         let closed = instance.close();
         drop(call);
-        if let Err(error) = closed {
-            self.stage.note_failure(&error);
+        if let Err(error) = &closed {
+            self.stage.note_failure(error);
         }
         self.stage.discard(instance);
+        closed
     }
 }

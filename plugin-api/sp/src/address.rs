@@ -171,7 +171,16 @@ fn parse(text: &str, purpose: Use, resolve: &impl Fn(&Path) -> PathBuf) -> Resul
         _ => Err("is of no kind that can be dialled; use tcp://, tls+tcp://, ipc://, unix:// or \
                   abstract://"),
     };
-    address.map_err(|fault| format!("address \"{text}\" {fault}"))
+    address.map_err(|fault| format!("address \"{}\" {fault}", shown(text)))
+}
+
+/// An address that is none, without what may be a password before an `@` or a key behind a `?`.
+fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let place = rest.rfind('@').map_or(rest, |at| &rest[at + 1..]);
+    let place = place.split('?').next().unwrap_or_default();
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{place}")
 }
 
 impl fmt::Display for Address {
@@ -193,6 +202,9 @@ pub(crate) fn scheme(tls: bool) -> &'static str {
 }
 
 fn tcp(rest: &str, tls: bool, family: Family, purpose: Use) -> Result<Address, &'static str> {
+    if rest.contains('@') {
+        return Err("names a user, whom nobody asks for; leave out what stands before `@`");
+    }
     let (host, port) =
         rest.rsplit_once(':').ok_or("names no port; write e.g. tcp://127.0.0.1:9200")?;
     // `parse` would take a sign

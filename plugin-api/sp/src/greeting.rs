@@ -148,7 +148,12 @@ pub fn greet<E: From<String>>(
     // a new connection has room for so little
     let sent = wire.send_all(&mut [IoSlice::new(&own.greeting())]);
     if sent.is_err() {
-        return Err("left at once".to_owned().into());
+        let why = match wire.receive_now(&mut [0]) {
+            // its refusal is there, though it has gone
+            Err(error) if error.kind() == ErrorKind::InvalidData => error.to_string(),
+            _ => "left at once".to_owned(),
+        };
+        return Err(why.into());
     }
     let mut received = [0; LEN];
     let mut filled = 0;

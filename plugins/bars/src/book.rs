@@ -105,6 +105,7 @@ impl Book {
             let quote = Quote::new(&spot, time_us, moment, counts);
             let Some(index) = self.find(spot.market(), spot.code(), counts) else {
                 left.no_room += u64::from(counts);
+                self.hear_of(time_us, received_us, &mut left);
                 continue;
             };
             self.weigh(index, quote, received_us, &mut left);
@@ -140,6 +141,14 @@ impl Book {
                 self.feed.hold(index, stamp, verdict, quote);
             }
             Verdict::Stray => {} // outside of the sessions it enters no bar anyway
+        }
+    }
+
+    /// Takes the time of a quote of a security for which there is no place.
+    fn hear_of(&mut self, time_us: i64, received_us: i64, left: &mut Left) {
+        let stamp = Stamp { time_us, received_us, latest_us: None, counts: false };
+        if self.feed.judge(&usize::MAX, &stamp) == Verdict::Believed {
+            self.enter_released(left);
         }
     }
 

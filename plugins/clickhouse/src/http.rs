@@ -14,6 +14,8 @@ use crate::{
 const MAX_IDLE: Duration = Duration::from_secs(2);
 /// A server that does not take a connection within so long is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest head of an answer.
+const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Longest answer that is read; names and types of all columns of both tables.
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
 
@@ -30,6 +32,7 @@ impl Server {
             .http_status_as_error(false)
             .proxy(None)
             .max_redirects(0)
+            .max_response_header_size(MAX_HEAD_BYTES)
             .max_idle_age(MAX_IDLE)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
@@ -112,6 +115,13 @@ impl Server {
                 format!("no answer within {timeout}; look at its load, or raise `timeout`")
             }
             ureq::Error::Io(error) => return broken(error),
+            ureq::Error::BodyExceedsLimit(most) => {
+                let most = plugin_api::ByteSize(*most);
+                return Failure::Strange(format!("an answer of more than {most}"));
+            }
+            ureq::Error::LargeResponseHeader(..) => {
+                return Failure::Strange("the head of an answer does not end".to_owned());
+            }
             error => format!("{error}; start the server or correct `url`"),
         };
         Failure::Away(text)

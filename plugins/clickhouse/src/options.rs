@@ -2,7 +2,7 @@
 
 use std::time;
 
-use plugin_api::{Duration, PluginError, options};
+use plugin_api::{Duration, PluginError, options, shown_address};
 use ureq::http::{HeaderValue, Uri, uri::Scheme};
 
 options! {
@@ -166,12 +166,19 @@ impl Options {
             faults.push(text.to_owned());
             return None;
         }
+        if self.url.contains('?') {
+            let text = "`url` has a query; use the options `user`, `password` and `database`, and \
+                        leave out what follows `?`";
+            faults.push(text.to_owned());
+            return None;
+        }
         let uri = self.url.parse::<Uri>().ok().filter(|uri| {
             let is_http = [Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme());
-            is_http && uri.host().is_some_and(|host| !host.is_empty()) && uri.query().is_none()
+            is_http && uri.host().is_some_and(|host| !host.is_empty())
         });
         if uri.is_none() {
-            faults.push(format!("`url` is {:?}, which is no address; {REMEDY}", self.url));
+            let shown = shown_address(&self.url);
+            faults.push(format!("`url` is {shown:?}, which is no address; {REMEDY}"));
         }
         uri
     }

@@ -6,7 +6,7 @@
 use plugin_api::{
     BarRecord, Levels, SpotView,
     schemas::{spot::shares, time::DatetimeText},
-    serde_json,
+    serde_json, terminal,
 };
 
 /// A column: its name, and what writes its value.
@@ -18,10 +18,10 @@ pub type WriteBar = fn(&BarRecord<'_>, &mut Vec<u8>);
 
 /// Columns of a quote.
 pub const SPOT_COLUMNS: [Column<WriteSpot>; 19] = [
-    ("symbol", |spot, line| json(line, &spot.symbol().to_string())),
-    ("market", |spot, line| json(line, spot.market())),
-    ("code", |spot, line| json(line, spot.code())),
-    ("name", |spot, line| json(line, spot.name())),
+    ("symbol", |spot, line| text(line, &spot.symbol().to_string())),
+    ("market", |spot, line| text(line, spot.market())),
+    ("code", |spot, line| text(line, spot.code())),
+    ("name", |spot, line| text(line, spot.name())),
     ("time", |spot, line| time(line, spot.time_us())),
     ("recv_time", |spot, line| time(line, spot.recv_time_us())),
     ("pre_close", |spot, line| json(line, &spot.pre_close())),
@@ -35,14 +35,14 @@ pub const SPOT_COLUMNS: [Column<WriteSpot>; 19] = [
     ("bid_volume", |spot, line| levels(line, spot.bid_lots(), shares)),
     ("ask", |spot, line| levels(line, spot.ask(), |price| price)),
     ("ask_volume", |spot, line| levels(line, spot.ask_lots(), shares)),
-    ("source", |spot, line| json(line, spot.source())),
+    ("source", |spot, line| text(line, spot.source())),
     ("quality_score", |spot, line| json(line, &spot.quality_score())),
 ];
 
 /// Columns of a bar; its time is its end.
 pub const BAR_COLUMNS: [Column<WriteBar>; 11] = [
-    ("symbol", |bar, line| json(line, &bar.symbol.to_string())),
-    ("period", |bar, line| json(line, bar.period)),
+    ("symbol", |bar, line| text(line, &bar.symbol.to_string())),
+    ("period", |bar, line| text(line, bar.period)),
     ("time", |bar, line| time(line, bar.time_us)),
     ("open", |bar, line| json(line, &bar.open)),
     ("high", |bar, line| json(line, &bar.high)),
@@ -57,6 +57,12 @@ pub const BAR_COLUMNS: [Column<WriteBar>; 11] = [
 fn json<T: plugin_api::serde::Serialize + ?Sized>(line: &mut Vec<u8>, value: &T) {
     // a Vec takes every byte, and neither text nor number can fail to serialize
     let _ = serde_json::to_writer(line, value);
+}
+
+/// A text from outside, in which a terminal finds nothing to obey.
+fn text(line: &mut Vec<u8>, text: &str) {
+    let json = serde_json::Value::from(text).to_string();
+    line.extend_from_slice(terminal::escaped_json(&json).as_bytes());
 }
 
 /// RFC 3339 with the exchange's offset, e.g. `2021-12-01T09:15:01+08:00`.

@@ -67,6 +67,24 @@ fn a_quote_is_printed_in_base_units() {
 }
 
 #[test]
+fn a_name_that_a_terminal_would_obey_is_printed_as_json_escapes_it() {
+    let name = "浦发\u{1b}]0;x\u{7}\u{7f}\u{9b}2J\u{202e}";
+    let quote = SpotRecord {
+        market: "SH",
+        code: "600000",
+        name,
+        time_us: NINE_FIFTEEN_US,
+        ..SpotRecord::default()
+    };
+    let mut lines = Vec::new();
+    let options = testing::options(json!({ "fields": ["name"] })).unwrap();
+    Printer::new(&options).unwrap().print(&spot(&quote), &mut lines);
+    let line = String::from_utf8(lines).unwrap();
+    assert!(!line.contains(plugin_api::terminal::is_unsafe), "{line:?}");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["name"], name);
+}
+
+#[test]
 fn a_bar_is_printed_in_base_units() {
     let bar = BarRecord {
         symbol: Symbol { market: "SZ", code: "000001" },

@@ -47,7 +47,8 @@ impl Fetch {
             .map_err(|()| {
                 PluginError::config(format!(
                     "no request can be made of {} and {}; correct url",
-                    url.authority, url.path
+                    url.authority,
+                    url.shown_path()
                 ))
             })?;
         let answer = outgoing_handler::handle(request, None).map_err(|code| failed(url, &code))?;
@@ -115,7 +116,7 @@ impl Fetch {
             return Err(PluginError::retry(format!(
                 "{}{} answered with status {} instead of 200; check url",
                 self.url.authority,
-                self.url.path,
+                self.url.shown_path(),
                 response.status()
             )));
         }

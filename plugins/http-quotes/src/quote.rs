@@ -55,7 +55,7 @@ pub fn read_line(
     let quote: Quote<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let symbol = Symbol::parse(&quote.symbol, None)
         .ok_or_else(|| format!("symbol \"{}\" is none such as 600000.SH", quote.symbol))?;
-    let time_us = exchange_time(&quote.time).ok_or_else(|| {
+    let time_us = parse_exchange_time(&quote.time).ok_or_else(|| {
         format!("time \"{}\" is none such as 2021-12-01T09:15:01+08:00", quote.time)
     })?;
     let record = SpotRecord {
@@ -80,11 +80,4 @@ pub fn read_line(
         quality_score: None,
     };
     list.push(&record).map_err(|full| full.to_string())
-}
-
-/// A time on the exchange's clock; an offset other than its own is not guessed at.
-fn exchange_time(text: &str) -> Option<i64> {
-    let local = text.strip_suffix("+08:00").unwrap_or(text);
-    let has_offset = local.ends_with(['Z', 'z']) || local.rfind('+').is_some();
-    if has_offset { None } else { parse_exchange_time(local) }
 }

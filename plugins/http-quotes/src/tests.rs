@@ -31,7 +31,13 @@ fn a_line_becomes_a_quote_in_base_units() {
 #[test]
 fn symbol_and_time_are_enough_for_a_quote() {
     for symbol in ["600000.SH", "sh600000"] {
-        for time in ["2021-12-01 09:15:01", "2021-12-01T09:15:01", "2021-12-01T09:15:01+08:00"] {
+        for time in [
+            "2021-12-01 09:15:01",
+            "2021-12-01T09:15:01",
+            "2021-12-01T09:15:01+08:00",
+            "2021-12-01T01:15:01Z",
+            "2021-11-30T20:15:01-05:00",
+        ] {
             let line = json!({ "symbol": symbol, "time": time }).to_string();
             let batch = read(&line).unwrap();
             assert_eq!(batch.spots().iter().next().unwrap().time_us(), NINE_FIFTEEN_US, "{line}");
@@ -49,9 +55,8 @@ fn what_is_wrong_with_a_line_is_named() {
         (json!({ "symbol": "600000.SH" }).to_string(), "time"),
         (json!({ "symbol": "600000", "time": time }).to_string(), "\"600000\""),
         (json!({ "symbol": "600000.SH", "time": "soon" }).to_string(), "\"soon\""),
-        (json!({ "symbol": "600000.SH", "time": format!("{time}Z") }).to_string(), "+08:00"),
-        (json!({ "symbol": "600000.SH", "time": format!("{time}+09:00") }).to_string(), "+08:00"),
-        (json!({ "symbol": "600000.SH", "time": format!("{time}-05:00") }).to_string(), "+08:00"),
+        (json!({ "symbol": "600000.SH", "time": format!("{time} CST") }).to_string(), "CST"),
+        (json!({ "symbol": "600000.SH", "time": format!("{time}+19:00") }).to_string(), "+19:00"),
         (json!({ "symbol": "600000.SH", "time": time, "volume": -1 }).to_string(), "-1"),
     ];
     for (line, named) in cases {
@@ -77,5 +82,15 @@ fn urls_are_taken_apart_or_refused_with_an_example() {
     for text in ["", "a.b/c", "ftp://a", "http://", "http:///c", "http://me:secret@a", "http://a b"]
     {
         assert!(Url::parse(text).unwrap_err().contains("https://"), "{text}");
+    }
+}
+
+#[test]
+fn texts_speak_of_an_address_without_what_lets_somebody_in() {
+    let url = Url::parse("https://h:1/v1/all?token=swordfish").unwrap();
+    assert_eq!((url.path.as_str(), url.shown_path()), ("/v1/all?token=swordfish", "/v1/all"));
+    for text in ["http://u:swordfish@h/x", "htp://h/x?token=swordfish"] {
+        let fault = Url::parse(text).unwrap_err();
+        assert!(!fault.contains("swordfish") && fault.contains("h/x"), "{fault}");
     }
 }

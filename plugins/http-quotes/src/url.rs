@@ -1,5 +1,7 @@
 //! The parts of a URL that a request is made of.
 
+use plugin_api::shown_address;
+
 /// An `http` or `https` URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -19,8 +21,14 @@ impl Url {
     pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = Self::split(text);
         parsed.ok_or_else(|| {
-            format!("url \"{text}\" is no URL; write e.g. \"https://quotes.example.com/all\"")
+            let shown = shown_address(text);
+            format!("url \"{shown}\" is no URL; write e.g. \"https://quotes.example.com/all\"")
         })
+    }
+
+    /// The path without its query, which may hold a key.
+    pub fn shown_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
     }
 
     fn split(text: &str) -> Option<Self> {

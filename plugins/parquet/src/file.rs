@@ -1,11 +1,11 @@
 //! A file of the lake while it grows.
 //!
 //! ```text
-//! PAR1 │ row groups │ footer │ row groups │ footer for all of them │ …
+//! PAR1 │ commit │ row groups │ footer │ commit │ row groups │ footer for all of them │ …
 //! ```
 //!
-//! Every append ends with a complete footer, so the file is valid Parquet after each, and nothing
-//! that was safe is ever overwritten. Its name is hidden until it is finished; then the footers
+//! Every append begins with the name of its commit and ends with a complete footer, so the file is
+//! valid Parquet after each, and nothing that was safe is ever overwritten. Its name is hidden until it is finished; then the footers
 //! in between are dropped, if they take much room, and it gets its name for readers.
 
 use std::{
@@ -20,14 +20,19 @@ use parquet::file::metadata::{
 };
 
 use crate::{
+    checksum,
     fault::Fault,
     group::{MAGIC, RowGroup, moved},
-    names::{self, COPY, UNFINISHED},
+    names::{self, COPY, DAMAGED, UNFINISHED},
+    slot::sum,
 };
 
 /// Old footers are dropped when they take more than this share of the file.
 const LARGEST_OLD_SHARE: u64 = 16;
 const COPY_BUFFER: usize = 1 << 20;
+const BEGIN: &str = "dataserver commit ";
+/// Bytes that an append begins with, without the end of the line.
+pub const BEGIN_LENGTH: usize = 95;
 
 /// The calls that fail when a disk is full; another implementation stages one.
 pub trait Disk: Send {
@@ -58,6 +63,8 @@ pub struct LakeFile {
     stem: String,
     safe: Safe,
     groups: Vec<RowGroupMetaData>,
+    /// The checksum of each row group; none in a file of an earlier writer.
+    sums: Vec<u32>,
     described: Option<FileMetaData>,
     /// Its name for readers, once it has it.
     finished: Option<PathBuf>,
@@ -93,6 +100,7 @@ impl LakeFile {
             stem,
             safe: Safe::default(),
             groups: Vec::new(),
+            sums: Vec::new(),
             described: None,
             finished: None,
         };
@@ -123,9 +131,11 @@ impl LakeFile {
             groups: groups.len(),
             rows: metadata.file_metadata().num_rows(),
         };
-        let described = Some(metadata.file_metadata().clone());
+        let described = metadata.file_metadata().clone();
+        let sums = checksum::sums_in(&described, groups.len()).unwrap_or_default();
+        let described = Some(described);
         let (folder, stem) = (path.parent()?.to_owned(), stem.to_owned());
-        Some(Self { folder, stem, safe, groups, described, finished: None })
+        Some(Self { folder, stem, safe, groups, sums, described, finished: None })
     }
 
     /// Where the file is while it grows.
@@ -150,10 +160,11 @@ impl LakeFile {
         &mut self,
         disk: &dyn Disk,
         groups: &[RowGroup],
+        commit: &str,
         describe: impl FnOnce(i64) -> FileMetaData,
     ) -> Result<(), Fault> {
         let before = self.safe;
-        let result = self.try_append(disk, groups, describe);
+        let result = self.try_append(disk, groups, commit, describe);
         if result.is_err() {
             self.cut_back(disk, before);
         }
@@ -164,6 +175,7 @@ impl LakeFile {
         &mut self,
         disk: &dyn Disk,
         groups: &[RowGroup],
+        commit: &str,
         describe: impl FnOnce(i64) -> FileMetaData,
     ) -> Result<(), Fault> {
         let path = self.path();
@@ -177,6 +189,9 @@ impl LakeFile {
             write(MAGIC, 0)?;
             safe.len = MAGIC.len() as u64;
         }
+        let begin = begin_of(commit);
+        write(begin.as_bytes(), safe.len)?;
+        safe.len += begin.len() as u64;
         for group in groups {
             let placed = group.placed(self.groups.len(), safe.len)?;
             write(group.pages(), safe.len)?;
@@ -185,11 +200,12 @@ impl LakeFile {
             safe.rows += placed.num_rows();
             safe.groups += 1;
             self.groups.push(placed);
+            self.sums.push(crc32fast::hash(group.pages()));
         }
         // a footer never reaches the disk before the pages it speaks of
         disk.sync(&file).map_err(Fault::disk("write", &path))?;
         let described = describe(safe.rows);
-        let footer = footer(&described, &self.groups)?;
+        let footer = footer(&described, &self.groups, &self.sums)?;
         write(&footer, safe.len)?;
         disk.sync(&file).map_err(Fault::disk("write", &path))?;
         safe.len += footer.len() as u64;
@@ -201,6 +217,7 @@ impl LakeFile {
     /// Takes back what was appended since.
     pub fn cut_back(&mut self, disk: &dyn Disk, to: Safe) {
         self.groups.truncate(to.groups);
+        self.sums.truncate(to.groups);
         self.safe = to;
         // best effort, to free the room: what stays is cut by the next append or by recovery
         if let Ok(file) = OpenOptions::new().write(true).open(self.path())
@@ -208,6 +225,28 @@ impl LakeFile {
         {
             let _ = disk.sync(&file);
         }
+    }
+
+    /// Keeps all of the file under another name that readers pass over, and leaves here nothing but
+    /// these of its row groups; gives that name.
+    pub fn set_aside(&mut self, disk: &dyn Disk, sound: &[usize]) -> Result<PathBuf, Fault> {
+        let path = self.path();
+        let kept = keep(&path)?;
+        let is_sound = |index: usize| sound.contains(&index);
+        let (mut group, mut sum) = (0.., 0..);
+        self.groups.retain(|_| group.next().is_some_and(is_sound));
+        self.sums.retain(|_| sum.next().is_some_and(is_sound));
+        let rows = self.groups.iter().map(RowGroupMetaData::num_rows).sum();
+        let described = self.described.as_ref().map(|it| checksum::with_rows(it, rows));
+        self.described = described;
+        (self.safe.rows, self.safe.groups) = (rows, self.groups.len());
+        if self.groups.is_empty() {
+            fs::remove_file(&path).map_err(Fault::disk("remove", &path))?;
+        } else {
+            self.drop_old_footers(disk)?;
+        }
+        sync_folder(disk, &self.folder)?;
+        Ok(kept)
     }
 
     /// Gives the file its name for readers; returns that name. May be repeated after an error.
@@ -279,7 +318,7 @@ impl LakeFile {
             }
         }
         if let Some(described) = &self.described {
-            let footer = footer(described, &groups)?;
+            let footer = footer(described, &groups, &self.sums)?;
             write(&footer, at)?;
             at += footer.len() as u64;
         }
@@ -287,6 +326,29 @@ impl LakeFile {
         fs::rename(copy, &path).map_err(Fault::disk("rename", copy))?;
         Ok((groups, at))
     }
+}
+
+/// Gives an unfinished file a second name, under which it is kept.
+pub fn keep(path: &Path) -> Result<PathBuf, Fault> {
+    let kept = damaged_name(path);
+    if fs::hard_link(path, &kept).is_err() {
+        // not every file system has links
+        let copied = fs::copy(path, &kept);
+        copied.map_err(Fault::disk("copy", path))?;
+    }
+    Ok(kept)
+}
+
+/// A name that is free for what is damaged of an unfinished file.
+pub fn damaged_name(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(UNFINISHED).unwrap_or(&name);
+    let name = |number: u32| match number {
+        0 => format!("{stem}{DAMAGED}"),
+        _ => format!("{stem}~{number}{DAMAGED}"),
+    };
+    let mut names = (0..).map(|number| path.with_file_name(name(number)));
+    names.find(|name| !name.exists()).unwrap_or_default()
 }
 
 /// Start and end of a row group's pages.
@@ -302,11 +364,35 @@ pub fn pages(group: &RowGroupMetaData) -> (u64, u64) {
     (start, u64::try_from(end).unwrap_or(0).max(start))
 }
 
-fn footer(described: &FileMetaData, groups: &[RowGroupMetaData]) -> Result<Vec<u8>, Fault> {
+fn footer(
+    described: &FileMetaData,
+    groups: &[RowGroupMetaData],
+    sums: &[u32],
+) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    let metadata = ParquetMetaData::new(described.clone(), groups.to_vec());
+    let described = if sums.len() == groups.len() {
+        checksum::with_sums(described, sums)
+    } else {
+        described.clone()
+    };
+    let metadata = ParquetMetaData::new(described, groups.to_vec());
     ParquetMetaDataWriter::new(&mut bytes, &metadata).finish()?;
+    checksum::seal_footer(&mut bytes);
     Ok(bytes)
+}
+
+/// What an append of that commit begins with.
+fn begin_of(commit: &str) -> String {
+    let text = format!("{BEGIN}{commit}");
+    let line = format!("{text} sum {:016x}", sum(&text));
+    format!("{line:BEGIN_LENGTH$}\n")
+}
+
+/// The commit that bytes say they are of, if they are what an append begins with.
+pub fn commit_in(bytes: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(bytes.get(..BEGIN_LENGTH + 1)?).ok()?.strip_suffix('\n')?;
+    let (text, found) = line.trim_end().rsplit_once(" sum ")?;
+    (found == format!("{:016x}", sum(text))).then(|| text.strip_prefix(BEGIN))?
 }
 
 /// Makes a folder, with those above it, such that it survives a loss of power.

@@ -11,7 +11,7 @@ use parquet::{
     file::metadata::{ColumnChunkMetaData, RowGroupMetaData},
 };
 
-use crate::{rows::Rows, schema::Layout};
+use crate::{checksum, rows::Rows, schema::Layout};
 
 /// Start and end of every Parquet file.
 pub const MAGIC: &[u8; 4] = b"PAR1";
@@ -61,7 +61,7 @@ impl<R: Rows> OpenGroup<R> {
         encoder.sync()?;
         let metadata = encoder.flushed_row_groups().first().cloned();
         let bytes = std::mem::take(encoder.inner_mut());
-        Ok(metadata.map(|metadata| RowGroup { bytes, metadata }))
+        metadata.map(|metadata| RowGroup::new(&bytes, &metadata)).transpose()
     }
 
     fn encode_chunk(&mut self, layout: &Layout, more: bool) -> Result<(), ParquetError> {
@@ -89,6 +89,11 @@ pub struct RowGroup {
 }
 
 impl RowGroup {
+    fn new(bytes: &[u8], metadata: &RowGroupMetaData) -> Result<Self, ParquetError> {
+        let (bytes, metadata) = checksum::add_to_pages(bytes, metadata)?;
+        Ok(Self { bytes, metadata })
+    }
+
     /// The pages.
     pub fn pages(&self) -> &[u8] {
         &self.bytes[MAGIC.len()..]

@@ -10,6 +10,7 @@
 //! final name. What a killed process left behind is put in order by [`recover`]; what it had
 //! committed and is offered again, because the host did not hear of it, is known by its [`mark`].
 
+mod checksum;
 mod fault;
 mod file;
 mod group;

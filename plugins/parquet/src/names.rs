@@ -15,6 +15,9 @@ pub const UNFINISHED: &str = ".parquet.tmp";
 /// What the name of a copy without old footers ends with until it takes the file's place.
 pub const COPY: &str = ".parquet.copy";
 
+/// What the name ends with of what is kept because it is damaged.
+pub const DAMAGED: &str = ".parquet.damaged";
+
 /// Name without dot and ending of a new file in that folder, behind all others of its kind even
 /// when the clock was put back.
 pub fn next_stem(folder: &Path, kind: &str, writer: &str, now_us: i64) -> Result<String, Fault> {

@@ -170,7 +170,7 @@ impl Part {
     pub fn append(&mut self, disk: &dyn Disk, commit: &str) -> Result<(), Fault> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let (layout, sequences) = (&self.layout, &self.sequences);
-        file.append(disk, &self.ready, |rows| layout.file_metadata(rows, sequences, commit))
+        file.append(disk, &self.ready, commit, |rows| layout.file_metadata(rows, sequences, commit))
     }
 
     /// Lets go of what waited: it is safe.

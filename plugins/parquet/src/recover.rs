@@ -1,21 +1,32 @@
 //! Puts in order what a killed writer left behind.
 //!
 //! An unfinished file is cut at the last complete footer of a commit that holds, and finished; one
-//! without any is removed.
+//! without any is removed. What is damaged, of commits that hold, is kept under another name: row
+//! groups whose checksum is wrong or that cannot be read, and what is behind the last footer.
 //! Files of writers that live are left alone.
 
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
+    io::{Seek as _, SeekFrom},
     os::unix::fs::FileExt as _,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::{
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    },
+    errors::ParquetError,
+    file::metadata::{ParquetMetaData, ParquetMetaDataReader},
+};
 
 use crate::{
+    checksum,
     fault::Fault,
-    file::{Disk, LakeFile, pages},
+    file::{BEGIN_LENGTH, Disk, LakeFile, commit_in, damaged_name, pages, sync_folder},
     group::MAGIC,
     names::{UNFINISHED, is_copy, writer_of},
     schema::{COMMIT_KEY, SCHEMA_KEY},
@@ -25,6 +36,8 @@ use crate::{
 /// Length of the footer and magic, at the end of a file.
 const TAIL: u64 = 8;
 const WINDOW: u64 = 1 << 20;
+/// What the system answers for a sector that cannot be read.
+const UNREADABLE: i32 = 5;
 
 /// What was found and done.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,6 +50,8 @@ pub struct Recovered {
     pub removed: usize,
     /// Bytes behind the last complete footers, cut off or removed.
     pub cut_bytes: u64,
+    /// What is damaged: each file with what that costs and where it is kept.
+    pub damaged: Vec<String>,
 }
 
 /// Recovers the files of this writer's name and of all writers that are gone.
@@ -103,21 +118,160 @@ fn recover_file(
     let file = file.map_err(Fault::disk("open", path))?;
     let found = file.metadata().map_err(Fault::disk("look at", path))?.len();
     let last = last_footer(&file, found, slot).map_err(Fault::disk("read", path))?;
-    let Some((mut lake_file, len)) =
-        last.and_then(|(len, metadata)| Some((LakeFile::found(path, len, &metadata)?, len)))
-    else {
+    let found_footer = last
+        .and_then(|(len, metadata)| Some((LakeFile::found(path, len, &metadata)?, len, metadata)));
+    let Some((mut lake_file, len, metadata)) = found_footer else {
+        if is_damage(&file, 0, found, slot).map_err(Fault::disk("read", path))? {
+            let kept = damaged_name(path);
+            fs::rename(path, &kept).map_err(Fault::disk("rename", path))?;
+            recovered.damaged.push(format!(
+                "{}: no row group in it can be read any more, and how many rows it had is not \
+                 known; it is kept as {}",
+                path.display(),
+                kept.display()
+            ));
+            return sync_folder(disk, path.parent().unwrap_or(path));
+        }
         recovered.removed += 1;
         recovered.cut_bytes += found;
         return fs::remove_file(path).map_err(Fault::disk("remove", path));
     };
     if len < found {
+        if is_damage(&file, len, found, slot).map_err(Fault::disk("read", path))? {
+            let kept = keep_tail(disk, path, len)?;
+            recovered.damaged.push(format!(
+                "{}: rows behind byte {len} cannot be read any more, and how many they were is not \
+                 known; these bytes are kept as {}",
+                path.display(),
+                kept.display()
+            ));
+        } else {
+            recovered.cut_bytes += found - len;
+        }
         file.set_len(len).and_then(|()| disk.sync(&file)).map_err(Fault::disk("cut", path))?;
-        recovered.cut_bytes += found - len;
+    }
+    let sound = sound_groups(&file, &metadata).map_err(Fault::disk("read", path))?;
+    let groups = metadata.row_groups();
+    if sound.len() < groups.len() {
+        let rows = lake_file.safe().rows;
+        let kept = lake_file.set_aside(disk, &sound)?;
+        recovered.damaged.push(format!(
+            "{}: {} of its {} row groups with {} rows are damaged; all of it is kept as {}, and \
+             the other row groups go on",
+            path.display(),
+            groups.len() - sound.len(),
+            groups.len(),
+            rows - lake_file.safe().rows,
+            kept.display()
+        ));
+        if sound.is_empty() {
+            return Ok(());
+        }
     }
     lake_file.finish(disk)?;
     recovered.files += 1;
     recovered.rows += lake_file.safe().rows;
     Ok(())
+}
+
+/// Whether what is behind the last footer belongs to a commit that holds, so that it is there no
+/// more because of damage.
+fn is_damage(file: &File, from: u64, len: u64, slot: &Slot) -> std::io::Result<bool> {
+    let from = from.max(MAGIC.len() as u64);
+    let mut begin = vec![0; BEGIN_LENGTH + 1];
+    if len >= from + begin.len() as u64 {
+        file.read_exact_at(&mut begin, from)?;
+        if let Some(commit) = commit_in(&begin) {
+            return Ok(slot.holds(commit));
+        }
+    }
+    // the last commit may have begun with what is damaged, but had come to its end
+    let mut magic = [0; MAGIC.len()];
+    if len < from + TAIL {
+        return Ok(false);
+    }
+    file.read_exact_at(&mut magic, len - MAGIC.len() as u64)?;
+    Ok(&magic == MAGIC && !is_unheld(file, len, slot)?)
+}
+
+/// Whether the file ends with a footer of a commit that does not hold.
+fn is_unheld(file: &File, len: u64, slot: &Slot) -> std::io::Result<bool> {
+    let footer = footer_at(file, len)?;
+    Ok(footer.is_some_and(|it| !slot.holds(key(&it, COMMIT_KEY).unwrap_or_default())))
+}
+
+/// Copies what is behind that byte to a file of its own.
+fn keep_tail(disk: &dyn Disk, path: &Path, from: u64) -> Result<PathBuf, Fault> {
+    let kept = damaged_name(path);
+    let copy = || {
+        let mut tail = File::open(path)?;
+        tail.seek(SeekFrom::Start(from))?;
+        let mut to = File::create(&kept)?;
+        std::io::copy(&mut tail, &mut to)?;
+        disk.sync(&to)
+    };
+    copy().map_err(Fault::disk("copy", path))?;
+    sync_folder(disk, path.parent().unwrap_or(path))?;
+    Ok(kept)
+}
+
+/// The row groups that are as they were written.
+fn sound_groups(file: &File, metadata: &ParquetMetaData) -> std::io::Result<Vec<usize>> {
+    let groups = metadata.row_groups();
+    let sums = checksum::sums_in(metadata.file_metadata(), groups.len());
+    let mut sound = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        let is_sound = match &sums {
+            Some(sums) => sum_of(file, pages(group))? == Some(sums[index]),
+            None => can_be_read(file, metadata, index),
+        };
+        if is_sound {
+            sound.push(index);
+        }
+    }
+    Ok(sound)
+}
+
+/// The checksum of that part of a file; `None` when it has become shorter.
+fn sum_of(file: &File, (mut at, end): (u64, u64)) -> std::io::Result<Option<u32>> {
+    let mut crc = crc32fast::Hasher::new();
+    let mut buffer = vec![0; usize::try_from(WINDOW).unwrap_or(0)];
+    while at < end {
+        let part = usize::try_from((end - at).min(WINDOW)).unwrap_or(0);
+        match file.read_at(&mut buffer[..part], at) {
+            Ok(0) => return Ok(None),
+            Ok(read) => {
+                crc.update(&buffer[..read]);
+                at += read as u64;
+            }
+            Err(error) if error.raw_os_error() == Some(UNREADABLE) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(crc.finalize()))
+}
+
+/// Whether a row group without a checksum, of an earlier writer, can be read to its end.
+fn can_be_read(file: &File, metadata: &ParquetMetaData, group: usize) -> bool {
+    let rows = metadata.row_group(group).num_rows();
+    let read = || {
+        let metadata = ArrowReaderMetadata::try_new(
+            Arc::new(metadata.clone()),
+            ArrowReaderOptions::default(),
+        )?;
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata)
+                .with_row_groups(vec![group])
+                .build()?;
+        let mut read = 0;
+        for batch in reader {
+            read += batch?.num_rows();
+        }
+        Ok::<_, ParquetError>(read)
+    };
+    // damaged pages may be more than the decoder can bear
+    let read = catch_unwind(AssertUnwindSafe(read));
+    read.is_ok_and(|read| read.is_ok_and(|read| i64::try_from(read) == Ok(rows)))
 }
 
 /// The last complete footer of a commit that holds, with the place where it ends.
@@ -163,8 +317,12 @@ fn footer_at(file: &File, end: u64) -> std::io::Result<Option<ParquetMetaData>> 
     if start < MAGIC.len() as u64 {
         return Ok(None);
     }
-    let mut bytes = vec![0; length as usize];
+    let mut bytes = vec![0; length as usize + MAGIC.len() * 2];
     file.read_exact_at(&mut bytes, start)?;
+    if !checksum::is_sealed(&bytes) {
+        return Ok(None);
+    }
+    bytes.truncate(length as usize);
     let Ok(metadata) = ParquetMetaDataReader::decode_metadata(&bytes) else { return Ok(None) };
     let groups = metadata.row_groups();
     let rows = groups.iter().map(|group| group.num_rows()).sum::<i64>();

@@ -381,10 +381,14 @@ impl Parquet {
 }
 
 fn tell_recovered(context: &Context, recovered: &Recovered) {
-    if *recovered == Recovered::default() {
+    let Recovered { files, rows, removed, cut_bytes, damaged } = recovered;
+    for text in damaged {
+        context.count("damaged_files_total", 1);
+        context.error(text);
+    }
+    if files + removed == 0 && *cut_bytes == 0 {
         return;
     }
-    let Recovered { files, rows, removed, cut_bytes } = recovered;
     context.warn(&format!(
         "recovered {rows} rows in {files} unfinished files; removed {removed} files without a \
          complete row group; cut off {cut_bytes} bytes that nobody had confirmed"

@@ -10,6 +10,7 @@ use std::{
 use plugin_api::{
     Context, Duration, PluginError, options,
     schemas::session::{Phase, Sessions, TradingCalendar},
+    shown_address,
 };
 use sp::{Address, tls};
 
@@ -157,7 +158,8 @@ impl Options {
         let server = server_of(url);
         if server.is_none() {
             faults.push(format!(
-                "`connect` is \"{url}\"; write e.g. ws://192.168.1.20:8000/ws/whole_quote"
+                "`connect` is \"{}\"; write e.g. ws://192.168.1.20:8000/ws/whole_quote",
+                shown_address(url)
             ));
         }
         let (address, path) = server?;
@@ -169,6 +171,7 @@ impl Options {
         let address = Address::listen(listen, Path::to_owned).ok();
         let address = address.filter(|address| matches!(address, Address::Tcp { .. }));
         if address.is_none() {
+            let listen = shown_address(listen);
             faults.push(format!("`listen` is \"{listen}\"; write e.g. tcp://127.0.0.1:9300"));
         }
         tls::check_use(self.tls.is_some(), "listen", address.as_slice(), faults);
@@ -235,7 +238,11 @@ fn server_of(url: &str) -> Option<(String, String)> {
 
 fn has_port(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    !host.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    // nobody logs in there, and a password would end up in logs
+    !host.is_empty()
+        && !host.contains('@')
+        && port.bytes().all(|b| b.is_ascii_digit())
+        && port.parse::<u16>().is_ok()
 }
 
 fn is_subscribable(text: &str) -> bool {

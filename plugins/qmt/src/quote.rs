@@ -111,7 +111,7 @@ pub struct Quote<'a> {
     pub volume_shares: u64,
     /// Bid prices, best first; levels that are empty are 0, as QMT gives them.
     pub bid: Levels<f64>,
-    /// Bid sizes, shares; empty where they are not known.
+    /// Bid sizes, shares; 0 where they are not known.
     pub bid_volume: Levels<u64>,
     /// Ask prices.
     pub ask: Levels<f64>,
@@ -431,9 +431,10 @@ fn side(
         out.1.len += 1;
     }
     // prices without sizes are those of a call auction; sizes without prices are nothing
-    if prices.is_empty() || lots.is_empty() || unit.is_none() {
+    if prices.is_empty() {
         out.1.len = 0;
-        return Ok(out);
+    } else if lots.is_empty() || unit.is_none() {
+        out.1 = Levels { values: [0; MOST_LEVELS], len: out.0.len.max(out.1.len) };
     }
     if out.0.len == out.1.len { Ok(out) } else { Err(Refusal::Malformed(lots_field)) }
 }

@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Batch, Context, PluginError, serde_json::json};
+use plugin_api::{Batch, Context, PluginError, serde_json::json, shown_address};
 use tungstenite::{Bytes, Error, HandshakeError, Message, WebSocket, protocol::WebSocketConfig};
 
 use crate::{
@@ -189,7 +189,8 @@ impl Client {
                     self.away(&format!("it did not answer within {CONNECT_TIMEOUT:?}"))
                 }
                 HandshakeError::Failure(error) => {
-                    self.away(&format!("it does not speak WebSocket at {}: {error}", self.path))
+                    let path = shown_address(&self.path);
+                    self.away(&format!("it does not speak WebSocket at {path}: {error}"))
                 }
             })?;
         let subscription = json!({ "codes": self.symbols }).to_string();

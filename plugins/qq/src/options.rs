@@ -5,6 +5,7 @@ use std::{fs, path::PathBuf, time};
 use plugin_api::{
     Context, Duration, PluginError, options,
     schemas::session::{Phase, Sessions, TradingCalendar},
+    shown_address,
 };
 use ureq::http::Uri;
 
@@ -163,7 +164,8 @@ impl Options {
         let base: Option<Uri> = format!("{}sh600000", self.url).parse().ok();
         let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         if !base.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
-            problems.add(format!("`url` is \"{}\"; write e.g. http://qt.gtimg.cn/q=", self.url));
+            let url = shown_address(&self.url);
+            problems.add(format!("`url` is \"{url}\"; write e.g. http://qt.gtimg.cn/q="));
         }
         // the address may hold a password
         let proxy = self.proxy.as_deref().map(Client::proxy);

@@ -131,6 +131,7 @@ pub struct Round {
 
 impl Round {
     /// A round over so many symbols, in which requests may be halved.
+    #[cfg(test)]
     pub fn new(number: u64, symbols: usize, pace: Pace, now: Instant) -> Self {
         Self::without(number, symbols, &[], pace, now)
     }

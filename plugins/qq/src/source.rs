@@ -8,6 +8,7 @@ use std::{
 use plugin_api::{
     Batch, Context, PluginError, Polled, Round as Marks, Source,
     serde_json::{self, json},
+    shown_address,
 };
 
 use crate::{
@@ -56,8 +57,8 @@ impl Source for Qq {
         match asked.and_then(|bytes| answer::check(&bytes)) {
             Ok(()) => Ok(()),
             Err(Fault { text, .. }) => Err(PluginError::retry(format!(
-                "{}{first}: {text}; look at the network, `url` and `proxy`",
-                settings.client.url
+                "{} for {first}: {text}; look at the network, `url` and `proxy`",
+                shown_address(&settings.client.url)
             ))),
         }
     }

@@ -154,6 +154,8 @@ impl History {
 
 impl FromIterator<(Key, Last)> for History {
     fn from_iter<I: IntoIterator<Item = (Key, Last)>>(all: I) -> Self {
-        Self { last_by_key: all.into_iter().take(MAX_SYMBOLS).collect(), swept_day: None }
+        let known = |last: Last| Known { last, track: Track::known(last.time_us), before: None };
+        let all = all.into_iter().map(|(key, last)| (key, known(last)));
+        Self { by_key: all.take(MAX_SYMBOLS).collect(), swept_day: None }
     }
 }

@@ -11,7 +11,7 @@ use redis::{Value as Answer, cmd};
 
 use crate::{
     server::{Fault, Servers, array, int, map, text},
-    source::{Settings, claim, claimed_name, pending},
+    source::{Claim, Settings, claimed_name, pending},
 };
 
 /// Entries that are looked at and moved at once.
@@ -154,17 +154,28 @@ impl Desk<'_> {
         let to = if to.ends_with(&claimed_name("")) { to } else { claimed_name(&to) };
         let usual = self.settings.claim_after.unwrap_or_default();
         let least = self.min_idle_ms(u64::try_from(usual.as_millis()).unwrap_or(u64::MAX));
-        let (mut after, mut moved) = (None, 0);
+        let claim = Claim {
+            stream,
+            group: &group,
+            from: &from,
+            to: &to,
+            min_idle_ms: least,
+            is_another_try: false,
+        };
+        let (mut after, mut moved, mut gone) = (None, 0, 0);
         loop {
             let node = self.servers.of(stream)?;
             let mut page = pending(node, stream, &group, &from, after, AT_ONCE)?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.next());
             page.retain(|entry| entry.idle_ms >= least);
-            moved += claim(node, stream, &group, &to, least, &page, false)?.len();
+            let claimed = claim.carry_out(node, &page)?;
+            moved += claimed.entries.len();
+            gone += claimed.gone.len();
         }
         Ok(vec![json!({
             "stream": stream, "group": group, "from": from, "to": to, "claimed": moved,
+            "trimmed": gone,
         })])
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Float64Array, GenericListArray, Int64Array, LargeStringArray,
+        Array, ArrayRef, AsArray, Float64Array, GenericListArray, Int64Array, LargeBinaryArray,
         Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
     },
     compute::cast,
@@ -21,7 +21,8 @@ use crate::cell::Cell;
 pub enum Column {
     /// Not read.
     Absent,
-    Text(LargeStringArray),
+    /// Also of tools that do not say that their bytes are text.
+    Text(LargeBinaryArray),
     Float(Float64Array),
     Int(Int64Array),
     Uint(UInt64Array),
@@ -44,16 +45,19 @@ impl Column {
     /// A text that names the type when values of it cannot be used.
     pub fn new(array: &ArrayRef) -> Result<Self, String> {
         use DataType::{
-            Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128, Decimal256, Dictionary,
-            FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32, Int64, LargeList,
-            LargeUtf8, List, Null, Time32, Time64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8,
-            Utf8View,
+            Binary, BinaryView, Boolean, Date32, Date64, Decimal32, Decimal64, Decimal128,
+            Decimal256, Dictionary, FixedSizeList, Float16, Float32, Float64, Int8, Int16, Int32,
+            Int64, LargeBinary, LargeList, LargeUtf8, List, Null, Time32, Time64, Timestamp, UInt8,
+            UInt16, UInt32, UInt64, Utf8, Utf8View,
         };
         let to = |data_type: &DataType| cast(array, data_type).map_err(|error| error.to_string());
         let micros = TimeUnit::Microsecond;
         Ok(match array.data_type() {
             Null => Self::Absent,
-            Utf8 | LargeUtf8 | Utf8View => Self::Text(to(&LargeUtf8)?.as_string().clone()),
+            Utf8 | Utf8View => return Self::new(&to(&LargeUtf8)?),
+            LargeUtf8 | Binary | LargeBinary | BinaryView => {
+                Self::Text(to(&LargeBinary)?.as_binary().clone())
+            }
             Dictionary(_, value) => return Self::new(&to(value)?),
             Float32 => Self::Float(widened(array)),
             Float16 => return Self::new(&to(&Float32)?),
@@ -95,9 +99,7 @@ impl Column {
     #[inline]
     pub fn cell(&self, row: usize) -> Cell<'_> {
         match self {
-            Self::Text(array) if array.is_valid(row) => {
-                Cell::from_text(array.value(row).as_bytes())
-            }
+            Self::Text(array) if array.is_valid(row) => Cell::from_text(array.value(row)),
             Self::Float(array) if array.is_valid(row) => Cell::Float(array.value(row)),
             Self::Int(array) if array.is_valid(row) => Cell::Int(array.value(row)),
             Self::Uint(array) if array.is_valid(row) => Cell::Uint(array.value(row)),

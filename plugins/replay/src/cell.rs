@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, str};
 
-use plugin_api::schemas::qq::decode;
+use plugin_api::schemas::{
+    number::{NumberFault, parse_float, whole_shares},
+    qq::decode,
+};
 
 /// One value of a recorded table.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,14 +28,15 @@ pub enum Cell<'a> {
 /// Why a value cannot be read; for people.
 pub type Why = &'static str;
 
-const NO_NUMBER: Why = "is no number";
-const NOT_FINITE: Why = "is not finite";
-const NEGATIVE: Why = "is negative";
+const NO_NUMBER: Why = NumberFault::NoNumber.why();
+const NOT_FINITE: Why = NumberFault::NotFinite.why();
+const NEGATIVE: Why = NumberFault::Negative.why();
 const NOT_WHOLE: Why = "is no whole number of shares; check units.volume";
-const TOO_LARGE: Why = "is too large";
+const TOO_LARGE: Why = NumberFault::TooLarge.why();
+const NO_TRUTH: Why = "is neither true nor false";
 
-/// Whole numbers above this are not exact as floats.
-const EXACT_FLOATS: f64 = 9_007_199_254_740_992.0;
+/// How tools write that nothing was recorded. A NaN is none of them: it is a number gone wrong.
+const NULLS: [&[u8]; 8] = [b"NULL", b"null", b"None", b"\\N", b"<NA>", b"NA", b"N/A", b"NaT"];
 
 impl<'a> Cell<'a> {
     /// A cell of a text file.
@@ -47,7 +51,8 @@ impl<'a> Cell<'a> {
     pub fn float(self) -> Result<Option<f64>, Why> {
         let value = match self {
             Self::Empty => return Ok(None),
-            Self::Text(text) => parse_float(text)?,
+            Self::Text(text) if is_null(text) => return Ok(None),
+            Self::Text(text) => return float(text).map(Some),
             Self::Float(value) => value,
             #[allow(clippy::cast_precision_loss)] // whole below 2^53
             Self::Int(value) => value as f64,
@@ -86,14 +91,28 @@ impl<'a> Cell<'a> {
             Self::Empty => return Ok(None),
             Self::Uint(units) => units,
             Self::Int(units) => u64::try_from(units).map_err(|_| NEGATIVE)?,
+            Self::Text(text) if is_null(text) => return Ok(None),
             Self::Text(text) => match parse_digits(text) {
                 Some(units) => units,
-                None => return whole_shares(parse_float(text)?, per_unit).map(Some),
+                None => return shares(float(text)?, per_unit).map(Some),
             },
-            Self::Float(units) => return whole_shares(units, per_unit).map(Some),
+            Self::Float(units) => return shares(units, per_unit).map(Some),
             Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) => return Err(NO_NUMBER),
         };
         units.checked_mul(u64::from(per_unit)).map(Some).ok_or(TOO_LARGE)
+    }
+
+    /// Yes or no.
+    pub fn truth(self) -> Result<bool, Why> {
+        const YES: [&str; 4] = ["true", "t", "yes", "1"];
+        const NO: [&str; 4] = ["false", "f", "no", "0"];
+        let text = self.text();
+        let is_one_of = |words: [&str; 4]| words.iter().any(|it| it.eq_ignore_ascii_case(&text));
+        match (is_one_of(YES), is_one_of(NO)) {
+            (true, _) => Ok(true),
+            (_, true) => Ok(false),
+            _ => Err(NO_TRUTH),
+        }
     }
 
     /// The value as text; empty where nothing was recorded.
@@ -110,8 +129,22 @@ impl<'a> Cell<'a> {
     }
 }
 
-fn parse_float(text: &[u8]) -> Result<f64, Why> {
-    str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(NO_NUMBER)
+fn is_null(text: &[u8]) -> bool {
+    // nearly all are numbers
+    text.first().is_some_and(|byte| matches!(byte, b'N' | b'n' | b'\\' | b'<'))
+        && NULLS.contains(&text)
+}
+
+fn float(text: &[u8]) -> Result<f64, Why> {
+    let text = str::from_utf8(text).map_err(|_| NO_NUMBER)?;
+    parse_float(text).map_err(NumberFault::why)
+}
+
+fn shares(units: f64, per_unit: u32) -> Result<u64, Why> {
+    whole_shares(units, per_unit).map_err(|fault| match fault {
+        NumberFault::NotWhole => NOT_WHOLE,
+        other => other.why(),
+    })
 }
 
 /// Digits alone, as nearly all volumes are.
@@ -122,26 +155,6 @@ fn parse_digits(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0, |value: u64, byte| {
         byte.is_ascii_digit().then(|| value * 10 + u64::from(byte - b'0'))
     })
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // checked to be whole
-fn whole_shares(units: f64, per_unit: u32) -> Result<u64, Why> {
-    if !units.is_finite() {
-        return Err(NOT_FINITE);
-    }
-    if units < 0.0 {
-        return Err(NEGATIVE);
-    }
-    let shares = units * f64::from(per_unit);
-    if shares > EXACT_FLOATS {
-        return Err(TOO_LARGE);
-    }
-    let whole = shares.round();
-    // lots with decimals come out a little beside the whole share
-    if (shares - whole).abs() > 1e-6_f64.max(whole * 1e-12) {
-        return Err(NOT_WHOLE);
-    }
-    Ok(whole as u64)
 }
 
 #[cfg(test)]
@@ -162,6 +175,28 @@ mod tests {
         assert_eq!(text("2.5e3").scaled(4), Ok(Some(25_000_000.0)));
         assert_eq!(text("2.419483288E7").scaled(0), Ok(Some(24_194_832.88)));
         assert_eq!(text(" ").scaled(4), Ok(None));
+    }
+
+    #[test]
+    fn nothing_recorded_is_told_from_a_number_gone_wrong() {
+        for written in ["", "NULL", "None", "\\N", "<NA>"] {
+            assert_eq!((text(written).float(), text(written).shares(1)), (Ok(None), Ok(None)));
+        }
+        assert_eq!(text("NaN").float(), Err(NOT_FINITE));
+    }
+
+    #[test]
+    fn truth_is_read_as_every_tool_writes_it() {
+        for (cell, expected) in [
+            (text("true"), Ok(true)),
+            (text("False"), Ok(false)),
+            (text("t"), Ok(true)),
+            (Cell::Uint(0), Ok(false)),
+            (Cell::Int(1), Ok(true)),
+            (text("maybe"), Err(NO_TRUTH)),
+        ] {
+            assert_eq!(cell.truth(), expected, "{cell:?}");
+        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! Finds the columns of a file by the names that the options give.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use strsim::jaro_winkler;
 
-use crate::{config::Columns, settings::Settings};
+use crate::{
+    config::Columns,
+    reader::{clean, excerpt, shown},
+    settings::Settings,
+};
 
 /// The columns of a file, in order.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ pub struct Layout {
 pub enum LevelColumns {
     /// A column a level, best first.
     Columns(Vec<usize>),
-    /// One column of lists.
+    /// One column, of lists or of the best level alone.
     List(usize),
 }
 
@@ -60,10 +64,13 @@ impl Layout {
     /// # Errors
     /// A text with the file, every name that it lacks, and what it has.
     pub fn find(header: &Header<'_>, settings: &Settings) -> Result<Self, String> {
-        match &settings.columns {
-            Some(columns) => Search { header, settings, missing: Vec::new() }.by_map(columns),
-            None => Search { header, settings, missing: Vec::new() }.by_own_names(),
-        }
+        let search = Search { header, settings, missing: Vec::new() };
+        let layout = match &settings.columns {
+            Some(columns) => search.by_map(columns),
+            None => search.by_own_names(),
+        }?;
+        header.refuse_repeated(&layout.all())?;
+        Ok(layout)
     }
 
     /// The columns that times are made of.
@@ -108,18 +115,64 @@ impl Header<'_> {
 
     /// What to say of a column that is not there; `key` is the option that names it.
     pub fn lacks(&self, name: &str, key: &str) -> String {
-        let mut text = format!("{} has no column \"{name}\"", self.file.display());
+        let mut text = format!("{} has no column \"{}\"", shown(self.file), clean(name));
         if !key.is_empty() {
             text.push_str(&format!(" ({key})"));
         }
-        text.push_str(&format!("; it has {}", self.names.join(", ")));
+        text.push_str(&format!("; it has {}", self.listed()));
         let wanted = name.to_ascii_lowercase();
         let likeness = |column: &String| jaro_winkler(&wanted, &column.to_ascii_lowercase());
         let closest = self.names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         if let Some(closest) = closest.filter(|column| likeness(column) > 0.7) {
-            text.push_str(&format!("; did you mean \"{}\"?", closest.trim()));
+            text.push_str(&format!("; did you mean \"{}\"?", excerpt(closest.trim())));
+        }
+        if let [only] = self.names
+            && let Some(separator) = only.chars().find(|char| matches!(char, ';' | '\t' | '|'))
+        {
+            let separator = if separator == '\t' { "tabs".into() } else { separator.to_string() };
+            text.push_str(&format!("; its cells stand between {separator}, not between commas"));
         }
         text
+    }
+
+    /// Refuses a name that several columns have when one of them is read.
+    ///
+    /// # Errors
+    /// A text with the file, the name and the places.
+    pub fn refuse_repeated(&self, used: &[usize]) -> Result<(), String> {
+        let places_of = |name: &str| -> Vec<String> {
+            let same = self.names.iter().enumerate().filter(|(_, other)| other.trim() == name);
+            same.map(|(place, _)| (place + 1).to_string()).collect()
+        };
+        let mut repeated = BTreeMap::new();
+        for name in used.iter().filter_map(|column| self.names.get(*column)) {
+            let places = places_of(name.trim());
+            if places.len() > 1 {
+                repeated.insert(name.trim(), places);
+            }
+        }
+        let faults: Vec<_> = repeated
+            .into_iter()
+            .map(|(name, places)| {
+                format!(
+                    "{} has column \"{}\" {} times, as columns {}; rename or remove the others",
+                    shown(self.file),
+                    excerpt(name),
+                    places.len(),
+                    places.join(", ")
+                )
+            })
+            .collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    }
+
+    fn listed(&self) -> String {
+        const MOST_NAMES: usize = 100;
+        let names: Vec<_> =
+            self.names.iter().take(MOST_NAMES).map(|name| excerpt(name.trim())).collect();
+        let more = self.names.len().saturating_sub(MOST_NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        names.join(", ") + &more
     }
 }
 
@@ -209,16 +262,16 @@ impl Search<'_> {
             }
             return LevelColumns::Columns(columns);
         }
-        match self.named(key, Some(name)) {
-            Some(column) if self.is_list(column) => LevelColumns::List(column),
-            column => LevelColumns::Columns(column.into_iter().collect()),
-        }
+        self.named(key, Some(name)).map_or_else(LevelColumns::default, LevelColumns::List)
     }
 
     fn own_levels(&self, name: &str) -> LevelColumns {
+        let numbered = self.numbered(&format!("{name}{{n}}")).1;
         match self.header.position(name) {
-            Some(column) if self.is_list(column) => LevelColumns::List(column),
-            _ => LevelColumns::Columns(self.numbered(&format!("{name}{{n}}")).1),
+            Some(column) if self.is_list(column) || numbered.is_empty() => {
+                LevelColumns::List(column)
+            }
+            _ => LevelColumns::Columns(numbered),
         }
     }
 
@@ -281,6 +334,27 @@ mod tests {
              day.csv has no column \"BidPrice1\" (columns.bid); it has Code, Time, LastPrice; \
              did you mean \"LastPrice\"?"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_no_name() {
+        let names = ["symbol", "time", "close", "name", "close ", "x", "x"];
+        assert_eq!(
+            find(&names, &Settings::default()).unwrap_err(),
+            "day.csv has column \"close\" 2 times, as columns 3, 5; rename or remove the others"
+        );
+        let names = ["symbol", "time", "close", "x", "x"];
+        assert!(find(&names, &Settings::default()).is_ok(), "nobody reads those");
+    }
+
+    #[test]
+    fn names_of_a_damaged_file_do_no_harm_to_a_terminal() {
+        let name = "\u{1b}[31m".to_owned() + &"x".repeat(1_000);
+        let names: Vec<&str> = std::iter::repeat_n(name.as_str(), 5_000).collect();
+        let error = find(&names, &Settings::default()).unwrap_err();
+        assert!(error.len() < 10_000 && !error.contains('\u{1b}'), "{error}");
+        let error = find(&["symbol;time;close"], &Settings::default()).unwrap_err();
+        assert!(error.contains("its cells stand between ;, not between commas"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ options! {
     pub struct Options {
         /// File, folder (searched with its subfolders) or glob of what was recorded; relative to
         /// pipeline.toml. `.csv`, `.txt` (QQ lines), each also `.gz` or `.zst`, and `.parquet`.
+        /// Text is in UTF-8, GBK or UTF-16. A run of which a file could not be read, or nothing at
+        /// all, ends with exit code 1.
         pub path: String,
         /// How the files are written. Default auto: told by their first bytes.
         #[serde(default)]
@@ -41,7 +43,7 @@ options! {
         /// had confirmed. A finished run starts over. Default false.
         #[serde(default)]
         pub resume: bool,
-        /// Exchange of codes that carry none: SH, SZ or BJ.
+        /// Exchange of codes that carry none: SH, SZ or BJ, also by other names such as XSHG.
         #[serde(default)]
         pub market: Option<String>,
         /// Date of files whose times carry none, as 2021-12-01.
@@ -57,7 +59,8 @@ options! {
         /// Most book levels to read. Default 10, at most 10.
         #[serde(default = "ten")]
         pub levels: usize,
-        /// Names of the columns. Default: the names that the `parquet` sink writes.
+        /// Names of the columns. Default: the names that the `parquet` sink writes. No column that
+        /// is read may be there twice.
         #[serde(default)]
         pub columns: Option<Columns>,
     }
@@ -72,7 +75,7 @@ options! {
         Auto,
         /// Columns, of any vendor or of the `parquet` sink.
         Parquet,
-        /// A header line, then one quote a line.
+        /// A header line, then one quote or bar a line, its cells between commas.
         Csv,
         /// Lines of the Tencent quote service.
         Qq,
@@ -133,12 +136,14 @@ options! {
     /// Names of the columns; what is not named is not read.
     #[derive(Default, PartialEq, Eq)]
     pub struct Columns {
-        /// Code, as 600332, 600332.SH or sh600332.
+        /// Code of six digits, as 600332, 600332.SH, sh600332, sh.600332 or 600332.XSHG; zeros that
+        /// a column of numbers lost are restored.
         pub code: String,
         /// Exchange, where the code carries none.
         #[serde(default)]
         pub market: Option<String>,
-        /// Time, with its date unless `date` (here or beside `columns`) gives that.
+        /// Time, with its date unless `date` (here or beside `columns`) gives that; in the zone that
+        /// stands behind it (`Z`, `+08:00`), otherwise on the exchange's clock.
         pub time: String,
         /// Date.
         #[serde(default)]
@@ -170,7 +175,8 @@ options! {
         /// Turnover since the open.
         #[serde(default)]
         pub amount: Option<String>,
-        /// Bid prices; `{n}` stands for the level.
+        /// Bid prices; `{n}` stands for the level. A name without it is a column of lists, also as
+        /// text: `[9.39, 9.38]`, `[9.39 9.38]`, `9.39,9.38`.
         #[serde(default)]
         pub bid: Option<String>,
         /// Bid sizes.

@@ -1,115 +1,138 @@
-//! Tables as text: a header line, then one quote a line.
+//! Tables as text: a header line, then one quote or bar a line.
 
-use std::{io::Read, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use csv::{ByteRecord, ErrorKind, ReaderBuilder, WriterBuilder};
 use plugin_api::schemas::qq::decode;
 
 use crate::{
+    bar::{BarCells, BarLayout},
     cell::Cell,
     columns::{Header, Layout},
     fill::{Cells, Fault, SpotCells},
-    reader::{BadRow, OpenFault, Reader, Step, TimeReader, excerpt, in_file},
-    row::SpotRow,
+    lines::Lines,
+    open::Kind,
+    reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file},
+    records::{Damage, Found, Records},
+    row::{BarRow, SpotRow},
     settings::Settings,
     text::{describe, open_text},
 };
 
-/// The rows of a CSV file.
-pub struct CsvReader {
+/// The rows of a file.
+struct Table {
     file: Arc<Path>,
-    rows: csv::Reader<Box<dyn Read>>,
     names: Vec<String>,
-    record: ByteRecord,
+    records: Records,
+}
+
+/// Reads quotes.
+pub struct SpotText {
+    table: Table,
     cells: SpotCells,
     settings: Arc<Settings>,
 }
 
-impl CsvReader {
-    /// Opens a file and finds its columns.
+/// Reads bars, as other tools write those of the `parquet` sink.
+pub struct BarText {
+    table: Table,
+    cells: BarCells,
+    settings: Arc<Settings>,
+}
+
+/// Tells what the rows of a file are and checks that its columns are there.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column.
+pub fn kind(path: &Path, settings: &Settings) -> Result<Kind, OpenFault> {
+    let table = Table::open(path)?;
+    let header = table.header();
+    if BarLayout::fits(&header, settings) {
+        BarLayout::find(&header).map_err(OpenFault::Columns)?;
+        return Ok(Kind::Bar);
+    }
+    Layout::find(&header, settings).map_err(OpenFault::Columns)?;
+    Ok(Kind::Spot)
+}
+
+impl SpotText {
+    /// Opens a file of quotes.
     ///
     /// # Errors
     /// When the file cannot be read or lacks a column.
     pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Self, OpenFault> {
-        let failed = |error| OpenFault::Unreadable(in_file(path, describe(&error)));
-        let text = open_text(path).map_err(failed)?;
-        let mut rows = ReaderBuilder::new()
-            .flexible(true)
-            .buffer_capacity(1 << 16)
-            .from_reader(Box::new(text) as Box<dyn Read>);
-        let header = rows.byte_headers();
-        let header = header.map_err(|error| OpenFault::Unreadable(failure(path, &error)))?;
-        if header.is_empty() {
-            return Err(OpenFault::Unreadable(in_file(path, "is empty")));
+        let table = Table::open(path)?;
+        let layout = Layout::find(&table.header(), settings).map_err(OpenFault::Columns)?;
+        let cells = SpotCells::new(layout, settings);
+        Ok(Self { table, cells, settings: Arc::clone(settings) })
+    }
+}
+
+impl BarText {
+    /// Opens a file of bars.
+    ///
+    /// # Errors
+    /// When the file cannot be read or lacks a column.
+    pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Self, OpenFault> {
+        let table = Table::open(path)?;
+        let layout = BarLayout::find(&table.header()).map_err(OpenFault::Columns)?;
+        let cells = BarCells::new(layout, settings);
+        Ok(Self { table, cells, settings: Arc::clone(settings) })
+    }
+}
+
+impl Table {
+    fn open(path: &Path) -> Result<Self, OpenFault> {
+        let mut records = Records::new(Lines::new(open_text(path)?));
+        match records.read_header() {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Err(OpenFault::Unreadable(in_file(path, "is empty"))),
+            Ok(Err(fault)) => return Err(OpenFault::Unreadable(in_file(path, fault))),
+            Err(error) => return Err(OpenFault::Unreadable(in_file(path, describe(&error)))),
         }
-        let names: Vec<String> = header.iter().map(|name| decode(name).trim().to_owned()).collect();
-        let found = Header { file: path, names: &names, lists: &[] };
-        let cells =
-            SpotCells::new(Layout::find(&found, settings).map_err(OpenFault::Columns)?, settings);
-        let (file, record) = (Arc::from(path), ByteRecord::new());
-        Ok(Self { file, rows, names, record, cells, settings: Arc::clone(settings) })
+        let names = (0..records.len()).filter_map(|index| records.cell(index));
+        let names = names.map(|name| decode(name).trim().to_owned()).collect();
+        Ok(Self { file: Arc::from(path), names, records })
     }
 
-    fn advance(&mut self) -> Result<bool, String> {
-        let read = self.rows.read_byte_record(&mut self.record);
-        read.map_err(|error| failure(&self.file, &error))
+    fn header(&self) -> Header<'_> {
+        Header { file: &self.file, names: &self.names, lists: &[] }
+    }
+
+    /// Goes to the next row; `Some` with what is no row, or with the end.
+    fn advance(&mut self) -> Result<Option<Step>, String> {
+        Ok(match self.records.read().map_err(|error| in_file(&self.file, describe(&error)))? {
+            Found::End => Some(Step::End),
+            Found::Damage(damage) => Some(damaged(damage)),
+            Found::Record if self.records.is_complete() => None,
+            Found::Record => {
+                let (cells, columns) = (self.records.len(), self.names.len());
+                let why = format!("has {cells} cells, the header has {columns}; give it as many");
+                Some(self.bad_row(String::new(), "", why))
+            }
+        })
     }
 
     fn bad_row(&self, column: String, value: &str, why: String) -> Step {
-        let mut raw = WriterBuilder::new().flexible(true).from_writer(Vec::new());
-        let line = raw.write_byte_record(&self.record).ok().and_then(|()| raw.into_inner().ok());
-        let row = self.record.position().map_or(0, csv::Position::line);
-        let (value, raw) = (excerpt(value), line.unwrap_or_default());
-        Step::Bad(Box::new(BadRow { row, column, value, why, raw }))
+        let raw = [self.records.raw(), b"\n"].concat();
+        let (row, value) = (self.records.number(), excerpt(value));
+        Step::Bad(Box::new(BadRow { row, lines: 1, column, value, why, raw }))
     }
 
-    fn fault(&self, fault: Fault) -> Step {
-        let value = self.record.cell(fault.column).text();
-        self.bad_row(self.names[fault.column].clone(), &value, fault.why.to_owned())
-    }
-
-    /// Whether the row has the cells that the header announces, but for empty ones at its end.
-    fn is_complete(&self) -> bool {
-        let (cells, columns) = (self.record.len(), self.names.len());
-        cells == columns
-            || (cells > columns && self.record.iter().skip(columns).all(<[u8]>::is_empty))
-    }
-}
-
-impl Reader<SpotRow> for CsvReader {
-    fn next(&mut self, row: &mut SpotRow) -> Result<Step, String> {
-        if !self.advance()? {
-            return Ok(Step::End);
-        }
-        if !self.is_complete() {
-            let why =
-                format!("has {} cells, the header has {}", self.record.len(), self.names.len());
-            return Ok(self.bad_row(String::new(), "", why));
-        }
-        match self.cells.read(&self.record, &self.settings, row) {
-            Ok(true) => Ok(Step::Row),
-            Ok(false) => Ok(Step::Skipped),
-            Err(fault) => Ok(self.fault(fault)),
-        }
-    }
-}
-
-impl TimeReader for CsvReader {
-    fn next_time(&mut self) -> Result<Option<i64>, String> {
-        while self.advance()? {
-            if self.is_complete()
-                && let Ok(time_us) = self.cells.time(&self.record)
-            {
-                return Ok(Some(time_us));
+    fn step(&self, read: Result<bool, Fault>) -> Step {
+        match read {
+            Ok(true) => Step::Row,
+            Ok(false) => Step::Skipped,
+            Err(fault) => {
+                let value = self.cell(fault.column).text();
+                self.bad_row(clean(&self.names[fault.column]), &value, fault.why.to_owned())
             }
         }
-        Ok(None)
     }
 }
 
-impl Cells for ByteRecord {
+impl Cells for Table {
     fn cell(&self, column: usize) -> Cell<'_> {
-        self.get(column).map_or(Cell::Empty, Cell::from_text)
+        self.records.cell(column).map_or(Cell::Empty, Cell::from_text)
     }
 
     fn element(&self, _: usize, _: usize) -> Option<Cell<'_>> {
@@ -117,10 +140,60 @@ impl Cells for ByteRecord {
     }
 }
 
-fn failure(path: &Path, error: &csv::Error) -> String {
-    let line = error.position().map(|position| format!(" at line {}", position.line()));
-    match error.kind() {
-        ErrorKind::Io(error) => in_file(path, describe(error)),
-        _ => in_file(path, format!("is no CSV{}: {error}", line.unwrap_or_default())),
+impl Reader<SpotRow> for SpotText {
+    fn next(&mut self, row: &mut SpotRow) -> Result<Step, String> {
+        if let Some(step) = self.table.advance()? {
+            return Ok(step);
+        }
+        let read = self.cells.read(&self.table, &self.settings, row);
+        Ok(self.table.step(read))
     }
+}
+
+impl Reader<BarRow> for BarText {
+    fn next(&mut self, row: &mut BarRow) -> Result<Step, String> {
+        if let Some(step) = self.table.advance()? {
+            return Ok(step);
+        }
+        let read = self.cells.read(&self.table, &self.settings, row);
+        Ok(self.table.step(read))
+    }
+}
+
+impl TimeReader for SpotText {
+    fn next_time(&mut self) -> Result<Timed, String> {
+        Ok(match self.table.advance()? {
+            Some(Step::End) => Timed::End,
+            Some(_) => Timed::Unreadable,
+            None => self.cells.time(&self.table).into(),
+        })
+    }
+}
+
+impl TimeReader for BarText {
+    fn next_time(&mut self) -> Result<Timed, String> {
+        Ok(match self.table.advance()? {
+            Some(Step::End) => Timed::End,
+            Some(_) => Timed::Unreadable,
+            None => self.cells.time(&self.table).into(),
+        })
+    }
+}
+
+fn damaged(damage: Damage) -> Step {
+    let Damage { first, lines, bytes, why, raw, next } = damage;
+    let goes_on = match next {
+        Some(next) => format!("reading goes on with row {next}"),
+        None => "no row follows".to_owned(),
+    };
+    let count = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
+    let why = format!("{why}: {count} of {bytes} bytes set aside, {goes_on}; mend row {first}");
+    Step::Bad(Box::new(BadRow {
+        row: first,
+        lines,
+        column: String::new(),
+        value: String::new(),
+        why,
+        raw,
+    }))
 }

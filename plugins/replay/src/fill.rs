@@ -1,12 +1,13 @@
-//! Reads quotes and bars from the cells of their rows.
+//! Reads quotes from the cells of their rows.
 
-use plugin_api::{Symbol, schemas::spot::market_name};
+use plugin_api::schemas::symbol::{market_name, parse_symbol};
 
 use crate::{
     cell::{Cell, Why},
     columns::{Layout, LevelColumns},
+    list,
     moment::{MomentReader, Part},
-    row::{BarRow, Levels, SpotRow, takes_symbol},
+    row::{Levels, SpotRow, takes_symbol},
     settings::Settings,
 };
 
@@ -108,109 +109,18 @@ impl SpotCells {
     }
 }
 
-/// Where the fields of a bar stand in a file of the `parquet` sink.
-#[derive(Debug, Clone)]
-pub struct BarLayout {
-    pub symbol: usize,
-    pub period: usize,
-    pub time: usize,
-    pub open: usize,
-    pub high: usize,
-    pub low: usize,
-    pub close: usize,
-    pub amount: usize,
-    pub volume: usize,
-    pub closed: Option<usize>,
-    pub quality_score: Option<usize>,
-}
-
-impl BarLayout {
-    /// Every column that is read.
-    pub fn all(&self) -> Vec<usize> {
-        let needed = [
-            self.symbol,
-            self.period,
-            self.time,
-            self.open,
-            self.high,
-            self.low,
-            self.close,
-            self.amount,
-            self.volume,
-        ];
-        needed.into_iter().chain(self.closed).chain(self.quality_score).collect()
-    }
-}
-
-/// Reads bars from cells.
-#[derive(Debug)]
-pub struct BarCells {
-    layout: BarLayout,
-    times: MomentReader,
-    key: String,
-}
-
-impl BarCells {
-    pub fn new(layout: BarLayout) -> Self {
-        Self { layout, times: MomentReader::default(), key: String::new() }
-    }
-
-    /// The time of a row.
-    ///
-    /// # Errors
-    /// The cell at fault.
-    pub fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault> {
-        read_time(&mut self.times, cells, None, self.layout.time)
-    }
-
-    /// Reads a row; false when the filter does not take it.
-    ///
-    /// # Errors
-    /// The first cell at fault.
-    pub fn read(
-        &mut self,
-        cells: &impl Cells,
-        settings: &Settings,
-        row: &mut BarRow,
-    ) -> Result<bool, Fault> {
-        row.market = read_symbol(cells, self.layout.symbol, None, settings.market, &mut row.code)?;
-        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
-            return Ok(false);
-        }
-        row.time_us = self.time(cells)?;
-        if !settings.filter.takes_time(row.time_us) {
-            return Ok(false);
-        }
-        let layout = &self.layout;
-        read_text(cells, Some(layout.period), &mut row.period);
-        row.open = read_price(cells, Some(layout.open))?;
-        row.high = read_price(cells, Some(layout.high))?;
-        row.low = read_price(cells, Some(layout.low))?;
-        row.close = read_price(cells, Some(layout.close))?;
-        row.amount_cny = read_price(cells, Some(layout.amount))?;
-        row.volume_shares = at(layout.volume, cells.cell(layout.volume).shares(1))?.unwrap_or(0);
-        row.closed = layout.closed.is_none_or(|column| cells.cell(column) != Cell::Uint(0));
-        row.quality_score = read_quality(cells, layout.quality_score)?;
-        Ok(true)
-    }
-}
-
-fn at<T>(column: usize, result: Result<T, Why>) -> Result<T, Fault> {
+pub fn at<T>(column: usize, result: Result<T, Why>) -> Result<T, Fault> {
     result.map_err(|why| Fault { column, why })
 }
 
-/// Reads code and exchange; codes are six digits, of which a column of numbers loses zeros.
-fn read_symbol(
+/// Reads code and exchange.
+pub fn read_symbol(
     cells: &impl Cells,
     column: usize,
     market_column: Option<usize>,
     default_market: Option<&'static str>,
     code: &mut String,
 ) -> Result<&'static str, Fault> {
-    let text = cells.cell(column).text();
-    if text.is_empty() {
-        return Err(Fault { column, why: "is empty" });
-    }
     let market = match market_column.map(|column| (column, cells.cell(column).text())) {
         Some((column, text)) if !text.is_empty() => {
             let market = market_name(&text);
@@ -218,21 +128,15 @@ fn read_symbol(
         }
         _ => default_market,
     };
-    let Some(symbol) = Symbol::parse(&text, market) else {
-        let is_bare = text.bytes().all(|byte| byte.is_ascii_digit()) && market.is_none();
-        let why = if is_bare { "names no exchange; set `market`" } else { "is no code" };
-        return Err(Fault { column, why });
-    };
+    let text = cells.cell(column).text();
+    let (market, digits) =
+        parse_symbol(&text, market).map_err(|fault| Fault { column, why: fault.why() })?;
     code.clear();
-    if symbol.code.len() < 6 && symbol.code.bytes().all(|byte| byte.is_ascii_digit()) {
-        code.push_str(&"000000"[symbol.code.len()..]);
-    }
-    code.push_str(symbol.code);
-    // the name of a known exchange, which `parse` took from the text or from `market`
-    market_name(symbol.market).ok_or(Fault { column, why: "is no code" })
+    code.push_str(digits.as_str());
+    Ok(market)
 }
 
-fn read_time(
+pub fn read_time(
     times: &mut MomentReader,
     cells: &impl Cells,
     date: Option<usize>,
@@ -245,20 +149,20 @@ fn read_time(
     })
 }
 
-fn read_text(cells: &impl Cells, column: Option<usize>, text: &mut String) {
+pub fn read_text(cells: &impl Cells, column: Option<usize>, text: &mut String) {
     text.clear();
     if let Some(column) = column {
         text.push_str(&cells.cell(column).text());
     }
 }
 
-fn read_price(cells: &impl Cells, column: Option<usize>) -> Result<f64, Fault> {
+pub fn read_price(cells: &impl Cells, column: Option<usize>) -> Result<f64, Fault> {
     let Some(column) = column else { return Ok(0.0) };
     Ok(at(column, cells.cell(column).float())?.unwrap_or(0.0))
 }
 
 #[allow(clippy::cast_possible_truncation)] // recorded from such a float
-fn read_quality(cells: &impl Cells, column: Option<usize>) -> Result<Option<f32>, Fault> {
+pub fn read_quality(cells: &impl Cells, column: Option<usize>) -> Result<Option<f32>, Fault> {
     let Some(column) = column else { return Ok(None) };
     Ok(at(column, cells.cell(column).float())?.map(|score| score as f32))
 }
@@ -297,14 +201,24 @@ fn read_levels<T: Copy + Default>(
                 }
             }
         }
-        LevelColumns::List(column) => {
-            for level in 0..most {
-                let Some(cell) = cells.element(*column, level) else { break };
-                if let Some(value) = at(*column, read(cell))? {
-                    levels.set(level, value);
+        LevelColumns::List(column) => match cells.cell(*column) {
+            Cell::Text(text) => {
+                for (level, item) in at(*column, list::items(text))?.take(most).enumerate() {
+                    if let Some(value) = at(*column, read(item))? {
+                        levels.set(level, value);
+                    }
                 }
             }
-        }
+            Cell::Empty => {
+                for level in 0..most {
+                    let Some(cell) = cells.element(*column, level) else { break };
+                    if let Some(value) = at(*column, read(cell))? {
+                        levels.set(level, value);
+                    }
+                }
+            }
+            best => levels.fill(at(*column, read(best))?),
+        },
     }
     Ok(())
 }

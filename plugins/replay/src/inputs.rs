@@ -1,8 +1,7 @@
 //! Finds the files that `path` names.
 
 use std::{
-    fs::{self, File},
-    io::{BufRead, Read},
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,8 +9,10 @@ use plugin_api::{Context, PluginError};
 
 use crate::{
     config::Format,
-    reader::{Form, Input, OpenFault, in_file},
-    text::{describe, open_text},
+    foreign::{self, Packing},
+    reader::{Form, Input, OpenFault, in_file, shown},
+    text::{describe, peek},
+    utf16,
 };
 
 /// Files of a folder that are taken when the format is to be told by the content.
@@ -30,7 +31,7 @@ pub fn find_files(
 ) -> Result<Vec<PathBuf>, PluginError> {
     let resolved = context.resolve(Path::new(path));
     let absolute = std::path::absolute(&resolved).unwrap_or(resolved);
-    let shown = absolute.display();
+    let shown = shown(&absolute);
     let mut files = Vec::new();
     if absolute.is_file() {
         return Ok(vec![absolute]);
@@ -132,15 +133,28 @@ pub fn identify(path: &Path, format: Format) -> Result<Input, OpenFault> {
     Ok(Input { path: path.to_owned(), form })
 }
 
+/// What the first bytes say; the name counts only where they say nothing.
 fn detect(path: &Path) -> std::io::Result<Form> {
-    let mut start = Vec::new();
-    File::open(path)?.take(PARQUET.len() as u64).read_to_end(&mut start)?;
-    let named_so = path.extension().is_some_and(|name| name.eq_ignore_ascii_case("parquet"));
-    if start == PARQUET || named_so {
+    let (head, packing) = peek(path)?;
+    if head.starts_with(PARQUET) && packing == Packing::None {
         return Ok(Form::Parquet);
     }
-    let mut text = open_text(path)?;
-    let start = text.fill_buf()?;
-    let is_quote = start.trim_ascii_start().starts_with(b"v_");
-    Ok(if is_quote { Form::Qq } else { Form::Csv })
+    let named_so = path.extension().is_some_and(|name| name.eq_ignore_ascii_case("parquet"));
+    if named_so && (head.is_empty() || foreign::is_binary(&head)) {
+        return Ok(Form::Parquet);
+    }
+    let head = utf16::decoded(&head);
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head).trim_ascii_start();
+    // of lines of the quote service the first may be damaged
+    let is_qq = text.starts_with(b"v_")
+        || text.split(|byte| matches!(byte, b'\n' | b'\r')).any(is_quote_line);
+    Ok(if is_qq { Form::Qq } else { Form::Csv })
+}
+
+/// Whether a line looks like one of the quote service, even a damaged one.
+fn is_quote_line(line: &[u8]) -> bool {
+    const FEW: usize = 10;
+    let line = line.trim_ascii_start();
+    let has_form = line.starts_with(b"v_") && line.contains(&b'=') && line.contains(&b'"');
+    has_form || line.iter().filter(|byte| **byte == b'~').count() > FEW
 }

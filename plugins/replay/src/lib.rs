@@ -11,18 +11,25 @@
 //!   the wall clock.
 //! - A record without a time of reception gets its event time, one without a source the name of the
 //!   component. Empty cells are 0; empty book levels are left out at the end of a side, 0 within it.
+//! - Every row is played, passed over because the options say so, or set aside by name. A replay of
+//!   which a file could not be read, or nothing at all, has failed.
 //! - `resume` keeps the time of the last round that every sink confirmed. The first round behind it
 //!   leaves again as a whole, its batches with the same numbers as before, so that sinks with a disk
 //!   buffer take what they have of it for what it is.
 
 mod array;
+mod bar;
 mod cell;
 mod columns;
 mod config;
 mod csv;
 mod desk;
 mod fill;
+mod foreign;
+mod head;
 mod inputs;
+mod lines;
+mod list;
 mod merge;
 mod moment;
 mod open;
@@ -30,7 +37,9 @@ mod pace;
 mod parquet;
 mod progress;
 mod qq;
+mod quoting;
 mod reader;
+mod records;
 mod resume;
 mod row;
 mod scan;
@@ -40,6 +49,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod text;
+mod utf16;
 
 use plugin_api::export_plugin;
 

@@ -6,19 +6,21 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
-    path::Path,
     sync::Arc,
     time::Instant,
 };
 
 use crate::{
-    desk::Desk,
+    desk::{Desk, Tally},
     open::Readable,
     reader::{Reader, Step},
     scan::Scanned,
     settings::Settings,
     sort::Sorting,
 };
+
+/// Rows between two looks at the clock.
+const SLICE_ROWS: usize = 4_096;
 
 /// All files of one kind of rows.
 pub struct Merge<R: Readable> {
@@ -32,19 +34,18 @@ pub struct Merge<R: Readable> {
 }
 
 struct OpenFile<R> {
-    file: Arc<Path>,
+    tally: Tally,
+    /// What is wrong with the file was told when it was sorted.
+    is_told: bool,
     reader: Option<Box<dyn Reader<R>>>,
     /// The next row.
     head: R,
 }
 
 impl<R: Readable + 'static> Merge<R> {
-    /// Joins those files that can hold rows to be played.
+    /// Joins those files that must be read; the ones without a time come last.
     pub fn new(files: impl Iterator<Item = Scanned>, settings: Arc<Settings>) -> Self {
-        let filter = &settings.filter;
-        let mut waiting: Vec<_> = files
-            .filter(|file| file.rows > 0 && filter.may_take(file.first_us, file.last_us))
-            .collect();
+        let mut waiting: Vec<_> = files.filter(|file| file.is_due(&settings.filter)).collect();
         waiting.sort_by_key(|file| (file.first_us, file.order));
         Self {
             settings,
@@ -72,7 +73,7 @@ impl<R: Readable + 'static> Merge<R> {
                 }
                 if let Some((scanned, sorting)) = self.sorting.take() {
                     match sorting.finish(desk) {
-                        Ok(reader) => self.start(&scanned, reader, desk),
+                        Ok(reader) => self.start(&scanned, reader, true, desk),
                         Err(text) => desk.bad_file(&text),
                     }
                 }
@@ -105,7 +106,10 @@ impl<R: Readable + 'static> Merge<R> {
     fn open(&mut self, scanned: Scanned, desk: &mut Desk) {
         match R::open(&scanned.input, &self.settings) {
             Err(fault) => desk.bad_file(&fault.to_string()),
-            Ok(reader) if scanned.is_sorted => self.start(&scanned, reader, desk),
+            Ok(reader) if scanned.is_sorted && scanned.rows > 0 => {
+                self.start(&scanned, reader, false, desk);
+            }
+            // also one without a row that is known: it is read a slice at a call
             Ok(reader) => {
                 let sorting = Sorting::new(Arc::clone(&scanned.file), reader);
                 self.sorting = Some((scanned, sorting));
@@ -113,9 +117,15 @@ impl<R: Readable + 'static> Merge<R> {
         }
     }
 
-    fn start(&mut self, scanned: &Scanned, reader: Box<dyn Reader<R>>, desk: &mut Desk) {
-        let mut file =
-            OpenFile { file: Arc::clone(&scanned.file), reader: Some(reader), head: R::default() };
+    fn start(
+        &mut self,
+        scanned: &Scanned,
+        reader: Box<dyn Reader<R>>,
+        is_told: bool,
+        desk: &mut Desk,
+    ) {
+        let tally = Tally::new(Arc::clone(&scanned.file));
+        let mut file = OpenFile { tally, is_told, reader: Some(reader), head: R::default() };
         if let Some(time_us) = file.advance(desk) {
             // the room of a file that has ended is used again
             let index = match self.files.iter().position(|file| file.reader.is_none()) {
@@ -137,36 +147,64 @@ impl<R: Readable> OpenFile<R> {
     /// Reads the next row that is played and returns its time.
     fn advance(&mut self, desk: &mut Desk) -> Option<i64> {
         let reader = self.reader.as_mut()?;
-        if read_row(reader.as_mut(), &self.file, &mut self.head, desk) {
-            return Some(self.head.time_us());
+        loop {
+            match read_row(reader.as_mut(), &mut self.tally, &mut self.head, desk) {
+                Came::Row => return Some(self.head.time_us()),
+                Came::Nothing => {}
+                Came::End if self.is_told => break,
+                Came::End => {
+                    desk.end_of_file(&self.tally);
+                    break;
+                }
+                Came::Damage => break,
+            }
         }
         self.reader = None;
         None
     }
 }
 
-/// Reads until a row is to be played; false at the end of the file. Reports what is bad.
+/// What came of a look at a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// A row to be played.
+    Row,
+    /// None so far.
+    Nothing,
+    End,
+    /// The end of what can be read, which was reported.
+    Damage,
+}
+
+/// Reads some rows, until one is to be played. Reports what is bad.
 pub fn read_row<R: Readable>(
     reader: &mut dyn Reader<R>,
-    file: &Arc<Path>,
+    tally: &mut Tally,
     row: &mut R,
     desk: &mut Desk,
-) -> bool {
-    loop {
+) -> Came {
+    for _ in 0..SLICE_ROWS {
         match reader.next(row) {
             Ok(Step::Row) => {
                 desk.rows += 1;
-                return true;
+                tally.rows += 1;
+                return Came::Row;
             }
-            Ok(Step::Skipped) => desk.rows += 1,
-            Ok(Step::Bad(bad)) => desk.bad_row(file, &bad),
-            Ok(Step::End) => break,
+            Ok(Step::Skipped) => {
+                desk.rows += 1;
+                tally.rows += 1;
+            }
+            Ok(Step::Other) => {
+                desk.rows += 1;
+                tally.others += 1;
+            }
+            Ok(Step::Bad(bad)) => desk.bad_row(&tally.file, &bad),
+            Ok(Step::End) => return Came::End,
             Err(text) => {
                 desk.bad_file(&text);
-                break;
+                return Came::Damage;
             }
         }
     }
-    desk.end_of_file(file);
-    false
+    Came::Nothing
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use plugin_api::schemas::time::{
-    DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, parse_date, parse_exchange_time, parse_time_of_day,
+    DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, parse_date, parse_moment, parse_time_on,
 };
 
 use crate::{
@@ -11,13 +11,15 @@ use crate::{
     settings::Date,
 };
 
-const NO_TIME: Why = "is no time";
-const NO_DATE: Why = "is no date";
+const NO_TIME: Why = "is no time; 2021-12-01 09:30:00, 20211201093000000 and the like are";
+const NO_DATE: Why = "is no date; 2021-12-01, 20211201 and the like are";
 const WITHOUT_DATE: Why = "has no date; set `date` or map a date column";
 const MISSING: Why = "is empty";
 
 /// 1970 to 2999: no exchange had a time outside, and sums of two such times do not overflow.
 const POSSIBLE_US: Range<i64> = 0..32_503_680_000_000_000;
+
+const ANY_DATE: Date = (1970, 1, 2);
 
 /// Which of the cells a fault is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +90,8 @@ fn date_of(cell: Cell<'_>) -> Result<Date, (Part, Why)> {
         // a date column may be written as a moment at midnight
         other => {
             let text = other.text();
-            parse_date(&text).or_else(|| {
-                parse_exchange_time(&text).map(|us| ExchangeTime::from_utc_us(us).date())
-            })
+            parse_date(&text)
+                .or_else(|| parse_moment(&text).map(|us| ExchangeTime::from_utc_us(us).date()))
         }
     };
     date.ok_or((Part::Date, NO_DATE))
@@ -108,30 +109,14 @@ fn moment(date: Option<Date>, time: Cell<'_>) -> Result<i64, (Part, Why)> {
         }
         other => other.text(),
     };
-    let text = text.strip_suffix("+08:00").unwrap_or(&text);
-    let of_day = || parse_time_of_day(text);
-    match date {
-        Some(date) => of_day()
-            .and_then(|time| ExchangeTime::from_civil(date, time))
-            .or_else(|| parse_exchange_time(text)),
-        None => parse_epoch(text).or_else(|| parse_exchange_time(text)),
-    }
-    .ok_or_else(|| {
-        (Part::Time, if date.is_none() && of_day().is_some() { WITHOUT_DATE } else { NO_TIME })
+    let time_us = match date {
+        Some(date) => parse_time_on(date, &text).or_else(|| parse_moment(&text)),
+        None => parse_moment(&text),
+    };
+    time_us.ok_or_else(|| {
+        let lacks_date = date.is_none() && parse_time_on(ANY_DATE, &text).is_some();
+        (Part::Time, if lacks_date { WITHOUT_DATE } else { NO_TIME })
     })
-}
-
-/// Seconds, milliseconds, microseconds or nanoseconds since 1970 UTC, told by the digits of a
-/// moment between 2001 and 2286; no date is written with as many.
-fn parse_epoch(text: &str) -> Option<i64> {
-    let value: i64 = text.parse().ok()?;
-    match text.len() {
-        10 => Some(value * 1_000_000),
-        13 => Some(value * 1_000),
-        16 => Some(value),
-        19 => Some(value / 1_000),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
@@ -156,6 +141,13 @@ mod tests {
             (None, None, text("2021.12.01T09:15:01.000")),
             (None, None, text("1638321301000")),
             (None, None, text("2021-12-01T09:15:01+08:00")),
+            (None, None, text("2021-12-01T01:15:01.000000Z")),
+            (None, None, text("2021-12-01 01:15:01+00")),
+            (date, None, text("01:15:01Z")),
+            (date, None, text("1638321301.0")),
+            (None, Some(text("2021-11-30T16:00:00Z")), text("09:15:01")),
+            (None, Some(text("2021-12-01")), text("2021-12-01T01:15:01Z")),
+            (None, None, Cell::Float(1_638_321_301_000.0)),
             (None, None, Cell::Int(1_638_321_301)),
             (None, None, Cell::Int(20_211_201_091_501_000)),
             (None, None, Cell::Utc(NINE_FIFTEEN_US)),
@@ -189,6 +181,7 @@ mod tests {
             Cell::Utc(-1),
             Cell::Int(i64::MIN),
             Cell::Int(-163_832_130),
+            Cell::Float(f64::NAN),
         ] {
             assert_eq!(reader.read(None, cell), Err((Part::Time, NO_TIME)), "{cell:?}");
             assert_eq!(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    csv::CsvReader,
+    csv::{self, BarText, SpotText},
     parquet::{self, BarTable, Purpose, SpotTable},
     qq::QqReader,
     reader::{Form, Input, OpenFault, Reader, TimeReader, in_file},
@@ -31,7 +31,7 @@ impl Readable for SpotRow {
     fn open(input: &Input, settings: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault> {
         let path = &input.path;
         Ok(match input.form {
-            Form::Csv => Box::new(CsvReader::open(path, settings)?),
+            Form::Csv => Box::new(SpotText::open(path, settings)?),
             Form::Qq => Box::new(QqReader::open(path, settings)?),
             Form::Parquet => Box::new(SpotTable::open(path, settings, Purpose::Rows)?),
         })
@@ -40,12 +40,11 @@ impl Readable for SpotRow {
 
 impl Readable for BarRow {
     fn open(input: &Input, settings: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault> {
+        let path = &input.path;
         match input.form {
-            Form::Parquet => Ok(Box::new(BarTable::open(&input.path, settings, Purpose::Rows)?)),
-            Form::Csv | Form::Qq => {
-                let text = in_file(&input.path, "bars are read from .parquet only");
-                Err(OpenFault::Columns(text))
-            }
+            Form::Csv => Ok(Box::new(BarText::open(path, settings)?)),
+            Form::Parquet => Ok(Box::new(BarTable::open(path, settings, Purpose::Rows)?)),
+            Form::Qq => Err(OpenFault::Columns(in_file(path, "holds no bars"))),
         }
     }
 }
@@ -57,7 +56,7 @@ impl Readable for BarRow {
 pub fn probe(input: &Input, settings: &Arc<Settings>) -> Result<Kind, OpenFault> {
     let path = &input.path;
     match input.form {
-        Form::Csv => CsvReader::open(path, settings).map(|_| Kind::Spot),
+        Form::Csv => csv::kind(path, settings),
         Form::Qq => QqReader::open(path, settings).map(|_| Kind::Spot),
         Form::Parquet => parquet::kind(path, settings),
     }
@@ -74,7 +73,8 @@ pub fn open_times(
 ) -> Result<Box<dyn TimeReader>, OpenFault> {
     let path = &input.path;
     Ok(match (input.form, kind) {
-        (Form::Csv, _) => Box::new(CsvReader::open(path, settings)?),
+        (Form::Csv, Kind::Spot) => Box::new(SpotText::open(path, settings)?),
+        (Form::Csv, Kind::Bar) => Box::new(BarText::open(path, settings)?),
         (Form::Qq, _) => Box::new(QqReader::open(path, settings)?),
         (Form::Parquet, Kind::Spot) => Box::new(SpotTable::open(path, settings, Purpose::Times)?),
         (Form::Parquet, Kind::Bar) => Box::new(BarTable::open(path, settings, Purpose::Times)?),

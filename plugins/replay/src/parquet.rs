@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
+    io::Read,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
@@ -17,11 +18,13 @@ use plugin_api::serde_json;
 
 use crate::{
     array::Column,
+    bar::{BarCells, BarLayout},
     cell::Cell,
     columns::{Header, Layout},
-    fill::{BarCells, BarLayout, Cells, Fault, SpotCells},
+    fill::{Cells, Fault, SpotCells},
+    foreign,
     open::Kind,
-    reader::{BadRow, OpenFault, Reader, Step, TimeReader, excerpt, in_file},
+    reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file, shown},
     row::{BarRow, SpotRow},
     settings::Settings,
 };
@@ -74,8 +77,8 @@ pub fn kind(path: &Path, settings: &Settings) -> Result<Kind, OpenFault> {
     let builder = builder(path)?;
     let (names, lists) = header(builder.schema());
     let header = Header { file: path, names: &names, lists: &lists };
-    if settings.columns.is_none() && is_bars(&header) {
-        bar_layout(&header).map_err(OpenFault::Columns)?;
+    if BarLayout::fits(&header, settings) {
+        BarLayout::find(&header).map_err(OpenFault::Columns)?;
         return Ok(Kind::Bar);
     }
     Layout::find(&header, settings).map_err(OpenFault::Columns)?;
@@ -116,10 +119,11 @@ impl BarTable {
         let builder = builder(path)?;
         let (names, lists) = header(builder.schema());
         let header = Header { file: path, names: &names, lists: &lists };
-        let layout = bar_layout(&header).map_err(OpenFault::Columns)?;
+        let layout = BarLayout::find(&header).map_err(OpenFault::Columns)?;
         let used = if purpose == Purpose::Times { vec![layout.time] } else { layout.all() };
         let table = Table::open(path, builder, names, &used)?;
-        Ok(Self { table, cells: BarCells::new(layout), settings: Arc::clone(settings) })
+        let cells = BarCells::new(layout, settings);
+        Ok(Self { table, cells, settings: Arc::clone(settings) })
     }
 }
 
@@ -156,7 +160,7 @@ impl Table {
             let part = part.map_err(|error| {
                 format!(
                     "{}, behind row {}: {}",
-                    self.file.display(),
+                    shown(&self.file),
                     self.number - 1,
                     unreadable(&error)
                 )
@@ -169,7 +173,7 @@ impl Table {
     fn load(&mut self, part: &RecordBatch) -> Result<(), String> {
         for (field, array) in part.schema().fields().iter().zip(part.columns()) {
             let column = Column::new(array).map_err(|error| {
-                in_file(&self.file, format!("column {}: {error}", field.name()))
+                in_file(&self.file, format!("column {}: {error}", excerpt(field.name())))
             })?;
             if let Some(index) = self.names.iter().position(|name| name == field.name()) {
                 self.columns[index] = column;
@@ -187,7 +191,8 @@ impl Table {
             .collect();
         Step::Bad(Box::new(BadRow {
             row: self.number,
-            column: self.names[fault.column].clone(),
+            lines: 1,
+            column: clean(&self.names[fault.column]),
             value: excerpt(&self.columns[fault.column].text(self.next_row)),
             why: fault.why.to_owned(),
             raw: serde_json::to_vec(&raw).unwrap_or_default(),
@@ -234,29 +239,29 @@ impl Reader<BarRow> for BarTable {
 }
 
 impl TimeReader for SpotTable {
-    fn next_time(&mut self) -> Result<Option<i64>, String> {
-        while self.table.advance()? {
-            if let Ok(time_us) = self.cells.time(&self.table) {
-                return Ok(Some(time_us));
-            }
-        }
-        Ok(None)
+    fn next_time(&mut self) -> Result<Timed, String> {
+        let is_row = self.table.advance()?;
+        Ok(if is_row { self.cells.time(&self.table).into() } else { Timed::End })
     }
 }
 
 impl TimeReader for BarTable {
-    fn next_time(&mut self) -> Result<Option<i64>, String> {
-        while self.table.advance()? {
-            if let Ok(time_us) = self.cells.time(&self.table) {
-                return Ok(Some(time_us));
-            }
-        }
-        Ok(None)
+    fn next_time(&mut self) -> Result<Timed, String> {
+        let is_row = self.table.advance()?;
+        Ok(if is_row { self.cells.time(&self.table).into() } else { Timed::End })
     }
 }
 
 fn builder(path: &Path) -> Result<Builder, OpenFault> {
-    let file = File::open(path).map_err(|error| OpenFault::Unreadable(in_file(path, error)))?;
+    let failed = |error| OpenFault::Unreadable(in_file(path, error));
+    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut start = [0; 512];
+    let read = file.read(&mut start).map_err(|error| failed(error.to_string()))?;
+    if !start.starts_with(b"PAR1")
+        && let Some(what) = foreign::instead_of_parquet(&start[..read])
+    {
+        return Err(failed(what));
+    }
     contained(|| Builder::try_new(file)).map_err(|error| unopened(path, &error))
 }
 
@@ -280,26 +285,4 @@ fn unreadable(error: &dyn std::fmt::Display) -> String {
 fn header(schema: &SchemaRef) -> (Vec<String>, Vec<bool>) {
     let fields = schema.fields().iter();
     fields.map(|field| (field.name().clone(), Column::is_list(field.data_type()))).unzip()
-}
-
-fn is_bars(header: &Header<'_>) -> bool {
-    let has = |name| header.position(name).is_some();
-    has("period") && has("open") && !has("pre_close")
-}
-
-fn bar_layout(header: &Header<'_>) -> Result<BarLayout, String> {
-    let at = |name: &str| header.position(name).ok_or_else(|| header.lacks(name, ""));
-    Ok(BarLayout {
-        symbol: at("symbol")?,
-        period: at("period")?,
-        time: at("time")?,
-        open: at("open")?,
-        high: at("high")?,
-        low: at("low")?,
-        close: at("close")?,
-        amount: at("amount")?,
-        volume: at("volume")?,
-        closed: header.position("closed"),
-        quality_score: header.position("quality_score"),
-    })
 }

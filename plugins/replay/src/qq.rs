@@ -1,15 +1,12 @@
 //! Recorded answers of the Tencent quote service: `v_sh600000="1~浦发银行~…";`, one a line.
 
-use std::{
-    io::{self, BufRead},
-    path::Path,
-    sync::Arc,
-};
+use std::{io::BufRead, path::Path, sync::Arc};
 
 use plugin_api::schemas::qq::{Encoding, Quote, Skip, parse_time, statement_len};
 
 use crate::{
-    reader::{BadRow, OpenFault, Reader, Step, TimeReader, excerpt, in_file},
+    lines::{Line, Lines, MOST_BYTES},
+    reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, excerpt, in_file},
     row::{SpotRow, takes_symbol},
     settings::Settings,
     text::{describe, open_text},
@@ -18,15 +15,12 @@ use crate::{
 /// The lines of a file.
 pub struct QqReader {
     file: Arc<Path>,
-    text: Box<dyn BufRead>,
+    lines: Lines,
     encoding: Encoding,
     settings: Arc<Settings>,
-    /// The statement at hand.
-    line: Vec<u8>,
-    /// What the line has behind it.
+    line: Line,
+    /// What the line has behind the statement at hand.
     behind: Vec<u8>,
-    /// Number of the line, from 1.
-    number: u64,
     key: String,
 }
 
@@ -36,18 +30,19 @@ impl QqReader {
     /// # Errors
     /// When the file cannot be read.
     pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Self, OpenFault> {
-        let failed = |error: io::Error| OpenFault::Unreadable(in_file(path, describe(&error)));
-        let mut text = open_text(path).map_err(failed)?;
+        let mut text = open_text(path)?;
         // the first lines tell for all: a short name alone can look like either
-        let encoding = Encoding::of(text.fill_buf().map_err(failed)?);
+        let sample = text.fill_buf();
+        let sample =
+            sample.map_err(|error| OpenFault::Unreadable(in_file(path, describe(&error))))?;
+        let encoding = Encoding::of(sample);
         Ok(Self {
             file: Arc::from(path),
-            text,
+            lines: Lines::new(text),
             encoding,
             settings: Arc::clone(settings),
-            line: Vec::new(),
+            line: Line::default(),
             behind: Vec::new(),
-            number: 0,
             key: String::new(),
         })
     }
@@ -55,17 +50,18 @@ impl QqReader {
     /// Reads the next statement that is not empty, of which a line has one or more; false at the end.
     fn advance(&mut self) -> Result<bool, String> {
         loop {
-            self.line.clear();
-            self.line.append(&mut self.behind);
-            if self.line.is_empty() {
-                let read = self.text.read_until(b'\n', &mut self.line);
-                if read.map_err(|error| in_file(&self.file, describe(&error)))? == 0 {
+            if self.behind.is_empty() {
+                let read = self.lines.read(&mut self.line);
+                if !read.map_err(|error| in_file(&self.file, describe(&error)))? {
                     return Ok(false);
                 }
-                self.number += 1;
+            } else {
+                self.line.bytes = std::mem::take(&mut self.behind);
             }
-            self.behind = self.line.split_off(statement_len(&self.line));
-            if !self.line.trim_ascii().is_empty() {
+            if self.line.cut_bytes == 0 {
+                self.behind = self.line.bytes.split_off(statement_len(&self.line.bytes));
+            }
+            if !self.line.is_blank() {
                 return Ok(true);
             }
         }
@@ -83,8 +79,12 @@ impl QqReader {
             Skip::Malformed { why, .. } => why.to_owned(),
             other => other.to_string(),
         };
-        let raw = self.line.trim_ascii().to_vec();
-        Step::Bad(Box::new(BadRow { row: self.number, column, value, why, raw }))
+        self.set_aside(column, value, why)
+    }
+
+    fn set_aside(&self, column: String, value: String, why: String) -> Step {
+        let raw = self.line.bytes.trim_ascii().to_vec();
+        Step::Bad(Box::new(BadRow { row: self.line.number, lines: 1, column, value, why, raw }))
     }
 }
 
@@ -93,12 +93,17 @@ impl Reader<SpotRow> for QqReader {
         if !self.advance()? {
             return Ok(Step::End);
         }
-        let line = self.encoding.decode(&self.line);
+        if self.line.cut_bytes > 0 {
+            let bytes = MOST_BYTES as u64 + self.line.cut_bytes;
+            let why = format!("is a line of {bytes} bytes; no quote is longer than 1 MiB");
+            return Ok(self.set_aside(String::new(), String::new(), why));
+        }
+        let line = self.encoding.decode(&self.line.bytes);
         let quote = match Quote::parse(&line) {
             Ok(quote) => quote,
             Err(why) if why.is_malformed() => return Ok(self.bad_row(&line, why)),
             // answers about other markets, or about nothing, are no fault of the recording
-            Err(_) => return Ok(Step::Skipped),
+            Err(_) => return Ok(Step::Other),
         };
         let filter = &self.settings.filter;
         let taken = takes_symbol(&self.settings, quote.market, quote.code, &mut self.key);
@@ -111,14 +116,17 @@ impl Reader<SpotRow> for QqReader {
 }
 
 impl TimeReader for QqReader {
-    fn next_time(&mut self) -> Result<Option<i64>, String> {
-        while self.advance()? {
-            // the digits of a time read alike in any encoding
-            if let Ok(time_us) = parse_time(&self.encoding.decode(&self.line)) {
-                return Ok(Some(time_us));
-            }
+    fn next_time(&mut self) -> Result<Timed, String> {
+        if !self.advance()? {
+            return Ok(Timed::End);
         }
-        Ok(None)
+        // the digits of a time read alike in any encoding
+        Ok(match parse_time(&self.encoding.decode(&self.line.bytes)) {
+            _ if self.line.cut_bytes > 0 => Timed::Unreadable,
+            Ok(time_us) => Timed::At(time_us),
+            Err(why) if why.is_malformed() => Timed::Unreadable,
+            Err(_) => Timed::None,
+        })
     }
 }
 

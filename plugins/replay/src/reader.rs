@@ -12,6 +12,8 @@ use crate::row::Row;
 pub struct BadRow {
     /// Line of a text file (the header is line 1), row of any other, from 1.
     pub row: u64,
+    /// How many lines or rows are lost with it.
+    pub lines: u64,
     /// Name of the column; empty when the row as a whole is at fault.
     pub column: String,
     /// What stands there.
@@ -21,6 +23,17 @@ pub struct BadRow {
     pub raw: Vec<u8>,
 }
 
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { row, column, value, why, .. } = self;
+        if column.is_empty() {
+            write!(f, "row {row}: {why}")
+        } else {
+            write!(f, "row {row}, column {column}: \"{value}\" {why}")
+        }
+    }
+}
+
 /// What a reader came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -28,6 +41,8 @@ pub enum Step {
     Row,
     /// A row that is not to be played.
     Skipped,
+    /// What is no fault and no quote: an answer about other markets, or about nothing.
+    Other,
     Bad(Box<BadRow>),
     End,
 }
@@ -60,11 +75,29 @@ pub trait Reader<R: Row> {
 
 /// Reads the times alone of a file.
 pub trait TimeReader {
-    /// The next time that can be read, microseconds since 1970 UTC; `None` at the end.
+    /// Reads the time of the next row.
     ///
     /// # Errors
     /// As [`Reader::next`].
-    fn next_time(&mut self) -> Result<Option<i64>, String>;
+    fn next_time(&mut self) -> Result<Timed, String>;
+}
+
+/// The time of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timed {
+    /// Microseconds since 1970 UTC.
+    At(i64),
+    /// Of a row that [`Reader::next`] may call bad.
+    Unreadable,
+    /// Of what is [`Step::Other`].
+    None,
+    End,
+}
+
+impl<E> From<Result<i64, E>> for Timed {
+    fn from(time_us: Result<i64, E>) -> Self {
+        time_us.map_or(Self::Unreadable, Self::At)
+    }
 }
 
 /// How a file is written.
@@ -84,14 +117,25 @@ pub struct Input {
 
 /// A text that names the file.
 pub fn in_file(path: &Path, error: impl fmt::Display) -> String {
-    format!("{}: {error}", path.display())
+    format!("{}: {error}", shown(path))
+}
+
+/// A path, for people.
+pub fn shown(path: &Path) -> String {
+    clean(&path.to_string_lossy())
+}
+
+/// The text without what a terminal would obey.
+pub fn clean(text: &str) -> String {
+    let is_harmless = |char: &char| !char.is_control();
+    text.chars().map(|char| if is_harmless(&char) { char } else { '\u{fffd}' }).collect()
 }
 
 /// The start of a value, for people.
 pub fn excerpt(value: &str) -> String {
     const MOST_CHARS: usize = 60;
     match value.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
+        Some((end, _)) => clean(&value[..end]) + "…",
+        None => clean(value),
     }
 }

@@ -8,8 +8,8 @@ use std::{path::Path, sync::Arc, time::Instant};
 use crate::{
     desk::Desk,
     open::{Kind, open_times},
-    reader::{Input, TimeReader},
-    settings::Settings,
+    reader::{Input, TimeReader, Timed},
+    settings::{Filter, Settings},
 };
 
 /// Rows between two looks at the clock.
@@ -26,6 +26,8 @@ pub struct Scanned {
     pub file: Arc<Path>,
     /// Rows whose time can be read.
     pub rows: u64,
+    /// Whether there is anything else: rows without a time, or damage.
+    pub has_faults: bool,
     pub first_us: i64,
     pub last_us: i64,
     /// Whether the times never go back.
@@ -41,12 +43,23 @@ pub struct Scan {
     order: usize,
 }
 
+impl Scanned {
+    /// Whether the file must be read: for rows to be played, or to tell what it is instead.
+    ///
+    /// A run that goes on does not tell again what the run before it has told.
+    pub fn is_due(&self, filter: &Filter) -> bool {
+        self.rows == 0
+            || filter.may_take(self.first_us, self.last_us)
+            || (self.has_faults && filter.after_us.is_none())
+    }
+}
+
 impl Scan {
     pub fn new(files: Vec<(Input, Kind)>, settings: Arc<Settings>) -> Self {
         Self { settings, waiting: files.into_iter(), current: None, done: Vec::new(), order: 0 }
     }
 
-    /// Goes on until `deadline`, at least a little; `Some` with all files that hold rows when done.
+    /// Goes on until `deadline`, at least a little; `Some` with all files when done.
     pub fn go_on(&mut self, desk: &mut Desk, deadline: Instant) -> Option<Vec<Scanned>> {
         loop {
             let Some((times, scanned)) = &mut self.current else {
@@ -56,8 +69,10 @@ impl Scan {
                 }
                 continue;
             };
+            let goes_on = read_slice(times.as_mut(), scanned);
             // what stops a scan stops the replay at the same place, and is reported there
-            if !matches!(read_slice(times.as_mut(), scanned), Ok(true)) {
+            scanned.has_faults |= goes_on.is_err();
+            if !matches!(goes_on, Ok(true)) {
                 self.done.extend(self.current.take().map(|(_, scanned)| scanned));
             }
             if Instant::now() >= deadline || desk.context.is_stopping() {
@@ -78,6 +93,7 @@ impl Scan {
                     order,
                     file,
                     rows: 0,
+                    has_faults: false,
                     first_us: i64::MAX,
                     last_us: i64::MIN,
                     is_sorted: true,
@@ -92,7 +108,15 @@ impl Scan {
 /// Reads some times; false at the end of the file.
 fn read_slice(times: &mut dyn TimeReader, scanned: &mut Scanned) -> Result<bool, String> {
     for _ in 0..SLICE_ROWS {
-        let Some(time_us) = times.next_time()? else { return Ok(false) };
+        let time_us = match times.next_time()? {
+            Timed::At(time_us) => time_us,
+            Timed::Unreadable => {
+                scanned.has_faults = true;
+                continue;
+            }
+            Timed::None => continue,
+            Timed::End => return Ok(false),
+        };
         scanned.rows += 1;
         scanned.is_sorted &= time_us >= scanned.last_us;
         scanned.first_us = scanned.first_us.min(time_us);

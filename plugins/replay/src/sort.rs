@@ -15,10 +15,10 @@ use std::{
 };
 
 use crate::{
-    desk::Desk,
-    merge::read_row,
+    desk::{Desk, Tally},
+    merge::{Came, read_row},
     open::Readable,
-    reader::{Reader, Step, in_file},
+    reader::{Reader, Step, in_file, shown},
     row::Row,
 };
 
@@ -31,7 +31,7 @@ const CHUNK_ROWS: usize = 256;
 
 /// Reads and sorts a file, a slice at a call.
 pub struct Sorting<R> {
-    file: Arc<Path>,
+    tally: Tally,
     reader: Box<dyn Reader<R>>,
     run_rows: usize,
     rows: Vec<R>,
@@ -41,7 +41,9 @@ pub struct Sorting<R> {
 
 impl<R: Readable + 'static> Sorting<R> {
     pub fn new(file: Arc<Path>, reader: Box<dyn Reader<R>>) -> Self {
-        Self { file, reader, run_rows: RUN_ROWS, rows: Vec::new(), total_rows: 0, runs: Vec::new() }
+        let (rows, runs) = (Vec::new(), Vec::new());
+        let tally = Tally::new(file);
+        Self { tally, reader, run_rows: RUN_ROWS, rows, total_rows: 0, runs }
     }
 
     /// Goes on until `deadline`, at least a little; true when all rows are read.
@@ -52,8 +54,14 @@ impl<R: Readable + 'static> Sorting<R> {
         loop {
             for _ in 0..SLICE_ROWS {
                 let mut row = R::default();
-                if !read_row(self.reader.as_mut(), &self.file, &mut row, desk) {
-                    return Ok(true);
+                match read_row(self.reader.as_mut(), &mut self.tally, &mut row, desk) {
+                    Came::Row => {}
+                    Came::Nothing => break,
+                    Came::End => {
+                        desk.end_of_file(&self.tally);
+                        return Ok(true);
+                    }
+                    Came::Damage => return Ok(true),
                 }
                 desk.rows -= 1; // counted when it is played
                 self.rows.push(row);
@@ -73,8 +81,11 @@ impl<R: Readable + 'static> Sorting<R> {
     /// # Errors
     /// A text that names the file, when the runs cannot be read back.
     pub fn finish(mut self, desk: &mut Desk) -> Result<Box<dyn Reader<R>>, String> {
-        let (file, rows) = (self.file.display(), self.total_rows);
+        let (file, rows) = (shown(&self.tally.file), self.total_rows);
         let unsorted = format!("{file} is not sorted by time");
+        if rows == 0 {
+            return Ok(Box::new(SortedRows(Vec::new().into_iter())));
+        }
         if self.runs.is_empty() {
             desk.context.info(&format!("{unsorted}: sorted {rows} rows in memory"));
             self.rows.sort_by_key(R::time_us);
@@ -86,7 +97,7 @@ impl<R: Readable + 'static> Sorting<R> {
         let runs = std::mem::take(&mut self.runs);
         desk.context
             .info(&format!("{unsorted}: sorted {rows} rows in {} runs on disk", runs.len()));
-        let joined = JoinedRuns::new(Arc::clone(&self.file), runs);
+        let joined = JoinedRuns::new(Arc::clone(&self.tally.file), runs);
         Ok(Box::new(joined.map_err(|error| self.unsorted(&error))?))
     }
 
@@ -107,7 +118,7 @@ impl<R: Readable + 'static> Sorting<R> {
     }
 
     fn unsorted(&self, error: &io::Error) -> String {
-        in_file(&self.file, format!("cannot be sorted by time: {error}; sort it beforehand"))
+        in_file(&self.tally.file, format!("cannot be sorted by time: {error}; sort it beforehand"))
     }
 }
 

@@ -9,6 +9,7 @@ use plugin_api::{
 use crate::{
     config::Options,
     desk::Desk,
+    head::{Head, inspect},
     inputs::{find_files, identify},
     merge::Merge,
     open::{Kind, probe},
@@ -23,6 +24,9 @@ use crate::{
 
 /// Records of a batch; a larger round leaves as several batches.
 pub const BATCH_RECORDS: usize = 2_000;
+
+/// What is said of files that hold nothing to play.
+const NO_ROWS: &str = "the files hold no row that can be read; name others, or record them anew";
 
 /// Plays recorded files.
 pub struct Replay {
@@ -67,14 +71,26 @@ impl Source for Replay {
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = Arc::new(Settings::check(options)?);
         let paths = find_files(&options.path, options.format, context)?;
-        open_all(&paths, options, &settings, &mut Desk::new(context.clone())).map(drop)
+        let (files, mut faults) = open_all(&paths, options, &settings)?;
+        let mut has_rows = false;
+        for (input, kind) in &files {
+            match inspect(input, *kind, &settings) {
+                Ok(head) => has_rows |= head == Head::Rows,
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if !has_rows && faults.is_empty() {
+            faults.push(format!("{}: {NO_ROWS}", options.path));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(PluginError::config(faults.join("\n"))) }
     }
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let mut settings = Settings::check(&options)?;
         let paths = find_files(&options.path, options.format, &context)?;
         let mut desk = Desk::new(context);
-        let files = open_all(&paths, &options, &Arc::new(settings.clone()), &mut desk)?;
+        let (files, damaged) = open_all(&paths, &options, &Arc::new(settings.clone()))?;
+        damaged.iter().for_each(|text| desk.bad_file(text));
         let (mut keeper, mut sequence) = (None, 0);
         if options.resume {
             let inputs: Vec<Input> = files.iter().map(|(input, _)| input.clone()).collect();
@@ -115,6 +131,13 @@ impl Source for Replay {
     fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
         let Some(keeper) = &mut self.keeper else { return Ok(()) };
         keeper.confirm(batches).map_err(|error| not_kept(&error))
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        match &self.stage {
+            Stage::Ended => self.failure().map_or(Ok(()), |text| Err(PluginError::fatal(text))),
+            Stage::Scanning(_) | Stage::Playing(_) => Ok(()),
+        }
     }
 }
 
@@ -181,6 +204,13 @@ impl Replay {
             Some(keeper) => keeper.ended(self.batches).map_err(|error| not_kept(&error)),
             None => Ok(()),
         }
+    }
+
+    /// Why a replay that has ended did not do what it was to do.
+    fn failure(&self) -> Option<String> {
+        let was_resumed = self.settings.filter.after_us.is_some();
+        let has_read = was_resumed || self.progress.total_rows > 0;
+        self.desk.failure().or_else(|| (!has_read).then(|| NO_ROWS.to_owned()))
     }
 
     fn warn_of_unseen(&self) {
@@ -268,13 +298,18 @@ impl Pass {
     }
 }
 
-/// Checks every file before anything is played. Damaged files are left out, and it is said so.
+/// The files that can be read, and what is to be said of the others.
+type Opened = (Vec<(Input, Kind)>, Vec<String>);
+
+/// Checks the columns of every file before anything is played.
+///
+/// # Errors
+/// `Config` when the options do not fit a file, `Fatal` when no file can be read.
 fn open_all(
     paths: &[PathBuf],
     options: &Options,
     settings: &Arc<Settings>,
-    desk: &mut Desk,
-) -> Result<Vec<(Input, Kind)>, PluginError> {
+) -> Result<Opened, PluginError> {
     let (mut files, mut lacking, mut damaged) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths {
         let opened = identify(path, options.format)
@@ -285,13 +320,13 @@ fn open_all(
             Err(OpenFault::Unreadable(text)) => damaged.push(text),
         }
     }
-    if !lacking.is_empty() || files.is_empty() {
+    if !lacking.is_empty() {
         return Err(PluginError::config([lacking, damaged].concat().join("\n")));
     }
-    for text in damaged {
-        desk.bad_file(&text);
+    if files.is_empty() {
+        return Err(PluginError::fatal(damaged.join("\n")));
     }
-    Ok(files)
+    Ok((files, damaged))
 }
 
 /// A full disk may be freed while the host runs; a folder of another user may not.

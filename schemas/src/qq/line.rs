@@ -31,8 +31,9 @@ impl<'a> Line<'a> {
         let line = line.trim_ascii();
         let symbol = symbol_of(line).ok_or(NO_LINE)?;
         let body = line[b"v_".len() + symbol.len()..].strip_prefix(b"=\"").ok_or(NO_LINE)?;
-        let body = body.trim_ascii_end();
-        let body = body.strip_suffix(b";").unwrap_or(body).strip_suffix(b"\"").ok_or(CUT_OFF)?;
+        let ends = body.iter().rev().take_while(|it| it.is_ascii_whitespace() || **it == b';');
+        let body = &body[..body.len() - ends.count()];
+        let body = body.strip_suffix(b"\"").ok_or(CUT_OFF)?;
         // these have other fields, or none
         let (market, code) = split_symbol(symbol)?;
         if body.trim_ascii().is_empty() {

@@ -210,7 +210,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         self.drop_refuted();
         self.release_behind(ENOUGH_BEHIND);
         loop {
-            let chain = self.longest_chain(|_| true);
+            let chain = self.longest_chain();
             let is_start = self.newest_us.is_none();
             let enough = if is_start { ENOUGH_AT_START } else { ENOUGH };
             let stamps = chain.iter().map(|at| &self.held[*at]);
@@ -221,25 +221,27 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 return;
             };
             self.release_chain(&chain[range]);
+            self.release_steps();
         }
     }
 
     /// At the end of the feed, or when nothing more has come for long: believes what nothing refutes.
-    /// A single quote of another day than the market's is not enough for that day.
+    /// A single quote of another day, with which the feed would end, is not enough for that day.
     pub fn end(&mut self) {
         self.is_changed = true;
         self.settle();
         self.release_behind(ENOUGH_BEHIND_AT_END);
         let today = self.newest_us.map(day_of);
-        let mut by_day: HashMap<i64, u32> = HashMap::new();
-        for held in &self.held {
-            *by_day.entry(day_of(held.stamp.time_us)).or_default() += 1;
+        let mut chain = self.longest_chain();
+        let day_at = |at: &usize| day_of(self.held[*at].stamp.time_us);
+        while let [before @ .., last] = &chain[..]
+            && today.is_some_and(|today| today != day_at(last))
+            && before.last().map(day_at) != Some(day_at(last))
+        {
+            chain.pop();
         }
-        let chain = self.longest_chain(|time_us| {
-            let day = day_of(time_us);
-            today.is_none_or(|today| day == today) || by_day[&day] > 1
-        });
         self.release_chain(&chain);
+        self.release_steps();
         self.strays += self.held.len() as u64;
         self.held.clear();
     }
@@ -280,13 +282,21 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         let is_new = stamp.latest_us.is_none_or(|latest_us| stamp.time_us > latest_us);
         for mut held in std::mem::take(&mut self.held) {
             let is_same = held.key.borrow() == key;
-            let speaks = !held.is_behind && is_new && held.stamp.time_us > stamp.time_us;
-            if is_step(stamp.time_us, held.stamp.time_us) && (is_same || !held.is_behind) {
+            let ahead_us = held.stamp.time_us.saturating_sub(stamp.time_us);
+            let speaks = !held.is_behind && is_new && ahead_us > 0;
+            let is_near = (-STEP_US..=STEP_US).contains(&ahead_us);
+            // the market has gone past it
+            let is_past = !held.is_behind && ahead_us < 0;
+            let is_rare = held.stamp.latest_us.is_some() || stamp.is_received_in_time();
+            if is_near && (is_same || !held.is_behind && held.against == 0)
+                || is_past && held.against == 0 && is_rare
+            {
                 self.note(&held.stamp);
                 self.released.push(held);
-            } else if is_same && (held.is_behind || speaks) {
+            } else if is_same && (held.is_behind || speaks || is_past) {
                 self.strays += 1;
             } else {
+                held.is_behind |= is_past && held.stamp.latest_us.is_none();
                 held.against += usize::from(speaks);
                 self.is_changed |= speaks;
                 self.held.push(held);
@@ -349,10 +359,8 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
     }
 
     /// Places of the quotes ahead that follow each other best.
-    fn longest_chain(&self, fits: impl Fn(i64) -> bool) -> Vec<usize> {
-        let is_candidate = |it: &Held<K, Q>| {
-            !it.is_behind && !(self.is_live && it.stamp.is_early()) && fits(it.stamp.time_us)
-        };
+    fn longest_chain(&self) -> Vec<usize> {
+        let is_candidate = |it: &Held<K, Q>| !(it.is_behind || self.is_live && it.stamp.is_early());
         let places: Vec<_> =
             (0..self.held.len()).filter(|at| is_candidate(&self.held[*at])).collect();
         let mut seen = HashSet::new();
@@ -388,6 +396,21 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 self.held.push(held);
             } else {
                 self.strays += 1;
+            }
+        }
+    }
+
+    /// Believes, in the order of arrival, what goes on from what has just been confirmed, as it would
+    /// be believed if it came now.
+    fn release_steps(&mut self) {
+        for held in std::mem::take(&mut self.held) {
+            let time_us = held.stamp.time_us;
+            if !held.is_behind && self.newest_us.is_some_and(|known_us| is_step(known_us, time_us))
+            {
+                self.note(&held.stamp);
+                self.released.push(held);
+            } else {
+                self.held.push(held);
             }
         }
     }

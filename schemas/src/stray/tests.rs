@@ -120,6 +120,19 @@ fn a_gap_a_day_and_a_lunch_break_are_believed_when_quotes_follow_or_the_feed_end
 }
 
 #[test]
+fn a_day_of_one_quote_is_believed_when_another_day_follows_and_not_at_the_end() {
+    let mut bench = Bench::default();
+    bench.give(1, &["09:30:00", "09:30:01", "09:30:02"]);
+    let (day, next) = (at("11:29:59") + DAY_US, at("09:30:00") + 2 * DAY_US);
+    for time_us in [day, next, next] {
+        bench.give_at(1, time_us, 0);
+    }
+    assert_eq!(bench.end()[3..], [day, next, next]);
+    bench.give_at(1, next + DAY_US, 0);
+    assert_eq!((bench.end().len(), bench.feed.take_strays()), (6, 1));
+}
+
+#[test]
 fn securities_confirm_each_other_and_one_that_trades_rarely_is_believed_with_them() {
     let mut bench = Bench::default();
     bench.give(9, &["10:00:00"]);

@@ -57,7 +57,7 @@ fn write(folder: &Path, batches: &[Batch]) -> Duration {
 pub fn rows() -> Vec<Row> {
     let folder = tempfile::tempdir().unwrap();
     let batches = recorded(folder.path());
-    let records = (DAYS[0].records as usize * TIMES) as f64;
+    let records = DAYS[0].records as f64 * TIMES as f64;
     let lake = folder.path().join("lake").display().to_string();
     let theirs = || {
         let printed = harness::python("bench_lake.py", &[&lake]).finish();

@@ -39,7 +39,11 @@ fn main() {
             wasm::rows,
         ),
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
-        ("lake", "The lake: a recorded morning of 20 securities, ten times over, to Parquet, zstd", lake::rows),
+        (
+            "lake",
+            "The lake: a recorded morning of 20 securities, ten times over, to Parquet, zstd",
+            lake::rows,
+        ),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),

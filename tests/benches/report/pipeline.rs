@@ -68,9 +68,8 @@ fn options_json(toml: &str) -> String {
 
 pub fn rows() -> Vec<Row> {
     let records = BATCHES as f64 * SPOTS as f64;
-    let batches_per_second = |time: Duration| {
-        format!("{:.0} k batches/s", BATCHES as f64 / time.as_secs_f64() / 1e3)
-    };
+    let batches_per_second =
+        |time: Duration| format!("{:.0} k batches/s", BATCHES as f64 / time.as_secs_f64() / 1e3);
     let per_batch = |time: Duration| time.as_secs_f64() * 1e6 / BATCHES as f64;
     let repeat = "repeat = true";
     let hosted = best(5, || run(repeat, 1));

@@ -87,6 +87,23 @@ impl ClickHouse {
         request(self.http, sql).map_err(|error| error.to_string())?
     }
 
+    /// Whether the user `writer` gets in with that password; nothing while the server is down.
+    pub fn lets_writer_in(&self, password: &str) -> Option<bool> {
+        let target = format!("/?user=writer&password={password}");
+        Some(request_to(self.http, &target, "SELECT 1").ok()?.is_ok())
+    }
+
+    /// Gives `writer` another password, which holds from the next start.
+    pub fn change_password(&self, password: &str) {
+        let users = USERS.replacen(">secret<", &format!(">{password}<"), 1);
+        fs::write(self.server.path("users.xml"), users).unwrap();
+    }
+
+    /// Its number among the system's processes; nothing while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.pid()
+    }
+
     /// Sends a signal: STOP, CONT, TERM, or KILL, after which it is gone.
     pub fn signal(&mut self, signal: &str) {
         self.server.signal(signal);
@@ -137,9 +154,13 @@ fn ready(log: &std::path::Path, port: u16) -> bool {
 
 /// Sends a statement. HTTP/1.0, because the answer is not cut into chunks then.
 fn request(port: u16, sql: &str) -> std::io::Result<Result<String, String>> {
+    request_to(port, "/", sql)
+}
+
+fn request_to(port: u16, target: &str, sql: &str) -> std::io::Result<Result<String, String>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(DEADLINE))?;
-    write!(stream, "POST / HTTP/1.0\r\ncontent-length: {}\r\n\r\n{sql}", sql.len())?;
+    write!(stream, "POST {target} HTTP/1.0\r\ncontent-length: {}\r\n\r\n{sql}", sql.len())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

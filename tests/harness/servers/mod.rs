@@ -118,8 +118,13 @@ impl Server {
         assert!(back, "{} does not come back:\n{}", self.program, self.log());
     }
 
+    /// Its number among the system's processes; nothing while it is down.
+    fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     fn signal(&mut self, signal: &str) {
-        let pid = self.child.as_ref().map(Child::id);
+        let pid = self.pid();
         match signal {
             // its port is free when this returns
             "KILL" => self.kill(),

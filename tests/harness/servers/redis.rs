@@ -57,6 +57,11 @@ impl Redis {
         cli(self.port, &self.password, arguments)
     }
 
+    /// Its number among the system's processes; nothing while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.server.pid()
+    }
+
     /// Sends a signal: STOP, CONT, TERM, or KILL, after which it is gone.
     pub fn signal(&mut self, signal: &str) {
         self.server.signal(signal);

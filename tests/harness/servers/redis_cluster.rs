@@ -32,6 +32,20 @@ impl RedisCluster {
         self.nodes.iter().map(Redis::url).collect()
     }
 
+    /// Masters that serve slots, as a node sees it; none when the node is down.
+    pub fn masters(&self, seen_by: usize) -> Vec<u16> {
+        let nodes = self.nodes[seen_by].cli(&["cluster", "nodes"]);
+        let serving = nodes.lines().filter_map(|line| {
+            // id, address, flags, …, from the ninth on slots
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            let flags = cells.get(2)?;
+            let is_serving = flags.contains("master") && !flags.contains("fail") && cells.len() > 8;
+            let port = cells[1].split('@').next()?.rsplit(':').next()?.parse().ok();
+            port.filter(|_| is_serving)
+        });
+        serving.collect()
+    }
+
     /// Waits until every node says that all slots are served and knows all others; false when that
     /// does not happen.
     pub fn wait_until_whole(&self) -> bool {

@@ -20,6 +20,8 @@ pub struct Store {
     pub foreign: u64,
     /// Those behind a later one of the same security.
     pub disordered: u64,
+    /// Recorded ones that it has not, or late, because their spool was damaged just there.
+    pub damaged: u64,
     /// Some of them, and files with overlapping numbers.
     pub examples: Vec<String>,
 }
@@ -34,19 +36,35 @@ pub struct Stores {
 }
 
 impl Stores {
-    /// Whether each has all that was recorded, once and in order.
-    pub fn are_right(&self) -> bool {
-        self.by_name.values().all(|it| {
-            it.records == self.expected
-                && [it.lost, it.doubled, it.foreign, it.disordered] == [0; 4]
-                && it.examples.is_empty()
-        })
+    /// What is wrong: nothing when each has all that was recorded and not damaged, once and in
+    /// order.
+    pub fn fault(&self) -> String {
+        let wrong = self.by_name.iter().filter(|(_, it)| {
+            it.records + it.damaged < self.expected
+                || [it.lost, it.doubled, it.foreign, it.disordered] != [0; 4]
+                || !it.examples.is_empty()
+        });
+        wrong.map(|(name, it)| format!("{name} of {}: {it:?}; ", self.expected)).collect()
+    }
+
+    /// Stores that lack damaged records, and how many.
+    pub fn damaged(&self) -> impl Iterator<Item = (&str, u64)> {
+        let lacks = self
+            .by_name
+            .iter()
+            .map(|(name, it)| (name.as_str(), self.expected.saturating_sub(it.records)));
+        lacks.filter(|(_, lacks)| *lacks > 0)
     }
 }
 
 /// Compares all stores with the recorded file.
 pub fn stores(world: &World) -> Stores {
-    let redis = |reader: &str, streams: &[&str]| json!({ "reader": reader, "port": world.redis.port(), "streams": streams });
+    let redis = |reader: &str, streams: &[&str]| {
+        json!({
+            "reader": reader, "port": world.keys.port(), "is_cluster": world.keys.is_cluster(),
+            "streams": streams,
+        })
+    };
     let mut stores = json!({
         "streams of records": redis("redis_fields", &pipeline::FIELDS),
         "stream of batches": redis("redis_lists", &pipeline::LISTS),
@@ -62,7 +80,9 @@ pub fn stores(world: &World) -> Stores {
         stores[format!("table{copy}")] =
             json!({ "reader": "clickhouse", "url": url, "table": table });
     }
-    let what = json!({ "input": joined(), "stores": stores });
+    let what = json!({
+        "input": joined(), "stores": stores, "may_lack": world.may_lack_by_store(),
+    });
     let printed = python("delivery_check.py", &[&what.to_string()]).finish();
     let found: Value = serde_json::from_str(&printed).unwrap();
     let stores = found["stores"].as_object().unwrap();
@@ -81,6 +101,7 @@ fn store(found: &Value) -> Store {
         doubled: number("doubled"),
         foreign: number("foreign"),
         disordered: number("disordered"),
+        damaged: number("damaged"),
         examples: [texts("examples"), texts("overlaps")]
             .concat()
             .iter()

@@ -1,4 +1,4 @@
-//! What goes wrong, how it begins and how it ends.
+//! What goes wrong; [`making`](super::making) has how it begins and ends.
 
 use std::{fmt, time::Duration};
 
@@ -53,6 +53,18 @@ pub enum Fault {
     RestartHost(Which),
     /// The disk with spools, checkpoints and lake has no room.
     FillDisk,
+    /// The host is killed, and bytes in the middle of a segment of each spool are flipped or zeroed.
+    DamageSpools(Which),
+    /// The host is started again, and a process that it has started is killed.
+    KillChild(Which),
+    /// The host can open no file and no connection more than it has.
+    FillFileTable(Which),
+    /// The time of day jumps by an hour, and back.
+    JumpClock(Which),
+    /// ClickHouse comes back with another password, and then with the right one.
+    ChangePassword,
+    /// A master of a Redis cluster is killed, another node takes over, and it comes back.
+    FailOver,
 }
 
 /// What one fault at a time can befall.
@@ -61,12 +73,13 @@ pub enum Place {
     Server(Server),
     Network(Server),
     Host(Which),
+    Clock(Which),
     Disk,
 }
 
 impl Fault {
     /// All of them; those of the hosts more than once, because they are what the rest is for.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 41] = [
         Self::Kill(Server::ClickHouse),
         Self::Kill(Server::Redis),
         Self::Freeze(Server::ClickHouse),
@@ -94,13 +107,28 @@ impl Fault {
         Self::RestartHost(Which::First),
         Self::RestartHost(Which::Second),
         Self::FillDisk,
+        Self::DamageSpools(Which::First),
+        Self::DamageSpools(Which::First),
+        Self::DamageSpools(Which::Second),
+        Self::KillChild(Which::First),
+        Self::KillChild(Which::Second),
+        Self::FillFileTable(Which::First),
+        Self::FillFileTable(Which::Second),
+        Self::JumpClock(Which::First),
+        Self::JumpClock(Which::Second),
+        Self::ChangePassword,
+        Self::FailOver,
+        Self::FailOver,
+        Self::FailOver,
+        Self::FailOver,
     ];
 
     /// What it befalls.
     pub fn place(self) -> Place {
         match self {
             Self::Kill(server) | Self::Freeze(server) => Place::Server(server),
-            Self::FillMemory | Self::Demote => Place::Server(Server::Redis),
+            Self::ChangePassword => Place::Server(Server::ClickHouse),
+            Self::FillMemory | Self::Demote | Self::FailOver => Place::Server(Server::Redis),
             Self::Cut(server)
             | Self::Stall(server)
             | Self::Refuse(server)
@@ -108,7 +136,11 @@ impl Fault {
             Self::KillHost(which)
             | Self::TearSpools(which)
             | Self::FreezeHost(which)
-            | Self::RestartHost(which) => Place::Host(which),
+            | Self::RestartHost(which)
+            | Self::DamageSpools(which)
+            | Self::KillChild(which)
+            | Self::FillFileTable(which) => Place::Host(which),
+            Self::JumpClock(which) => Place::Clock(which),
             Self::FillDisk => Place::Disk,
         }
     }
@@ -116,72 +148,30 @@ impl Fault {
     /// Whether it can be made: a small disk can only be mounted by root, and what a spool has lost
     /// is only recognised in the batches that it was lost in.
     pub fn is_possible(self, world: &World) -> bool {
-        if let Self::TearSpools(which) = self
+        if let Self::TearSpools(which) | Self::DamageSpools(which) = self
             && !world.repeats_batches(which)
         {
             return false;
         }
         match self.place() {
-            Place::Host(which) => world.has(which),
+            Place::Host(which) | Place::Clock(which) => world.has(which),
             Place::Disk => world.disk.is_some(),
+            // a cluster has one fault of its own
+            Place::Server(Server::Redis) => world.keys.is_cluster() == (self == Self::FailOver),
+            Place::Network(Server::Redis) => !world.keys.is_cluster(),
             Place::Server(_) | Place::Network(_) => true,
         }
     }
 
-    /// How long it lasts.
+    /// How long it lasts, unless that is not long enough to show.
     pub fn length(self, random: &mut Random) -> Duration {
         let most = match self.place() {
             _ if matches!(self, Self::Cut(_)) => 0,
+            _ if matches!(self, Self::FillFileTable(_)) => 2_000,
             Place::Host(_) => 500,
             _ => 2_000,
         };
         Duration::from_millis(random.between(0, most))
-    }
-
-    /// Makes it.
-    pub fn begin(self, world: &mut World, random: &mut Random) {
-        world.note(&format!("{self} begins"));
-        match self {
-            Self::Kill(server) => world.signal(server, "KILL"),
-            Self::Freeze(server) => world.signal(server, "STOP"),
-            Self::FillMemory => world.tell_redis(&["config", "set", "maxmemory", "1"]),
-            // nobody listens there
-            Self::Demote => world.tell_redis(&["replicaof", "127.0.0.1", "1"]),
-            Self::Cut(server) => world.network(server).cut(),
-            Self::Stall(server) => world.network(server).stall(),
-            Self::Refuse(server) => world.network(server).refuse(),
-            Self::LoseAnswers(server) => world.network(server).lose_answers(),
-            Self::KillHost(which) => world.stop_host(which, "KILL"),
-            Self::FreezeHost(which) => world.signal_host(which, "STOP"),
-            Self::RestartHost(which) => world.stop_host(which, "TERM"),
-            Self::TearSpools(which) => {
-                world.stop_host(which, "KILL");
-                world.tear_spools(which, random);
-            }
-            Self::FillDisk => world.fill_disk(random.between(0, 100_000)),
-        }
-    }
-
-    /// Takes it back.
-    pub fn end(self, world: &mut World) {
-        match self {
-            Self::Kill(server) => world.restart(server),
-            Self::Freeze(server) => world.signal(server, "CONT"),
-            Self::FillMemory => world.tell_redis(&["config", "set", "maxmemory", "0"]),
-            Self::Demote => world.tell_redis(&["replicaof", "no", "one"]),
-            Self::Cut(_) => {}
-            Self::Stall(server) | Self::Refuse(server) => world.network(server).forward(),
-            Self::LoseAnswers(server) => {
-                world.network(server).cut();
-                world.network(server).forward();
-            }
-            Self::FreezeHost(which) => world.signal_host(which, "CONT"),
-            Self::KillHost(which) | Self::RestartHost(which) | Self::TearSpools(which) => {
-                world.start_host(which);
-            }
-            Self::FillDisk => world.free_disk(),
-        }
-        world.note(&format!("{self} is over"));
     }
 }
 
@@ -218,6 +208,14 @@ impl fmt::Display for Fault {
             Self::FreezeHost(which) => write!(f, "{which} host frozen with SIGSTOP"),
             Self::RestartHost(which) => write!(f, "{which} host ended with SIGTERM, started again"),
             Self::FillDisk => write!(f, "disk full"),
+            Self::DamageSpools(which) => {
+                write!(f, "{which} host killed, its spools damaged within")
+            }
+            Self::KillChild(which) => write!(f, "process started by the {which} host killed"),
+            Self::FillFileTable(which) => write!(f, "file table of the {which} host full"),
+            Self::JumpClock(which) => write!(f, "clock of the {which} host an hour off"),
+            Self::ChangePassword => write!(f, "ClickHouse started with another password, and back"),
+            Self::FailOver => write!(f, "master of a Redis cluster killed, replica promoted"),
         }
     }
 }

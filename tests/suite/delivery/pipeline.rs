@@ -2,12 +2,26 @@
 
 use harness::Random;
 
-use super::fault::Which;
+use super::{fault::Which, keys::Keys};
 
 /// Streams with an entry a record, shared out by security.
-pub const FIELDS: [&str; 3] = ["spots:{0}", "spots:{1}", "spots:{2}"];
+pub const FIELDS: [&str; 6] =
+    ["spots:{0}", "spots:{1}", "spots:{2}", "spots:{3}", "spots:{4}", "spots:{5}"];
 /// Stream with an entry a batch.
 pub const LISTS: [&str; 1] = ["lists"];
+
+/// Of the hosts' user in ClickHouse.
+pub const PASSWORD: &str = "secret";
+
+/// The store that a sink fills.
+pub fn store(which: Which, sink: &str) -> String {
+    let copy = if which == Which::First { "" } else { " of the second host" };
+    match sink {
+        "fields" => "streams of records".to_owned(),
+        "lists" => "stream of batches".to_owned(),
+        other => format!("{other}{copy}"),
+    }
+}
 
 /// A host's table in ClickHouse.
 pub fn table(which: Which) -> &'static str {
@@ -27,14 +41,14 @@ pub fn lake(which: Which) -> &'static str {
 
 /// From `INPUT` to every kind of store; sizes and pauses, which change nothing about the result, are
 /// random.
-pub fn first((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
+pub fn first(clickhouse: u16, keys: &Keys, random: &mut Random) -> String {
     let speed = random.between(700, 2_000);
     let (lake, table) = stores(Which::First, clickhouse, random);
     let mut streams = |id: &str, more: &str| {
         let sink = sink(id, "redis-stream", random);
-        format!("{sink}url = \"redis://127.0.0.1:{redis}\"\n{more}")
+        format!("{sink}{}{more}", keys.sink_options())
     };
-    let fields = streams("fields", "stream = \"spots\"\nformat = \"fields\"\nshards = 3\n");
+    let fields = streams("fields", "stream = \"spots\"\nformat = \"fields\"\nshards = 6\n");
     let lists = streams("lists", "stream = \"lists\"\nformat = \"flatbuffers\"\n");
     format!(
         "{HOST}data_dir = \"../disk/first\"\n\
@@ -45,12 +59,12 @@ pub fn first((clickhouse, redis): (u16, u16), random: &mut Random) -> String {
 }
 
 /// From streams that the first host writes to a lake and a table of its own.
-pub fn second((clickhouse, redis): (u16, u16), reads: &[&str], random: &mut Random) -> String {
+pub fn second(clickhouse: u16, keys: &Keys, reads: &[&str], random: &mut Random) -> String {
     let (lake, table) = stores(Which::Second, clickhouse, random);
     format!(
         "{HOST}data_dir = \"../disk/second\"\n\
-         [sources.day]\nplugin = \"redis-stream\"\nurl = \"redis://127.0.0.1:{redis}\"\n\
-         stream = {reads:?}\ngroup = \"{GROUP}\"\nconsumer = \"second\"\n{lake}{table}"
+         [sources.day]\nplugin = \"redis-stream\"\n{}stream = {reads:?}\ngroup = \"{GROUP}\"\nconsumer = \"second\"\n{lake}{table}",
+        keys.options()
     )
 }
 
@@ -66,7 +80,7 @@ fn stores(which: Which, clickhouse: u16, random: &mut Random) -> (String, String
         ),
         format!(
             "{}url = \"http://127.0.0.1:{clickhouse}\"\ndatabase = \"{database}\"\n\
-             workers = {workers}\n",
+             user = \"writer\"\npassword = \"{PASSWORD}\"\nworkers = {workers}\n",
             sink("table", "clickhouse", random)
         ),
     )

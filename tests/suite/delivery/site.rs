@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use harness::{Bench, Host, Random};
+use harness::{Bench, Host, HostClock, Random, kernel::FileLimit};
 
 use super::{fault::Which, input};
 
@@ -15,26 +15,64 @@ pub struct Site {
     which: Which,
     host: Option<Host>,
     pipeline: String,
+    /// What it takes for the time of day.
+    pub clock: HostClock,
+    /// While it can open no more files.
+    file_limit: Option<FileLimit>,
     /// Of every host that ran here.
     pub log: String,
 }
 
 impl Site {
     /// A host with that pipeline, which is down yet.
-    pub fn new(which: Which, pipeline: String) -> Self {
-        Self { which, host: None, pipeline, log: String::new() }
+    pub fn new(which: Which, pipeline: String, bench: &Bench) -> Self {
+        let clock = HostClock::new(&bench.path(folder(which)).join("clock"));
+        Self { which, host: None, pipeline, clock, file_limit: None, log: String::new() }
     }
 
     /// Its folder, within the bench's.
     fn folder(&self) -> &'static str {
-        match self.which {
-            Which::First => "first",
-            Which::Second => "second",
-        }
+        folder(self.which)
+    }
+
+    /// Its number among the system's processes; nothing while it is down.
+    pub fn pid(&self) -> Option<u32> {
+        self.host.as_ref().map(Host::pid)
+    }
+
+    /// Which one it is.
+    pub fn which(&self) -> Which {
+        self.which
+    }
+
+    /// What it logged since its last start.
+    fn log_so_far(&self) -> String {
+        self.host.as_ref().map(Host::log).unwrap_or_default()
+    }
+
+    /// Whether it has come so far that its pipeline runs.
+    pub fn runs_pipeline(&self) -> bool {
+        self.log_so_far().contains("the pipeline runs")
+    }
+
+    /// Whether there is a process of it.
+    pub fn is_running(&mut self) -> bool {
+        self.host.as_mut().is_some_and(|host| !host.has_ended())
+    }
+
+    /// Lets it open no file more than it has; false when it is gone.
+    pub fn fill_file_table(&mut self) -> bool {
+        self.file_limit = self.pid().and_then(FileLimit::fill);
+        self.file_limit.is_some()
+    }
+
+    /// Lets it open files again.
+    pub fn free_file_table(&mut self) {
+        self.file_limit = None;
     }
 
     /// The folder with its spools and checkpoints, on the small disk.
-    fn data(&self, bench: &Bench) -> PathBuf {
+    pub fn data(&self, bench: &Bench) -> PathBuf {
         bench.path("disk").join(self.folder())
     }
 
@@ -55,7 +93,7 @@ impl Site {
         };
         let pipeline = self.pipeline.replace("INPUT", &input.display().to_string());
         bench.write(&format!("{folder}/pipeline.toml"), pipeline);
-        self.host = Some(bench.start_in(folder));
+        self.host = Some(bench.start_with(folder, &self.clock.environment()));
     }
 
     /// Sends it a signal with which it goes on.
@@ -91,11 +129,22 @@ impl Site {
     }
 }
 
+fn folder(which: Which) -> &'static str {
+    match which {
+        Which::First => "first",
+        Which::Second => "second",
+    }
+}
+
+/// What was torn off; nothing where there was nothing.
 fn tear(segment: &Path, random: &mut Random) -> String {
     let length = fs::metadata(segment).unwrap().len();
+    if length == 0 {
+        return String::new();
+    }
     // often within the last batches, sometimes anywhere
     let most = random.pick(&[200, 5_000, u64::MAX]).min(length);
-    let cut = random.between(0, most);
+    let cut = random.between(1, most);
     let file = fs::OpenOptions::new().write(true).open(segment).unwrap();
     file.set_len(length - cut).unwrap();
     // a power cut may leave the length and take what was written there

@@ -67,8 +67,12 @@ fn logged(stderr: &str, what: &str) -> usize {
 #[test]
 fn fifty_rounds_of_a_bad_day_lose_nothing_that_was_answered() {
     let market = market(SYMBOLS);
-    let day =
-        QuoteDay { seed: seed(20_221_118), faults_per_mille: 30, faults: quick_faults(), ..good_day() };
+    let day = QuoteDay {
+        seed: seed(20_221_118),
+        faults_per_mille: 30,
+        faults: quick_faults(),
+        ..good_day()
+    };
     let server = QuoteServer::start(market.clone(), day);
     let bench = Bench::new(&["qq", "nng-pub"]);
     // three codes that nobody knows

@@ -90,7 +90,9 @@ fn an_edited_pipeline_file_is_applied_when_it_is_saved_and_on_sighup() {
         running.wait_for_more("a.log");
     }
     running.write(&more("c"));
-    running.wait_for_more("a.log");
+    // a batch takes a millisecond at least: a change is noticed in 2 s and applied in 300 ms
+    let lines = running.bench.read("a.log").lines().count();
+    running.wait_for_lines("a.log", lines + 5 * 3_000);
     assert!(!running.host.log().contains("added c"), "nobody watches any more");
     running.host.signal("HUP");
     running.wait_for_lines("c.log", 20);

@@ -5,6 +5,7 @@
 
 mod failure;
 mod files;
+mod links;
 mod live;
 mod rollback;
 

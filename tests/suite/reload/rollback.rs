@@ -39,8 +39,10 @@ fn assert_whole_over_both(running: Running, code: i32) {
 
 #[test]
 fn a_sink_is_put_back_when_the_next_one_does_not_open() {
-    let running =
-        Running::start(&["faulty"], &format!("{DAY}{}{}", sink("a", "day", ""), sink("b", "day", "")));
+    let running = Running::start(
+        &["faulty"],
+        &format!("{DAY}{}{}", sink("a", "day", ""), sink("b", "day", "")),
+    );
     let fails = sink("b", "day", "call = \"open\"\nhow = \"fatal\"");
     for _ in 0..3 {
         assert_put_back(
@@ -82,8 +84,10 @@ fn a_sink_is_put_back_when_what_is_under_way_does_not_get_through() {
 
 #[test]
 fn a_sink_that_cannot_be_put_back_goes_on_with_its_new_settings_and_says_so() {
-    let running =
-        Running::start(&["faulty"], &format!("{DAY}{}{}", sink("a", "day", ""), sink("b", "day", "")));
+    let running = Running::start(
+        &["faulty"],
+        &format!("{DAY}{}{}", sink("a", "day", ""), sink("b", "day", "")),
+    );
     running.wait_for_more("a.log");
     // its second write hangs, which the opening of the other one leaves it the time for
     let hangs = changed_a() + "call = \"write\"\nhow = \"block\"\nafter = 1\n";

@@ -3,6 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use plugin_api::terminal;
 use serde_json::{Value, json};
 
 use super::output;
@@ -16,7 +17,7 @@ const LONGEST_REASON: usize = 100;
 /// Prints what lies in the folder.
 pub fn run(folder: &Path, format: Format) -> ExitCode {
     match Summary::all(folder) {
-        Ok(all) if format == Format::Json => output::print(&to_json(&all).to_string()),
+        Ok(all) if format == Format::Json => output::print_json(&to_json(&all)),
         Ok(all) if all.is_empty() => {
             output::print(&format!("nothing was set aside in {}", folder.display()))
         }
@@ -41,7 +42,7 @@ fn table(all: &[Summary]) -> String {
             time(summary.oldest),
             time(summary.newest),
             output::size(summary.bytes),
-            reason.replace('\n', " "),
+            terminal::on_one_line(&reason).into_owned(),
         ]);
         if summary.damaged > 0 {
             let (component, lines) = (&summary.component, summary.damaged);

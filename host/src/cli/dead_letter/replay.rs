@@ -1,6 +1,6 @@
 //! `dataserver dead-letter replay`
 
-use std::{cell::RefCell, io::Write, process::ExitCode, sync::Arc, time::Duration};
+use std::{cell::RefCell, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
 use plugin_api::RoleKind;
@@ -41,7 +41,7 @@ impl Complaints {
         let Some(error) = error.filter(|error| self.0.borrow().as_deref() != Some(error)) else {
             return;
         };
-        let _ = writeln!(std::io::stderr(), "waiting for sink {sink}: {error}");
+        output::note(&format!("waiting for sink {sink}: {error}"));
         *self.0.borrow_mut() = Some(error.to_owned());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fmt::Write, io, path::Path, process::ExitCode};
 
-use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText};
+use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText, terminal};
 use serde_json::{Value, json};
 
 use super::output;
@@ -29,7 +29,7 @@ pub fn run(folder: &Path, component: &str, limit: usize, format: Format) -> Exit
     match format {
         Format::Json => {
             let all: Value = letters.iter().map(to_json).collect();
-            output::print(&all.to_string())
+            output::print_json(&all)
         }
         Format::Text if letters.is_empty() => output::complain(&nothing_of(folder, component)),
         Format::Text => output::print(&letters.iter().map(to_text).collect::<String>()),
@@ -74,7 +74,8 @@ fn to_text(letter: &Result<Letter, String>) -> String {
         Ok(letter) => letter,
         Err(text) => return format!("damaged: {text}\n\n"),
     };
-    let mut text = format!("{}  {}\n", letter.head.time, letter.head.reason);
+    let reason = terminal::on_one_line(&letter.head.reason);
+    let mut text = format!("{}  {reason}\n", letter.head.time);
     match (letter.batch(), &letter.head.batch) {
         (Ok(batch), _) => {
             let provenance = batch.provenance();
@@ -100,7 +101,7 @@ fn to_text(letter: &Result<Letter, String>) -> String {
         }
         (Err(_), None) => {
             let shown: String = letter.payload.chars().take(LONGEST_PAYLOAD).collect();
-            let _ = writeln!(text, "  {}", shown.trim_end());
+            let _ = writeln!(text, "  {}", terminal::on_one_line(shown.trim_end()));
         }
     }
     text + "\n"

@@ -1,10 +1,16 @@
 //! `dataserver plugins`
 
+mod child;
 mod files;
 mod new;
 mod sdk;
 
-use std::{fmt::Write, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
@@ -15,7 +21,7 @@ use new::New;
 
 use super::{Format, PipelineFile, output};
 use crate::{
-    config::{self, Carrier, ProcessEnvironment},
+    config::{self, Carrier, Faults, ProcessEnvironment},
     plugin::{Found, Plugin, PluginCatalog},
 };
 
@@ -47,6 +53,19 @@ enum Verb {
         #[arg(long)]
         schema: bool,
     },
+    /// Try a plugin file as the host does before it loads one, and say why it cannot be used.
+    ///
+    /// A child process does it first: it loads a library with all symbols resolved, compares its
+    /// types and reads its manifest, or compiles a component. One that crashes, hangs, starts
+    /// processes, or takes too much memory costs that child alone. Exit code 0 when the file can be
+    /// used, 1 when it cannot.
+    Probe {
+        /// The file, `.so` or `.wasm`.
+        file: PathBuf,
+    },
+    /// What the host starts a child process with.
+    #[command(hide = true)]
+    Child(child::Child),
     /// Make a crate for a new plugin, ready to build, with a test that passes.
     New(New),
 }
@@ -54,28 +73,42 @@ enum Verb {
 impl Plugins {
     /// Prints what was asked for.
     pub fn run(self) -> ExitCode {
-        match &self.verb {
-            Verb::List { format: Format::Text } => output::print(&table(&self.catalog())),
-            Verb::List { format: Format::Json } => {
-                output::print(&list_json(&self.catalog()).to_string())
+        let catalog = match &self.verb {
+            Verb::New(new) => return new.run(),
+            Verb::Probe { file } => return probe(file),
+            Verb::Child(child) => return child.run(),
+            Verb::List { .. } | Verb::Show { .. } => self.catalog(),
+        };
+        match (catalog, &self.verb) {
+            (Err(faults), _) => output::show_faults(&faults),
+            (Ok(catalog), Verb::Show { name, schema }) => show(&catalog, name, *schema),
+            (Ok(catalog), Verb::List { format: Format::Json }) => {
+                output::print_json(&list_json(&catalog))
             }
-            Verb::Show { name, schema } => show(&self.catalog(), name, *schema),
-            Verb::New(new) => new.run(),
+            (Ok(catalog), _) => output::print(&table(&catalog)),
         }
     }
 
-    /// Without a pipeline file, the folders that one without the key would have.
-    fn catalog(&self) -> PluginCatalog {
+    #[cfg(test)]
+    pub(super) fn file(&self) -> &PipelineFile {
+        &self.file
+    }
+
+    /// Without a pipeline file, or with one that is none, the folders that one without the key would
+    /// have; but not when that file was named.
+    fn catalog(&self) -> Result<PluginCatalog, Faults> {
         let reports = std::env::temp_dir();
         if !self.plugins.is_empty() {
-            return PluginCatalog::scan(&self.plugins, &reports);
+            return Ok(PluginCatalog::scan(&self.plugins, &reports));
         }
-        if let Ok(draft) = self.file.load() {
-            return PluginCatalog::of(draft.host());
+        match self.file.load() {
+            Ok(draft) => return Ok(PluginCatalog::of(draft.host())),
+            Err(faults) if self.file.config.is_some() => return Err(faults),
+            Err(_) => {}
         }
-        let draft = config::load_text("", &self.file.config, &ProcessEnvironment);
+        let draft = config::load_text("", &self.file.path(), &ProcessEnvironment);
         let folders = draft.map(|draft| draft.host().plugins.clone()).unwrap_or_default();
-        PluginCatalog::scan(&folders, &reports)
+        Ok(PluginCatalog::scan(&folders, &reports))
     }
 }
 
@@ -121,7 +154,22 @@ fn table(catalog: &PluginCatalog) -> String {
             }
         }
     }
+    for (path, why) in catalog.exposed() {
+        let _ = write!(unusable, "\nwarning: {} {why}", path.display());
+    }
     format!("{usable}{unusable}")
+}
+
+fn probe(file: &Path) -> ExitCode {
+    let catalog = PluginCatalog::of_file(file, &std::env::temp_dir());
+    let Some(found) = catalog.found().first() else {
+        let name = file.display();
+        return output::complain(&format!("{name} is no plugin: plugins end in .so or .wasm"));
+    };
+    match catalog.load(found) {
+        Ok(plugin) => output::print(&description(found, &plugin)),
+        Err(problem) => output::complain(&format!("{} {problem}", file.display())),
+    }
 }
 
 fn list_json(catalog: &PluginCatalog) -> Value {
@@ -140,6 +188,10 @@ fn list_json(catalog: &PluginCatalog) -> Value {
                 entry["description"] = manifest.description.as_str().into();
             }
             Err(problem) => entry["problem"] = problem.to_string().into(),
+        }
+        let is_in = |path: &Path| found.path == path || found.path.parent() == Some(path);
+        if let Some((path, why)) = catalog.exposed().iter().find(|(path, _)| is_in(path)) {
+            entry["warning"] = format!("{} {why}", path.display()).into();
         }
         entry
     };

@@ -35,7 +35,7 @@ pub fn run(draft: Draft, format: Format) -> ExitCode {
         Err(error) => return output::complain(&error),
     };
     match format {
-        Format::Json => output::print(&waiting.iter().map(to_json).collect::<Value>().to_string()),
+        Format::Json => output::print_json(&waiting.iter().map(to_json).collect()),
         Format::Text if waiting.is_empty() => {
             output::print(&format!("nothing waits on disk in {}", folder.display()))
         }
@@ -97,7 +97,7 @@ fn to_text(all: &[Waiting], folder: &Path) -> String {
                 folder.join(component).display()
             );
         }
-        if found.segments.iter().any(|segment| !segment.scanned.damage.is_empty()) {
+        if found.segments.iter().any(|segment| !segment.damage.is_empty()) {
             remedies += &format!(
                 "\n{component}: not all of it can be read; `dataserver spool verify {component}` \
                  says where"

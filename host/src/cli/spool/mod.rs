@@ -1,5 +1,6 @@
 //! `dataserver spool`
 
+mod acknowledge;
 mod ls;
 mod verify;
 
@@ -10,10 +11,11 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use plugin_api::terminal;
 
 use super::{Format, PipelineFile, output};
 use crate::{
-    config::Draft,
+    config::{Draft, closest},
     spool::{Inspection, inspect_each},
     topology::spool_folder,
 };
@@ -37,12 +39,12 @@ enum Verb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Check every byte that waits on disk, and say where damage is.
+    /// Check every byte that waits on disk, and say where damage is and what it costs.
     ///
-    /// Changes nothing: the next start of the host cuts off or passes over what is damaged, and
-    /// sources that can will send it again. What a running host is just writing is no damage. Exit
-    /// code 0 when all is sound, 1 when something is damaged or cannot be read, 78 when the
-    /// pipeline file cannot work.
+    /// Changes nothing: the next start of the host keeps aside what is damaged and goes on with the
+    /// next whole batch; sources that can will send it again. What a running host is just writing
+    /// is no damage. Exit code 0 when all is sound, 1 when something is damaged, was and is not
+    /// acknowledged, or cannot be read, 78 when the pipeline file cannot work.
     Verify {
         /// Only the buffer of this sink.
         component: Option<String>,
@@ -51,6 +53,17 @@ enum Verb {
         /// How the files are printed.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Say that damage which was found is known, so that the host is healthy again.
+    ///
+    /// What was damaged stays beside the buffer, as *.acknowledged, until somebody removes it.
+    /// Asks the host that runs, or does it alone when none does. Exit code 0 when it is done, 1 when
+    /// it cannot be, 78 when the pipeline file cannot work.
+    Acknowledge {
+        /// Only the buffer of this sink.
+        component: Option<String>,
+        #[command(flatten)]
+        file: PipelineFile,
     },
 }
 
@@ -63,6 +76,9 @@ impl Spool {
                 let folder = spool_folder(&draft.host().data_dir);
                 verify::run(&folder, component.as_deref(), format)
             }),
+            Verb::Acknowledge { component, file } => {
+                with_draft(&file, |draft| acknowledge::run(draft.host(), component.as_deref()))
+            }
         }
     }
 }
@@ -93,17 +109,38 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
     Ok(folders)
 }
 
+/// The folder of that component, or all.
+fn chosen(
+    mut folders: Vec<(String, PathBuf)>,
+    component: Option<&str>,
+    folder: &Path,
+) -> Result<Vec<(String, PathBuf)>, String> {
+    let Some(component) = component else { return Ok(folders) };
+    if folders.iter().any(|(id, _)| id == component) {
+        folders.retain(|(id, _)| id == component);
+        return Ok(folders);
+    }
+    let names: Vec<_> = folders.iter().map(|(id, _)| id.as_str()).collect();
+    let text = format!("nothing waits on disk for `{component}` in {}", folder.display());
+    Err(match closest(component, names.iter().copied()) {
+        Some(meant) => format!("{text}; did you mean `{meant}`?"),
+        None if names.is_empty() => text,
+        None => format!("{text}; there are {}", names.join(", ")),
+    })
+}
+
 /// Reads all of a spool, and shows a waiting person how far that is.
 fn inspect(component: &str, folder: &Path) -> Result<Inspection, String> {
     let (mut stderr, is_shown) = (io::stderr(), io::stderr().is_terminal());
+    let shown = terminal::on_one_line(component);
     let (mut files, mut bytes) = (0, 0);
     let inspected = inspect_each(folder, &mut |segment| {
         files += 1;
-        bytes += segment.scanned.bytes;
+        bytes += segment.bytes;
         if is_shown {
             let read = output::size(bytes);
             // nobody is left to see it when that fails
-            let _ = write!(stderr, "\r{component}: {files} files, {read} read\x1b[K");
+            let _ = write!(stderr, "\r{shown}: {files} files, {read} read\x1b[K");
         }
     });
     if is_shown {

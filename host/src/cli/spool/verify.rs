@@ -11,19 +11,32 @@ use std::{
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
-use super::{folders, inspect};
+use super::{chosen, folders, inspect};
 use crate::{
     cli::{Format, output},
-    config::closest,
-    spool::{Inspection, SegmentReport},
+    spool::{self, Inspection, SegmentReport, Unacknowledged},
 };
 
 const HEADER: [&str; 6] = ["component", "file", "batches", "records", "size", "state"];
 /// How long a running host may take to finish what it is just writing.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// A checked file of a component.
-type Checked = (String, SegmentReport);
+/// The checked files of a component.
+struct Checked {
+    component: String,
+    folder: PathBuf,
+    found: Inspection,
+    /// What was found damaged before.
+    damage: Unacknowledged,
+}
+
+impl Checked {
+    fn is_sound(&self) -> bool {
+        self.damage.places == 0
+            && self.found.positions.is_empty()
+            && self.found.segments.iter().all(|report| report.damage.is_empty())
+    }
+}
 
 /// Checks the spools in that folder, or one of them.
 pub fn run(folder: &Path, component: Option<&str>, format: Format) -> ExitCode {
@@ -31,101 +44,128 @@ pub fn run(folder: &Path, component: Option<&str>, format: Format) -> ExitCode {
         Ok(checked) => checked,
         Err(error) => return output::complain(&error),
     };
-    let is_sound = checked.iter().all(|(_, report)| report.scanned.damage.is_empty());
     let printed = match format {
-        Format::Json => output::print(&checked.iter().map(to_json).collect::<Value>().to_string()),
-        Format::Text if checked.is_empty() => {
+        Format::Json => {
+            let files = checked.iter().flat_map(|it| {
+                it.found.segments.iter().map(|report| to_json(&it.component, report))
+            });
+            output::print_json(&files.chain(positions(&checked)).collect::<Value>())
+        }
+        Format::Text if checked.iter().all(|it| it.found.segments.is_empty() && it.is_sound()) => {
             output::print(&format!("nothing waits on disk in {}", folder.display()))
         }
         Format::Text => output::print(&to_text(&checked)),
     };
-    if is_sound { printed } else { ExitCode::FAILURE }
+    if checked.iter().all(Checked::is_sound) { printed } else { ExitCode::FAILURE }
 }
 
 fn check(folder: &Path, component: Option<&str>) -> Result<Vec<Checked>, String> {
-    let mut folders = folders(folder)?;
-    if let Some(component) = component {
-        if !folders.iter().any(|(id, _)| id == component) {
-            return Err(unknown(folder, component, &folders));
-        }
-        folders.retain(|(id, _)| id == component);
-    }
-    let mut checked = Vec::new();
-    for (component, path) in folders {
-        let segments = check_twice(&component, &path)?;
-        checked.extend(segments.into_iter().map(|report| (component.clone(), report)));
-    }
-    Ok(checked)
+    let folders = chosen(folders(folder)?, component, folder)?;
+    let check = |(component, folder): (String, PathBuf)| {
+        let found = check_twice(&component, &folder)?;
+        let damage = spool::unacknowledged(&folder);
+        Ok(Checked { component, folder, found, damage })
+    };
+    folders.into_iter().map(check).collect()
 }
 
 /// A host that is writing has unfinished ends: damage is what is still there at a second look.
-fn check_twice(component: &str, path: &Path) -> Result<Vec<SegmentReport>, String> {
+fn check_twice(component: &str, path: &Path) -> Result<Inspection, String> {
     let first = inspect(component, path)?;
     let damaged = places(&first);
-    if damaged.is_empty() {
-        return Ok(first.segments);
+    if damaged.is_empty() && first.positions.is_empty() {
+        return Ok(first);
     }
     thread::sleep(LOOK_AGAIN_AFTER);
     let mut second = inspect(component, path)?;
-    for SegmentReport { path, scanned } in &mut second.segments {
-        scanned.damage.retain(|damage| damaged.contains(&(path.clone(), damage.at)));
+    for SegmentReport { path, damage, .. } in &mut second.segments {
+        damage.retain(|stretch| damaged.contains(&(path.clone(), stretch.at)));
     }
-    Ok(second.segments)
+    second.positions.retain(|it| first.positions.contains(it));
+    Ok(second)
 }
 
 fn places(inspection: &Inspection) -> HashSet<(PathBuf, u64)> {
     let of_segment = |report: &SegmentReport| {
         let path = report.path.clone();
-        let places = report.scanned.damage.iter().map(move |damage| (path.clone(), damage.at));
+        let places = report.damage.iter().map(move |stretch| (path.clone(), stretch.at));
         places.collect::<Vec<_>>()
     };
     inspection.segments.iter().flat_map(of_segment).collect()
-}
-
-fn unknown(folder: &Path, component: &str, folders: &[(String, PathBuf)]) -> String {
-    let names: Vec<_> = folders.iter().map(|(id, _)| id.as_str()).collect();
-    let text = format!("nothing waits on disk for `{component}` in {}", folder.display());
-    match closest(component, names.iter().copied()) {
-        Some(meant) => format!("{text}; did you mean `{meant}`?"),
-        None if names.is_empty() => text,
-        None => format!("{text}; there are {}", names.join(", ")),
-    }
 }
 
 fn to_text(checked: &[Checked]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
     let mut told = String::new();
-    for (component, SegmentReport { path, scanned }) in checked {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        table.add_row([
-            component.clone(),
-            name.into_owned(),
-            scanned.entries.to_string(),
-            scanned.records.to_string(),
-            output::size(scanned.bytes),
-            if scanned.damage.is_empty() { "sound" } else { "damaged" }.to_owned(),
-        ]);
-        for damage in &scanned.damage {
-            let (at, bytes) = (damage.at, damage.bytes);
-            told += &format!("\n{}: damaged at byte {at}: {bytes} bytes", path.display());
+    for Checked { component, folder, found, damage } in checked {
+        for report in &found.segments {
+            table.add_row(row(component, report));
+            for stretch in &report.damage {
+                told += &format!("\n{}: {stretch}", report.path.display());
+            }
+        }
+        for (path, fault) in &found.positions {
+            told += &format!("\n{}: {fault}; what was under way is offered again", path.display());
+        }
+        if damage.places > 0 {
+            let about = if damage.is_about { "about " } else { "" };
+            told += &format!(
+                "\n{component}: {} damaged places were found before, with {about}{} records lost; \
+                 they are kept in {}/*.damaged, and `dataserver spool acknowledge {component}` says \
+                 that they are known",
+                damage.places,
+                damage.records,
+                folder.display()
+            );
         }
     }
-    if !told.is_empty() {
-        told += "\nwhat is damaged is left out at the next start of the host; sources that can will \
-                 send it again";
+    if checked.iter().any(|it| it.found.segments.iter().any(|report| !report.damage.is_empty())) {
+        told += "\nwhat is damaged is kept aside at the next start of the host, which goes on with \
+                 the next whole batch; sources that can will send it again";
     }
     format!("{table}{told}")
 }
 
-fn to_json((component, SegmentReport { path, scanned }): &Checked) -> Value {
-    let damage = scanned.damage.iter().map(|it| json!({ "at": it.at, "bytes": it.bytes }));
+fn row(component: &str, report: &SegmentReport) -> [String; 6] {
+    let name = report.path.file_name().unwrap_or_default().to_string_lossy();
+    [
+        component.to_owned(),
+        name.into_owned(),
+        report.entries.to_string(),
+        report.records.to_string(),
+        output::size(report.bytes),
+        if report.damage.is_empty() { "sound" } else { "damaged" }.to_owned(),
+    ]
+}
+
+fn to_json(component: &str, report: &SegmentReport) -> Value {
+    let damage = report.damage.iter().map(|it| {
+        json!({
+            "at": it.at,
+            "bytes": it.bytes,
+            "what": it.to_string(),
+            "batches_lost": it.batches,
+            "records_lost": it.records,
+            "is_exact": it.is_exact,
+        })
+    });
     json!({
         "component": component,
-        "file": path,
-        "batches": scanned.entries,
-        "records": scanned.records,
-        "bytes": scanned.bytes,
+        "file": report.path,
+        "batches": report.entries,
+        "records": report.records,
+        "bytes": report.bytes,
         "damage": damage.collect::<Value>(),
+    })
+}
+
+/// Positions that cannot be used, as files with damage.
+fn positions(checked: &[Checked]) -> impl Iterator<Item = Value> {
+    checked.iter().flat_map(|it| {
+        it.found.positions.iter().map(|(path, fault)| {
+            let damage = json!([{ "at": 0, "what": fault }]);
+            json!({ "component": it.component, "file": path, "damage": damage })
+        })
     })
 }

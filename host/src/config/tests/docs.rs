@@ -39,15 +39,24 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
             out.push_str(&format!("{} = {}\n", key.name, key.default));
         }
     };
-    write(Place::Host, "", &mut written);
-    written.push_str("[sources.quotes]\nplugin = \"qq\"\n");
-    written.push_str("[sinks.out]\nplugin = \"null\"\ninputs = [\"quotes\"]\n");
-    write(Place::Component, "", &mut written);
-    write(Place::Buffer, "[sinks.out.buffer]\n", &mut written);
-    write(Place::Batch, "[sinks.out.batch]\n", &mut written);
-    write(Place::Retry, "[sinks.out.retry]\n", &mut written);
-    let left_out = "[sources.quotes]\nplugin = \"qq\"\n\
-                    [sinks.out]\nplugin = \"null\"\ninputs = [\"quotes\"]\n";
+    // limits and grants are for a plugin in a sandbox
+    let components = "[sources.quotes]\nplugin = \"qq\"\n\
+                      [transforms.boxed]\nplugin = \"sandboxed\"\ninputs = [\"quotes\"]\n\
+                      [sinks.out]\nplugin = \"null\"\ninputs = [\"boxed\"]\n";
+    for place in Place::ALL {
+        let header = match place {
+            Place::Host => "",
+            Place::Compile => "[host.compile]\n",
+            Place::Component => components,
+            Place::Buffer => "[sinks.out.buffer]\n",
+            Place::Batch => "[sinks.out.batch]\n",
+            Place::Retry => "[sinks.out.retry]\n",
+            Place::Limits => "[transforms.boxed.limits]\n",
+            Place::Grants => "[transforms.boxed.grants]\n",
+        };
+        write(place, header, &mut written);
+    }
+    let left_out = components;
     let [written, left_out] = [&written, left_out].map(|text| resolve(text, &Given::default()));
     assert_eq!(format!("{:?}", written.unwrap()), format!("{:?}", left_out.unwrap()));
 }

@@ -2,6 +2,7 @@
 
 mod docs;
 mod faults;
+mod granted;
 mod hostile;
 mod pipeline;
 mod render;

@@ -1,8 +1,10 @@
 //! What must not be shown is not shown.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fs};
 
-use super::{Given, draft, resolve, said_about};
+use proptest::prelude::*;
+
+use super::{super::load, Given, Plugins, draft, hostile::VALID, resolve, said_about};
 
 const SECRET: &str = "hunter2";
 
@@ -85,4 +87,214 @@ fn no_fault_shows_what_a_variable_gave() {
             }
         }
     }
+}
+
+/// All that is told of a file: as text, as a drawing, as JSON, for logs.
+fn all_told(text: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    fs::write(&file, text).unwrap();
+    let told = |faults: super::Faults| {
+        let (drawn, plain) = (faults.render(true, 100), faults.render(false, 100));
+        format!("{drawn}{plain}{}{faults:?}{faults}", faults.to_json())
+    };
+    match load(&file, &Given::default()) {
+        Err(faults) => told(faults),
+        Ok(draft) => {
+            let before = format!("{draft:?}{}{}", told(draft.warnings()), told(draft.faults()));
+            match draft.resolve(&Plugins) {
+                Err(faults) => before + &told(faults),
+                Ok(pipeline) => format!("{before}{pipeline:?}"),
+            }
+        }
+    }
+}
+
+/// How a secret S may be written under a name N.
+const FORMS: [&str; 62] = [
+    r#"N = "S""#,
+    "N = 'S'",
+    "N = S",
+    r#"N = "S"#,
+    "N = 'S",
+    "N = S'",
+    r#"N = S""#,
+    r#"N = """S""""#,
+    "N = \"\"\"\nx\nS\n\"\"\"",
+    "N = '''\nS\n'''",
+    "N = \"\"\"\nS\n",
+    r#"N = ["S", "x"]"#,
+    "N = [\n  \"x\",\n  \"S\",\n]",
+    "N = [\n  \"x\",\n  S",
+    r#"x = { N = "S" }"#,
+    r#"x = { y = 1, N = "S", z = 2 }"#,
+    "x = { y = 1, N = S, z = 2 }",
+    "x = { N = 'S' }, z",
+    "x = [{ y = 1, N = \"S\" },\n { N = 'S' }]",
+    r#"x = { y = { N = "S" } }"#,
+    r#"x = { "N": "S" }"#,
+    r#"x.N = "S""#,
+    r#"N.x = "S""#,
+    r#"x . N . y = "S""#,
+    r#""N" = "S""#,
+    "'N' = S",
+    r#"N = "S" # why"#,
+    r#"N = "x" # S"#,
+    r#"N = "x" S"#,
+    r#"N = "x"S"#,
+    "N =\nS",
+    "N =\n  \"S\"",
+    "N =\n\n'S'",
+    "N = # why\n'S'",
+    "N = \"x\nS\"",
+    "N = \"x\" \\\n  \"S\"",
+    "N = \"x\"\n    \"S\"",
+    r#"N "S""#,
+    "N S",
+    "N: S",
+    r#"N : "S""#,
+    "N => S",
+    r#"N == "S""#,
+    r#"N = = "S""#,
+    "# N = S",
+    "# the N is S",
+    r#"url = "redis://u:S@h:1/0""#,
+    r#"url = "redis://:S@h"#,
+    "url = redis://u:S@h",
+    r#"url = "u:S@h:1""#,
+    r#"url = "http://h:1/?user=a&N=S""#,
+    r#"url = "http://h:1/?S""#,
+    r#"url = ["http://a:1", "http://u:S@b:1"]"#,
+    "# http://u:S@h",
+    r#"headers = ["Authorization: Bearer S"]"#,
+    r#"headers = { x = "bearer S" }"#,
+    r#"dsn = "host=a N=S port=1""#,
+    "dsn = \"\"\"\nhost=a\nN=S\n\"\"\"",
+    "[sinks.lake.N]\nx = \"S\"\ny = 1",
+    r#"N = { a = ["x", { b = "S" }] }"#,
+    "N = \"S\"\nN = \"S\"",
+    "N = 2021-12-01 S",
+];
+
+const NAMES: [&str; 16] = [
+    "password",
+    "pasword",
+    "Password",
+    "passwrod",
+    "pwd",
+    "pass",
+    "auth",
+    "api_key",
+    "apiKey",
+    "secret",
+    "token",
+    "tokne",
+    "db_password",
+    "access-token",
+    "credentials",
+    "private_key",
+];
+
+/// What may stand within a secret, between two parts that are looked for.
+const WITHIN: [&str; 20] = [
+    "", "", "", "#", "\"", "'", ",", "]", "}", "{", "[", "=", " ", "@", ":", "/", "\\", "$", "${",
+    ".",
+];
+
+/// What spoils a file somewhere else.
+const FAULTS: [&str; 17] = [
+    "",
+    "\"",
+    "'",
+    "[",
+    "]",
+    "{",
+    "}",
+    "=",
+    "\"\"\"",
+    "'''",
+    "\n[[x]]\n",
+    "\0",
+    "x = \n",
+    "\u{feff}",
+    "y\n",
+    "\\",
+    "\r",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_secret_is_shown_nowhere_however_it_is_written_and_whatever_else_is_wrong(
+        form in prop::sample::select(FORMS.to_vec()),
+        name in prop::sample::select(NAMES.to_vec()),
+        within in prop::sample::select(WITHIN.to_vec()),
+        parts in prop::array::uniform2("[a-z0-9]{9}"),
+        line in 0..VALID.lines().count(),
+        faults in prop::collection::vec((0..VALID.len(), prop::sample::select(FAULTS.to_vec())), 0..3),
+        is_utf8 in prop::bool::weighted(0.9),
+    ) {
+        let parts = parts.map(|part| format!("q7{part}"));
+        let secret = parts.join(within);
+        let start: usize = VALID.split_inclusive('\n').take(line).map(str::len).sum();
+        let written = form.replace('N', name).replace('S', &secret);
+        let mut text = format!("{}{written}\n{}", &VALID[..start], &VALID[start..]);
+        let mut faults = faults;
+        // from the end on, so that none moves what the next one is put beside
+        faults.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        for (at, fault) in faults {
+            // behind what is written, or before its line
+            let at = if at <= start { at } else { at + written.len() + 1 };
+            text.insert_str(text.floor_char_boundary(at), fault);
+        }
+        let mut bytes = text.clone().into_bytes();
+        if !is_utf8 {
+            bytes.insert(text.len() / 2, 0xff);
+        }
+        let told = all_told(&bytes).to_lowercase();
+        for part in parts {
+            prop_assert!(!told.contains(&part), "{text}\n=== told\n{told}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_a_secret_is_shown_nowhere(
+        name in prop::sample::select(NAMES.to_vec()), number in 100_000_u64..u64::MAX / 4,
+        form in prop::sample::select(vec![
+            "N = S", "x = { N = S, y = 1 }", "N = [S]", "N = S\nN = S", "N = S.5", "N = +S", "N = 0S",
+        ]),
+        section in prop::sample::select(vec!["host", "sources.quotes", "sinks.lake", "sinks.forms"]),
+    ) {
+        let written = form.replace('N', name).replace('S', &number.to_string());
+        let text = VALID.replace(&format!("[{section}]\n"), &format!("[{section}]\n{written}\n"));
+        let told = all_told(text.as_bytes());
+        prop_assert!(!told.contains(&number.to_string()), "{text}\n=== told\n{told}");
+    }
+}
+
+#[test]
+fn what_a_line_says_besides_a_secret_stays_readable() {
+    let text = "[host]\ntoken = 5 # x\nhttp = 7\n[sinks.token]\nplugin = \"null\"\n\
+                inputs = \"quotes\"\npassword = \"${DB:-hunter2}x\"\n[sinks.password]\ninputs = [\"quotes\"]\n";
+    let said = said_about(text, &Given::default());
+    for part in [
+        "`token` must be a string, found an integer *",
+        "`http` must be a string, found an integer 7",
+        "inputs = \"quotes\"",
+        "[sinks.password]",
+        "no option `password`",
+        "password = \"${DB:-*********\"",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_known_shows_no_value_unless_a_harmless_one_was_meant() {
+    let text = "[host]\nmellon = \"friend\"\nhtp = \"127.0.0.1:1\"\n[sources.quotes]\n\
+                plugin = \"qq\"\nmellon = [\"friend\"]\n[gate]\nmellon = \"friend\"\n";
+    let said = said_about(text, &Given::default());
+    assert!(!said.contains("friend") && said.contains("mellon"), "{said}");
+    assert!(said.contains("htp = \"127.0.0.1:1\""), "{said}");
 }

@@ -9,11 +9,12 @@ use std::{
 };
 
 use plugin_api::native::{Descriptor, Linked};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
     config::{Carrier, Pins},
-    plugin::{elf, wasm},
+    plugin::{build_id, elf, wasm},
 };
 
 /// Most bytes that a plugin's file has.
@@ -22,7 +23,7 @@ const MOST_BYTES: u64 = 512 << 20;
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// Why a file in a plugin folder is used by nobody, or a folder has none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// What is wrong, to be read after the file's name.
     pub message: String,
@@ -130,7 +131,7 @@ pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
 }
 
 /// `None` for a file that does not look like a plugin at all.
-fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
+pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
     let carrier = match path.extension()?.to_str()? {
         "so" => Carrier::Native,
         "wasm" => Carrier::Wasm,
@@ -140,6 +141,14 @@ fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
         Ok(bytes) => {
             let sha256 = hex(&Sha256::digest(&bytes));
             let identity = identify(&bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
+            // a file that is pinned is the one that is meant, whatever was done to it
+            let identity = identity.and_then(|it| match pins.of(&it.name()) {
+                None if carrier == Carrier::Native => {
+                    let name = it.name();
+                    build_id::check(&bytes, &sha256).map(|()| it).map_err(|why| why.of(name))
+                }
+                _ => Ok(it),
+            });
             (sha256, identity)
         }
         Err(error) => (String::new(), Err(unreadable(&error))),

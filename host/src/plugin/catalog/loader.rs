@@ -10,8 +10,8 @@ use plugin_api::native::Descriptor;
 
 use super::{Found, Problem};
 use crate::{
-    config::Carrier,
-    plugin::{Plugin, native::NativePlugin, wasm::WasmPlugin},
+    config::{Carrier, Compile},
+    plugin::{Plugin, apart::Helper, covered::Covered, native::NativePlugin, wasm::WasmPlugin},
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
@@ -24,6 +24,15 @@ pub(super) struct Loader {
     loaded_by_key: Mutex<HashMap<String, Arc<dyn Plugin>>>,
 }
 
+/// What files are tried with before they are used.
+#[derive(Debug, Clone)]
+pub(in crate::plugin) struct Means {
+    /// Who tries them.
+    pub helper: Helper,
+    /// What compiling one may use up.
+    pub compile: Compile,
+}
+
 impl Loader {
     pub(super) fn new(report_dir: &Path, cache_dir: Option<&Path>) -> Self {
         Self {
@@ -34,7 +43,7 @@ impl Loader {
     }
 
     /// The plugin of a file, loaded now if it was not yet.
-    pub(super) fn load(&self, found: &Found) -> Result<Arc<dyn Plugin>, Problem> {
+    pub(super) fn load(&self, found: &Found, means: &Means) -> Result<Arc<dyn Plugin>, Problem> {
         let descriptor = found.identity.clone()?;
         let key = match &found.linked {
             Some(_) => descriptor.name(),
@@ -44,7 +53,8 @@ impl Loader {
         if let Some(plugin) = loaded.get(&key) {
             return Ok(Arc::clone(plugin));
         }
-        let plugin = self.load_anew(found, &descriptor)?;
+        let plugin: Arc<dyn Plugin> =
+            Arc::new(Covered(self.load_anew(found, &descriptor, means)?));
         loaded.insert(key, Arc::clone(&plugin));
         Ok(plugin)
     }
@@ -53,18 +63,23 @@ impl Loader {
         &self,
         found: &Found,
         descriptor: &Descriptor,
+        means: &Means,
     ) -> Result<Arc<dyn Plugin>, Problem> {
         if let Some(linked) = &found.linked {
             return Ok(Arc::new(NativePlugin::linked(linked)?));
         }
         let bytes = found.read_again()?;
         let plugin: Arc<dyn Plugin> = match found.carrier {
-            Carrier::Native => Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir)?),
+            Carrier::Native => {
+                let helper = &means.helper;
+                Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir, helper)?)
+            }
             Carrier::Wasm => Arc::new(WasmPlugin::load(
                 &bytes,
                 &found.sha256,
                 descriptor,
                 self.cache_dir.as_deref(),
+                means,
             )?),
         };
         if plugin.manifest().name != descriptor.name() {

@@ -4,6 +4,7 @@
 //! others never runs. Plugins may be part of the program, too; a native file of the same id goes
 //! before one of these, because somebody put it there.
 
+mod exposed;
 mod found;
 mod loader;
 
@@ -17,10 +18,13 @@ use plugin_api::{Manifest, Role, RoleKind, native::Linked};
 
 pub use found::{BUILT_IN, Found, Problem};
 pub(super) use found::{check_descriptor, hex};
+pub(super) use loader::Means;
 
 use self::loader::Loader;
-use super::{Plugin, wasm};
-use crate::config::{Carrier, Catalog, HostSettings, NotFound, Pins, closest};
+use super::{Helper, Plugin, wasm};
+use crate::config::{
+    Carrier, Catalog, Compile, HostSettings, NotFound, Pins, closest, user_cache_folder,
+};
 
 /// A plugin that can be used, and the file it came from.
 #[derive(Clone)]
@@ -42,7 +46,10 @@ pub struct PluginCatalog {
     linked: Vec<Linked>,
     /// Those of the folders, then those that are part of the program.
     found: Vec<Found>,
+    /// What others than the host's user and root could change, with the reason.
+    exposed: Vec<(PathBuf, String)>,
     loader: Arc<Loader>,
+    means: Means,
     /// Why a file could not be loaded: it is not tried again before the folders are looked at anew.
     refused_by_path: Mutex<HashMap<PathBuf, Problem>>,
 }
@@ -52,18 +59,40 @@ impl PluginCatalog {
     pub fn of(host: &HostSettings) -> Self {
         let cache = wasm::cache_folder(&host.data_dir);
         Self::new(&host.plugins, &host.pins, Loader::new(&host.data_dir, Some(&cache)))
+            .with_compile(host.compile)
     }
 
     /// Looks into folders, in their order. Long reports on unusable files go to `report_dir`,
     /// compiled components into the user's cache.
     pub fn scan(folders: &[PathBuf], report_dir: &Path) -> Self {
-        let cache = wasm::user_cache_folder();
+        let cache = user_cache_folder();
         Self::new(folders, &Pins::default(), Loader::new(report_dir, cache.as_deref()))
     }
 
     /// Looks into folders, and keeps compiled components in `cache`.
     pub fn with_cache(folders: &[PathBuf], report_dir: &Path, cache: &Path) -> Self {
         Self::new(folders, &Pins::default(), Loader::new(report_dir, Some(cache)))
+    }
+
+    /// What a single file holds, which need not lie in a plugin folder.
+    pub fn of_file(file: &Path, report_dir: &Path) -> Self {
+        let catalog = Self::scan(&[], report_dir);
+        let found = found::inspect(file, &catalog.pins).into_iter().collect();
+        Self { found, ..catalog }
+    }
+
+    /// Has files tried by that program. Otherwise it is [`Helper::of_this_process`].
+    #[must_use]
+    pub fn with_helper(mut self, helper: Helper) -> Self {
+        self.means.helper = helper;
+        self
+    }
+
+    /// Lets compiling a component use up so much.
+    #[must_use]
+    pub fn with_compile(mut self, compile: Compile) -> Self {
+        self.means.compile = compile;
+        self
     }
 
     /// Adds plugins that are part of the program. They are called as if they were loaded, need no
@@ -77,20 +106,26 @@ impl PluginCatalog {
 
     /// Looks again, at folders and pins that may have changed. What was loaded stays loaded.
     pub fn rescan(&self, folders: &[PathBuf], pins: &Pins) -> Self {
-        Self::with_loader(folders, pins, Arc::clone(&self.loader)).with_linked(&self.linked)
+        let (loader, means) = (Arc::clone(&self.loader), self.means.clone());
+        Self::with_loader(folders, pins, loader, means).with_linked(&self.linked)
     }
 
     fn new(folders: &[PathBuf], pins: &Pins, loader: Loader) -> Self {
-        Self::with_loader(folders, pins, Arc::new(loader))
+        let means = Means { helper: Helper::of_this_process(), compile: Compile::default() };
+        Self::with_loader(folders, pins, Arc::new(loader), means)
     }
 
-    fn with_loader(folders: &[PathBuf], pins: &Pins, loader: Arc<Loader>) -> Self {
+    fn with_loader(folders: &[PathBuf], pins: &Pins, loader: Arc<Loader>, means: Means) -> Self {
+        let found: Vec<_> = folders.iter().flat_map(|it| found::scan_folder(it, pins)).collect();
+        let files: Vec<_> = found.iter().map(|it| it.path.as_path()).collect();
         Self {
+            exposed: exposed::of(folders, &files),
             folders: folders.to_vec(),
             pins: pins.clone(),
             linked: Vec::new(),
-            found: folders.iter().flat_map(|it| found::scan_folder(it, pins)).collect(),
+            found,
             loader,
+            means,
             refused_by_path: Mutex::default(),
         }
     }
@@ -100,19 +135,33 @@ impl PluginCatalog {
         &self.found
     }
 
-    /// Loads a file, once.
+    /// Plugin folders and files that others than the host's user and root could change, each with
+    /// the reason and the remedy.
+    pub fn exposed(&self) -> &[(PathBuf, String)] {
+        &self.exposed
+    }
+
+    /// Logs a line for each of them.
+    pub fn warn_of_exposed(&self) {
+        for (path, why) in &self.exposed {
+            let path = path.display();
+            tracing::warn!(%path, why, "others could change what this host loads");
+        }
+    }
+
+    /// Loads a file, once, after it was tried in a child process.
     ///
     /// # Errors
     /// Why it cannot be used.
     pub fn load(&self, found: &Found) -> Result<Arc<dyn Plugin>, Problem> {
         if found.linked.is_some() {
-            return self.loader.load(found);
+            return self.loader.load(found, &self.means);
         }
         let mut refused = self.refused_by_path.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(problem) = refused.get(&found.path) {
             return Err(problem.clone());
         }
-        self.loader.load(found).inspect_err(|problem| {
+        self.loader.load(found, &self.means).inspect_err(|problem| {
             refused.insert(found.path.clone(), problem.clone());
         })
     }

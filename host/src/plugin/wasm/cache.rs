@@ -26,39 +26,45 @@ pub(in crate::plugin) fn cache_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("cache/wasm")
 }
 
-/// Where they are kept for whoever has no data folder; `None` when the user has no home.
-pub(in crate::plugin) fn user_cache_folder() -> Option<PathBuf> {
-    let given = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
-    let caches = given("XDG_CACHE_HOME").or_else(|| Some(given("HOME")?.join(".cache")))?;
-    caches.is_absolute().then(|| caches.join("dataserver/wasm"))
-}
-
-/// The compiled component: from the folder when it is there, otherwise compiled and put there.
+/// The compiled component: from the folder when it is there, otherwise from `compile`, which gives
+/// [sealed] code of an engine of the same version and settings, and put there.
 pub(super) fn compiled(
     engine: &Engine,
-    bytes: &[u8],
     sha256: &str,
     folder: Option<&Path>,
+    compile: impl FnOnce() -> Result<Vec<u8>, Problem>,
 ) -> Result<Component, Problem> {
     let file = folder.map(|folder| folder.join(file_name(engine, sha256)));
     if let Some(component) = file.as_deref().and_then(|file| read(engine, file)) {
         return Ok(component);
     }
-    let component = Component::new(engine, bytes).map_err(|error| {
+    let made = compile()?;
+    let component = unsealed(&made).and_then(|code| load(engine, code)).ok_or_else(|| {
         Problem::new(
-            format!("cannot be compiled: {error:#}"),
-            "build it again with --target wasm32-wasip2; if that is the same, report it to the \
-             plugin's author",
+            "was compiled to code that this host cannot use",
+            "let DATASERVER_PROGRAM name the program of the same version, or try again",
         )
     })?;
     if let Some(file) = file
-        && let Err(error) =
-            component.serialize().map_err(io::Error::other).and_then(|code| write(&file, &code))
+        && let Err(error) = write(&file, &made)
     {
         // it costs the next start some seconds, nothing else
         tracing::debug!(file = %file.display(), "compiled component not kept: {error}");
     }
     Ok(component)
+}
+
+/// Compiled code with its checksum before it.
+pub(super) fn sealed(code: &[u8]) -> Vec<u8> {
+    [&MAGIC[..], &Sha256::digest(code)[..], code].concat()
+}
+
+/// The code, if it is whole.
+fn unsealed(bytes: &[u8]) -> Option<&[u8]> {
+    let (head, rest) = bytes.split_first_chunk::<8>()?;
+    let (checksum, code) = rest.split_first_chunk::<32>()?;
+    let is_whole = head == MAGIC && Sha256::digest(code)[..] == checksum[..];
+    is_whole.then_some(code)
 }
 
 /// Another version or setting of the engine compiles to another file.
@@ -86,12 +92,16 @@ impl std::hash::Hasher for Hashed {
 }
 
 /// `None` unless this user wrote the file and it is whole.
-#[allow(unsafe_code)]
 fn read(engine: &Engine, file: &Path) -> Option<Component> {
-    let code = read_own(file)?;
-    // SAFETY: the bytes are what `Component::serialize` gave: the file and its folder belong to
-    // this user, nobody else can write to them, and the checksum is right.
-    unsafe { Component::deserialize(engine, &code) }.ok()
+    load(engine, unsealed(&read_own(file)?)?)
+}
+
+#[allow(unsafe_code)]
+fn load(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: the bytes are what `Engine::precompile_component` gave in this program: they come
+    // from a child of this process by a folder that is this process's own, or from a file that, as
+    // its folder, belongs to this user, and that nobody else can write to; the checksum is right.
+    unsafe { Component::deserialize(engine, code) }.ok()
 }
 
 fn read_own(file: &Path) -> Option<Vec<u8>> {
@@ -105,10 +115,7 @@ fn read_own(file: &Path) -> Option<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len()).ok()?);
     open.read_to_end(&mut bytes).ok()?;
-    let (head, rest) = bytes.split_first_chunk::<8>()?;
-    let (checksum, code) = rest.split_first_chunk::<32>()?;
-    let is_whole = head == MAGIC && Sha256::digest(code)[..] == checksum[..];
-    is_whole.then(|| code.to_vec())
+    Some(bytes)
 }
 
 /// Whether it belongs to this user, and grants others none of those rights.
@@ -116,14 +123,12 @@ fn is_own(found: &fs::Metadata, forbidden: u32) -> bool {
     found.uid() == rustix::process::geteuid().as_raw() && found.mode() & forbidden == 0
 }
 
-fn write(file: &Path, code: &[u8]) -> io::Result<()> {
+fn write(file: &Path, sealed: &[u8]) -> io::Result<()> {
     let folder = file.parent().ok_or(io::ErrorKind::NotFound)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // made with rights for this user alone, and renamed when it is complete
     let mut whole = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    whole.write_all(MAGIC)?;
-    whole.write_all(&Sha256::digest(code))?;
-    whole.write_all(code)?;
+    whole.write_all(sealed)?;
     whole.as_file().sync_all()?;
     whole.persist(file).map_err(|error| error.error)?;
     remove_old(folder)
@@ -160,9 +165,14 @@ mod tests {
             .unwrap()
     }
 
+    fn compiled_into(folder: Option<&Path>) -> Result<Component, Problem> {
+        let compile = || Ok(sealed(&engine().precompile_component(&component()).unwrap()));
+        compiled(&engine(), "ab", folder, compile)
+    }
+
     /// The cache's file after a component was compiled into it.
     fn filled(folder: &Path) -> PathBuf {
-        compiled(&engine(), &component(), "ab", Some(folder)).unwrap();
+        compiled_into(Some(folder)).unwrap();
         let files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
         assert_eq!(files.len(), 1, "{files:?}");
         files[0].clone()
@@ -178,7 +188,7 @@ mod tests {
         assert_eq!(fs::metadata(&cache).unwrap().mode() & 0o777, 0o700);
         // nothing is written when it is there
         let written = fs::metadata(&file).unwrap().modified().unwrap();
-        compiled(&engine(), &component(), "ab", Some(&cache)).unwrap();
+        compiled_into(Some(&cache)).unwrap();
         assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     }
 
@@ -199,7 +209,7 @@ mod tests {
         for damaged in damages {
             fs::write(&file, &damaged).unwrap();
             assert!(read(&engine(), &file).is_none(), "{} bytes", damaged.len());
-            compiled(&engine(), &component(), "ab", Some(&cache)).unwrap();
+            compiled_into(Some(&cache)).unwrap();
             assert!(read(&engine(), &file).is_some(), "it was not replaced");
         }
     }
@@ -232,7 +242,25 @@ mod tests {
         let taken = folder.path().join("a file");
         fs::write(&taken, "").unwrap();
         for folder in [None, Some(taken.as_path())] {
-            assert!(compiled(&engine(), &component(), "ab", folder).is_ok());
+            assert!(compiled_into(folder).is_ok());
+        }
+    }
+
+    #[test]
+    fn code_that_came_damaged_or_from_another_engine_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = Engine::new(wasmtime::Config::new().consume_fuel(true)).unwrap();
+        let good = sealed(&engine().precompile_component(&component()).unwrap());
+        let made = [
+            Vec::new(),
+            good[..good.len() - 1].to_vec(),
+            sealed(b"no code"),
+            sealed(&other.precompile_component(&component()).unwrap()),
+        ];
+        for made in made {
+            let used = compiled(&engine(), "ab", Some(folder.path()), || Ok(made));
+            assert!(used.err().unwrap().message.contains("cannot use"));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it was kept");
         }
     }
 
@@ -241,7 +269,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
         for at in 0..MOST_FILES + 5 {
-            write(&cache.join(format!("{at}.cwasm")), b"code").unwrap();
+            write(&cache.join(format!("{at}.cwasm")), &sealed(b"code")).unwrap();
         }
         assert_eq!(fs::read_dir(&cache).unwrap().count(), MOST_FILES);
         assert!(cache.join(format!("{}.cwasm", MOST_FILES + 4)).exists());

@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_millis(5);
 /// Instances at one time; address space is set aside for so many.
 const MOST_INSTANCES: u32 = 200;
 /// Core modules of one component: its own, and those that adapt it.
-const MOST_CORE_INSTANCES: u32 = 32;
+pub(super) const MOST_CORE_INSTANCES: u32 = 32;
 /// Elements of one table; functions that can be called by address.
 pub(super) const MOST_TABLE_ELEMENTS: usize = 65_536;
 /// Memories of one component.
@@ -108,6 +108,11 @@ impl Wake for Unpark {
     }
 }
 
+/// An engine that only compiles, with the settings of the one that runs what it makes.
+pub(super) fn compiler() -> wasmtime::Result<Engine> {
+    Engine::new(&config(false))
+}
+
 fn config(pooled: bool) -> Config {
     let mut config = Config::new();
     config
@@ -142,4 +147,21 @@ fn link(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
         |sandbox| sandbox,
     )?;
     Ok(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+
+    use super::*;
+
+    #[test]
+    fn what_the_compiler_makes_fits_the_engine_that_runs_it() {
+        let of = |engine: &Engine| {
+            let mut hasher = DefaultHasher::new();
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+            hasher.finish()
+        };
+        assert_eq!(of(&compiler().unwrap()), of(&runtime().unwrap().engine));
+    }
 }

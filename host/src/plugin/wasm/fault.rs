@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use plugin_api::{ByteSize, ErrorKind, PluginError};
+use plugin_api::{ByteSize, ErrorKind, Level, PluginError};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -58,8 +58,11 @@ pub(super) fn explain(
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return guilty(format!("the plugin ended itself with exit code {} in {call}", exit.0));
     }
+    if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
+        sandbox.host.log(Level::Debug, &sandbox.shown(&format!("{call}: {backtrace}")));
+    }
     let Some(trap) = error.downcast_ref::<Trap>() else {
-        return guilty(format!("{call} failed: {}", sandbox.shown(&format!("{error:#}"))));
+        return guilty(format!("{call} failed: {}", sandbox.shown(&causes(error))));
     };
     // compiled guests keep a second stack at the bottom of their memory, which ends otherwise
     let overflows =
@@ -75,6 +78,13 @@ pub(super) fn explain(
         }
         (trap, None) => guilty(format!("trap in {call}: {trap}{}", place(error))),
     }
+}
+
+/// What went wrong, without where in the guest, which stands before it otherwise.
+fn causes(error: &wasmtime::Error) -> String {
+    let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string);
+    let texts = error.chain().map(ToString::to_string);
+    texts.filter(|text| Some(text) != backtrace.as_ref()).collect::<Vec<_>>().join(": ")
 }
 
 /// The innermost function that has a name.
@@ -122,5 +132,22 @@ mod tests {
              note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
         assert_eq!(panic_text(printed).unwrap(), "index out of bounds: 5 (src/lib.rs:10:5)");
         assert_eq!(panic_text("all is well\n"), None);
+    }
+
+    #[test]
+    fn the_cause_of_a_call_that_failed_stands_before_where_it_failed() {
+        let module = "(module (import \"h\" \"f\" (func $f)) (func (export \"g\") call $f))";
+        let engine = wasmtime::Engine::default();
+        let module = wasmtime::Module::new(&engine, wat::parse_str(module).unwrap()).unwrap();
+        let mut linker = wasmtime::Linker::new(&engine);
+        let fails = || -> wasmtime::Result<()> { Err(wasmtime::Error::msg("the table is full")) };
+        linker.func_wrap("h", "f", fails).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &module).unwrap();
+        let call = instance.get_typed_func::<(), ()>(&mut store, "g").unwrap();
+        let error = call.call(&mut store, ()).unwrap_err();
+        assert!(format!("{error:#}").starts_with("error while executing"), "{error:#}");
+        assert_eq!(causes(&error), "the table is full");
+        assert!(error.downcast_ref::<WasmBacktrace>().is_some());
     }
 }

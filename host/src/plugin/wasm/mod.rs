@@ -1,6 +1,6 @@
 //! Plugins in WebAssembly components, which cannot leave their sandbox.
 //!
-//! One engine serves the process. A component is compiled once, and each instance of it has a store
+//! One engine serves the process. A component is compiled once, by a child process with bounds, and each instance of it has a store
 //! of its own with what its component in the pipeline was granted. A call runs on the thread that
 //! makes it. It ends when the guest has answered, traps, asks for more memory than it may have, or
 //! when its time is up, whether it computes or waits for something outside; in all cases but the
@@ -8,7 +8,9 @@
 //! native plugin.
 
 mod bindings;
+mod bounds;
 mod cache;
+pub(crate) mod compile;
 mod denied;
 mod engine;
 mod fault;
@@ -29,6 +31,6 @@ mod sink;
 mod source;
 mod transform;
 
-pub(super) use cache::{cache_folder, user_cache_folder};
+pub(super) use cache::cache_folder;
 pub(super) use inspect::inspect;
 pub(super) use plugin::WasmPlugin;

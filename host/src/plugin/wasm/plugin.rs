@@ -15,7 +15,7 @@ use super::{
         dataserver::plugin::types,
         exports::dataserver::plugin::{plugin, sink_role, source_role, transform_role},
     },
-    cache,
+    cache, compile,
     engine::{Runtime, runtime},
     flood::Names,
     instance::{Instance, about},
@@ -26,7 +26,10 @@ use super::{
     transform::WasmTransform,
 };
 use crate::{
-    plugin::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, catalog::Problem},
+    plugin::{
+        Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
+        catalog::{Means, Problem},
+    },
     topology::Onlooker,
 };
 
@@ -47,7 +50,7 @@ pub struct WasmPlugin {
 
 impl WasmPlugin {
     /// Loads a component whose bytes passed [`inspect`](super::inspect()); compiled code is kept
-    /// in `cache`.
+    /// in `cache`, and made by a child process when it is not there.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -56,6 +59,7 @@ impl WasmPlugin {
         sha256: &str,
         descriptor: &Descriptor,
         cache: Option<&Path>,
+        means: &Means,
     ) -> Result<Self, Problem> {
         let runtime = runtime().map_err(|error| {
             Problem::new(
@@ -63,7 +67,8 @@ impl WasmPlugin {
                 "use the native library of the plugin, or another machine",
             )
         })?;
-        let component = cache::compiled(&runtime.engine, bytes, sha256, cache)?;
+        let compile = || compile::compile(bytes, means);
+        let component = cache::compiled(&runtime.engine, sha256, cache, compile)?;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             Problem::new(
                 format!("asks for what this host does not lend: {error:#}"),

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::*;
-use crate::spool::{Found, inspect};
+use crate::spool::inspect;
+
+/// Bytes before the first entry of a segment.
+const HEADER: u64 = 28;
 
 /// A spool of one segment, with where each of its entries ends.
 fn sound() -> (TempDir, Vec<u64>) {
@@ -31,54 +34,53 @@ fn copy(from: &TempDir) -> TempDir {
 }
 
 /// Opens a damaged spool, checks what is left, and has the source send everything again.
-fn check(damaged: &TempDir, whole: usize, cut: u64, about: &str) {
+fn check(damaged: &TempDir, whole: &[u64], is_told: bool, about: &str) {
     let seen = inspect(damaged.path()).unwrap();
     let (mut spool, found) = Spool::open(damaged.path(), ROOM).unwrap();
-    assert_eq!((seen.entries, found.entries), (whole as u64, whole as u64), "{about}");
-    let found_cut: u64 = found.cut.iter().map(|(_, bytes)| bytes).sum();
-    let seen_cut: u64 =
-        seen.segments.iter().flat_map(|it| &it.scanned.damage).map(|it| it.bytes).sum();
-    assert_eq!((found_cut, seen_cut), (cut, cut), "{about}");
+    let count = whole.len() as u64;
+    assert_eq!((seen.entries, found.entries), (count, count), "{about}");
+    let stretches: Vec<_> = found.damage.iter().map(|it| it.stretch.clone()).collect();
+    let seen: Vec<_> = seen.segments.iter().flat_map(|it| it.damage.clone()).collect();
+    assert_eq!((&seen, seen.is_empty()), (&stretches, !is_told), "{about}");
+    let mut missing = Vec::new();
     for sequence in 1..=4 {
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
-        assert_eq!(again == Appended::Known, sequence <= whole as u64, "{about}, {sequence}");
+        assert_eq!(again == Appended::Known, whole.contains(&sequence), "{about}, {sequence}");
+        missing.extend((again != Appended::Known).then_some(sequence));
     }
     let read = read_all(&mut spool);
-    assert_eq!(sequences(&read), [1, 2, 3, 4], "{about}");
-    assert!(read.is_sorted(), "{about}: {read:?}");
+    // behind the others, as they came later
+    assert_eq!(sequences(&read), [whole, &missing].concat(), "{about}");
+    assert!(read.is_sorted_by_key(|(number, _)| *number), "{about}: {read:?}");
     drop(spool);
-    let (_, found) = Spool::open(damaged.path(), ROOM).unwrap();
-    assert_eq!(found, Found { cut: vec![], ..found.clone() }, "{about}: it is cut once");
+    let (mut spool, found) = Spool::open(damaged.path(), ROOM).unwrap();
+    assert_eq!(found.damage, [], "{about}: it is told once");
+    assert_eq!(sequences(&read_all(&mut spool)), [whole, &missing].concat(), "{about}");
+    assert_eq!(spool.unacknowledged().places > 0, is_told, "{about}");
 }
 
 #[test]
 fn whatever_length_a_segment_is_cut_to_its_whole_entries_are_there() {
     let (folder, ends) = sound();
-    let length = *ends.last().unwrap();
+    let length = ends.last().unwrap() + END;
     for left in 0..=length {
         let damaged = copy(&folder);
         truncate(&segments(damaged.path())[0], length - left);
-        let whole = ends.iter().filter(|end| **end <= left).count();
-        let sound = if whole == 0 { 8 } else { ends[whole - 1] };
-        check(&damaged, whole, left.saturating_sub(sound), &format!("cut to {left} bytes"));
+        let whole: Vec<_> = (1..=4).filter(|it| ends[*it as usize - 1] <= left).collect();
+        check(&damaged, &whole, left < length, &format!("cut to {left} bytes"));
     }
 }
 
 #[test]
-fn whatever_byte_of_a_segment_is_spoilt_what_is_before_is_there() {
+fn whatever_byte_of_a_segment_is_spoilt_every_other_entry_is_there() {
     let (folder, ends) = sound();
-    let length = *ends.last().unwrap();
-    for at in 0..length {
+    for at in 0..ends.last().unwrap() + END {
         let damaged = copy(&folder);
         flip(&segments(damaged.path())[0], usize::try_from(at).unwrap());
-        let whole = ends.iter().filter(|end| **end <= at).count();
-        // the mark at the head is not needed
-        let (whole, cut) = match whole {
-            _ if at < 8 => (4, 0),
-            0 => (0, length - 8),
-            _ => (whole, length - ends[whole - 1]),
-        };
-        check(&damaged, whole, cut, &format!("byte {at}"));
+        let begins = [&[HEADER], &ends[..3]].concat();
+        let is_hit = |it: &u64| (begins[*it as usize - 1]..ends[*it as usize - 1]).contains(&at);
+        let whole: Vec<_> = (1..=4).filter(|it| !is_hit(it)).collect();
+        check(&damaged, &whole, true, &format!("byte {at}"));
     }
 }
 
@@ -94,28 +96,24 @@ fn whatever_byte_of_a_full_segment_is_spoilt_what_is_missing_is_taken_again() {
     }
     let end = spool.segments[0].bytes;
     begins.retain(|begin| *begin < end);
-    begins.insert(0, 8);
+    begins.insert(0, HEADER);
     drop(spool);
     let edges = begins.iter().flat_map(|begin| *begin..*begin + 60);
-    for at in edges.chain((8..end).step_by(500)) {
+    for at in edges.chain((HEADER..end).step_by(500)) {
         let damaged = copy(&folder);
         flip(&segments(damaged.path())[0], usize::try_from(at).unwrap());
-        let hit = begins.iter().rposition(|begin| *begin <= at).unwrap();
-        // an entry that does not know its length takes the rest of its segment along
-        let knows_length = at >= begins[hit] + 4;
-        let after = if knows_length { hit + 1 } else { begins.len() };
-        let missing: Vec<_> = (hit as u64 + 1..=after as u64).collect();
+        let missing = begins.iter().rposition(|begin| *begin <= at).unwrap() as u64 + 1;
         let (mut spool, found) = Spool::open(damaged.path(), ROOM).unwrap();
-        let whole = last - missing.len() as u64;
-        assert_eq!((found.entries, found.cut.len()), (whole, 1), "byte {at}");
+        assert_eq!((found.entries, found.damage.len()), (last - 1, 1), "byte {at}");
+        let stretch = &found.damage[0].stretch;
+        assert_eq!((stretch.batches, stretch.records, stretch.is_exact), (1, 60, true), "{at}");
         let again = (1..=last).filter(|sequence| {
             let batch = batch("day", *sequence, 60);
             spool.append("clean", &batch, false).unwrap() != Appended::Known
         });
-        assert_eq!(again.collect::<Vec<_>>(), missing, "byte {at}");
+        assert_eq!(again.collect::<Vec<_>>(), [missing], "byte {at}");
         // behind the others, as it came later
-        let there = (1..=last).filter(|sequence| !missing.contains(sequence));
-        let wanted: Vec<_> = there.chain(missing.iter().copied()).collect();
+        let wanted: Vec<_> = (1..=last).filter(|it| *it != missing).chain([missing]).collect();
         assert_eq!(sequences(&read_all(&mut spool)), wanted, "byte {at}");
     }
 }
@@ -213,7 +211,7 @@ fn what_does_not_come_back_holds_the_rest_up_for_some_seconds_only() {
     spool.offer(given.iter().copied()).unwrap();
     drop(spool);
     let path = segments(folder.path()).remove(0);
-    truncate(&path, 1);
+    truncate(&path, END + 1);
     for how in ["the source is past it", "nothing comes in any more"] {
         let folder = copy(&folder);
         let mut spool = open(&folder);
@@ -249,7 +247,7 @@ fn what_was_awaited_in_vain_is_taken_when_it_comes_after_all() {
     spool.offer([given[lost]].into_iter()).unwrap();
     drop(spool);
     let first = segments(folder.path()).remove(0);
-    flip(&first, usize::try_from(fs::metadata(&first).unwrap().len()).unwrap() - 1);
+    flip(&first, usize::try_from(fs::metadata(&first).unwrap().len() - END).unwrap() - 1);
     let (mut spool, found) = Spool::open(folder.path(), ROOM).unwrap();
     assert_eq!(found.awaited, 1);
     read_all(&mut spool);
@@ -269,7 +267,7 @@ fn a_source_that_is_at_it_is_awaited_longer_than_a_silent_one() {
     read_all(&mut spool);
     spool.offer(given.iter().copied()).unwrap();
     drop(spool);
-    truncate(&segments(folder.path()).remove(0), 1);
+    truncate(&segments(folder.path()).remove(0), END + 1);
     let mut spool = open(&folder);
     assert_eq!(read_all(&mut spool), []);
     let until = |spool: &Spool| spool.mend.as_ref().and_then(|mend| mend.until());
@@ -297,11 +295,15 @@ fn damage_that_shows_while_the_host_runs_is_told_and_taken_again_at_the_next_sta
     let third = fs::metadata(&path).unwrap().len() / 2;
     flip(&path, usize::try_from(third).unwrap());
     assert_eq!(spool.read_next().unwrap().unwrap().delivery(), given[1]);
-    let error = spool.read_next().unwrap_err().to_string();
-    assert!(error.contains(path.to_str().unwrap()) && error.contains("damaged"), "{error}");
     assert_eq!(sequences(&read_all(&mut spool)), [4, 5]);
+    let findings = spool.take_findings();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].text().contains(path.to_str().unwrap()), "{}", findings[0].text());
+    assert_eq!((findings[0].stretch.records, findings[0].stretch.is_exact), (1, true));
+    assert_eq!(spool.unacknowledged().records, 1);
     spool.commit(given.iter().copied()).unwrap();
     spool = open(&folder);
+    assert_eq!(spool.take_findings(), [], "it is told once");
     for sequence in 1..=5 {
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
         assert_eq!(again == Appended::Known, sequence != 3, "{sequence}: {again:?}");

@@ -94,7 +94,7 @@ fn a_full_disk_takes_batches_whole_or_not_at_all() {
     assert_eq!(sequences(&read_all(&mut spool)), taken);
     drop(spool);
     let (mut spool, found) = Spool::open(&path, 1 << 30).unwrap();
-    assert_eq!((found.cut, sequences(&read_all(&mut spool))), (vec![], taken));
+    assert_eq!((found.damage, sequences(&read_all(&mut spool))), (vec![], taken));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_full_disk_stops_neither_the_start_nor_the_delivery_that_makes_room() {
     spool.commit(rest.iter().copied()).unwrap();
     drop(spool);
     let (mut spool, found) = Spool::open(&path, 1 << 20).unwrap();
-    assert_eq!((found.entries, found.cut), (0, vec![]));
+    assert_eq!((found.entries, found.damage), (0, vec![]));
     assert_eq!(read_all(&mut spool), []);
 }
 

@@ -4,6 +4,8 @@ mod cost;
 mod damage;
 mod delivery;
 mod disk;
+mod fuzz;
+mod lost;
 mod model;
 
 use std::path::{Path, PathBuf};
@@ -57,8 +59,11 @@ fn numbers(read: &[(u64, u64)]) -> Vec<u64> {
 
 /// The segments of a spool, oldest first.
 fn segments(folder: &Path) -> Vec<PathBuf> {
-    super::segment::list(folder).unwrap().into_iter().map(|(_, path)| path).collect()
+    super::segment::list(folder).unwrap().0.into_iter().map(|it| it.path).collect()
 }
+
+/// Bytes behind the last entry of a segment.
+const END: u64 = 8;
 
 /// Cuts so many bytes off the end of a file.
 fn truncate(path: &Path, bytes: u64) {

@@ -69,9 +69,7 @@ impl Bench {
 
     /// Gives a batch of quotes, received when the last of them was made.
     fn give(&mut self, spots: &[Spot<'_>]) {
-        let mut provenance = Provenance::of_source("live");
-        provenance.received_at_us = spots.iter().map(|spot| us(spot.time)).max().unwrap_or(0);
-        self.apply(&batch(spots).with_provenance(provenance));
+        self.apply(&received(batch(spots)));
     }
 
     /// Gives quotes of one security as [`play`](Self::play), received now.
@@ -158,6 +156,13 @@ impl Bench {
     fn bar(&self, key: &str) -> &Kept {
         self.kept.get(key).unwrap_or_else(|| panic!("no {key} among {:?}", self.kept.keys()))
     }
+}
+
+/// A batch as it is received when the last of its quotes was made.
+fn received(batch: Batch) -> Batch {
+    let mut provenance = Provenance::of_source("live");
+    provenance.received_at_us = batch.spots().iter().map(|spot| spot.time_us()).max().unwrap_or(0);
+    batch.with_provenance(provenance)
 }
 
 fn open(options: &Value, host: &Arc<TestHost>, folder: &TempDir) -> Bars {

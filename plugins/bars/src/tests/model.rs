@@ -42,14 +42,20 @@ fn of_day(hour: i64, minute: i64, second: i64) -> i64 {
     (hour * 3_600 + minute * 60 + second) * SECOND_US
 }
 
+/// Whether a quote lies within the sessions.
+fn counts(quote: &Quote) -> bool {
+    let of_day_us = ExchangeTime::from_utc_us(quote.time_us).of_day_us;
+    let morning = of_day(9, 30, 0)..=of_day(11, 30, 30);
+    let afternoon = of_day(13, 0, 0)..=of_day(15, 0, 30);
+    morning.contains(&of_day_us) || afternoon.contains(&of_day_us)
+}
+
 /// Bars of one period within days.
 fn within_day(quotes: &[Quote], minutes: i64) -> Vec<ModelBar> {
     let mut bars: Vec<ModelBar> = Vec::new();
     for quote in quotes {
         let ExchangeTime { day, of_day_us } = ExchangeTime::from_utc_us(quote.time_us);
-        let morning = of_day(9, 30, 0)..=of_day(11, 30, 30);
-        let afternoon = of_day(13, 0, 0)..=of_day(15, 0, 30);
-        if !morning.contains(&of_day_us) && !afternoon.contains(&of_day_us) || quote.price == 0 {
+        if !counts(quote) || quote.price == 0 {
             continue;
         }
         let gap = minutes * MINUTE_US;
@@ -200,8 +206,9 @@ proptest! {
     ) {
         let mut bench = Bench::new(every_period());
         bench.host.set_now_us(us("2022-12-01 00:00:00"));
-        // a day of one quote is none
-        let quotes: Vec<_> = quotes.iter().chain(quotes.last()).copied().collect();
+        // a last day of one quote is none
+        let last = quotes.iter().rfind(|quote| counts(quote));
+        let quotes: Vec<_> = quotes.iter().chain(last).copied().collect();
         let (mut rest, mut sizes) = (quotes.as_slice(), sizes.into_iter().cycle());
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(sizes.next().unwrap().min(rest.len()));

@@ -171,7 +171,7 @@ fn a_security_without_a_price_has_no_bars_and_one_that_is_suspended_flat_ones() 
         let record = SpotRecord { market: "SH", code, time_us, close, ..SpotRecord::default() };
         encoder.push(&record).unwrap();
     }
-    bench.apply(&Batch::from_spots(&mut encoder, Round::WHOLE));
+    bench.apply(&received(Batch::from_spots(&mut encoder, Round::WHOLE)));
     assert_eq!(bench.kept.keys().collect::<Vec<_>>(), ["600002 1m 2021-12-01 10:01:00"]);
     let flat = bench.bar("600002 1m 2021-12-01 10:01:00");
     assert_eq!((flat.low, flat.high, flat.volume, flat.amount), (8.0, 8.0, 0, 0.0));
@@ -200,7 +200,7 @@ fn prices_that_hikyuu_refuses_make_no_day_bar() {
             ..SpotRecord::default()
         };
         encoder.push(&record).unwrap();
-        bench.apply(&Batch::from_spots(&mut encoder, Round::WHOLE));
+        bench.apply(&received(Batch::from_spots(&mut encoder, Round::WHOLE)));
         assert!(bench.kept.is_empty(), "{open} {high} {low} {close}");
     }
 }
@@ -300,7 +300,8 @@ fn the_worst_quote_gives_a_bar_its_score() {
         };
         encoder.push(&record).unwrap();
         let mut output = Output::default();
-        bench.bars.apply(&Batch::from_spots(&mut encoder, Round::MIDDLE), &mut output).unwrap();
+        let batch = received(Batch::from_spots(&mut encoder, Round::MIDDLE));
+        bench.bars.apply(&batch, &mut output).unwrap();
         scores.extend(output.into_batches()[0].bars().map(|bar| bar.quality_score));
     }
     assert_eq!(scores, [None, Some(1.0), Some(0.5), Some(0.5)]);

@@ -1,6 +1,12 @@
 //! Quotes with a wrong time among real ones change no bar.
 
-use std::{collections::HashMap, fs::File, io::Read, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    hash::{BuildHasher, Hasher, RandomState},
+    io::Read,
+    path::Path,
+};
 
 use flate2::read::MultiGzDecoder;
 use plugin_api::schemas::time::{DAY_US, SECOND_US};
@@ -53,7 +59,9 @@ fn one_stray_time_changes_no_bar_wherever_it_stands() {
             "2021-11-30 14:00:30",
             "2020-12-01 14:00:30",
         ] {
-            for place in 0..MINUTES.len() {
+            // a live feed may begin with the old quote of a security that trades rarely
+            let is_old = us(stray) < us("2021-12-01 13:58:00");
+            for place in usize::from(is_live && is_old)..MINUTES.len() {
                 let found = bars_with(stray, place, is_live);
                 assert_eq!(found, expected, "{stray} before {place}, live {is_live}");
             }
@@ -244,11 +252,8 @@ fn with_strays(rows: &[Row], random: &mut Seeded) -> Vec<Row> {
 
 #[test]
 fn strays_in_recorded_days_change_no_bar() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()) | 1);
-    eprintln!("SEED={seed}");
+    // a xorshift never leaves zero
+    let seed = fixtures::seed(RandomState::new().build_hasher().finish()) | 1;
     let mut random = Seeded(seed);
     let many =
         ["DateTime", "OpenPx", "HighPx", "LowPx", "LastPx", "TotalValueTrade", "TotalVolumeTrade"];

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use jiff::Zoned;
+use dataserver::clock::{Clock, SystemClock};
+use jiff::{Timestamp, tz::TimeZone};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
@@ -23,7 +24,8 @@ where
         mut line: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let time = Zoned::now().strftime("%Y-%m-%d %H:%M:%S.%3f").to_string();
+        let now = Timestamp::from_microsecond(SystemClock.now_us()).map_err(|_| fmt::Error)?;
+        let time = now.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S.%3f").to_string();
         write!(line, "{time} [HKU-{}] - ", letter(*event.metadata().level()))?;
         context.field_format().format_fields(line.by_ref(), event)?;
         writeln!(line, " (dataserver)")

@@ -102,3 +102,29 @@ fn a_client_without_tls_is_told_from_one_with() {
     let _ = hello.read_to_end(&mut Vec::new());
     until("a line", || open.logged("speaks TLS, which this address does not") == 1);
 }
+
+/// NNG's own TLS is that of mbedTLS.
+#[test]
+fn pynng_is_answered_in_tls_with_certificates_on_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let bench = bench(&authority, &[]);
+    let (cert, key) = authority.make("client", &["client"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut client = std::process::Command::new(root.join("target/venv/bin/python"))
+        .arg(root.join("tests/python/nng_peer.py"))
+        .args(["req", &bench.address()])
+        .args([authority.ca(), cert, key])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // {"cmd": "ping"}
+    client.stdin.take().unwrap().write_all(b"81a3636d64a470696e67\n").unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let digits = String::from_utf8(output.stdout).unwrap();
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    let answer: Vec<u8> = (0..digits.trim().len()).step_by(2).map(byte).collect();
+    assert_eq!(read(&answer)["data"], Value::from("pong"));
+}

@@ -142,3 +142,30 @@ fn a_key_that_others_can_read_is_warned_of_at_the_start() {
     let bench = Bench::new(json!({ "listen": ["tls+tcp://127.0.0.1:0"], "tls": files }));
     assert_eq!(bench.logged("open to every user of this machine (mode 644)"), 1);
 }
+
+/// NNG's own TLS is that of mbedTLS.
+#[test]
+fn pynng_reads_in_tls_with_certificates_on_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let mut bench = bench(&authority, true);
+    let (cert, key) = authority.make("reader", &["reader"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let reader = std::process::Command::new(root.join("target/venv/bin/python"))
+        .arg(root.join("tests/python/nng_peer.py"))
+        .args(["sub", &bench.address("tls+tcp://"), "1"])
+        .args([authority.ca(), cert, key])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    bench.await_subscribers(1);
+    let batch = testing::spot_batch(2_000, Round::WHOLE);
+    bench.write(batch.clone());
+    let output = reader.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let heard = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<_> = heard.lines().collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert_eq!((lines[0], lines[2]), (&*hex(b":spot:[start spot]"), &*hex(b":spot:[end spot]")));
+    assert!(lines[1] == hex(&[raw::TOPIC, &batch.payload()[..]].concat()));
+}

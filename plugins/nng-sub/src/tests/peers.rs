@@ -54,7 +54,6 @@ fn nngs_own_publisher_is_read_over_every_transport() {
     }
 }
 
-
 #[test]
 fn messages_of_hikyuus_encoder_give_the_records_they_were_made_of() {
     let Some(folder) = fixtures::fixture("hikyuu/vectors") else { return };

@@ -133,3 +133,37 @@ fn a_successor_dials_a_publisher_in_tls_anew() {
     let _second = publish(1);
     assert_eq!(numbers(&[bench.batch()]), [1]);
 }
+
+/// NNG's own TLS is that of mbedTLS.
+#[test]
+fn pynng_is_read_in_tls_with_certificates_on_both_sides() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    let (cert, key) = authority.make("collector", &["127.0.0.1"]);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("tls+tcp://127.0.0.1:{port}");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut collector = std::process::Command::new(root.join("target/venv/bin/python"))
+        .arg(root.join("tests/python/nng_peer.py"))
+        .args(["pub", &address])
+        .args([authority.ca(), cert, key])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut bench = source(&address, &authority, true);
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let round = [START, &list(0..500), END].map(|body| hex(body) + "\n").concat();
+    let stdin = collector.stdin.as_mut().unwrap();
+    // a publisher knows nobody to wait for
+    let deadline = Instant::now() + PATIENCE;
+    let batch = loop {
+        assert!(Instant::now() < deadline, "{:?}", bench.warnings());
+        stdin.write_all(round.as_bytes()).unwrap();
+        if let Polled::Batch(batch) = bench.source.next(Duration::from_millis(50)).unwrap() {
+            break batch;
+        }
+    };
+    assert!(numbers(&[batch]).into_iter().eq(0..500));
+    collector.kill().unwrap();
+    collector.wait().unwrap();
+}

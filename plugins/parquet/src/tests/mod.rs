@@ -1,6 +1,7 @@
 //! What the sink promises, tried on real folders.
 
 mod again;
+mod damaged;
 mod delivery;
 mod disk_full;
 mod killed;

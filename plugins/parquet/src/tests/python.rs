@@ -9,7 +9,7 @@ use super::*;
 const LEAVE: &str = "\nimport os, sys\nsys.stdout.flush()\nos._exit(0)\n";
 
 /// Runs a script with the lake's path; its output is what it prints.
-fn python(script: &str, path: &Path) -> String {
+pub fn python(script: &str, path: &Path) -> String {
     let interpreter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/bin/python");
     assert!(
         interpreter.exists(),

@@ -264,7 +264,7 @@ fn the_turnover_alone_tells_the_unit_of_a_bond() {
         let early = json!({ "volume": 0, "pvolume": 0, "amount": 0.0, "high": 0, "low": 0 });
         let quote = quote_of(code, early);
         assert_eq!((&quote["volume_shares"], &quote["bid"][0]), (&json!(0), &json!(11.39)));
-        assert_eq!(quote["bid_volume"], json!([]));
+        assert_eq!(quote["bid_volume"], json!([0, 0, 0, 0, 0]));
     }
 }
 
@@ -280,7 +280,7 @@ fn prices_of_an_auction_without_sizes_are_kept() {
         let quote = quote_of("003018.SZ", auction);
         for side in ["bid", "ask"] {
             assert_eq!(quote[side], json!([35.8, 0.0, 0.0, 0.0, 0.0]), "{quote}");
-            assert_eq!(quote[format!("{side}_volume")], json!([]), "{quote}");
+            assert_eq!(quote[format!("{side}_volume")], json!([0, 0, 0, 0, 0]), "{quote}");
         }
     }
     let no_prices = json!({ "askPrice": null, "bidPrice": null });

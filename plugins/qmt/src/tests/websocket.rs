@@ -5,7 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use plugin_api::{
@@ -146,4 +146,34 @@ fn a_server_that_falls_silent_is_given_up() {
         lost
     });
     source.close().unwrap();
+}
+
+/// A frame of a megabyte whose bytes come one by one.
+#[test]
+fn a_message_that_comes_a_byte_at_a_time_holds_nothing_up() {
+    let bench = Bench::new();
+    let stand = Stand::start("");
+    let mut source = stand.source(&bench, &[]);
+    nothing(&mut source);
+    let (_, mut socket) = stand.subscribed.recv().unwrap();
+    let stream = socket.get_mut();
+    stream.write_all(&[0x81, 127, 0, 0, 0, 0, 0, 16, 0, 0]).unwrap();
+    let mut dripping = stream.try_clone().unwrap();
+    thread::spawn(move || {
+        while dripping.write_all(b"x").is_ok() {
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    });
+    let begun = Instant::now();
+    let mut fault = String::new();
+    wait_until("the end of patience", || {
+        let asked = Instant::now();
+        let polled = source.next(Duration::from_millis(50));
+        assert!(asked.elapsed() < Duration::from_secs(5), "it was held up");
+        if let Err(error) = polled {
+            fault = error.message;
+        }
+        !fault.is_empty()
+    });
+    assert!(fault.contains("of a message without end"), "{fault} after {:?}", begun.elapsed());
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use plugin_api::shown_address;
 use ureq::Agent;
 
 /// How long the server may take: QMT answers for the whole market within seconds.
@@ -42,8 +43,8 @@ impl Snapshot {
 
 fn fetch(url: &str) -> Result<Vec<u8>, String> {
     let config = Agent::config_builder().proxy(None).timeout_global(Some(TIMEOUT)).build();
-    let mut response =
-        config.new_agent().get(url).call().map_err(|error| format!("{url}: {error}"))?;
+    let of = |error: &ureq::Error| format!("{}: {error}", shown_address(url));
+    let mut response = config.new_agent().get(url).call().map_err(|error| of(&error))?;
     let body = response.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
-    body.map_err(|error| format!("{url}: {error}"))
+    body.map_err(|error| of(&error))
 }

@@ -1,6 +1,6 @@
 //! Bands against a table, and against the limits that recorded Tencent lines carry.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use plugin_api::schemas::{qq, time::ExchangeTime};
 

@@ -4,7 +4,12 @@ use std::{cell::Cell, str::FromStr};
 
 use plugin_api::{
     BarRecord, SpotRecord, Symbol,
-    schemas::{encode::MAX_LEVELS, time::parse_exchange_time},
+    schemas::{
+        encode::MAX_LEVELS,
+        number::{parse_float, parse_shares},
+        spot::market_name,
+        time::parse_moment,
+    },
 };
 
 use crate::server::{Entry, EntryId};
@@ -64,13 +69,13 @@ pub fn spot<'a>(
         code: symbol.code,
         name: fields.optional("name")?.unwrap_or_default(),
         time_us: fields.frame()?,
-        pre_close: fields.parsed("pre_close")?.unwrap_or_default(),
-        open: fields.required("open")?,
-        high: fields.required("high")?,
-        low: fields.required("low")?,
-        close: fields.required("close")?,
+        pre_close: fields.float("pre_close")?.unwrap_or_default(),
+        open: fields.price("open")?,
+        high: fields.price("high")?,
+        low: fields.price("low")?,
+        close: fields.price("close")?,
         volume_shares: fields.volume()?,
-        amount_cny: fields.required("amount")?,
+        amount_cny: fields.price("amount")?,
         ..SpotRecord::default()
     };
     book.read(&fields)?;
@@ -92,12 +97,12 @@ pub fn bar(entry: &Entry) -> Result<BarRecord<'_>, String> {
     Ok(BarRecord {
         symbol: fields.symbol()?,
         time_us: fields.frame()?,
-        open: fields.required("open")?,
-        high: fields.required("high")?,
-        low: fields.required("low")?,
-        close: fields.required("close")?,
+        open: fields.price("open")?,
+        high: fields.price("high")?,
+        low: fields.price("low")?,
+        close: fields.price("close")?,
         volume_shares: fields.volume()?,
-        amount_cny: fields.required("amount")?,
+        amount_cny: fields.price("amount")?,
         quality_score: fields.quality()?,
         period: fields.optional("period")?.filter(|it| !it.is_empty()).unwrap_or(DEFAULT_PERIOD),
         closed: fields.truth("closed")?.unwrap_or(true),
@@ -112,10 +117,12 @@ fn sequence_of(id: EntryId) -> u64 {
 
 impl Book {
     fn read(&mut self, fields: &Reader<'_>) -> Result<(), String> {
-        levels(fields, ["bid", "bid_more"], &mut self.bid)?;
-        levels(fields, ["bid_vol", "bid_vol_more"], &mut self.bid_volume)?;
-        levels(fields, ["ask", "ask_more"], &mut self.ask)?;
-        levels(fields, ["ask_vol", "ask_vol_more"], &mut self.ask_volume)?;
+        let (price, size) =
+            (|text: &str| parse_float(text).ok(), |text: &str| parse_shares(text).ok());
+        levels(fields, ["bid", "bid_more"], &mut self.bid, price)?;
+        levels(fields, ["bid_vol", "bid_vol_more"], &mut self.bid_volume, size)?;
+        levels(fields, ["ask", "ask_more"], &mut self.ask, price)?;
+        levels(fields, ["ask_vol", "ask_vol_more"], &mut self.ask_volume, size)?;
         let Some(counts) = fields.optional("levels")? else { return Ok(()) };
         let parsed: Option<Vec<usize>> = counts.split(',').map(|it| it.parse().ok()).collect();
         let Some(&[bid, bid_volume, ask, ask_volume]) = parsed.as_deref() else {
@@ -130,17 +137,18 @@ impl Book {
 }
 
 /// Values of one side, joined by commas in two fields of which the second may be missing.
-fn levels<T: FromStr>(
+fn levels<T>(
     fields: &Reader<'_>,
     names: [&str; 2],
     levels: &mut Vec<T>,
+    read: impl Fn(&str) -> Option<T>,
 ) -> Result<(), String> {
     levels.clear();
     for name in names {
         let Some(text) = fields.optional(name)?.filter(|text| !text.is_empty()) else { continue };
         for item in text.split(',') {
-            let level = item.trim().parse();
-            levels.push(level.map_err(|_| unfit(name, text, "numbers joined by commas"))?);
+            let level = read(item.trim());
+            levels.push(level.ok_or_else(|| unfit(name, text, "numbers joined by commas"))?);
         }
         if levels.len() > MAX_LEVELS {
             return Err(unfit(name, text, "at most ten levels"));
@@ -177,8 +185,13 @@ impl<'a> Reader<'a> {
         text.trim().parse().map(Some).map_err(|_| unfit(name, text, "a number"))
     }
 
-    fn required<T: FromStr>(&self, name: &str) -> Result<T, String> {
-        self.parsed(name)?.ok_or_else(|| missing(name))
+    fn float(&self, name: &str) -> Result<Option<f64>, String> {
+        let Some(text) = self.optional(name)? else { return Ok(None) };
+        parse_float(text).map(Some).map_err(|_| unfit(name, text, "a number"))
+    }
+
+    fn price(&self, name: &str) -> Result<f64, String> {
+        self.float(name)?.ok_or_else(|| missing(name))
     }
 
     fn symbol(&self) -> Result<Symbol<'a>, String> {
@@ -188,7 +201,9 @@ impl<'a> Reader<'a> {
             let is_name = |part: &str| {
                 !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
             };
-            (is_name(code) && is_name(market)).then_some(Symbol { market, code })
+            // of the three exchanges the rule is known, under all their names
+            let is_other = market_name(market).is_none() && market_name(code).is_none();
+            (is_other && is_name(code) && is_name(market)).then_some(Symbol { market, code })
         };
         Symbol::parse(text, None)
             .or_else(other_market)
@@ -198,18 +213,13 @@ impl<'a> Reader<'a> {
     /// Microseconds since 1970 UTC.
     fn frame(&self) -> Result<i64, String> {
         let text = self.optional("frame")?.ok_or_else(|| missing("frame"))?;
-        parse_exchange_time(text)
-            .ok_or_else(|| unfit("frame", text, "a time such as 2025-06-05 10:30:00"))
+        parse_moment(text).ok_or_else(|| unfit("frame", text, "a time such as 2025-06-05 10:30:00"))
     }
 
     /// Whole shares; others write them with a decimal point, too.
     fn volume(&self) -> Result<u64, String> {
         let text = self.optional("vol")?.ok_or_else(|| missing("vol"))?;
-        let whole = text.trim();
-        let whole = whole.split_once('.').map_or(whole, |(whole, fraction)| {
-            if fraction.bytes().all(|byte| byte == b'0') { whole } else { text }
-        });
-        whole.parse().map_err(|_| unfit("vol", text, "a whole number of shares"))
+        parse_shares(text).map_err(|_| unfit("vol", text, "a whole number of shares"))
     }
 
     /// Microseconds since 1970 UTC of seconds with a fraction; 0 when it is missing.
@@ -230,7 +240,10 @@ impl<'a> Reader<'a> {
     fn quality(&self) -> Result<Option<f32>, String> {
         match self.optional("quality_score")? {
             Some("1") | None => Ok(None),
-            Some(_) => self.parsed("quality_score"),
+            Some(text) => {
+                let score: Option<f32> = text.trim().parse().ok().filter(|it: &f32| it.is_finite());
+                score.map(Some).ok_or_else(|| unfit("quality_score", text, "a number"))
+            }
         }
     }
 

@@ -1,9 +1,13 @@
 //! Where the servers are and how to get in.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use plugin_api::{Context, PluginError};
-use redis::{Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, TlsCertificates};
+use redis::{ConnectionAddr, ConnectionInfo};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 
 use super::{Fault, Node};
 use crate::texts::Texts;
@@ -28,9 +32,10 @@ pub struct Target {
     seeds: Vec<ConnectionInfo>,
     /// Whether keys are spread over nodes.
     pub is_cluster: bool,
-    /// Longest wait for a connection or an answer.
+    /// Longest time for a connection, and for a command with its answer.
     pub timeout: Duration,
-    tls: Option<TlsCertificates>,
+    /// Whom to trust where an address asks for TLS.
+    tls: Arc<ClientConfig>,
 }
 
 impl Access<'_> {
@@ -58,8 +63,9 @@ impl Access<'_> {
             let given = plugin_api::Duration(self.timeout);
             faults.push(format!("`timeout` is {given}; allowed is 10ms to 25s"));
         }
-        let tls = self.certificates(context, faults);
-        (faults.len() == before).then_some(Target { seeds, is_cluster, timeout: self.timeout, tls })
+        let tls = self.tls(context, &seeds, faults);
+        let tls = tls.filter(|_| faults.len() == before)?;
+        Some(Target { seeds, is_cluster, timeout: self.timeout, tls })
     }
 
     /// The address never shows in a text: it may hold a password.
@@ -72,11 +78,13 @@ impl Access<'_> {
             ));
         });
         let info = info.ok()?;
-        let mut settings = info
-            .redis_settings()
-            .clone()
-            .set_lib_name("dataserver", VERSION)
-            .set_protocol(ProtocolVersion::RESP2);
+        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+            faults.push(format!(
+                "`{name}` asks for TLS without a check of who answers, which is no protection; \
+                 leave out #insecure and name the certificate in `tls_ca`"
+            ));
+        }
+        let mut settings = info.redis_settings().clone();
         if let Some(username) = self.username {
             settings = settings.set_username(username);
         }
@@ -86,23 +94,53 @@ impl Access<'_> {
         if settings.username().is_some() && settings.password().is_none() {
             faults.push("`username` without a password; set `password`, too".to_owned());
         }
-        let tcp = info.tcp_settings().clone().set_nodelay(true);
-        Some(info.set_redis_settings(settings).set_tcp_settings(tcp))
+        Some(info.set_redis_settings(settings))
     }
 
-    fn certificates(&self, context: &Context, faults: &mut Vec<String>) -> Option<TlsCertificates> {
-        let path = context.resolve(self.tls_ca?);
-        let read = fs::read(&path).map_err(|error| {
-            faults.push(format!(
-                "`tls_ca` {} cannot be read: {error}; name a file with certificates in PEM",
-                path.display()
-            ));
-        });
-        Some(TlsCertificates { client_tls: None, root_cert: Some(read.ok()?) })
+    /// Whom to trust: the certificates of `tls_ca`, or those that browsers trust.
+    fn tls(
+        &self,
+        context: &Context,
+        seeds: &[ConnectionInfo],
+        faults: &mut Vec<String>,
+    ) -> Option<Arc<ClientConfig>> {
+        let mut roots = RootCertStore::empty();
+        match self.tls_ca {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(path) => {
+                let is_tls =
+                    |seed: &ConnectionInfo| matches!(seed.addr(), ConnectionAddr::TcpTls { .. });
+                if !seeds.iter().any(is_tls) {
+                    let text = "`tls_ca` without TLS; write rediss:// in `url`, or leave it out";
+                    faults.push(text.to_owned());
+                }
+                let path = context.resolve(path);
+                if let Err(text) = add_certificates(&mut roots, &path) {
+                    faults.push(format!("`tls_ca` {} {text}", path.display()));
+                    return None;
+                }
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = versions.map_err(|error| faults.push(format!("no TLS: {error}"))).ok()?;
+        Some(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
     }
 }
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Adds the certificates of a file in PEM.
+fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
+    const REMEDY: &str = "name a file with certificates in PEM";
+    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}; {REMEDY}"))?;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate
+            .map_err(|error| error.to_string())
+            .and_then(|it| roots.add(it).map_err(|error| error.to_string()));
+        added.map_err(|error| format!("holds a bad certificate ({error}); {REMEDY}"))?;
+    }
+    if roots.is_empty() { Err(format!("holds no certificate; {REMEDY}")) } else { Ok(()) }
+}
 
 impl Target {
     /// The servers that the options name.
@@ -135,19 +173,9 @@ impl Target {
     /// # Errors
     /// When it is away or refuses who we are.
     pub fn connect(&self, info: &ConnectionInfo) -> Result<Node, Fault> {
-        // a second plugin in the process, or a second instance, may have done so
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let db = info.redis_settings().db();
         let name = if db == 0 { info.addr().to_string() } else { format!("{}/{db}", info.addr()) };
-        let client = match &self.tls {
-            Some(tls) => Client::build_with_tls(info.clone(), tls.clone()),
-            None => Client::open(info.clone()),
-        };
-        let connected = client.and_then(|client| client.get_connection_with_timeout(self.timeout));
-        match connected {
-            Ok(connection) => Node::new(name, connection, self.timeout),
-            Err(error) => Err(Fault::from_client(&name, self.timeout, &error)),
-        }
+        Node::connect(name, info, &self.tls, self.timeout)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What servers complain about, told with the server, the cause and the remedy.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use plugin_api::{Duration as Shown, PluginError};
-use redis::{ErrorKind, RedisError, ServerError};
+use plugin_api::{ByteSize, Duration as Shown, PluginError};
+use redis::ServerError;
 
 /// A call that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,25 +25,35 @@ enum Cause {
     Password,
     /// It answers, with an error: its first word and the rest.
     Refused(String, String),
+    /// It answers with more than so many bytes.
+    TooLarge(usize),
     /// It answers what no Redis answers to that command.
     Strange(String),
 }
 
 impl Fault {
-    /// What the client library says.
-    pub fn from_client(server: &str, timeout: Duration, error: &RedisError) -> Self {
-        let cause = if error.is_timeout() {
-            Cause::Silent(timeout)
-        } else if error.kind() == ErrorKind::AuthenticationFailed {
-            Cause::Password
-        } else if let (Some(code), false) = (error.code(), error.is_io_error()) {
-            Cause::Refused(code.to_owned(), error.detail().unwrap_or_default().to_owned())
-        } else if error.is_io_error() || error.is_connection_dropped() {
-            Cause::Away(error.to_string())
-        } else {
-            Cause::Strange(error.to_string())
+    /// What the connection says.
+    pub fn from_line(server: &str, timeout: Duration, error: &io::Error) -> Self {
+        let cause = match error.kind() {
+            io::ErrorKind::TimedOut => Cause::Silent(timeout),
+            _ => Cause::Away(error.to_string()),
         };
         Self { server: server.to_owned(), cause, key: None }
+    }
+
+    /// The answer to a password: refused, or nobody is served at all.
+    pub fn password(server: &str, error: &ServerError) -> Self {
+        match error.code() {
+            "WRONGPASS" | "ERR" | "NOAUTH" => {
+                Self { server: server.to_owned(), cause: Cause::Password, key: None }
+            }
+            _ => Self::from_server(server, error),
+        }
+    }
+
+    /// The answer would take more than so many bytes of memory.
+    pub fn too_large(server: &str, most: usize) -> Self {
+        Self { server: server.to_owned(), cause: Cause::TooLarge(most), key: None }
     }
 
     /// What a server answers.
@@ -67,6 +77,11 @@ impl Fault {
     pub fn about(mut self, key: &str) -> Self {
         self.key.get_or_insert_with(|| key.to_owned());
         self
+    }
+
+    /// The answer is larger than what is read.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.cause, Cause::TooLarge(_))
     }
 
     /// The group, or the stream with it, is not there.
@@ -119,6 +134,11 @@ impl Fault {
             Cause::Password => {
                 format!("redis at {server} refuses the password; correct `username` and `password`")
             }
+            Cause::TooLarge(most) => format!(
+                "redis at {server} sends an answer of more than {}; see what writes such entries, \
+                 or correct `url`",
+                ByteSize(u64::try_from(*most).unwrap_or(u64::MAX))
+            ),
             Cause::Strange(what) => {
                 format!("redis at {server} answers what no Redis answers: {what}; correct `url`")
             }

@@ -5,6 +5,8 @@
 //! for before anything is sent. An entry that is there is what was wanted. One that is not was
 //! overtaken by another writer, unless it was added, and trimmed or deleted since.
 
+use std::time::Duration;
+
 use plugin_api::{Batch, Context, PluginError, RecordKind, schemas::time::DatetimeText};
 use redis::{Value, cmd};
 
@@ -89,7 +91,9 @@ struct State {
 
 impl State {
     fn of(node: &mut Node, stream: &str) -> Result<Self, Fault> {
-        let answer = node.ask(cmd("XINFO").arg("STREAM").arg(stream))?;
+        node.send(&cmd("XINFO").arg("STREAM").arg(stream).get_packed_command())?;
+        // with the first and the last entry
+        let answer = node.receive_entries().and_then(|answer| node.accepted(answer))?;
         let mut info = map(answer).unwrap_or_default();
         let id = |value: &Value| text(value)?.parse::<EntryId>().ok();
         let first = info.remove("first-entry").map(|first| Value::Array(vec![first]));
@@ -126,7 +130,10 @@ fn look_for(
                 cmd("XRANGE").arg(stream).arg(&id).arg(&id).to_owned()
             })
             .collect();
-        for (origin, answer) in origins.iter().zip(node.ask_all(&commands)?) {
+        node.send_all(&commands, Duration::ZERO)?;
+        // one by one: an entry may be as large as a batch
+        for origin in origins {
+            let answer = node.receive_entries()?;
             let entries = into_entries(node.accepted(answer)?)
                 .ok_or_else(|| Fault::strange(node.name(), "no list of entries"))?;
             is_there.push(entries.first().is_some_and(|it| is_same(it, origin, batches)));

@@ -1,7 +1,9 @@
 //! One stream as a consumer of a group reads it.
 
+use std::time::Duration;
+
 use plugin_api::PluginError;
-use redis::cmd;
+use redis::{Cmd, Value, cmd};
 
 use super::{
     options::{Settings, Start},
@@ -9,18 +11,25 @@ use super::{
 };
 use crate::server::{Entry, EntryId, Fault, Node, Servers, array, int, into_entries, text};
 
+/// Entries of one client that are looked at together; a page of them has fewer.
+const MOST_LISTED: usize = 10_000;
+
 /// A stream.
 pub struct Lane {
     /// Its key.
     pub stream: String,
     /// Where its epoch is kept.
-    key: String,
+    pub key: String,
     /// Which counting its ids belong to.
     pub epoch: u64,
     /// Largest id that was made a batch of since the epoch began or the source was opened.
     pub last: EntryId,
     /// Entries that can be acknowledged.
     pub acks: Vec<EntryId>,
+    /// Entries that the server counts as still to be given and that are lost.
+    pub never_given: u64,
+    /// Entries that the server counted as still to be given before the last reading.
+    pub lag: Option<u64>,
 }
 
 /// An entry that was given out and not acknowledged.
@@ -38,8 +47,15 @@ impl Lane {
     /// A stream that was not read yet.
     pub fn new(stream: &str, settings: &Settings) -> Self {
         let key = format!("{}/{stream}/{}", settings.target.name(), settings.group);
-        let stream = stream.to_owned();
-        Self { stream, key, epoch: 0, last: EntryId::default(), acks: Vec::new() }
+        Self {
+            stream: stream.to_owned(),
+            key,
+            epoch: 0,
+            last: EntryId::default(),
+            acks: Vec::new(),
+            never_given: 0,
+            lag: None,
+        }
     }
 
     /// Makes sure that the group is there, and knows which counting its ids belong to.
@@ -57,6 +73,7 @@ impl Lane {
             Ok(_) if self.epoch > 0 => Ok(()),
             Ok(_) => {
                 self.epoch = known.map_or_else(|| state.renew(&self.key), Ok)?;
+                self.never_given = state.never_given(&self.key);
                 Ok(())
             }
             Err(fault) if fault.is_no_group() => {
@@ -64,6 +81,7 @@ impl Lane {
                 self.epoch = state.renew(&self.key)?;
                 self.last = EntryId::default();
                 self.acks.clear();
+                self.never_given = 0;
                 let is_first = known.is_none() && settings.start == Start::New;
                 self.make_group(servers, settings, if is_first { "$" } else { "0" })
             }
@@ -99,8 +117,91 @@ pub fn pending(
     command.arg(stream).arg(group);
     let from = from.map_or_else(|| "-".to_owned(), |id| id.to_string());
     command.arg(from).arg("+").arg(count).arg(consumer);
-    let answer = node.ask(&command).map_err(|fault| fault.about(stream))?;
-    let parsed = array(answer).and_then(|items| {
+    node.send(&command.get_packed_command())?;
+    let answer = node.receive()?;
+    listed(node, answer).map_err(|fault| fault.about(stream))
+}
+
+/// What a [`Claim`] got.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    /// Entries that are the consumer's now.
+    pub entries: Vec<Entry>,
+    /// Ids that were given out and are not in the stream any more.
+    pub gone: Vec<EntryId>,
+}
+
+/// Entries that are to be claimed.
+pub struct Claim<'a> {
+    pub stream: &'a str,
+    pub group: &'a str,
+    /// Who has them.
+    pub from: &'a str,
+    /// Who gets them; may be the same.
+    pub to: &'a str,
+    /// Only those that were given out so long ago.
+    pub min_idle_ms: u64,
+    /// They count as given out once more.
+    pub is_another_try: bool,
+}
+
+impl Claim<'_> {
+    /// Gives entries to a consumer and reads them.
+    ///
+    /// Those that somebody else took meanwhile are left out. Servers from 7.0 on forget an entry that
+    /// is gone when it is claimed, and earlier ones give nothing for it; who had it is asked together
+    /// with the claim, so that one client alone counts it.
+    ///
+    /// # Errors
+    /// Also when the entries are more than what is read at once.
+    pub fn carry_out(&self, node: &mut Node, page: &[Pending]) -> Result<Claimed, Fault> {
+        let (Some(first), Some(last)) = (page.first(), page.last()) else {
+            return Ok(Claimed::default());
+        };
+        let mut commands = vec![list(self.stream, self.group, self.from, first.id, last.id)];
+        let mut counts: Vec<_> = page.iter().map(|it| it.tries).collect();
+        counts.sort_unstable();
+        counts.dedup();
+        // one command for all entries that were given out equally often: it sets one count
+        for count in counts {
+            let mut command = cmd("XCLAIM");
+            command.arg(self.stream).arg(self.group).arg(self.to).arg(self.min_idle_ms);
+            for pending in page.iter().filter(|it| it.tries == count) {
+                command.arg(pending.id.to_string());
+            }
+            command.arg("RETRYCOUNT").arg(count + u64::from(self.is_another_try));
+            commands.push(command);
+        }
+        node.send_all(&commands, Duration::ZERO)?;
+        let had = node.receive()?;
+        let had = listed(node, had).map_err(|fault| fault.about(self.stream))?;
+        let mut claimed = Claimed::default();
+        for _ in 1..commands.len() {
+            let answer = node.receive_entries()?;
+            let answer = node.accepted(answer).map_err(|fault| fault.about(self.stream))?;
+            let entries = into_entries(answer);
+            let entries = entries.ok_or_else(|| Fault::strange(node.name(), "no list of entries"));
+            claimed.entries.extend(entries?);
+        }
+        claimed.entries.sort_unstable_by_key(|entry| entry.id);
+        let wanted = |id| page.iter().any(|it| it.id == id);
+        let is_there = |id| claimed.entries.binary_search_by_key(&id, |entry| entry.id).is_ok();
+        let gone = had.iter().filter(|it| it.idle_ms >= self.min_idle_ms);
+        claimed.gone = gone.map(|it| it.id).filter(|id| wanted(*id) && !is_there(*id)).collect();
+        Ok(claimed)
+    }
+}
+
+/// Asks for all entries that a consumer has between two ids.
+fn list(stream: &str, group: &str, consumer: &str, first: EntryId, last: EntryId) -> Cmd {
+    let mut command = cmd("XPENDING");
+    command.arg(stream).arg(group).arg(first.to_string()).arg(last.to_string());
+    command.arg(MOST_LISTED).arg(consumer);
+    command
+}
+
+fn listed(node: &Node, answer: Value) -> Result<Vec<Pending>, Fault> {
+    let parsed = array(node.accepted(answer)?).and_then(|items| {
         let items = items.into_iter().map(|item| {
             let parts = array(item)?;
             Some(Pending {
@@ -112,36 +213,4 @@ pub fn pending(
         items.collect::<Option<Vec<_>>>()
     });
     parsed.ok_or_else(|| Fault::strange(node.name(), "no list of pending entries"))
-}
-
-/// Gives entries to a consumer, idle for at least so long, and reads them.
-///
-/// Those that are not there any more, or that somebody else took meanwhile, are left out.
-pub fn claim(
-    node: &mut Node,
-    stream: &str,
-    group: &str,
-    consumer: &str,
-    min_idle_ms: u64,
-    entries: &[Pending],
-    is_another_try: bool,
-) -> Result<Vec<Entry>, Fault> {
-    let mut counts: Vec<_> = entries.iter().map(|it| it.tries).collect();
-    counts.sort_unstable();
-    counts.dedup();
-    let mut claimed = Vec::new();
-    // one command for all entries that were given out equally often: it sets one count
-    for count in counts {
-        let mut command = cmd("XCLAIM");
-        command.arg(stream).arg(group).arg(consumer).arg(min_idle_ms);
-        for pending in entries.iter().filter(|it| it.tries == count) {
-            command.arg(pending.id.to_string());
-        }
-        command.arg("RETRYCOUNT").arg(count + u64::from(is_another_try));
-        let answer = node.ask(&command).map_err(|fault| fault.about(stream))?;
-        let read = into_entries(answer);
-        claimed.extend(read.ok_or_else(|| Fault::strange(node.name(), "no list of entries"))?);
-    }
-    claimed.sort_unstable_by_key(|entry| entry.id);
-    Ok(claimed)
 }

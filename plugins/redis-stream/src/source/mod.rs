@@ -15,6 +15,7 @@ mod read;
 mod recovery;
 mod state;
 mod takeover;
+mod trimmed;
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -31,10 +32,10 @@ use crate::{
 use batches::{Maker, Numbers, Ready};
 use heartbeat::Heartbeat;
 use lane::Lane;
-pub use lane::{claim, pending};
+pub use lane::{Claim, pending};
 pub use options::{Options, Settings, claimed_name};
 use read::Appetite;
-use recovery::Recovery;
+use recovery::{Pages, Recovery};
 use state::State;
 
 /// Ids in one XACK.
@@ -52,6 +53,9 @@ pub struct RedisSource {
     appetite: Appetite,
     /// What is left to read again after connecting; `None` when everything was.
     recovery: Option<Recovery>,
+    pages: Pages,
+    /// The servers say how far groups are.
+    tells_levels: bool,
     /// What the run before had in hand is not read completely yet.
     is_catching_up: bool,
     /// That run was not ended in order, which an entry of it may be to blame for.
@@ -86,6 +90,8 @@ impl Source for RedisSource {
             maker: Maker::new(settings.batch_records),
             appetite: Appetite::new(settings.batch_records),
             recovery: None,
+            pages: Pages::default(),
+            tells_levels: true,
             is_catching_up: true,
             is_another_try: !state.was_closed,
             ready: VecDeque::new(),
@@ -162,6 +168,7 @@ impl RedisSource {
             lane.prepare(&mut servers, &self.settings, &mut self.state)?;
         }
         self.recovery = Some(Recovery::new(self.in_hand()));
+        self.tells_levels = true;
         Ok(servers)
     }
 

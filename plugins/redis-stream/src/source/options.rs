@@ -27,7 +27,8 @@ options! {
         /// File with the certificates, in PEM, that a `rediss` server's must come from. Default:
         /// those that browsers trust.
         pub tls_ca: Option<PathBuf>,
-        /// Longest wait for a connection or an answer, 10ms to 25s. Default 5s.
+        /// Longest time for connecting and logging in together, and for a command with its whole
+        /// answer, however it trickles in; a second more for each MiB. 10ms to 25s. Default 5s.
         pub timeout: Duration,
         /// Stream or list of streams to read, of quotes or bars in either format. Default
         /// `["spot_stream", "minute_bar_stream"]`.

@@ -31,6 +31,11 @@ impl Appetite {
         Self { count: FIRST_COUNT.min(most), most }
     }
 
+    /// There was more than what is read at once: next time only a part of it.
+    fn shrink(&mut self) {
+        self.count = (self.count / 8).max(1);
+    }
+
     fn learn(&mut self, entries: &[Entry]) {
         let bytes = entries.iter().flat_map(|entry| &entry.fields).map(Vec::len).sum::<usize>();
         if let Some(mean) = bytes.checked_div(entries.len()) {
@@ -47,16 +52,15 @@ impl RedisSource {
         wait: Duration,
     ) -> Result<(), PluginError> {
         if !self.settings.target.is_cluster || self.lanes.len() == 1 {
-            return self.read_waiting(servers, wait);
+            let places: Vec<_> = (0..self.lanes.len()).collect();
+            return self.read_lanes(servers, &places, wait);
         }
         // one command cannot name keys of several slots, so the streams are asked in turn
         let deadline = Instant::now() + wait;
         let mut pause = SHORTEST_PAUSE;
         loop {
             for place in 0..self.lanes.len() {
-                let node = servers.of(&self.lanes[place].stream)?;
-                let answer = node.ask(&self.command(&[place], None));
-                self.take(servers, answer)?;
+                self.read_lanes(servers, &[place], Duration::ZERO)?;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if !self.ready.is_empty() || left.is_zero() || self.context.is_stopping() {
@@ -67,15 +71,31 @@ impl RedisSource {
         }
     }
 
-    fn read_waiting(&mut self, servers: &mut Servers, wait: Duration) -> Result<(), PluginError> {
-        let places: Vec<_> = (0..self.lanes.len()).collect();
-        let command = self.command(&places, Some(wait).filter(|wait| !wait.is_zero()));
-        let node: &mut Node = servers.of(&self.lanes[0].stream)?;
-        let answer = node.ask_patiently(&command, wait);
-        self.take(servers, answer)
+    /// Reads lanes that are on one node; waits so long for the first entry.
+    fn read_lanes(
+        &mut self,
+        servers: &mut Servers,
+        places: &[usize],
+        wait: Duration,
+    ) -> Result<(), PluginError> {
+        let has_read = self.read_trimmed(servers, places)?;
+        let wait = Some(wait).filter(|wait| !has_read && !wait.is_zero());
+        let mut commands = vec![self.command(places, wait)];
+        let told = self.ask_levels(places);
+        commands.extend(told.iter().map(|place| self.ask_level(*place)));
+        let node: &mut Node = servers.of(&self.lanes[places[0]].stream)?;
+        node.send_all(&commands, wait.unwrap_or_default())?;
+        let answer = node.receive_entries().and_then(|answer| node.accepted(answer));
+        let mut levels = Vec::new();
+        if answer.is_ok() {
+            levels = told.iter().map(|_| node.receive()).collect::<Result<_, _>>()?;
+        }
+        let is_end = matches!(answer, Ok(Value::Nil));
+        self.take(servers, answer)?;
+        if is_end { self.learn_levels(&told, levels) } else { Ok(()) }
     }
 
-    fn command(&self, places: &[usize], wait: Option<Duration>) -> Cmd {
+    pub(super) fn command(&self, places: &[usize], wait: Option<Duration>) -> Cmd {
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(&self.settings.group).arg(&self.settings.consumer);
         command.arg("COUNT").arg(self.appetite.count);
@@ -95,7 +115,7 @@ impl RedisSource {
     }
 
     /// Makes batches of an answer, which lists streams with their entries.
-    fn take(
+    pub(super) fn take(
         &mut self,
         servers: &mut Servers,
         answer: Result<Value, Fault>,
@@ -106,6 +126,11 @@ impl RedisSource {
             // connecting makes the group again
             Err(fault) if fault.is_no_group() => {
                 self.context.warn("a stream or its group was deleted; it is made again");
+                return Err(fault.into());
+            }
+            Err(fault) if fault.is_too_large() => {
+                // it is ours by now, and read again in smaller pages
+                self.appetite.shrink();
                 return Err(fault.into());
             }
             Err(fault) => return Err(fault.about(&self.lanes[0].stream).into()),

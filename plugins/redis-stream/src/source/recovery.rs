@@ -8,12 +8,42 @@ use super::{
     RedisSource,
     batches::Numbers,
     heartbeat::Heartbeat,
-    lane::{Pending, claim, pending},
+    lane::{Claim, Claimed, Pending, pending},
 };
-use crate::server::{EntryId, Servers};
+use crate::server::{Entry, EntryId, Fault, MOST_ENTRIES, Servers};
 
-/// Entries that are looked at in one step.
+/// Entries that are looked at in one step, unless they are too large for it.
 const PAGE: usize = 200;
+
+/// How many entries are read again at once.
+pub struct Pages {
+    size: usize,
+    /// An entry that is too large to be read even alone.
+    unreadable: Option<(usize, EntryId)>,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self { size: PAGE, unreadable: None }
+    }
+}
+
+impl Pages {
+    /// A page of a lane was more than what is read at once: the next one is smaller.
+    fn shrink(&mut self, place: usize, page: &[Pending]) {
+        match page {
+            [only] => self.unreadable = Some((place, only.id)),
+            page => self.size = (page.len() / 4).max(1),
+        }
+    }
+
+    /// A page could be read. One of which everything is in hand already shows nothing.
+    fn grow(&mut self, page: &[Pending]) {
+        if !page.is_empty() {
+            self.size = (self.size * 2).min(PAGE);
+        }
+    }
+}
 
 /// Where the reading stands.
 pub struct Recovery {
@@ -55,6 +85,7 @@ impl RedisSource {
         servers: &mut Servers,
         mut recovery: Recovery,
     ) -> Result<Option<Recovery>, PluginError> {
+        self.set_aside_unreadable(servers)?;
         let place = recovery.lane;
         let Some(lane) = self.lanes.get(place) else { return Ok(None) };
         let (stream, settings) = (lane.stream.clone(), &self.settings);
@@ -64,25 +95,60 @@ impl RedisSource {
             (&settings.claimed, Numbers::Host)
         };
         let node = servers.of(&stream)?;
-        let mut page = pending(node, &stream, &settings.group, name, recovery.from, PAGE)?;
+        let from = recovery.from;
+        let mut page = pending(node, &stream, &settings.group, name, from, self.pages.size)?;
         if !recovery.is_own && !page.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
         }
         recovery.advance(&page);
         page.retain(|it| !recovery.in_hand.contains(&(place, it.id)));
-        let entries = claim(node, &stream, &settings.group, name, 0, &page, self.is_another_try)?;
-        if entries.len() < page.len() {
-            let is_there = |id| entries.iter().any(|entry| entry.id == id);
-            let gone: Vec<_> = page.iter().map(|it| it.id).filter(|id| !is_there(*id)).collect();
-            self.give_up(place, gone);
-        }
+        let claim = Claim {
+            stream: &stream,
+            group: &settings.group,
+            from: name,
+            to: name,
+            min_idle_ms: 0,
+            is_another_try: self.is_another_try,
+        };
+        let claimed = claim.carry_out(node, &page);
+        let Claimed { entries, gone } = self.within_bounds(place, &page, claimed)?;
+        self.give_up(place, gone);
         let entries = self.set_aside_poison(servers, place, entries, &page)?;
         self.keep(servers, place, entries, numbers)?;
         Ok(Some(recovery))
     }
 
+    /// Remembers to ask for less when there was too much.
+    fn within_bounds(
+        &mut self,
+        place: usize,
+        page: &[Pending],
+        claimed: Result<Claimed, Fault>,
+    ) -> Result<Claimed, PluginError> {
+        match &claimed {
+            Ok(_) => self.pages.grow(page),
+            Err(fault) if fault.is_too_large() => self.pages.shrink(place, page),
+            Err(_) => {}
+        }
+        Ok(claimed?)
+    }
+
+    /// Leaves an entry in its stream that nobody can read, and says so in the dead letters.
+    fn set_aside_unreadable(&mut self, servers: &mut Servers) -> Result<(), PluginError> {
+        if let Some((place, id)) = self.pages.unreadable {
+            let most = plugin_api::ByteSize(u64::try_from(MOST_ENTRIES).unwrap_or(u64::MAX));
+            let reason = format!("takes more than {most} of memory; write smaller batches");
+            self.set_aside(servers, place, &Entry { id, fields: Vec::new() }, &reason)?;
+            self.pages.unreadable = None;
+        }
+        Ok(())
+    }
+
     /// Entries that are not in the stream any more will never be delivered.
-    fn give_up(&mut self, place: usize, gone: Vec<EntryId>) {
+    pub(super) fn give_up(&mut self, place: usize, gone: Vec<EntryId>) {
+        if gone.is_empty() {
+            return;
+        }
         let stream = &self.lanes[place].stream;
         self.context.dropped("trimmed", gone.len() as u64);
         self.context.warn(&format!(

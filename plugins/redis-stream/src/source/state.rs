@@ -19,6 +19,8 @@ options! {
     pub struct Kept {
         /// Which counting the ids of a stream belong to, by server, stream and group.
         pub epochs: BTreeMap<String, u64>,
+        /// Entries that a server counts as still to be given and that are lost, by the same.
+        pub never_given: BTreeMap<String, u64>,
         /// Whether the last run was ended in order.
         pub closed: bool,
     }
@@ -74,12 +76,27 @@ impl State {
         self.kept.epochs.get(key).copied()
     }
 
+    /// Entries of a stream that are lost and that its server counts as still to be given.
+    pub fn never_given(&self, key: &str) -> u64 {
+        self.kept.never_given.get(key).copied().unwrap_or_default()
+    }
+
+    /// Notes how many these are.
+    ///
+    /// # Errors
+    /// `Retry` when it cannot be kept.
+    pub fn note_never_given(&mut self, key: &str, entries: u64) -> Result<(), PluginError> {
+        self.kept.never_given.insert(key.to_owned(), entries);
+        self.write()
+    }
+
     /// Begins another counting for a stream.
     ///
     /// # Errors
     /// `Retry` when it cannot be kept.
     pub fn renew(&mut self, key: &str) -> Result<u64, PluginError> {
         let epoch = random().max(1);
+        self.kept.never_given.remove(key);
         self.kept.epochs.insert(key.to_owned(), epoch);
         self.write()?;
         Ok(epoch)

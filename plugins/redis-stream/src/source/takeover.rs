@@ -12,7 +12,7 @@ use super::{
     RedisSource,
     batches::Numbers,
     heartbeat::Heartbeat,
-    lane::{claim, pending},
+    lane::{Claim, Claimed, pending},
     options::Settings,
     recovery::Recovery,
 };
@@ -76,8 +76,16 @@ impl RedisSource {
         let mut page = pending(node, &stream, &settings.group, client, None, AT_ONCE)?;
         let is_complete = page.len() < AT_ONCE;
         page.retain(|it| it.idle_ms >= idle_ms);
-        let entries =
-            claim(node, &stream, &settings.group, &settings.claimed, idle_ms, &page, true)?;
+        let claim = Claim {
+            stream: &stream,
+            group: &settings.group,
+            from: client,
+            to: &settings.claimed,
+            min_idle_ms: idle_ms,
+            is_another_try: true,
+        };
+        // what is too much to read at once is ours by then, and read again in smaller pages
+        let Claimed { entries, gone } = claim.carry_out(node, &page)?;
         if !entries.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
             self.context.count("redis_claimed_total", entries.len() as u64);
@@ -85,7 +93,8 @@ impl RedisSource {
             self.context.warn(&format!("takes over {count} entries of {stream} from {client}"));
         }
         // what others are faster to take is theirs
-        let is_complete = is_complete || entries.is_empty();
+        let is_complete = is_complete || entries.is_empty() && gone.is_empty();
+        self.give_up(place, gone);
         let entries = self.set_aside_poison(servers, place, entries, &page)?;
         self.keep(servers, place, entries, Numbers::Host)?;
         Ok(is_complete)

@@ -36,12 +36,17 @@ fn one_spot(record: &SpotRecord<'_>) -> Batch {
     Batch::from_spots(&mut encoder, Round::MIDDLE)
 }
 
-/// Whatever a double can be but NaN, which is not equal to itself.
+/// Whatever a double can be but what no price is.
 fn price() -> impl Strategy<Value = f64> {
     prop_oneof![
         (0_u32..10_000_000).prop_map(|cents| f64::from(cents) / 100.0),
-        any::<f64>().prop_filter("NaN", |value| !value.is_nan()),
+        any::<f64>().prop_filter("no number", |value| value.is_finite()),
     ]
+}
+
+/// Exchanges, under the names that this project gives them.
+fn market() -> impl Strategy<Value = String> {
+    "[A-Z]{2}".prop_filter("another name of Shanghai", |market| market != "SS")
 }
 
 fn name() -> impl Strategy<Value = String> {
@@ -56,14 +61,14 @@ fn time_us() -> impl Strategy<Value = i64> {
 proptest! {
     #[test]
     fn quotes_come_back_as_they_were(
-        (market, code, name) in ("[A-Z]{2}", "[0-9]{6}", name()),
+        (market, code, name) in (market(), "[0-9]{6}", name()),
         (time_us, recv_time_us) in (time_us(), time_us()),
         prices in [price(), price(), price(), price(), price(), price()],
         volume_shares in 0_u64..1 << 50,
         (bid, ask) in (vec(price(), 0..=10), vec(price(), 0..=10)),
         (bid_volume, ask_volume) in (vec(0_u64..1 << 40, 0..=10), vec(0_u64..1 << 40, 0..=10)),
         (source, sequence) in ("[a-z]{1,8}", 1_u64..),
-        quality_score in option::of(any::<f32>().prop_filter("NaN", |it| !it.is_nan())),
+        quality_score in option::of(any::<f32>().prop_filter("no number", |it| it.is_finite())),
     ) {
         let [pre_close, open, high, low, close, amount_cny] = prices;
         let record = SpotRecord {
@@ -84,7 +89,7 @@ proptest! {
 
     #[test]
     fn bars_come_back_as_they_were(
-        (market, code, period) in ("[A-Z]{2}", "[0-9]{6}", "[0-9]{0,2}[a-z]{1,4}"),
+        (market, code, period) in (market(), "[0-9]{6}", "[0-9]{0,2}[a-z]{1,4}"),
         time_us in time_us(),
         prices in [price(), price(), price(), price(), price()],
         (volume_shares, closed) in any::<(u64, bool)>(),
@@ -232,7 +237,17 @@ fn entries_of_others_are_read_strictly() {
     for (name, value, text) in [
         ("symbol", "(none)", "`symbol` is missing"),
         ("symbol", "平安", "not a code and an exchange"),
+        ("symbol", "ABC.SH", "not a code and an exchange"),
+        ("symbol", "600519SH", "not a code and an exchange"),
+        ("symbol", "1.XSHG.0", "not a code and an exchange"),
         ("frame", "yesterday", "\"yesterday\", not a time"),
+        ("frame", "2025-06-05 10:30:00 CST", "not a time"),
+        ("open", "nan", "\"nan\", not a number"),
+        ("close", "NaN", "\"NaN\", not a number"),
+        ("high", "inf", "\"inf\", not a number"),
+        ("amount", "1e999", "\"1e999\", not a number"),
+        ("vol", "nan", "a whole number of shares"),
+        ("quality_score", "nan", "\"nan\", not a number"),
         ("close", "(none)", "`close` is missing"),
         ("close", "1,5", "\"1,5\", not a number"),
         ("vol", "1.5", "a whole number of shares"),
@@ -244,6 +259,8 @@ fn entries_of_others_are_read_strictly() {
     }
     for (name, value, text) in [
         ("bid", "1,x", "numbers joined by commas"),
+        ("ask", "1,nan", "numbers joined by commas"),
+        ("pre_close", "-inf", "\"-inf\", not a number"),
         ("bid", "1,2,3,4,5,6,7,8,9,10,11", "at most ten levels"),
         ("levels", "1,2", "four counts"),
         ("timestamp", "now", "seconds since 1970"),
@@ -251,5 +268,43 @@ fn entries_of_others_are_read_strictly() {
     ] {
         let error = record::spot(&fields(&[(name, value)]), "s", &mut book).unwrap_err();
         assert!(error.contains(text), "{error}");
+    }
+}
+
+/// What `replay` understands, so does this.
+#[test]
+fn times_with_a_zone_and_exchanges_by_other_names_are_understood() {
+    let entry = |symbol: &str, frame: &str| {
+        let fields = [
+            ("symbol", symbol),
+            ("frame", frame),
+            ("open", "1"),
+            ("high", "1"),
+            ("low", "1"),
+            ("close", "1"),
+            ("vol", "1.0"),
+            ("amount", "1"),
+        ];
+        let fields = fields.into_iter().flat_map(|(name, value)| [name.into(), value.into()]);
+        Entry { id: EntryId { ms: 3, number: 1 }, fields: fields.collect() }
+    };
+    for frame in [
+        "2024-01-03 09:30:00",
+        "2024-01-03T01:30:00Z",
+        "2024-01-03 01:30:00+00:00",
+        "2024-01-03T09:30:00+08:00",
+        "2024-01-03T09:30:00.000+0800",
+        "2024-01-03 01:30:00 UTC",
+        "1704245400",
+        "1704245400000",
+    ] {
+        let entry = entry("600519.XSHG", frame);
+        let bar = record::bar(&entry).unwrap();
+        assert_eq!(bar.symbol, Symbol { market: "SH", code: "600519" });
+        assert_eq!(bar.time_us, 1_704_245_400_000_000, "{frame}");
+    }
+    for (symbol, market) in [("000001.SZSE", "SZ"), ("sz.000001", "SZ"), ("00700.HK", "HK")] {
+        let entry = entry(symbol, "2024-01-03 09:30:00");
+        assert_eq!(record::bar(&entry).unwrap().symbol.market, market);
     }
 }

@@ -3,9 +3,11 @@
 mod codec;
 mod command;
 mod contract;
+mod hostile;
 mod server;
 mod sink;
 mod source;
+mod trimmed;
 
 use std::sync::Arc;
 

@@ -248,6 +248,37 @@ fn entries_that_were_trimmed_unread_are_counted_as_lost() {
 }
 
 #[test]
+fn entries_that_are_too_large_to_be_read_together_are_read_in_parts() {
+    let (bench, server) = (Bench::new(), Server::start(&[]));
+    // a megabyte each, and one of nine in the middle that nobody can read
+    let sink = json!({ "format": "flatbuffers", "stream": "spot_stream", "ids": "auto" });
+    let batches: Vec<_> = (0..20).map(|at| batch(1 + at * 3_000, 3_000, 1_000 + at)).collect();
+    bench.sink(&server, &sink).write(&batches[..10]).unwrap();
+    let mut huge = redis::cmd("XADD");
+    huge.arg("spot_stream").arg("*").arg("payload").arg(vec![b'x'; 9 << 20]);
+    let _: String = server.run(&huge);
+    bench.sink(&server, &sink).write(&batches[10..]).unwrap();
+    let mut source = bench.source(&server, &client("a", json!({})));
+    let (mut batches, mut faults) = (Vec::new(), Vec::new());
+    wait_until("all that can be read", || {
+        match source.next(Duration::from_millis(20)) {
+            Ok(Polled::Batch(batch)) => batches.push(batch),
+            Ok(_) => {}
+            Err(error) => faults.push(error.message),
+        }
+        batches.len() == 20
+    });
+    assert_eq!(sequences(&batches), (1..=60_000).collect::<Vec<_>>());
+    assert!(faults[0].contains("sends an answer of more than 8MiB"), "{faults:?}");
+    source.confirm(20).unwrap();
+    assert_idle(&mut source);
+    assert_eq!((pending(&server), server.ask::<u64>("XLEN spot_stream:dead")), (0, 1));
+    let dead: StreamRangeReply = server.ask("XRANGE spot_stream:dead - +");
+    let reason: String = dead.ids[0].get("dead_reason").unwrap();
+    assert!(reason.contains("takes more than 8MiB"), "{reason}");
+}
+
+#[test]
 fn clients_share_streams_as_their_mode_says() {
     let (bench, server) = (Bench::new(), Server::start(&[]));
     let batches: Vec<_> = (0..10).map(|at| batch(at * 100 + 1, 100, at + 1_000)).collect();

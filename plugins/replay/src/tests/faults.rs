@@ -85,13 +85,19 @@ fn bad_rows_are_named_counted_and_set_aside() {
     assert_eq!(played.host.counted("source_bad_rows_total"), 7);
     let file = dir.path().join("day.csv").display().to_string();
     let reasons = [
-        format!("{file}, row 3, column time: \"9h30\" is no time"),
+        format!(
+            "{file}, row 3, column time: \"9h30\" is no time; 2021-12-01 09:30:00, \
+             20211201093000000 and the like are"
+        ),
         format!("{file}, row 4, column close: \"1.0.0\" is no number"),
         format!("{file}, row 5, column close: \"nan\" is not finite"),
         format!("{file}, row 6, column volume: \"-5\" is negative"),
         format!("{file}, row 7, column code: \"\" is empty"),
-        format!("{file}, row 8: has 2 cells, the header has 4"),
-        format!("{file}, row 9, column code: \"浦发\" is no code"),
+        format!("{file}, row 8: has 2 cells, the header has 4; give it as many"),
+        format!(
+            "{file}, row 9, column code: \"浦发\" is no code of six digits; write 600000.SH, or \
+             600000 with `market`"
+        ),
     ];
     let letters = played.host.told().dead_letters;
     assert_eq!(
@@ -146,6 +152,7 @@ fn damaged_files_do_not_hold_up_the_others() {
         assert!(log.contains(name), "{name} {log}");
     }
     let error = refusal(&with(sse_2021(), json!({ "path": "cut.parquet" })), dir.path());
+    assert_eq!(error.kind, ErrorKind::Fatal, "a run of nothing fails, its options are right");
     assert!(
         error.message.contains("the file is truncated, damaged or still being written"),
         "{error}"

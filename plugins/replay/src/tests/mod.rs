@@ -5,8 +5,10 @@ mod files;
 mod formats;
 mod lake;
 mod live;
+mod odd;
 mod resume;
 mod samples;
+mod silence;
 
 use std::{
     fs,

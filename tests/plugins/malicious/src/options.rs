@@ -21,6 +21,8 @@ options! {
         pub amount: u64,
         /// A source ends after so many batches; 0: never.
         pub batches: u64,
+        /// The list that it makes a batch of, in hexadecimal.
+        pub list: String,
     }
 }
 
@@ -53,8 +55,8 @@ options! {
         Malformed,
         /// Makes a batch of the input's list, of which only the first half is there.
         Truncated,
-        /// Makes a batch of the input's list in which every byte in turn is another (`amount` of them).
-        Mutated,
+        /// Makes a batch of the bytes of `list`.
+        Given,
         /// Says that a batch of bars has the input's list of quotes, or the other way round.
         WrongKind,
         /// Says `unchanged` where there is no input.

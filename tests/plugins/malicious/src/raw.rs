@@ -40,14 +40,11 @@ fn bad(options: &Options, kind: RecordKind, good: &[u8], source: &str) -> Vec<Ma
         How::Malformed => vec![list(vec![0x55; bytes(options).max(16)])],
         How::Truncated => vec![list(good[..good.len() / 2].to_vec())],
         How::WrongKind => vec![made(other(kind), Payload::Bytes(good.to_vec()), None)],
-        How::Mutated => (0..bytes(options))
-            .map(|at| {
-                let mut bytes = good.to_vec();
-                let at = at % bytes.len();
-                bytes[at] ^= 0xff;
-                list(bytes)
-            })
-            .collect(),
+        How::Given => {
+            let digits = options.list.as_bytes().as_chunks::<2>().0;
+            let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();
+            vec![list(digits.iter().filter_map(byte).collect())]
+        }
         How::WrongPlace => {
             let place = |source: &str, epoch, sequence, part| Provenance {
                 source: source.to_owned(),

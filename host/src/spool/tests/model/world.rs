@@ -273,7 +273,7 @@ impl World {
         }
         let before = self.number_of.insert(place, number);
         let is_same = before.is_none_or(|before| before == number);
-        assert!(is_same || self.damage == Damage::Segments, "{place:?}: {before:?}, now {number}");
+        assert!(is_same, "{place:?}: {before:?}, now {number}");
     }
 
     fn commit(&mut self) {

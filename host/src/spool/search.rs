@@ -1,0 +1,106 @@
+//! Finds whole entries in the bytes of a segment, also behind damage.
+
+use std::ops::Range;
+
+use super::entry::{Frame, Head};
+
+/// Bytes before the payload that the length of an entry without a mark counts at least.
+const LEAST_HEAD: usize = 49;
+const MOST_FLAGS: u8 = 7;
+/// Entries without a mark are looked for at every byte; so many times their file's bytes may be
+/// summed up in vain.
+const VAIN_PASSES: usize = 32;
+
+/// A whole entry.
+pub(super) struct Whole {
+    pub head: Head,
+    pub at: usize,
+    pub next: usize,
+    /// Bytes of its payload.
+    pub payload: u64,
+}
+
+/// The bytes of a segment.
+pub(super) struct Search<'a> {
+    bytes: &'a [u8],
+    frame: Frame,
+    /// The numbers that entries without a mark can have.
+    numbers: Range<u64>,
+    /// Bytes that may still be summed up in vain.
+    vain: usize,
+}
+
+impl<'a> Search<'a> {
+    pub fn new(bytes: &'a [u8], frame: Frame, numbers: Range<u64>) -> Self {
+        Self { bytes, frame, numbers, vain: bytes.len().saturating_mul(VAIN_PASSES) }
+    }
+
+    /// The entry that begins there, if it is whole.
+    pub fn whole_at(&mut self, at: usize) -> Option<Whole> {
+        let body_at = at.checked_add(self.frame.prefix())?;
+        let (length, crc) = self.frame.open(self.bytes.get(at..body_at)?)?;
+        let next = body_at.checked_add(length)?;
+        let body = self.bytes.get(body_at..next)?;
+        if self.frame == Frame::Plain && !self.is_likely(body) {
+            return None;
+        }
+        if self.frame.checksum(body, &[]) != crc {
+            self.vain = self.vain.saturating_sub(body.len());
+            return None;
+        }
+        let (head, payload_at) = Head::decode(self.frame, body)?;
+        let payload = (body.len() - payload_at) as u64;
+        Some(Whole { head, at, next, payload })
+    }
+
+    /// The first whole entry from there on.
+    pub fn next_from(&mut self, from: usize) -> Option<Whole> {
+        match self.frame {
+            Frame::Marked(mark) => {
+                let mark = mark.to_le_bytes();
+                let mut from = from;
+                loop {
+                    from += find(self.bytes.get(from..)?, &mark)?;
+                    if let Some(whole) = self.whole_at(from) {
+                        return Some(whole);
+                    }
+                    from += 1;
+                }
+            }
+            Frame::Plain => (from..self.bytes.len()).find_map(|at| {
+                // what was made to look like entries must not hold up the start
+                if self.vain == 0 { None } else { self.whole_at(at) }
+            }),
+        }
+    }
+
+    /// Whether these bytes may be an entry without a mark, before they are summed up.
+    fn is_likely(&self, body: &[u8]) -> bool {
+        let flags = body.get(8).copied().unwrap_or(u8::MAX);
+        body.len() >= LEAST_HEAD
+            && flags <= MOST_FLAGS
+            && Head::decode(Frame::Plain, body).is_some_and(|(head, _)| {
+                let is_received = u64::try_from(head.received_at_us).unwrap_or(0) <= head.number;
+                let is_name =
+                    |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+                self.numbers.contains(&head.number)
+                    && is_received
+                    && !head.lane.writer.is_empty()
+                    && is_name(&head.lane.writer)
+                    && is_name(&head.lane.source)
+            })
+    }
+}
+
+/// Where a mark stands first.
+fn find(bytes: &[u8], mark: &[u8; 8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        // a byte of it first: nearly all places are passed over by that
+        from += bytes.get(from..)?.iter().position(|byte| *byte == mark[0])?;
+        if bytes[from..].starts_with(mark) {
+            return Some(from);
+        }
+        from += 1;
+    }
+}

@@ -1,0 +1,61 @@
+//! Reads the start of a file, to tell before a run whether the options fit it.
+
+use std::sync::Arc;
+
+use crate::{
+    open::{Kind, Readable},
+    reader::{BadRow, Input, Step, in_file},
+    row::{BarRow, SpotRow},
+    settings::{Filter, Settings},
+};
+
+/// Rows that are read. That all of them are damaged is less likely than that the options do not fit.
+const HEAD_ROWS: usize = 1_000;
+
+/// What the start of a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// Rows that can be read.
+    Rows,
+    /// Nothing at all, or nothing that is a quote.
+    Empty,
+}
+
+/// Reads the first rows of a file, whatever the options filter.
+///
+/// # Errors
+/// A text with the file and the first row at fault, when none of them can be read.
+pub fn inspect(input: &Input, kind: Kind, settings: &Settings) -> Result<Head, String> {
+    let settings = Arc::new(Settings { filter: Filter::default(), ..settings.clone() });
+    match kind {
+        Kind::Spot => read::<SpotRow>(input, &settings),
+        Kind::Bar => read::<BarRow>(input, &settings),
+    }
+}
+
+fn read<R: Readable>(input: &Input, settings: &Arc<Settings>) -> Result<Head, String> {
+    let mut reader = R::open(input, settings).map_err(|fault| fault.to_string())?;
+    let (mut row, mut first_bad, mut bad) = (R::default(), None, 0);
+    for _ in 0..HEAD_ROWS {
+        match reader.next(&mut row)? {
+            Step::Row | Step::Skipped => return Ok(Head::Rows),
+            Step::Bad(found) => {
+                bad += found.lines;
+                first_bad.get_or_insert(found);
+            }
+            Step::Other => {}
+            Step::End => break,
+        }
+    }
+    match first_bad {
+        None => Ok(Head::Empty),
+        Some(first) => Err(in_file(&input.path, none_of(bad, &first))),
+    }
+}
+
+/// What is said of a file of which no row can be read.
+pub fn none_of(rows: u64, first: &BadRow) -> String {
+    let remedy =
+        if first.why.contains(';') { "" } else { "; check `columns`, `market` and `date`" };
+    format!("no row can be read, {rows} are bad; the first is {first}{remedy}")
+}
