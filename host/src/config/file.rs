@@ -106,7 +106,7 @@ fn not_regular(kind: FileType) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc::channel, time::Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_disk_that_does_not_answer_is_given_up_and_asked_no_more_than_a_few_times() {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let (gate, wait) = channel::<()>();
+        let (gate, wait) = sync_channel::<()>(0);
         let wait = Arc::new(std::sync::Mutex::new(wait));
         let hang = || {
             let wait = Arc::clone(&wait);

@@ -267,7 +267,7 @@ fn files_that_cannot_be_used_are_named_with_option_and_remedy() {
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
     );
     let (cert, key) = ("servers/end.pem", "servers/end.key");
-    let ca = Some("servers/ca.pem");
+    let ca = "servers/ca.pem";
     let cases = [
         // certificate, key, CA of clients; what is said
         ("absent.pem", key, None, "`tls.cert` ", "cannot be read"),
@@ -294,7 +294,7 @@ fn files_that_cannot_be_used_are_named_with_option_and_remedy() {
     let client = |cert: Option<&str>, key: Option<&str>, name: Option<&str>| {
         stand
             .client_with(ClientFiles {
-                ca: stand.path(ca.unwrap()),
+                ca: stand.path(ca),
                 cert: cert.map(|it| stand.path(it)),
                 key: key.map(|it| stand.path(it)),
                 name: name.map(str::to_owned),
