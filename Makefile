@@ -136,6 +136,7 @@ packages-wasm: packages ## what components need: Rust's target for them
 
 packages-test: packages ## what the tests need besides
 	@$(call install,cmake,cmake)
+	@$(call install,openssl,openssl)
 	@$(call install,clang,clang lld wasi-libc)
 	@$(call install,python3,python3 python3-venv)
 	@$(call install-server,redis-server,redis-server redis-tools)
