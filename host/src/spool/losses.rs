@@ -11,47 +11,63 @@ use super::{
 /// Places of a file that are told one by one.
 const MOST_STRETCHES: usize = 100;
 
+/// What lies between two entries.
+struct Between {
+    place: Range<u64>,
+    /// Batches and records that are missing there, where that is known.
+    lost: Option<(u64, u64)>,
+    /// The number of the entry before.
+    after: u64,
+    /// The number of the entry behind.
+    before: u64,
+}
+
 impl Layout {
     /// Finds out what the stretches have cost.
     pub(super) fn count_losses(&mut self, frame: Frame, around: &Around) {
         if self.is_newer {
             return;
         }
-        let (header, mean) = (frame.header(), Mean::of(&self.entries));
+        let mean = Mean::of(&self.entries);
         for index in 0..=self.entries.len() {
-            let before = index.checked_sub(1).map(|it| &self.entries[it]);
-            let after = self.entries.get(index);
-            let ends = match before {
-                Some(it) => it.head.tally.map(|tally| tally.and(1, u64::from(it.head.records))),
-                None => self.start,
-            };
-            let begins = match after {
-                Some(it) => it.head.tally,
-                None => around.next_start,
-            };
-            let lost = ends.zip(begins).map(|(ends, begins)| {
-                let lost = |from: u64, to: u64| to.saturating_sub(from);
-                (lost(ends.entries, begins.entries), lost(ends.records, begins.records))
-            });
-            let numbers = (
-                before.map_or(0, |it| it.head.number),
-                after.map_or(around.next_first.unwrap_or(u64::MAX), |it| it.head.number),
-            );
-            let place = before.map_or(header.min(self.bytes), |it| it.next)
-                ..after.map_or(self.bytes.max(header) + 1, |it| it.at);
-            if numbers.1 <= around.committed.saturating_add(1) {
+            let Between { place, lost, after, before } = self.between(index, frame, around);
+            if before <= around.committed.saturating_add(1) {
                 // it was delivered before
                 continue;
             }
-            let is_all = numbers.0 >= around.committed;
             if let Some(entry) = self.entries.get_mut(index).filter(|_| frame != Frame::Plain) {
-                let is_exactly_none = lost.is_some_and(|(batches, _)| batches == 0);
-                entry.after_damage &= !is_exactly_none;
-                entry.after_damage |= lost.is_some_and(|(batches, _)| batches > 0);
+                entry.after_damage = match lost {
+                    Some((batches, _)) => batches > 0,
+                    None => entry.after_damage,
+                };
             }
-            self.charge(place, lost, is_all, mean);
+            self.charge(place, lost, after >= around.committed, mean);
         }
         self.join_stretches();
+    }
+
+    /// What lies before the entry of that index.
+    fn between(&self, index: usize, frame: Frame, around: &Around) -> Between {
+        let before = index.checked_sub(1).and_then(|it| self.entries.get(it));
+        let after = self.entries.get(index);
+        let ends = match before {
+            Some(it) => it.head.tally.map(|tally| tally.and(1, u64::from(it.head.records))),
+            None => self.start,
+        };
+        let begins = match after {
+            Some(it) => it.head.tally,
+            None => around.next_start,
+        };
+        let lost = |from: u64, to: u64| to.saturating_sub(from);
+        Between {
+            place: before.map_or(frame.header().min(self.bytes), |it| it.next)
+                ..after.map_or(self.bytes.max(frame.header()) + 1, |it| it.at),
+            lost: ends.zip(begins).map(|(ends, begins)| {
+                (lost(ends.entries, begins.entries), lost(ends.records, begins.records))
+            }),
+            after: before.map_or(0, |it| it.head.number),
+            before: after.map_or(around.next_first.unwrap_or(u64::MAX), |it| it.head.number),
+        }
     }
 
     /// Notes what was lost between two entries, of which all or a part was undelivered.
@@ -120,7 +136,8 @@ impl Mean {
 
     /// Estimates what a stretch has cost.
     fn estimate(self, stretch: &mut Stretch) {
-        let batches = stretch.bytes.saturating_mul(self.count).div_ceil(self.bytes.max(1));
+        let bytes = self.bytes.max(1);
+        let batches = stretch.bytes.saturating_mul(self.count).saturating_add(bytes / 2) / bytes;
         stretch.batches = batches.max(u64::from(stretch.bytes > 0));
         stretch.records = stretch.batches.saturating_mul(self.records).div_ceil(self.count.max(1));
         stretch.is_exact = false;

@@ -195,8 +195,12 @@ impl Spool {
         let others = self.segments.iter().skip(index).filter(|it| it.path != named.path);
         let others = others.filter_map(|it| Named::of(it.path.clone()));
         let all: Vec<_> = [named.clone()].into_iter().chain(others).collect();
-        let around = Around::of_all(&all, self.position.committed);
-        match Layout::of_file(&named, &around[0]) {
+        let mut around = Around::of_all(&all, self.position.committed).swap_remove(0);
+        if around.next_first.is_none() {
+            // whoever writes it knows
+            around.next_start = Some(self.tally);
+        }
+        match Layout::of_file(&named, &around) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             layout => Ok(Some((named.path, layout?))),
         }

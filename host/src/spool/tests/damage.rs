@@ -33,6 +33,10 @@ fn copy(from: &TempDir) -> TempDir {
     to
 }
 
+fn index(sequence: u64) -> usize {
+    usize::try_from(sequence - 1).unwrap()
+}
+
 /// Opens a damaged spool, checks what is left, and has the source send everything again.
 fn check(damaged: &TempDir, whole: &[u64], is_told: bool, about: &str) {
     let seen = inspect(damaged.path()).unwrap();
@@ -59,11 +63,6 @@ fn check(damaged: &TempDir, whole: &[u64], is_told: bool, about: &str) {
     assert_eq!(spool.unacknowledged().places > 0, is_told, "{about}");
 }
 
-/// The place at the number of an entry, from 1.
-fn end_of(places: &[u64], number: u64) -> u64 {
-    places[usize::try_from(number).unwrap() - 1]
-}
-
 #[test]
 fn whatever_length_a_segment_is_cut_to_its_whole_entries_are_there() {
     let (folder, ends) = sound();
@@ -71,7 +70,7 @@ fn whatever_length_a_segment_is_cut_to_its_whole_entries_are_there() {
     for left in 0..=length {
         let damaged = copy(&folder);
         truncate(&segments(damaged.path())[0], length - left);
-        let whole: Vec<_> = (1..=4).filter(|it| end_of(&ends, *it) <= left).collect();
+        let whole: Vec<_> = (1..=4).filter(|it| ends[index(*it)] <= left).collect();
         check(&damaged, &whole, left < length, &format!("cut to {left} bytes"));
     }
 }
@@ -83,7 +82,7 @@ fn whatever_byte_of_a_segment_is_spoilt_every_other_entry_is_there() {
         let damaged = copy(&folder);
         flip(&segments(damaged.path())[0], usize::try_from(at).unwrap());
         let begins = [&[HEADER], &ends[..3]].concat();
-        let is_hit = |it: &u64| (end_of(&begins, *it)..end_of(&ends, *it)).contains(&at);
+        let is_hit = |it: &u64| (begins[index(*it)]..ends[index(*it)]).contains(&at);
         let whole: Vec<_> = (1..=4).filter(|it| !is_hit(it)).collect();
         check(&damaged, &whole, true, &format!("byte {at}"));
     }
