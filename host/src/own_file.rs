@@ -5,7 +5,7 @@
 
 use std::{
     fs::{File, FileType, OpenOptions},
-    io,
+    io::{self, Read},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
 };
@@ -23,6 +23,8 @@ pub enum Access {
     Anew,
     /// As `Write`, but it must be there.
     Found,
+    /// It is read alone, and must be there.
+    Read,
 }
 
 /// Opens the regular file of that name.
@@ -33,10 +35,12 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
     let flags = i32::try_from(flags).map_err(io::Error::other)?;
     let mut options = OpenOptions::new();
-    options.read(true).create(access != Access::Found).custom_flags(flags);
+    options.read(true).custom_flags(flags);
     match access {
-        Access::Append => options.append(true),
-        Access::Write | Access::Anew | Access::Found => options.write(true).truncate(false),
+        Access::Append => options.append(true).create(true),
+        Access::Write | Access::Anew => options.write(true).create(true).truncate(false),
+        Access::Found => options.write(true),
+        Access::Read => &mut options,
     };
     let opened = options.open(path).map_err(|error| named(path, error))?;
     let found = opened.metadata()?;
@@ -47,6 +51,16 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
         opened.set_len(0)?;
     }
     Ok(opened)
+}
+
+/// Reads the regular file of that name whole.
+///
+/// # Errors
+/// As of `open`, and when it cannot be read.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path, Access::Read)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Says what has the name, when that is why it cannot be opened.

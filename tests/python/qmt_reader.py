@@ -20,6 +20,11 @@ KNOWN = {
     "openInterest",
 }
 BAR_ONLY = {"preClose", "suspendFlag", "openInterest"}
+MARKETS = {
+    "SH": "SH", "SSE": "SH", "SHSE": "SH", "XSHG": "SH", "SS": "SH",
+    "SZ": "SZ", "SZSE": "SZ", "XSHE": "SZ",
+    "BJ": "BJ", "BSE": "BJ", "BJSE": "BJ", "XBSE": "BJ",
+}
 EARLIEST_MS, LATEST_MS = 946684800000, 4102444800000
 
 
@@ -210,14 +215,10 @@ def side(prices, sizes, unit):
 
 
 def quote(code, fields):
-    match = re.fullmatch(r"([0-9]{6})\.(SH|SZ|BJ)", code.strip(), re.ASCII | re.IGNORECASE)
-    if match:
-        code, market = match.group(1), match.group(2).upper()
-    else:
-        match = re.fullmatch(r"(SH|SZ|BJ)\.?([0-9]{6})", code.strip(), re.ASCII | re.IGNORECASE)
-        if not match:
-            raise Refused("other_market")
-        market, code = match.group(1).upper(), match.group(2)
+    security = security_of(code)
+    if not security:
+        raise Refused("other_market")
+    code, market = security
     last_given = fields.get("lastPrice")
     is_absent = last_given is None or (isinstance(last_given, float) and math.isnan(last_given))
     if is_absent and BAR_ONLY & fields.keys():
@@ -260,9 +261,15 @@ def quote(code, fields):
     }
 
 
-def is_code(text):
-    return re.fullmatch(r"\s*([0-9A-Za-z]+\.(SH|SZ|BJ)|(SH|SZ|BJ)[0-9A-Za-z]+)\s*", text,
-                        re.ASCII | re.IGNORECASE) is not None
+def security_of(text):
+    """Six digits and the market of `600519.SH`, `SH:600519`, `sh600519`, `600519.XSHG`; None for anything else."""
+    text = text.strip()
+    code, names = r"([0-9]{6})", "(%s)" % "|".join(MARKETS)
+    match = re.fullmatch(code + r"\s*[.:_\- ]\s*" + names, text, re.ASCII | re.IGNORECASE)
+    if match:
+        return match.group(1), MARKETS[match.group(2).upper()]
+    match = re.fullmatch(names + r"(?:\s*[.:_\- ]\s*)?" + code, text, re.ASCII | re.IGNORECASE)
+    return match and (match.group(2), MARKETS[match.group(1).upper()])
 
 
 def ticks_of(code, value, out):
@@ -281,7 +288,7 @@ def ticks_of(code, value, out):
     elif isinstance(value, list):
         for inner in value:
             ticks_of(code, inner, out)
-    elif is_code(code):
+    elif security_of(code):
         out.append((code, {"lastPrice": float("inf")}))
 
 

@@ -69,3 +69,37 @@ fn a_host_that_was_killed_starts_from_its_lake() {
     host.signal("TERM");
     host.wait().assert(0, &[]);
 }
+
+/// What the documentation says about memory: a quote takes about 50 bytes, less than a quarter of its answer.
+#[test]
+fn ticks_are_kept_in_less_than_a_quarter_of_their_answer() {
+    for day in DAYS {
+        let (http, port) = (free_port(), free_port());
+        let address = format!("tcp://127.0.0.1:{port}");
+        let bus = format!("tcp://127.0.0.1:{}", free_port());
+        let sink = format!(
+            "[sinks.server]\nplugin = \"hikyuu-server\"\ninputs = [\"bus\"]\nlisten = \"{address}\"\n"
+        );
+        let host = nng_sub::reader(&["hikyuu-server"], &bus, http, &sink).start();
+        nng_sub::publisher(&day, &bus, 0).run(&["run"]).assert(0, &[]);
+        nng_sub::wait_for_records(&host, http, day.records);
+        let records = day.records.to_string();
+        let labels = "component=\"server\",kind=\"sink\",plugin=\"hikyuu-server\"";
+        host.wait_for_answer(
+            http,
+            "/metrics",
+            &format!("dataserver_records_out_total{{{labels}}} {records}\n"),
+        );
+        let printed = python("hikyuu_packing.py", &[&address]).finish();
+        let [ticks, kept, answered] =
+            printed.split_whitespace().map(|it| it.parse::<u64>().unwrap()).collect::<Vec<_>>()[..]
+        else {
+            panic!("{printed}")
+        };
+        assert!(ticks > 1_000, "{printed}");
+        assert!(kept * 4 < answered, "{} of {}: {printed}", kept / ticks, day.file);
+        assert!(kept <= ticks * 60, "{} bytes a tick of {}", kept / ticks, day.file);
+        host.signal("TERM");
+        host.wait().assert(0, &[]);
+    }
+}

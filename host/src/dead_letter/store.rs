@@ -67,7 +67,7 @@ impl Store {
         let mut files = Vec::new();
         for entry in entries {
             let path = entry?.path();
-            if path.extension().is_some_and(|ending| ending == ENDING) && path.is_file() {
+            if path.extension().is_some_and(|ending| ending == ENDING) {
                 files.push(path);
             }
         }
@@ -92,7 +92,7 @@ impl Store {
         from: u64,
         mut use_line: impl FnMut(Place, &[u8]) -> bool,
     ) -> io::Result<()> {
-        let mut file = match File::open(path) {
+        let mut file = match own_file::open(path, Access::Read) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn journal(&self) -> io::Result<Option<Journal>> {
-        match fs::read(self.folder.join(JOURNAL)) {
+        match own_file::read(&self.folder.join(JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             // nothing else is written there at one stroke, so this was no replay
             bytes => Ok(serde_json::from_slice(&bytes?).ok()),

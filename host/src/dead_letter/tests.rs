@@ -336,3 +336,28 @@ fn an_unsettled_receipt_is_no_delivery() {
     assert_eq!(desk.left(), [1]);
     kept.take().into_iter().for_each(Receipt::settle);
 }
+
+#[test]
+fn a_pipe_or_link_in_the_place_of_letters_is_refused_by_name_and_held_up_by_nobody() {
+    let desk = Desk::new();
+    desk.letters.write("it is no quote", b"1").unwrap();
+    let day = desk.letters.store().files().unwrap().remove(0);
+    let elsewhere = desk.dir.path().join("elsewhere");
+    fs::rename(&day, &elsewhere).unwrap();
+    let refused = |what: &str| {
+        let error = Summary::of("lake".to_owned(), desk.letters.store()).unwrap_err().to_string();
+        assert!(error.contains(what) && error.contains(day.to_str().unwrap()), "{error}");
+    };
+    std::os::unix::fs::symlink(&elsewhere, &day).unwrap();
+    refused("a link");
+    fs::remove_file(&day).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &day,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .unwrap();
+    refused("a named pipe");
+}

@@ -14,6 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{lossy, stretch::Stretch};
+use crate::own_file::{self, Access};
 
 const DAMAGED: &str = ".damaged";
 const ACKNOWLEDGED: &str = ".acknowledged";
@@ -112,7 +113,7 @@ pub(super) fn put_away(folder: &Path, file: &Path, stretch: &Stretch) -> io::Res
 }
 
 fn copy(from: &Path, stretch: &Stretch, to: &Path) -> io::Result<()> {
-    let bytes = match File::open(from) {
+    let bytes = match own_file::open(from, Access::Read) {
         Ok(file) => lossy::read(stretch.bytes.min(MOST_KEPT), |bytes, at| {
             file.read_at(bytes, stretch.at + at)
         })?,
@@ -120,7 +121,7 @@ fn copy(from: &Path, stretch: &Stretch, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
-    let mut kept = File::create(to)?;
+    let mut kept = own_file::open(to, Access::Anew)?;
     kept.write_all(&bytes)?;
     kept.sync_all()
 }

@@ -191,7 +191,7 @@ fn read(folder: &Path) -> io::Result<Read> {
     let (mut best, mut wrong, mut blank) = (None, Vec::new(), Vec::new());
     for name in NAMES {
         let path = folder.join(name);
-        let bytes = match File::open(&path) {
+        let bytes = match own_file::open(&path, Access::Read) {
             Ok(file) => lossy::read(file.metadata()?.len(), |bytes, at| file.read_at(bytes, at))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),

@@ -1,6 +1,6 @@
 //! What lies where in a segment: whole entries, and what is none.
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt};
+use std::{io, ops::Range, os::unix::fs::FileExt};
 
 use super::{
     entry::{Frame, Head, Tally},
@@ -9,6 +9,7 @@ use super::{
     segment::{Named, Start, is_newer},
     stretch::{Stretch, Wrong},
 };
+use crate::own_file::{self, Access};
 
 /// What a segment's file is made of.
 #[derive(Debug, Default)]
@@ -88,14 +89,14 @@ impl Around {
 /// What the header of a segment says had come before it; `None` when it is damaged.
 fn start_of(segment: &Named) -> Option<Start> {
     let mut header = vec![0; usize::try_from(segment.frame.header()).ok()?];
-    File::open(&segment.path).ok()?.read_exact_at(&mut header, 0).ok()?;
+    own_file::open(&segment.path, Access::Read).ok()?.read_exact_at(&mut header, 0).ok()?;
     segment.frame.start(&header)
 }
 
 impl Layout {
     /// Reads a segment's file.
     pub fn of_file(named: &Named, around: &Around) -> io::Result<Self> {
-        let file = File::open(&named.path)?;
+        let file = own_file::open(&named.path, Access::Read)?;
         let length = file.metadata()?.len();
         let bytes = lossy::read(length, |bytes, at| file.read_at(bytes, at))?;
         let numbers = named.first..around.next_plain.unwrap_or(u64::MAX);
