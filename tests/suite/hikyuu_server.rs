@@ -80,7 +80,8 @@ fn ticks_are_kept_in_less_than_a_quarter_of_their_answer() {
         let sink = format!(
             "[sinks.server]\nplugin = \"hikyuu-server\"\ninputs = [\"bus\"]\nlisten = \"{address}\"\n"
         );
-        let host = nng_sub::reader(&["hikyuu-server"], &bus, http, &sink).start();
+        let server = nng_sub::reader(&["hikyuu-server"], &bus, http, &sink);
+        let host = server.start();
         nng_sub::publisher(&day, &bus, 0).run(&["run"]).assert(0, &[]);
         nng_sub::wait_for_records(&host, http, day.records);
         let records = day.records.to_string();

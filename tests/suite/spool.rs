@@ -99,8 +99,9 @@ fn damage_is_shown_until_it_is_acknowledged_also_over_restarts() {
     let (bench, port) = (waiting(), free_port());
     let path = segment(&bench);
     let mut bytes = fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 64].fill(0);
+    // within the sixth of ten batches
+    let within = bytes.len() * 11 / 20;
+    bytes[within..within + 64].fill(0);
     fs::write(&path, bytes).unwrap();
     let endless = pipeline("").replace("batches = 10\n", "batches = 1000000\npace = \"20ms\"\n");
     bench.pipeline(&format!("[host]\nhttp = \"127.0.0.1:{port}\"\n{endless}"));

@@ -348,6 +348,9 @@ impl Queue {
     }
 
     /// Adds a batch that there is room for; gives what then has to be given to the disk.
+    ///
+    /// After the end a disk still takes what its writers have in hand: a reader that cannot reach
+    /// its store goes at once when the host ends, and a source may be in the middle of a batch then.
     fn add<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -355,8 +358,15 @@ impl Queue {
         mut delivery: Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<Arc<File>> {
-        while !state.aborted {
+        while !state.aborted || state.waiting.has_disk() {
             let error = match state.waiting.add(writer, delivery) {
+                Ok(_) if state.aborted => {
+                    // what cannot be synced now is in the file all the same
+                    if let Err(error) = state.waiting.abandon() {
+                        self.fault(&mut state, &error);
+                    }
+                    return None;
+                }
                 Ok(added) => {
                     self.works_again(&mut state);
                     if added == Added::Waits {
@@ -370,6 +380,9 @@ impl Queue {
                 }
             };
             self.fault(&mut state, &error);
+            if state.aborted {
+                break;
+            }
             let since = Instant::now();
             let waited = self.writable.wait_timeout(state, DISK_PAUSE);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

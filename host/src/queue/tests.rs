@@ -398,4 +398,23 @@ mod on_disk {
         drop(queue);
         assert_eq!(disk(dir.path(), 1 << 20).fill().records, 5);
     }
+
+    #[test]
+    fn a_disk_takes_what_a_writer_had_in_hand_when_the_reader_went() {
+        let dir = tempfile::tempdir().unwrap();
+        let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
+        push(&queue, numbered(1, 5, ledger.issue()));
+        queue.abort();
+        push(&queue, numbered(2, 7, ledger.issue()));
+        assert_eq!((ledger.confirmed(), queue.undelivered(), queue.kept()), (0, 0, 12));
+        assert!(ledger.wait_settled(Duration::ZERO), "nobody waits for it any more");
+        drop(queue);
+        assert_eq!(disk(dir.path(), 1 << 20).fill().records, 12);
+
+        // of a component that was removed nothing is kept
+        let queue = disk(dir.path(), 1 << 20);
+        queue.discard();
+        push(&queue, numbered(3, 1, Receipt::none()));
+        assert_eq!(queue.undelivered(), 1);
+    }
 }

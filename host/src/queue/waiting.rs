@@ -85,6 +85,11 @@ impl Waiting {
         self.fill + self.behind()
     }
 
+    /// Whether a disk takes what comes.
+    pub fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
     /// What is only on disk.
     pub fn behind(&self) -> Fill {
         self.disk.as_ref().map_or_else(Fill::default, |disk| disk.behind)

@@ -57,6 +57,11 @@ pub fn confirmed<K: Eq + Hash>(
     confirmed.or_else(|| (differ(stamps) >= enough_apart).then_some(0..stamps.len()))
 }
 
+/// Whether a chain has so many quotes, and all are close to each other.
+pub fn are_repeated<K>(stamps: &[(K, i64)], enough: usize) -> bool {
+    stamps.len() >= enough && stamps.windows(2).all(|pair| are_close(pair[0].1, pair[1].1))
+}
+
 /// How many times at the end grow from one to the next.
 pub fn in_a_row(times_us: &[i64]) -> usize {
     let grows = times_us.windows(2).rev().take_while(|pair| pair[0] < pair[1]).count();

@@ -39,6 +39,9 @@ pub const LIVE_US: i64 = 5 * 60 * SECOND_US;
 const ENOUGH: usize = 5;
 /// The same while nothing is known.
 const ENOUGH_AT_START: usize = 3;
+/// Candidates that are believed while nothing is known, though they only repeat each other: after the
+/// close a short list is answered with the same quotes again and again.
+const ENOUGH_REPEATED: usize = 10;
 /// Candidates that confirm a jump however far they are apart, as those of a security that trades
 /// once an hour.
 const ENOUGH_APART: usize = 16;
@@ -216,6 +219,10 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
             let stamps = chain.iter().map(|at| &self.held[*at]);
             let stamps: Vec<_> = stamps.map(|it| (&it.key, it.stamp.time_us)).collect();
             let confirmed = chain::confirmed(&stamps, enough, ENOUGH_APART);
+            let is_all = is_start && chain.len() == self.held.len();
+            let confirmed = confirmed.or_else(|| {
+                (is_all && chain::are_repeated(&stamps, ENOUGH_REPEATED)).then_some(0..stamps.len())
+            });
             // what comes before the first ones that confirm each other is a gap's, or a stray
             let Some(range) = confirmed.map(|it| if is_start { it } else { 0..it.end }) else {
                 return;

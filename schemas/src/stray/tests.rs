@@ -61,6 +61,22 @@ fn times(times: &[&str]) -> Vec<i64> {
     times.iter().map(|time| at(time)).collect()
 }
 
+/// A service is asked after the close for one security, or two.
+#[test]
+fn what_comes_again_and_again_is_believed_when_nothing_else_comes() {
+    for keys in 1..=2 {
+        let mut bench = Bench::default();
+        for _ in 0..ENOUGH_REPEATED {
+            (1..=keys).for_each(|key| bench.give(key, &["15:00:03"]));
+        }
+        assert_eq!(bench.latest.len(), usize::from(keys));
+    }
+    let mut bench = Bench::default();
+    bench.give(1, &["19:00:00"; ENOUGH_REPEATED - 1]);
+    bench.give(1, &MINUTES);
+    assert_eq!(bench.end(), times(&MINUTES), "less is not enough");
+}
+
 const MINUTES: [&str; 7] =
     ["13:58:10", "13:59:10", "14:00:10", "14:01:10", "14:02:10", "14:03:10", "14:04:10"];
 

@@ -6,20 +6,11 @@ use harness::{Bench, free_port, repository};
 
 use super::{Runner, blocks_for, readers::run};
 
-/// A certificate of the client, with its key in the same file, by the CA of the page.
-const OF_CLIENT: &str =
-    "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=me \
-    -keyout me.key -out me.csr
-openssl x509 -req -in me.csr -CA ca.pem -CAkey ca.key -days 825 -out me.crt
-cat me.crt me.key >me.pem
-";
-
 /// Does what the page says, in the folder of a bench.
 fn make_certificates(bench: &Bench) {
     for block in blocks_for(Runner::Certificates) {
-        let text = block.text + OF_CLIENT;
         let mut shell = Command::new("sh");
-        let made = shell.args(["-ec", &text]).current_dir(bench.path("")).output().unwrap();
+        let made = shell.args(["-ec", &block.text]).current_dir(bench.path("")).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 }

@@ -50,13 +50,16 @@ fn completed(piece: &str, plugins: &str) -> String {
     }
     if !text.contains("plugins ") {
         let head = format!("[host]\nplugins = {plugins}\n");
-        text = match text.contains("[host.pins]") {
-            true => text.replacen("[host.pins]", &format!("{head}[host.pins]"), 1),
+        text = if text.contains("[host]\n") {
+            text.replacen("[host]\n", &head, 1)
+        } else if text.contains("[host.pins]") {
+            text.replacen("[host.pins]", &format!("{head}[host.pins]"), 1)
+        } else {
             // what stands before every table goes first
-            false => match text.find("\n[").or(text.starts_with('[').then_some(0)) {
+            match text.find("\n[").or(text.starts_with('[').then_some(0)) {
                 Some(at) => format!("{}\n{head}{}", &text[..at], &text[at..]),
                 None => format!("{text}\n{head}"),
-            },
+            }
         };
     }
     let (wanted, ids) = names(&text);
