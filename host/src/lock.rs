@@ -3,11 +3,9 @@
 use std::{fs::TryLockError, io, path::Path};
 
 use plugin_api::RoleKind;
-
-use crate::{
-    config::{BufferKind, Pipeline},
-    own_file, topology,
-};
+use dataserver_config::{BufferKind, Pipeline};
+use dataserver_spool::own_file;
+use dataserver_engine::topology;
 
 const FILE: &str = "host.lock";
 

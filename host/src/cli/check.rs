@@ -5,13 +5,11 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
 use clap::Args;
 use plugin_api::{Context, PluginError, terminal};
 use serde_json::{Value, json};
+use dataserver_config::{Faults, Pipeline};
+use dataserver_loader::{Opening, PluginCatalog};
+use dataserver_engine::topology;
 
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
-use crate::{
-    config::{Faults, Pipeline},
-    plugin::{Opening, PluginCatalog},
-    topology,
-};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -113,7 +111,7 @@ impl Findings {
 
 /// Asks every component whether it could start.
 fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError)> {
-    let check = |component: &crate::config::Component| {
+    let check = |component: &dataserver_config::Component| {
         let plugin = catalog
             .plugin(&component.plugin, component.kind, component.carrier)
             .map_err(|missing| PluginError::config(missing.message))?

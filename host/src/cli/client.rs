@@ -4,11 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::de::DeserializeOwned;
 use ureq::Agent;
+use dataserver_config::{HostSettings, Secret};
 
-use crate::{
-    config::{HostSettings, Secret},
-    control::Refusal,
-};
+use crate::control::Refusal;
 
 /// Shortest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(120);

@@ -6,13 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 use serde_json::{Map, Value, json};
+use dataserver_config::{Component, Pipeline};
+use dataserver_loader::{Opening, PluginCatalog};
+use dataserver_engine::topology;
 
 use super::{EXIT_CONFIG, PipelineFile, output};
-use crate::{
-    config::{Component, Pipeline},
-    plugin::{Opening, PluginCatalog},
-    topology,
-};
 
 /// What the plugin is asked.
 const COMMAND: &str = "consumers";

@@ -4,9 +4,9 @@ use std::{fmt::Write, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use plugin_api::RoleKind;
+use dataserver_config::Component;
 
 use super::{PipelineFile, output};
-use crate::config::Component;
 
 /// Arguments of `graph`.
 #[derive(Debug, Args)]

@@ -18,12 +18,9 @@ mod spool;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-
-use crate::{
-    config::{self, Draft, Faults, ProcessEnvironment},
-    plugin,
-    telemetry::logging::{self, LogFormat},
-};
+use dataserver_config::{self as config, Draft, Faults, ProcessEnvironment};
+use dataserver_loader as plugin;
+use dataserver_engine::telemetry::logging::{self, LogFormat};
 
 /// Exit code of a pipeline file that cannot work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;

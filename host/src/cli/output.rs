@@ -7,9 +7,9 @@ use std::{
 
 use jiff::Timestamp;
 use plugin_api::terminal;
+use dataserver_config::Faults;
 
 use super::EXIT_CONFIG;
-use crate::config::Faults;
 
 /// Prints a text to stdout, safe for a terminal whatever data it holds; a reader that has seen
 /// enough (`| head`) is no fault.

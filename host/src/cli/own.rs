@@ -8,12 +8,10 @@ use std::{
 };
 
 use clap::Args;
+use dataserver_config::{self as config, Faults, Secret};
 
 use super::{output, run};
-use crate::{
-    config::{self, Faults, Secret},
-    hikyuu::{Settings, Surroundings, data_dir},
-};
+use crate::hikyuu::{Settings, Surroundings, data_dir};
 
 /// What surrounds the pipeline.
 #[derive(Debug, Args)]

@@ -6,17 +6,12 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
+use dataserver_config::{Draft, Faults};
+use dataserver_loader::PluginCatalog;
+use dataserver_engine::{shutdown::{Phase, Shutdown}, topology::Outcome};
 
 use super::{EXIT_CONFIG, PipelineFile, output};
-use crate::{
-    config::{Draft, Faults},
-    descriptors,
-    embed::{Checked, Host},
-    plugin::PluginCatalog,
-    reload::{Bell, Trigger},
-    shutdown::{Phase, Shutdown},
-    topology::Outcome,
-};
+use crate::{descriptors, embed::{Checked, Host}, reload::{Bell, Trigger}};
 
 /// Runs the pipeline of a file to its end.
 pub fn run(file: PipelineFile) -> ExitCode {

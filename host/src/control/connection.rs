@@ -19,12 +19,12 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
+use dataserver_engine::topology::Topology;
 
 use super::{
     caller::{Refused, whole},
     places::{Place, Places},
 };
-use crate::topology::Topology;
 
 /// Pause after a connection could not be taken, because the process has no file left.
 const PAUSE: Duration = Duration::from_millis(100);

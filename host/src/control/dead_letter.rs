@@ -15,12 +15,7 @@ use axum::{
 };
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    clock::{Clock, SystemClock},
-    dead_letter::{self, Progress},
-    topology::{Feed, Topology},
-};
+use dataserver_engine::{clock::{Clock, SystemClock}, dead_letter::{self, Progress}, topology::{Feed, Topology}};
 
 /// How far a replay is, and how its sink does.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -21,12 +21,12 @@ use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode, ModifyKind, RenameMode},
 };
+use dataserver_engine::topology::Topology;
 
 use super::{
     Bell, Trigger,
     files::{Files, Seen},
 };
-use crate::topology::Topology;
 
 /// A file is taken as written when nothing has happened for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -170,7 +170,7 @@ mod tests {
     use notify::event::{CreateKind, RemoveKind};
 
     use super::*;
-    use crate::config::{self, ProcessEnvironment};
+    use dataserver_config::{self as config, ProcessEnvironment};
 
     #[test]
     fn only_what_makes_a_file_another_one_counts() {

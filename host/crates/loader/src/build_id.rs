@@ -13,7 +13,7 @@ use object::{
     read::elf::{ElfFile64, ProgramHeader},
 };
 
-use super::catalog::Problem;
+use crate::problem::Problem;
 
 const LINKER: &[u8] = b"Linker: LLD ";
 const SECTION: &str = ".note.gnu.build-id";

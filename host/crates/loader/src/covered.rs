@@ -6,13 +6,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dataserver_config::Secrets;
 use plugin_api::{
     Ack, Batch, Context, HostServices, Level, Manifest, PluginError, Polled, RoleKind,
 };
 use serde_json::Value;
 
 use super::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance};
-use crate::config::Secrets;
 
 /// See the module.
 pub struct Covered(pub Arc<dyn Plugin>);

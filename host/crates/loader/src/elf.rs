@@ -8,7 +8,7 @@ use object::{
 };
 use plugin_api::native::{DESCRIPTOR_SYMBOL, Descriptor, ROOT_MODULE_SYMBOL};
 
-use super::catalog::{Problem, check_descriptor};
+use crate::{descriptor::check_descriptor, problem::Problem};
 
 /// Checks a library's bytes and reads what plugin it says it is.
 pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {

@@ -1,23 +1,30 @@
-//! Plugins as the rest of the host sees them, whatever they are packed in.
+//! Finds, checks and opens plugins. Whoever uses them cannot tell what they are packed in.
 
-pub(crate) mod apart;
+mod apart;
 mod build_id;
-pub mod catalog;
+mod catalog;
+pub mod child;
 mod covered;
+mod descriptor;
 mod elf;
+mod hex;
+mod means;
 mod native;
-pub(crate) mod probe;
-pub(crate) mod wasm;
+mod onlooker;
+mod probe;
+mod problem;
+mod wasm;
 
 use std::time::Duration;
 
+use dataserver_config::{Component, Grants, Limits};
 use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
 use serde_json::Value;
 
-pub use apart::Helper;
-pub use catalog::{Found, Installed, PluginCatalog};
-
-use crate::config::{Component, Grants, Limits};
+pub use apart::{Helper, this_is_the_program};
+pub use catalog::{BUILT_IN, Found, Installed, PluginCatalog};
+pub use onlooker::Onlooker;
+pub use problem::Problem;
 
 /// What an instance is opened with, or asked about.
 #[derive(Clone)]

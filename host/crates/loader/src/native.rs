@@ -29,8 +29,8 @@ use serde_json::Value;
 use super::{
     Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
     apart::{Helper, Place},
-    catalog::Problem,
     probe::probe,
+    problem::Problem,
 };
 
 /// A loaded native library, or a plugin that is part of the program and called the same way.

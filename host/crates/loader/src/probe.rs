@@ -9,9 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     apart::{Bounds, Cause, Ended, Helper, Place},
-    catalog::Problem,
-    elf,
-    native::NativePlugin,
+    problem::Problem,
 };
 
 /// Memory beside what the file takes, bytes.
@@ -23,8 +21,10 @@ const OUTPUT: u64 = 16 << 20;
 
 /// What the child found.
 #[derive(Serialize, Deserialize)]
-enum Answer {
+pub(crate) enum Answer {
+    /// The host may load it.
     Fits,
+    /// Why it may not.
     Problem(Problem),
 }
 
@@ -45,19 +45,6 @@ pub(super) fn probe(
         Ok(Answer::Problem(problem)) => Err(problem),
         Err(_) => Err(unfit(&Ended::of(Cause::Silent), &bounds)),
     }
-}
-
-/// The child's part.
-pub(crate) fn answer(file: &Path, report_dir: &Path) -> Vec<u8> {
-    let tried = std::fs::read(file)
-        .map_err(|error| Problem::new(format!("cannot be read: {error}"), "try again"))
-        .and_then(|bytes| elf::inspect(&bytes))
-        .and_then(|descriptor| NativePlugin::open(file, &descriptor, report_dir));
-    let answer = match tried {
-        Ok(_) => Answer::Fits,
-        Err(problem) => Answer::Problem(problem),
-    };
-    serde_json::to_vec(&answer).unwrap_or_default()
 }
 
 fn unfit(ended: &Ended, bounds: &Bounds) -> Problem {

@@ -5,9 +5,10 @@ use std::{path::Path, process::ExitCode};
 use comfy_table::{Table, presets};
 use plugin_api::terminal;
 use serde_json::{Value, json};
+use dataserver_engine::dead_letter::Summary;
 
 use super::output;
-use crate::{cli::Format, dead_letter::Summary};
+use crate::cli::Format;
 
 const HEADER: [&str; 8] =
     ["component", "files", "letters", "records", "oldest", "newest", "size", "commonest reason"];

@@ -4,12 +4,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use rustix::process::Pid;
-
-use crate::plugin::{
-    apart::{Bounds, NOT_CONFINED, confine},
-    probe,
-    wasm::compile,
-};
+use dataserver_loader::{apart::{Bounds, NOT_CONFINED, confine}, probe, wasm::compile};
 
 /// Arguments of `plugins child`.
 #[derive(Debug, Args)]

@@ -16,14 +16,12 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use plugin_api::Manifest;
 use serde_json::{Value, json};
+use dataserver_config::{self as config, Carrier, Faults, ProcessEnvironment};
+use dataserver_loader::{Found, Plugin, PluginCatalog};
 
 use new::New;
 
 use super::{Format, PipelineFile, output};
-use crate::{
-    config::{self, Carrier, Faults, ProcessEnvironment},
-    plugin::{Found, Plugin, PluginCatalog},
-};
 
 /// Arguments of `plugins`.
 #[derive(Debug, Args)]

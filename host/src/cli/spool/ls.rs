@@ -6,15 +6,13 @@ use comfy_table::{Table, presets};
 use jiff::Timestamp;
 use plugin_api::RoleKind;
 use serde_json::{Value, json};
+use dataserver_config::{BufferKind, Component, Draft};
+use dataserver_loader::PluginCatalog;
+use dataserver_spool::Inspection;
+use dataserver_engine::topology::spool_folder;
 
 use super::{folders, inspect};
-use crate::{
-    cli::{Format, output},
-    config::{BufferKind, Component, Draft},
-    plugin::PluginCatalog,
-    spool::Inspection,
-    topology::spool_folder,
-};
+use crate::cli::{Format, output};
 
 const HEADER: [&str; 7] =
     ["component", "batches", "records", "bytes", "files", "on disk", "oldest"];

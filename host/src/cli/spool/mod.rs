@@ -12,13 +12,11 @@ use std::{
 
 use clap::{Args, Subcommand};
 use plugin_api::terminal;
+use dataserver_config::{Draft, closest};
+use dataserver_spool::{Inspection, inspect_each};
+use dataserver_engine::topology::spool_folder;
 
 use super::{Format, PipelineFile, output};
-use crate::{
-    config::{Draft, closest},
-    spool::{Inspection, inspect_each},
-    topology::spool_folder,
-};
 
 /// Arguments of `spool`.
 #[derive(Debug, Args)]

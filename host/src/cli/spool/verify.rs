@@ -10,12 +10,10 @@ use std::{
 
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
+use dataserver_spool::{self as spool, Inspection, SegmentReport, Unacknowledged};
 
 use super::{chosen, folders, inspect};
-use crate::{
-    cli::{Format, output},
-    spool::{self, Inspection, SegmentReport, Unacknowledged},
-};
+use crate::cli::{Format, output};
 
 const HEADER: [&str; 6] = ["component", "file", "batches", "records", "size", "state"];
 /// How long a running host may take to finish what it is just writing.

@@ -116,7 +116,7 @@ fn is_mistyped(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::keys;
+    use crate::keys;
 
     #[test]
     fn names_of_secrets_are_known_also_mistyped_and_others_are_not() {

@@ -24,6 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_spool::own_file::{self, Access};
 use jiff::Timestamp;
 use plugin_api::Batch;
 use serde::{Deserialize, Serialize};
@@ -33,10 +34,7 @@ pub use replay::{Progress, Replay, State, Survey};
 pub use store::{Journal, Place, Store};
 pub use summary::Summary;
 
-use crate::{
-    clock::Clock,
-    own_file::{self, Access},
-};
+use crate::clock::Clock;
 
 /// Most bytes of one component's letters; who wants to set more aside has to wait.
 const MAX_BYTES: u64 = 1 << 30;

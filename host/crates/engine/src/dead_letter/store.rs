@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dataserver_spool::own_file::{self, Access};
 use serde::{Deserialize, Serialize};
 
 use super::is_there;
-use crate::own_file::{self, Access};
 
 const ENDING: &str = "jsonl";
 const JOURNAL: &str = ".replay.json";

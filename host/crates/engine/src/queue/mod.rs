@@ -2,7 +2,7 @@
 //!
 //! Its bound is in bytes and covers what waits as well as what the reader has taken and not yet let
 //! go, so that a sink which holds batches back cannot grow beyond it. In memory these are bytes of
-//! payload; a queue on disk keeps what it has taken in a [spool](crate::spool), of which the first
+//! payload; a queue on disk keeps what it has taken in a [spool](dataserver_spool), of which the first
 //! part is in memory too.
 
 mod conflate;
@@ -17,14 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_config::{Buffer, BufferKind, WhenFull};
+use dataserver_spool::{Finding, Found, Spool, Unacknowledged};
 use plugin_api::Batch;
 
 use self::waiting::{Added, WINDOW_BYTES, Waiting};
-use crate::{
-    ack::Receipt,
-    config::{Buffer, BufferKind, WhenFull},
-    spool::{Finding, Found, Spool, Unacknowledged},
-};
+use crate::ack::Receipt;
 
 /// A writer that waits says so this often.
 const TELL_BLOCKED: Duration = Duration::from_secs(1);

@@ -204,10 +204,10 @@ mod on_disk {
 
     use std::path::Path;
 
+    use dataserver_config::BufferAsWritten;
     use plugin_api::Provenance;
 
     use super::*;
-    use crate::config::BufferAsWritten;
 
     /// A disk that must not fail, of a host that is not told to stop.
     struct Sound;

@@ -7,13 +7,11 @@ use std::{
     sync::Arc,
 };
 
+use dataserver_spool::{Appended, Finding, Spool, Unacknowledged};
 use plugin_api::Batch;
 
 use super::{Delivery, Fill, fill_of};
-use crate::{
-    ack::Receipt,
-    spool::{Appended, Finding, Spool, Unacknowledged},
-};
+use crate::ack::Receipt;
 
 /// Bytes of payload that a queue on disk also keeps in memory.
 pub(super) const WINDOW_BYTES: u64 = 64 << 20;

@@ -1,6 +1,5 @@
-//! What the host tells about itself: metrics, component states, log.
+//! What the host tells about itself: metrics, component states.
 
-pub mod logging;
 mod metrics;
 mod status;
 mod throttle;

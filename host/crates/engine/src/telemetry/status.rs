@@ -9,11 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_spool::{Finding, Unacknowledged};
 use hdrhistogram::Histogram;
 use plugin_api::{ErrorKind, PluginError, RoleKind};
 
 use super::{ComponentMetrics, throttle::Throttle};
-use crate::spool::{Finding, Unacknowledged};
 
 /// What a component is doing.
 ///

@@ -5,14 +5,14 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use dataserver_config::{BufferKind, Component, Pipeline};
+use dataserver_spool::{self as spool, Finding, Unacknowledged};
 use plugin_api::RoleKind;
 
 use super::ChangeError;
 use crate::{
-    config::{BufferKind, Component, Pipeline},
     queue::{Queue, Surroundings},
     shutdown::Shutdown,
-    spool::{self, Finding, Unacknowledged},
     telemetry::ComponentStatus,
 };
 

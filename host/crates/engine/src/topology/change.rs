@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_config::Pipeline;
+use dataserver_loader::{Opening, Plugin, PluginCatalog};
 use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 
 use super::{
@@ -30,8 +32,6 @@ use super::{
     survey::{find_plugins, is_at_work, restarts},
 };
 use crate::{
-    config::Pipeline,
-    plugin::{Opening, Plugin, PluginCatalog},
     queue::Queue,
     shutdown::{Farewell, Phase},
 };

@@ -102,10 +102,10 @@ mod tests {
     use super::*;
     use crate::{
         ack::Receipt,
-        config::{Buffer, BufferAsWritten},
         queue::{Appetite, Taken},
         telemetry::Metrics,
     };
+    use dataserver_config::{Buffer, BufferAsWritten};
 
     #[test]
     fn four_readers_share_one_payload() {

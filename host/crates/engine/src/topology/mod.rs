@@ -36,11 +36,12 @@ use std::{
     time::Duration,
 };
 
+use dataserver_config::Pipeline;
+use dataserver_spool::Unacknowledged;
+
 use self::{slot::Slot, surrounds::Surrounds};
 use crate::{
-    config::Pipeline,
     shutdown::{Phase, Shutdown},
-    spool::Unacknowledged,
     telemetry::{ComponentStatus, State},
 };
 

@@ -2,10 +2,9 @@
 
 use std::fmt::{self, Write};
 
+use dataserver_config::{Component, Pipeline};
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
-
-use crate::config::{Component, Pipeline};
 
 /// What has to be done so that a running pipeline becomes another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,8 +166,9 @@ pub(super) fn differences(before: &Component, after: &Component) -> Vec<String> 
 
 #[cfg(test)]
 mod tests {
+    use dataserver_config::{self as config, Carrier, Catalog, NotFound, ProcessEnvironment};
+
     use super::*;
-    use crate::config::{self, Carrier, Catalog, NotFound, ProcessEnvironment};
 
     /// Every plugin is there and takes any option.
     struct Anything;

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use dataserver_loader::SinkInstance;
 use plugin_api::{Ack, ErrorKind, PluginError};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    plugin::SinkInstance,
     queue::{Appetite, Queue, Taken},
     retry::Backoff,
     telemetry::State,

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use dataserver_config::{Component, Pipeline};
+use dataserver_loader::Plugin;
 use plugin_api::RoleKind;
 
 use super::{
@@ -16,9 +18,7 @@ use super::{
     surrounds::Surrounds,
 };
 use crate::{
-    config::{Component, Pipeline},
     dead_letter::{self, DeadLetters},
-    plugin::Plugin,
     queue::Queue,
     shutdown::Shutdown,
     telemetry::ComponentStatus,

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_loader::SourceInstance;
 use plugin_api::{Batch, ErrorKind, PluginError, Polled, Provenance};
 
 use super::{
@@ -13,8 +14,7 @@ use super::{
     stage::{Ended, Fate, Open, Stage},
 };
 use crate::{
-    ack::Ledger, clock::Clock, plugin::SourceInstance, queue::Delivery, retry::Backoff,
-    shutdown::Phase, telemetry::State,
+    ack::Ledger, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase, telemetry::State,
 };
 
 /// Longest wait within one call, so that a shutdown is noticed.

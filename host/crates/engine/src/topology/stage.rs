@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dataserver_config::{BufferKind, Component, OnFailure};
+use dataserver_loader::{Opening, Plugin};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
 use super::handover::{Cue, Left};
 use crate::{
-    config::{BufferKind, Component, OnFailure},
     dead_letter::DeadLetters,
-    plugin::{Opening, Plugin},
     queue::Queue,
     retry::Backoff,
     shutdown::{Phase, Shutdown},

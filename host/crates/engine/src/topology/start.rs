@@ -5,11 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use dataserver_config::{Component, Pipeline, WhenFull};
+use dataserver_loader::PluginCatalog;
+
 use super::{ChangeError, Topology, Wired, feed::Feed, slot::Slot, surrounds::Surrounds, watchdog};
 use crate::{
     clock::Clock,
-    config::{Component, Pipeline, WhenFull},
-    plugin::PluginCatalog,
     shutdown::{Phase, Shutdown},
 };
 

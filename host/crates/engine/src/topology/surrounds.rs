@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{clock::Clock, config::Pipeline, shutdown::Shutdown, telemetry::Metrics};
+use dataserver_config::Pipeline;
+
+use crate::{clock::Clock, shutdown::Shutdown, telemetry::Metrics};
 
 /// What all components of a pipeline share, for as long as it runs.
 #[derive(Debug)]

@@ -5,11 +5,10 @@ use std::{
     sync::Arc,
 };
 
+use dataserver_config::{Component, Pipeline};
+use dataserver_loader::{Plugin, PluginCatalog};
+
 use super::{error::ChangeError, plan::differences, slot::Slot};
-use crate::{
-    config::{Component, Pipeline},
-    plugin::{Plugin, PluginCatalog},
-};
 
 /// Whether somebody works there who has not ended.
 pub(super) fn is_at_work(slot: &Slot) -> bool {

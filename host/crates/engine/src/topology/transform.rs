@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dataserver_loader::TransformInstance;
 use plugin_api::{Batch, ErrorKind, PluginError};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
 };
 use crate::{
     ack::Receipt,
-    plugin::TransformInstance,
     queue::{Appetite, Delivery, Queue, Taken, fill_of},
     retry::Backoff,
     telemetry::State,

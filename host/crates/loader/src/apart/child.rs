@@ -21,7 +21,7 @@ const RESERVED: u64 = 8 << 30;
 ///
 /// # Errors
 /// When the system refuses it, or that process is gone.
-pub(crate) fn confine(parent: Pid, bounds: &Bounds) -> io::Result<()> {
+pub fn confine(parent: Pid, bounds: &Bounds) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
         return Err(io::Error::other("the process that started this one is gone"));

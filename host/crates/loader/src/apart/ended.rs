@@ -5,14 +5,14 @@ use std::os::unix::process::ExitStatusExt;
 use rustix::process::Signal;
 
 use super::{Bounds, Watched};
-use crate::plugin::catalog::Problem;
+use crate::problem::Problem;
 
 /// Exit code of a child that could not be confined, and so did nothing (`EX_OSERR` of sysexits.h).
-pub(crate) const NOT_CONFINED: u8 = 71;
+pub const NOT_CONFINED: u8 = 71;
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::plugin) enum Cause {
+pub(crate) enum Cause {
     /// Nothing can be started.
     NoProgram,
     /// The system says why it started nothing.
@@ -35,7 +35,7 @@ pub(in crate::plugin) enum Cause {
 
 /// Why there is no answer, and what was printed before.
 #[derive(Debug)]
-pub(in crate::plugin) struct Ended {
+pub(crate) struct Ended {
     pub cause: Cause,
     pub noise: String,
 }

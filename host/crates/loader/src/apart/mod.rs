@@ -23,8 +23,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, waitid};
 
-pub(crate) use self::{child::confine, ended::NOT_CONFINED};
-pub(in crate::plugin) use self::{
+pub use self::{child::confine, ended::NOT_CONFINED};
+pub(crate) use self::{
     ended::{Cause, Ended},
     place::Place,
 };
@@ -36,7 +36,7 @@ const PROGRAM_VARIABLE: &str = "DATASERVER_PROGRAM";
 /// What the loader of the system takes from the environment, so that libraries are found alike.
 const KEPT_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// Threads that compile; each has a heap of its own, which counts against the bound on memory.
-pub(in crate::plugin) const MOST_THREADS: u32 = 4;
+pub(crate) const MOST_THREADS: u32 = 4;
 /// Longest pause between two looks at a child.
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -77,7 +77,7 @@ impl Helper {
     ///
     /// # Errors
     /// How it ended, when it gave no answer or did not end in order.
-    pub(in crate::plugin) fn run(
+    pub(crate) fn run(
         &self,
         place: &Place,
         verb: &str,
@@ -99,13 +99,13 @@ impl Helper {
 }
 
 /// The running program is `dataserver`, and can be started as its own helper.
-pub(crate) fn this_is_the_program() {
+pub fn this_is_the_program() {
     IS_PROGRAM.store(true, Ordering::Relaxed);
 }
 
 /// What a child may use up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// Memory that it can write to, bytes.
     pub memory: u64,
     /// From its start to its end.

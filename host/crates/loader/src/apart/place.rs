@@ -13,7 +13,7 @@ use tempfile::TempDir;
 const MOST_NOISE: usize = 300;
 
 /// A folder with a private copy of a file; removed when dropped.
-pub(in crate::plugin) struct Place {
+pub(crate) struct Place {
     folder: TempDir,
     file: PathBuf,
 }

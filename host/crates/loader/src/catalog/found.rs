@@ -1,53 +1,22 @@
 //! Files in plugin folders: what each says it is, without running any of it.
 
 use std::{
-    fmt,
     fs::OpenOptions,
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
+use dataserver_config::{Carrier, Pins};
 use plugin_api::native::{Descriptor, Linked};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    config::{Carrier, Pins},
-    plugin::{build_id, elf, wasm},
-};
+use crate::{build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, wasm};
 
 /// Most bytes that a plugin's file has.
 const MOST_BYTES: u64 = 512 << 20;
 /// A pipe is not waited for.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-
-/// Why a file in a plugin folder is used by nobody, or a folder has none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// What is wrong, to be read after the file's name.
-    pub message: String,
-    /// What to do about it.
-    pub help: String,
-    /// The plugin that the file would hold, as far as it tells.
-    pub plugin: Option<String>,
-}
-
-impl Problem {
-    pub(in crate::plugin) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: help.into(), plugin: None }
-    }
-
-    pub(in crate::plugin) fn of(self, plugin: String) -> Self {
-        Self { plugin: Some(plugin), ..self }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.message, self.help)
-    }
-}
 
 /// A file in a plugin folder, a folder that cannot be read, or a plugin that is linked in.
 #[derive(Debug, Clone)]
@@ -196,34 +165,4 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(MOST_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Lower-case hexadecimal.
-pub(in crate::plugin) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Checks what a descriptor says, whatever it was found in.
-pub(in crate::plugin) fn check_descriptor(descriptor: Descriptor) -> Result<Descriptor, Problem> {
-    let is_id = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if descriptor.name().is_empty() || !descriptor.name().chars().all(is_id) {
-        return Err(Problem::new(
-            format!("names itself {:?}, which is no id", descriptor.name()),
-            "give the plugin a name of a-z, 0-9 and - in `export_plugin!`, and build it again",
-        ));
-    }
-    let host = plugin_api::ApiVersion::CURRENT;
-    if host.can_load(descriptor.api()) {
-        return Ok(descriptor);
-    }
-    Err(Problem::new(
-        format!(
-            "plugin \"{}\" {} was built for plugin API {}, this host has {host}",
-            descriptor.name(),
-            descriptor.version(),
-            descriptor.api(),
-        ),
-        "rebuild the plugin against this host's plugin-api, or update the host",
-    )
-    .of(descriptor.name()))
 }

@@ -6,12 +6,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use dataserver_config::Carrier;
 use plugin_api::native::Descriptor;
 
-use super::{Found, Problem};
+use super::Found;
 use crate::{
-    config::{Carrier, Compile},
-    plugin::{Plugin, apart::Helper, covered::Covered, native::NativePlugin, wasm::WasmPlugin},
+    Plugin, covered::Covered, means::Means, native::NativePlugin, problem::Problem,
+    wasm::WasmPlugin,
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
@@ -22,15 +23,6 @@ pub(super) struct Loader {
     /// Where compiled components are kept; `None` keeps them nowhere.
     cache_dir: Option<PathBuf>,
     loaded_by_key: Mutex<HashMap<String, Arc<dyn Plugin>>>,
-}
-
-/// What files are tried with before they are used.
-#[derive(Debug, Clone)]
-pub(in crate::plugin) struct Means {
-    /// Who tries them.
-    pub helper: Helper,
-    /// What compiling one may use up.
-    pub compile: Compile,
 }
 
 impl Loader {

@@ -14,17 +14,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use plugin_api::{Manifest, Role, RoleKind, native::Linked};
-
-pub use found::{BUILT_IN, Found, Problem};
-pub(super) use found::{check_descriptor, hex};
-pub(super) use loader::Means;
-
-use self::loader::Loader;
-use super::{Helper, Plugin, wasm};
-use crate::config::{
+use dataserver_config::{
     Carrier, Catalog, Compile, HostSettings, NotFound, Pins, closest, user_cache_folder,
 };
+use plugin_api::{Manifest, Role, RoleKind, native::Linked};
+
+pub use found::{BUILT_IN, Found};
+
+use self::loader::Loader;
+use crate::{Plugin, apart::Helper, means::Means, problem::Problem, wasm};
 
 /// A plugin that can be used, and the file it came from.
 #[derive(Clone)]

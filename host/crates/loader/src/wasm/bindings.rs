@@ -22,7 +22,7 @@ wasmtime::component::bindgen!({
             export dataserver:plugin/sink-role@1.0.0;
         }
     ",
-    path: "../schemas/wit/v1",
+    path: "../../../schemas/wit/v1",
     world: "whole",
     imports: { default: trappable },
     exports: { default: async },

@@ -6,8 +6,8 @@
 
 use wasmparser::{BinaryReaderError, ElementItems, FunctionBody, Operator, Parser, Payload};
 
-use super::engine::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
-use crate::plugin::catalog::Problem;
+use super::sizes::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
+use crate::problem::Problem;
 
 /// Components and core modules within each other.
 const MOST_DEPTH: u64 = 8;

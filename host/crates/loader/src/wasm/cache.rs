@@ -14,7 +14,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use crate::plugin::catalog::{Problem, hex};
+use crate::{hex::hex, problem::Problem};
 
 const MAGIC: &[u8; 8] = b"DSWASM1\n";
 const SUFFIX: &str = "cwasm";
@@ -22,7 +22,7 @@ const SUFFIX: &str = "cwasm";
 const MOST_FILES: usize = 64;
 
 /// Where compiled components are kept in a data folder.
-pub(in crate::plugin) fn cache_folder(data_dir: &Path) -> PathBuf {
+pub(crate) fn cache_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("cache/wasm")
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use plugin_api::ByteSize;
 
 use super::{bounds, cache, engine};
-use crate::plugin::{
+use crate::{
     apart::{Bounds, Cause, Ended, MOST_THREADS, Place},
-    catalog::{Means, Problem},
+    means::Means,
+    problem::Problem,
 };
 
 /// Largest code that is taken, bytes; code is some ten times as large as the component.

@@ -9,32 +9,27 @@ use std::{
     time::Duration,
 };
 
+use dataserver_config::Limits;
 use wasmtime::{
     Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker,
 };
 
-use super::{bindings, named, sandbox::Sandbox};
-use crate::config::Limits;
+use super::{
+    bindings,
+    fault::MOST_FRAMES,
+    named,
+    sandbox::Sandbox,
+    sizes::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES},
+};
 
 /// How often running guests are looked at: they end at most so long after their deadline.
 const TICK: Duration = Duration::from_millis(5);
 /// Instances at one time; address space is set aside for so many.
 const MOST_INSTANCES: u32 = 200;
-/// Core modules of one component: its own, and those that adapt it.
-pub(super) const MOST_CORE_INSTANCES: u32 = 32;
-/// Elements of one table; functions that can be called by address.
-pub(super) const MOST_TABLE_ELEMENTS: usize = 65_536;
-/// Memories of one component.
-pub(super) const MOST_MEMORIES: u32 = 4;
-/// Tables of one component.
-pub(super) const MOST_TABLES: u32 = 16;
 /// Stack of guest code; what needs more is a recursion without an end.
 const STACK_BYTES: usize = 1 << 20;
 /// Stack of guest code and of the host functions that it calls.
 const WHOLE_STACK_BYTES: usize = 2 << 20;
-
-/// Innermost calls that are told of a guest that trapped.
-pub(super) const MOST_FRAMES: usize = 8;
 
 /// What all components share.
 pub(super) struct Runtime {

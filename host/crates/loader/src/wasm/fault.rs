@@ -2,25 +2,24 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use dataserver_config::Limits;
 use plugin_api::{ByteSize, ErrorKind, Level, PluginError};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::{
-    bindings::dataserver::plugin::types, engine::MOST_FRAMES, pushed::Refused, sandbox::Sandbox,
+    bindings::dataserver::plugin::types,
+    guilt::{Refused, guilty},
+    sandbox::Sandbox,
 };
-use crate::config::Limits;
+
+/// Innermost calls that are told of a guest that trapped.
+pub(super) const MOST_FRAMES: usize = 8;
 
 /// The guest was still computing when its time was up.
 #[derive(Debug, thiserror::Error)]
 #[error("the deadline is over")]
 pub(super) struct Overdue;
-
-/// An error for which the guest alone is to blame, whatever it was given: like a panic, the batch
-/// under way is set aside after some instances were lost to it.
-pub(super) fn guilty(message: String) -> PluginError {
-    PluginError { kind: ErrorKind::Panic, message }
-}
 
 /// The guest waited for something outside when its time was up. Another instance may have more
 /// luck, so the records under way are not to blame.

@@ -3,7 +3,7 @@
 use plugin_api::{ApiVersion, DESCRIPTOR_SECTION, Descriptor};
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::plugin::catalog::{Problem, check_descriptor};
+use crate::{descriptor::check_descriptor, problem::Problem};
 
 /// What the names of all interfaces of the contract begin with.
 const CONTRACT: &str = "dataserver:plugin/";

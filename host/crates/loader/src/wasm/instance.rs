@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_config::Limits;
 use plugin_api::PluginError;
 use wasmtime::{Store, UpdateDeadline, component::InstancePre};
 
@@ -15,7 +16,7 @@ use super::{
     flood::Names,
     sandbox::{STATE_DIR, Sandbox, StateDir},
 };
-use crate::{config::Limits, plugin::Opening};
+use crate::Opening;
 
 /// Opening, closing and questions have at least so long.
 pub(super) const LEAST_FOR_OPENING: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 
 use wasmtime::ResourceLimiter;
 
-use super::engine::{MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
+use super::sizes::{MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
 
 /// Core instances of one store; a component of wasm32-wasip2 has about six.
 const MOST_CORE_INSTANCES: usize = 64;

@@ -6,7 +6,7 @@ use plugin_api::{ApiVersion, Delivery, Manifest, Role, RoleKind};
 use serde_json::Value;
 
 use super::bindings::dataserver::plugin::types;
-use crate::plugin::catalog::Problem;
+use crate::problem::Problem;
 
 /// Longest schema of options, bytes.
 const LONGEST_SCHEMA: usize = 128 << 10;

@@ -15,6 +15,7 @@ mod denied;
 mod engine;
 mod fault;
 mod flood;
+mod guilt;
 mod http;
 mod inspect;
 mod instance;
@@ -28,6 +29,7 @@ mod plugin;
 mod pushed;
 mod sandbox;
 mod sink;
+mod sizes;
 mod source;
 mod transform;
 

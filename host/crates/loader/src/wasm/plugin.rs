@@ -26,11 +26,8 @@ use super::{
     transform::WasmTransform,
 };
 use crate::{
-    plugin::{
-        Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
-        catalog::{Means, Problem},
-    },
-    topology::Onlooker,
+    Onlooker, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, means::Means,
+    problem::Problem,
 };
 
 /// Longest answer to an operator's request, bytes.
@@ -100,9 +97,9 @@ impl WasmPlugin {
         Ok(loaded)
     }
 
-    /// Asks the component what it is, in a sandbox that has nothing.
+    /// Asks the component what it is, in a sandbox that has nothing, not even the time.
     fn describe(&self, descriptor: &Descriptor) -> Result<Manifest, Problem> {
-        let context = Context::new(descriptor.name(), "", "", Arc::new(Onlooker));
+        let context = Context::new(descriptor.name(), "", "", Arc::new(Onlooker { now_us: || 0 }));
         let opening = Opening::plain("{}", context);
         let described = self.ask("describe", &opening, async |guest, store| {
             Ok(Ok(guest.call_describe(store).await?))

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
 use wasmtime::Result;
 
-use super::bindings::dataserver::plugin::types;
+use super::{
+    bindings::dataserver::plugin::types,
+    guilt::{Refused, guilty},
+};
 
 /// A call may hand over so many times its memory.
 const TIMES_MEMORY: u64 = 4;
@@ -146,11 +149,6 @@ fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
     Err(malformed(&format!("its place is {highest}, the highest is {HIGHEST_NUMBER}")))
 }
 
-/// Why the host ends a call.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Refused(pub String);
-
 /// Checks a batch that a guest made; it has no place yet.
 fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
     let round = Round { first: made.round.first, last: made.round.last };
@@ -190,7 +188,7 @@ fn verify(kind: RecordKind, bytes: Vec<u8>, round: Round) -> Result<Batch, Plugi
 
 /// It is the plugin's fault, not that of the records it was given: another instance may do better.
 fn malformed(why: &str) -> PluginError {
-    super::fault::guilty(format!(
+    guilty(format!(
         "the plugin made a batch that is malformed: {why}; report this to the plugin's author"
     ))
 }

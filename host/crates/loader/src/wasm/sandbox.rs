@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_config::{Access, Grants, Limits};
 use plugin_api::{Context, HostServices, PluginError};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{
@@ -21,7 +22,6 @@ use super::{
     output::Printed,
     pushed::Pushed,
 };
-use crate::config::{Access, Grants, Limits};
 
 /// Where a guest finds the folder of its own.
 pub(super) const STATE_DIR: &str = "/state";

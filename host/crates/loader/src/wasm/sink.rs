@@ -7,7 +7,7 @@ use super::{
     instance::{Instance, about},
     lend::lend,
 };
-use crate::plugin::{Opening, SinkInstance};
+use crate::{Opening, SinkInstance};
 
 /// An open sink.
 pub(super) struct WasmSink(Instance<Guest>);

@@ -9,7 +9,7 @@ use super::{
     instance::{Instance, about},
     pushed::accept_of_source,
 };
-use crate::plugin::{Opening, SourceInstance};
+use crate::{Opening, SourceInstance};
 
 /// An open source.
 pub(super) struct WasmSource(Instance<Guest>);

@@ -11,7 +11,7 @@ use super::{
     lend::lend,
     sandbox::Sandbox,
 };
-use crate::plugin::{Opening, TransformInstance};
+use crate::{Opening, TransformInstance};
 
 /// An open transform.
 pub(super) struct WasmTransform(Instance<Guest>);

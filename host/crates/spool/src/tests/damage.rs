@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::spool::inspect;
+use crate::inspect;
 
 /// Bytes before the first entry of a segment.
 const HEADER: u64 = 28;

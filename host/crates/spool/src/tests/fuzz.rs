@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::spool::{
+use crate::{
     entry::Frame,
     inspect,
     layout::{Around, Layout},
@@ -61,7 +61,7 @@ fn entries(path: &Path) -> Vec<Entry> {
     let named = segment::Named::of(path.to_owned()).unwrap();
     let layout = Layout::of_file(&named, &Around::default()).unwrap();
     let place = |it: u64| usize::try_from(it).unwrap();
-    let entry = |it: &crate::spool::layout::Placed| Entry {
+    let entry = |it: &crate::layout::Placed| Entry {
         sequence: it.head.mark.sequence,
         at: place(it.at),
         next: place(it.next),

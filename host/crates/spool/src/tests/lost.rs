@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use super::*;
-use crate::spool::{
+use crate::{
     Wrong,
     entry::{Frame, Head},
     lanes::{Lane, Mark},

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 
 use super::super::{flip, folder, segments, truncate};
-use crate::spool::{Appended, Spool};
+use crate::{Appended, Spool};
 
 /// Four segments, so that some come and go.
 const ROOM: u64 = 256 << 10;
