@@ -1,6 +1,6 @@
 //! `dataserver check`
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use plugin_api::{Context, PluginError, terminal};
@@ -120,7 +120,7 @@ fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError
             &component.id,
             &pipeline.base_dir,
             pipeline.host.data_dir.join("state").join(&component.id),
-            Arc::new(topology::Onlooker),
+            topology::onlooker(),
         );
         plugin.check(component.kind, Opening::of(component, context))
     };

@@ -1,6 +1,6 @@
 //! `dataserver consumers`
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode};
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
@@ -240,7 +240,7 @@ fn put(
         &component.id,
         &pipeline.base_dir,
         pipeline.host.data_dir.join("state").join(&component.id),
-        Arc::new(topology::Onlooker),
+        topology::onlooker(),
     );
     plugin.command(component.kind, Opening::of(component, context), request)
 }

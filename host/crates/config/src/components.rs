@@ -7,9 +7,9 @@ use plugin_api::RoleKind;
 use super::{
     BatchSettings, Buffer, BufferAsWritten, BufferKind, Carrier, Component, Grants, Limits,
     OnFailure, Retry, WhenFull,
-    fault::Report,
     keys::{self, Place},
     read,
+    report::Report,
     sandbox::{self, SandboxKeys},
     suggest,
     tree::{Entry, Node, Table, Text, Value},

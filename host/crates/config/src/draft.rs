@@ -9,7 +9,7 @@ use plugin_api::Role;
 
 use super::{
     BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
-    components::Unresolved, fault::Report, host::Host, options, sandbox,
+    components::Unresolved, host::Host, options, report::Report, sandbox,
 };
 
 /// A pipeline whose plugins are not known yet.

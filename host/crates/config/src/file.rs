@@ -30,7 +30,7 @@ static HUNG: AtomicUsize = AtomicUsize::new(0);
 ///
 /// # Errors
 /// Why it cannot be read; the text says what lies there when that is no regular file.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let path = path.to_owned();
     within(LONGEST_WAIT, &HUNG, move || read_now(&path))
 }

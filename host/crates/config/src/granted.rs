@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Access, Environment, HostSettings,
-    fault::Report,
+    report::Report,
     tree::{Entry, Table, Value},
 };
 
@@ -109,7 +109,7 @@ pub(super) fn check(report: &mut Report, granted: &[Granted], kept: &Kept) {
 
 /// Where compiled components are kept for whoever has no data folder; `None` when the user has no
 /// home.
-pub(crate) fn user_cache_folder() -> Option<PathBuf> {
+pub fn user_cache_folder() -> Option<PathBuf> {
     let given = |name| std::env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     let caches = given("XDG_CACHE_HOME").or_else(|| Some(given("HOME")?.join(".cache")))?;
     caches.is_absolute().then(|| caches.join("dataserver/wasm"))

@@ -9,7 +9,7 @@ use plugin_api::RoleKind;
 
 use super::{
     components::{Unresolved, section},
-    fault::Report,
+    report::Report,
     suggest,
     tree::{Entry, Table, Value},
 };

@@ -10,9 +10,9 @@ use plugin_api::RoleKind;
 
 use super::{
     HostSettings, Secret,
-    fault::Report,
     keys::Place,
     read,
+    report::Report,
     sandbox::{read_compile, read_pins},
     tree::{Entry, Table, Value},
 };

@@ -17,11 +17,14 @@ mod load;
 mod mask;
 mod options;
 mod options_text;
+mod parse;
 mod read;
 mod reference;
 mod render;
+mod report;
 mod sandbox;
 mod schema;
+mod subject;
 mod substitute;
 mod suggest;
 #[cfg(test)]
@@ -34,8 +37,8 @@ use plugin_api::{Delivery, Role, RoleKind};
 
 pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
-pub(crate) use file::read as read_file;
-pub(crate) use granted::user_cache_folder;
+pub use file::read as read_file;
+pub use granted::user_cache_folder;
 pub use load::{load, load_text};
 pub use mask::{Secrets, holds_secret, is_secret_name};
 pub use reference::reference_markdown;

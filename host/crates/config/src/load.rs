@@ -7,8 +7,9 @@ use plugin_api::RoleKind;
 use super::{
     Draft, Environment, Faults,
     components::{self, read_kind, unknown_sections},
-    fault::Report,
-    file, granted, graph, host, read, substitute, tree,
+    file, granted, graph, host, read,
+    report::Report,
+    substitute, tree,
 };
 
 /// Reads a pipeline from a file.
@@ -45,7 +46,7 @@ pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Resu
     let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
 
     let mut report = Report::new(file, text);
-    let mut root = tree::parse(text, &mut report);
+    let mut root = parse::parse(text, &mut report);
     report.cover_secrets_of(&root);
     substitute::fill_table(&mut root, environment, &mut report);
 

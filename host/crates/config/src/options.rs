@@ -1,28 +1,19 @@
 //! Options of a component against the schema that its plugin declares.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
-use jsonschema::{ValidationError, Validator, paths::LocationSegment};
+use jsonschema::{ValidationError, Validator};
 use plugin_api::{RoleKind, parse_byte_size, parse_duration};
 use serde_json::{Map, Value as Json};
 
 use super::{
     Carrier, Component,
     components::Unresolved,
-    fault::Report,
     options_text,
+    report::Report,
+    subject::Subject,
     tree::{Node, Table, Value},
 };
-
-/// What is being checked.
-pub(super) struct Subject<'a> {
-    pub plugin: &'a str,
-    pub kind: RoleKind,
-    /// Where the component's id stands.
-    pub id_span: &'a Range<usize>,
-    pub options: &'a Table,
-    pub schema: &'a Json,
-}
 
 /// Validators that were made, by plugin and role: a schema takes longer to read than options.
 #[derive(Default)]
@@ -67,7 +58,7 @@ pub(super) fn check(
                     report.count_untold(1);
                     continue;
                 }
-                report_error(report, &subject, &error);
+                options_text::report_error(report, &subject, &error);
             }
             match instance {
                 Json::Object(options) => options,
@@ -110,69 +101,4 @@ fn to_json(node: &Node) -> Json {
         // already reported, so that this value is never used
         Value::Broken => Json::Null,
     }
-}
-
-/// The value that an error speaks of.
-pub(super) struct Found<'a> {
-    /// Its name, e.g. `columns.code` or `symbols[1]`; empty for all options together.
-    pub name: String,
-    /// Where to point.
-    pub span: Range<usize>,
-    /// The value itself; `None` for all options together.
-    pub node: Option<&'a Node>,
-    /// Its keys, when it has any.
-    pub table: Option<&'a Table>,
-}
-
-/// Finds the value that an error speaks of.
-pub(super) fn locate<'a>(subject: &Subject<'a>, error: &ValidationError<'_>) -> Found<'a> {
-    let mut found = Found {
-        name: String::new(),
-        span: subject.id_span.clone(),
-        node: None,
-        table: Some(subject.options),
-    };
-    for segment in error.instance_path().segments() {
-        let (name, span, node) = match (&segment, &found) {
-            (LocationSegment::Property(key), Found { table: Some(table), name, .. }) => {
-                let Some(entry) = table.get(key) else { break };
-                let dot = if name.is_empty() { "" } else { "." };
-                let is_table = matches!(entry.node.value, Value::Table(_));
-                let span = if is_table { &entry.key_span } else { &entry.node.span };
-                (format!("{name}{dot}{key}"), span.clone(), &entry.node)
-            }
-            (LocationSegment::Index(index), Found { node: Some(node), name, .. }) => {
-                let Value::Array(items) = &node.value else { break };
-                let Some(item) = items.get(*index) else { break };
-                (format!("{name}[{index}]"), item.span.clone(), item)
-            }
-            _ => break,
-        };
-        let table = match &node.value {
-            Value::Table(table) => Some(table),
-            _ => None,
-        };
-        found = Found { name, span, node: Some(node), table };
-    }
-    found
-}
-
-/// Reports an error unless it follows from what is already reported.
-pub(super) fn report_error(
-    report: &mut Report,
-    subject: &Subject<'_>,
-    error: &ValidationError<'_>,
-) {
-    let found = locate(subject, error);
-    let broken = found.node.is_some_and(Node::is_broken);
-    if !broken || found.table.is_some() {
-        options_text::report_found(report, subject, &found, error);
-    }
-}
-
-/// The schema that an error comes from.
-pub(super) fn schema_of<'a>(subject: &Subject<'a>, error: &ValidationError<'_>) -> &'a Json {
-    let path = error.schema_path().as_str();
-    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-    subject.schema.pointer(parent).unwrap_or(subject.schema)
 }

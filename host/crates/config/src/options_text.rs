@@ -4,17 +4,30 @@ use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
 use serde_json::Value as Json;
 
 use super::{
-    fault::Report,
     keys::{self, Place},
-    options::{Found, Subject, report_error, schema_of},
     read,
+    report::Report,
     schema::{example, expected, takes, words},
+    subject::{Found, Subject, locate, schema_of},
     suggest,
-    tree::{Table, Value},
+    tree::{Node, Table, Value},
 };
 
+/// Reports an error unless it follows from what is already reported.
+pub(super) fn report_error(
+    report: &mut Report,
+    subject: &Subject<'_>,
+    error: &ValidationError<'_>,
+) {
+    let found = locate(subject, error);
+    let broken = found.node.is_some_and(Node::is_broken);
+    if !broken || found.table.is_some() {
+        report_found(report, subject, &found, error);
+    }
+}
+
 /// Reports one error of the schema.
-pub(super) fn report_found(
+fn report_found(
     report: &mut Report,
     subject: &Subject<'_>,
     found: &Found<'_>,

@@ -5,9 +5,9 @@ use std::{ops::RangeInclusive, time::Duration};
 use plugin_api::{RoleKind, parse_byte_size, parse_duration};
 
 use super::{
-    fault::Report,
     keys::{self, Place},
     mask::is_secret_name,
+    report::Report,
     suggest,
     tree::{Entry, Node, Table, Text, Value},
 };

@@ -1,6 +1,6 @@
 //! Faults as people read them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
@@ -12,7 +12,7 @@ use plugin_api::terminal::escaped;
 use super::fault::{Diagnostic, Faults, Label, Severity};
 
 /// Width of texts where none is known, in columns.
-pub(super) const DEFAULT_WIDTH: usize = 100;
+const DEFAULT_WIDTH: usize = 100;
 
 impl Faults {
     /// All of them as text, each with file, line, column and the line itself.
@@ -95,6 +95,14 @@ impl Faults {
         }
     }
 }
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false, DEFAULT_WIDTH))
+    }
+}
+
+impl std::error::Error for Faults {}
 
 /// Longest part of a line that is shown, in columns, and how much of it stands before the marker.
 const WIDEST: usize = 200;

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use plugin_api::RoleKind;
 
 use super::{
-    fault::Report,
     keys::Place,
     read,
+    report::Report,
     tree::{Entry, Table, Value},
 };
 

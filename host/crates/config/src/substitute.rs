@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    fault::Report,
     file,
+    report::Report,
     tree::{Node, Table, Value},
 };
 

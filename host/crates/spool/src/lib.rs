@@ -26,6 +26,7 @@ mod layout;
 mod losses;
 mod lossy;
 mod mend;
+pub mod own_file;
 mod position;
 mod read;
 mod recover;

@@ -15,14 +15,14 @@ const SHORTEST: usize = 4;
 const COVER: &str = "***";
 
 /// Where values of secret keys stand in the file, found by their decoded names.
-pub(in super::super) fn spans(root: &Table) -> Vec<Range<usize>> {
+pub(crate) fn spans(root: &Table) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     walk(root, &mut |node| spans.push(node.span.clone()));
     spans
 }
 
 /// Values of secret keys as a text could repeat them, decoded.
-pub(in super::super) fn spoken(root: &Table) -> Vec<String> {
+pub(crate) fn spoken(root: &Table) -> Vec<String> {
     let mut spoken = Vec::new();
     walk(root, &mut |node| match &node.value {
         Value::Text(text) => spoken.push(text.value.clone()),
@@ -155,7 +155,7 @@ fn as_quoted(text: &str, found: &mut Vec<String>) {
 }
 
 /// A message without what the file has of secrets; letters of any case.
-pub(in super::super) fn covered(message: &str, secrets: &[String]) -> Option<String> {
+pub(crate) fn covered(message: &str, secrets: &[String]) -> Option<String> {
     let mut text = message.to_owned();
     let mut lower = message.to_ascii_lowercase();
     let mut changed = false;

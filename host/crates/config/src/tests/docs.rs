@@ -18,7 +18,7 @@ const END: &str = "<!-- keys of the host: end -->";
 /// With `UPDATE_EXPECTED` set, it is written anew.
 #[test]
 fn the_reference_lists_the_keys_that_are_checked() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/CONFIG.md");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/CONFIG.md");
     let page = fs::read_to_string(&file).unwrap();
     let begin = page.find(BEGIN).unwrap() + BEGIN.len();
     let end = page.find(END).unwrap();

@@ -21,15 +21,17 @@ use dataserver_loader::{Opening, Plugin, PluginCatalog};
 use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 
 use super::{
-    LAST_WAIT, Onlooker, Topology,
+    LAST_WAIT, Topology,
     error::ChangeError,
     handover::Left,
     plan::Plan,
     reroute::Routes,
     runner::{Runner, Stays},
+    services::onlooker,
     slot::Slot,
     surrounds::Surrounds,
     survey::{find_plugins, is_at_work, restarts},
+    worker,
 };
 use crate::{
     queue::Queue,
@@ -230,7 +232,7 @@ impl Change<'_> {
             next.fresh.iter().partition(|slot| slot.component.kind == RoleKind::Source);
         for slots in [readers, sources] {
             for slot in &slots {
-                slot.employ(Runner::start(slot, self.all, false)?);
+                slot.employ(worker::start(slot, self.all, false)?);
             }
             self.all_opened(&slots)?;
         }
@@ -338,7 +340,7 @@ impl Change<'_> {
         if kind == RoleKind::Sink && is_ordered {
             return self.check(slot).map(|()| false);
         }
-        let runner = slot.employ(Runner::start(slot, self.all, false)?);
+        let runner = slot.employ(worker::start(slot, self.all, false)?);
         match runner.opened(self.until) {
             Some(Ok(())) => Ok(true),
             // the one before it may have the port that it needs
@@ -356,7 +358,7 @@ impl Change<'_> {
         let id = slot.component.id.clone();
         let (tell, told) = sync_channel(1);
         let (slot, all) = (slot.clone(), self.all);
-        let context = Context::new(&id, &all.base_dir, all.state_dir(&id), Arc::new(Onlooker));
+        let context = Context::new(&id, &all.base_dir, all.state_dir(&id), onlooker());
         // it may ask a server that does not answer
         thread::Builder::new().name(format!("{id} check")).spawn(move || {
             let opening = Opening::of(&slot.component, context);
@@ -405,7 +407,7 @@ impl Change<'_> {
         if !is_open {
             // it may still have what the next one needs, a port or a lock
             before.wait_ended(self.until);
-            let started = Runner::start(after, self.all, false);
+            let started = worker::start(after, self.all, false);
             let runner = match started {
                 Ok(runner) => after.employ(runner),
                 Err(error) => return Err((error.into(), Box::new(left))),
@@ -453,7 +455,7 @@ impl Change<'_> {
     /// Lets a component go on whose settings have worked before.
     fn revive(&self, slot: &Slot, left: Left) {
         slot.adopt_queue();
-        match Runner::start(slot, self.all, true) {
+        match worker::start(slot, self.all, true) {
             Ok(runner) => {
                 let until = self.until.max(Instant::now() + LAST_WAIT);
                 // it takes whatever it is given

@@ -26,6 +26,7 @@ mod surrounds;
 mod survey;
 mod transform;
 mod watchdog;
+mod worker;
 
 use std::{
     io,
@@ -50,7 +51,7 @@ pub use change::Applied;
 pub use error::ChangeError;
 pub use feed::Feed;
 pub use plan::{Changed, Impossible, Plan};
-pub use services::Onlooker;
+pub use services::onlooker;
 pub use start::{start, start_alone};
 
 /// How long a component may take to return once time is up.

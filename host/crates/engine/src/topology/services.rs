@@ -2,10 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use dataserver_loader::Onlooker;
 use plugin_api::{HostServices, Level};
 
 use crate::{
-    clock::Clock, dead_letter::DeadLetters, shutdown::Shutdown, telemetry::ComponentStatus,
+    clock::{Clock, SystemClock},
+    dead_letter::DeadLetters,
+    shutdown::Shutdown,
+    telemetry::ComponentStatus,
 };
 
 /// The host behind a component's context.
@@ -83,30 +87,7 @@ impl Services {
     }
 }
 
-/// A host that only looks on: a component that is checked, not run, must leave no trace.
-#[derive(Debug)]
-pub struct Onlooker;
-
-impl HostServices for Onlooker {
-    fn log(&self, _: Level, message: &str) {
-        tracing::debug!("{message}");
-    }
-
-    fn dropped(&self, _: &str, _: u64) {}
-
-    fn count(&self, _: &str, _: u64) {}
-
-    fn gauge(&self, _: &str, _: f64) {}
-
-    fn now_us(&self) -> i64 {
-        crate::clock::SystemClock.now_us()
-    }
-
-    fn is_stopping(&self) -> bool {
-        false
-    }
-
-    fn expect_records(&self, _: Option<Duration>) {}
-
-    fn dead_letter(&self, _: &str, _: &[u8]) {}
+/// What the host lends to a component that is checked, not run: nothing but the time.
+pub fn onlooker() -> Arc<Onlooker> {
+    Arc::new(Onlooker { now_us: || SystemClock.now_us() })
 }
