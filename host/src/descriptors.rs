@@ -3,10 +3,10 @@
 //! Shells and services start programs with a soft limit of 1024, which dates from `select` and is
 //! far below the hard one.
 
-use plugin_api::Role;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use dataserver_config::{Component, Pipeline};
 use dataserver_loader::PluginCatalog;
+use plugin_api::Role;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::control;
 

@@ -14,11 +14,23 @@ use std::{
     thread::JoinHandle,
 };
 
-use dataserver_engine::{clock::{Clock, SystemClock}, shutdown::{Phase, Shutdown}, topology::{ChangeError, Outcome, Topology}};
 use dataserver_config::{Draft, Faults, Pipeline};
+use dataserver_engine::{
+    clock::{Clock, SystemClock},
+    shutdown::{Phase, Shutdown},
+    topology::{ChangeError, Outcome, Topology},
+};
 use dataserver_loader::PluginCatalog;
 
-use crate::{control::{self, Control}, descriptors, lock::HostLock, reload::{Bell, ReadPipeline, Reloader, Trigger, watch::{self, Watching}}};
+use crate::{
+    control::{self, Control},
+    descriptors,
+    lock::HostLock,
+    reload::{
+        Bell, ReadPipeline, Reloader, Trigger,
+        watch::{self, Watching},
+    },
+};
 
 /// A pipeline that can run, with the plugins it uses.
 pub struct Checked {

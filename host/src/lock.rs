@@ -2,10 +2,10 @@
 
 use std::{fs::TryLockError, io, path::Path};
 
-use plugin_api::RoleKind;
 use dataserver_config::{BufferKind, Pipeline};
-use dataserver_spool::own_file;
 use dataserver_engine::topology;
+use dataserver_spool::own_file;
+use plugin_api::RoleKind;
 
 const FILE: &str = "host.lock";
 

@@ -3,11 +3,11 @@
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use dataserver_config::{Faults, Pipeline};
+use dataserver_engine::topology;
+use dataserver_loader::{Opening, PluginCatalog};
 use plugin_api::{Context, PluginError, terminal};
 use serde_json::{Value, json};
-use dataserver_config::{Faults, Pipeline};
-use dataserver_loader::{Opening, PluginCatalog};
-use dataserver_engine::topology;
 
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
 

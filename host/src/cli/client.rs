@@ -2,9 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use dataserver_config::{HostSettings, Secret};
 use serde::de::DeserializeOwned;
 use ureq::Agent;
-use dataserver_config::{HostSettings, Secret};
 
 use crate::control::Refusal;
 

@@ -1,14 +1,14 @@
 //! `dataserver consumers`
 
-use std::{process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
+use dataserver_config::{Component, Pipeline};
+use dataserver_engine::topology;
+use dataserver_loader::{Opening, PluginCatalog};
 use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 use serde_json::{Map, Value, json};
-use dataserver_config::{Component, Pipeline};
-use dataserver_loader::{Opening, PluginCatalog};
-use dataserver_engine::topology;
 
 use super::{EXIT_CONFIG, PipelineFile, output};
 

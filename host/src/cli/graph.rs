@@ -3,8 +3,8 @@
 use std::{fmt::Write, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use plugin_api::RoleKind;
 use dataserver_config::Component;
+use plugin_api::RoleKind;
 
 use super::{PipelineFile, output};
 

@@ -5,9 +5,9 @@ use std::{
     process::ExitCode,
 };
 
+use dataserver_config::Faults;
 use jiff::Timestamp;
 use plugin_api::terminal;
-use dataserver_config::Faults;
 
 use super::EXIT_CONFIG;
 

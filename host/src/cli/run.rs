@@ -2,26 +2,41 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use dataserver_config::{Draft, Faults};
+use dataserver_engine::{
+    shutdown::{Phase, Shutdown},
+    topology::Outcome,
+};
+use dataserver_loader::PluginCatalog;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
-use dataserver_config::{Draft, Faults};
-use dataserver_loader::PluginCatalog;
-use dataserver_engine::{shutdown::{Phase, Shutdown}, topology::Outcome};
 
 use super::{EXIT_CONFIG, PipelineFile, output};
-use crate::{descriptors, embed::{Checked, Host}, reload::{Bell, Trigger}};
+use crate::{
+    descriptors,
+    embed::{Checked, Host},
+    hikyuu::Asked,
+    reload::{Bell, Trigger},
+};
 
 /// Runs the pipeline of a file to its end.
 pub fn run(file: PipelineFile) -> ExitCode {
     run_read(move || file.load())
 }
 
+/// Runs or prints what a command asks for that stands for a pipeline of its own.
+pub fn run_asked(asked: Result<Asked, Faults>) -> ExitCode {
+    match asked {
+        Ok(Asked::Print(text)) => output::print(&text),
+        Ok(Asked::Run(read)) => run_read(read),
+        Err(faults) => output::show_faults(&faults),
+    }
+}
+
 /// Runs a pipeline to its end, wherever it is read from; a reload reads it anew.
-pub(super) fn run_read(
-    read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
-) -> ExitCode {
+fn run_read(read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static) -> ExitCode {
     // first of all: a signal that comes while plugins are read or open ends the host in order
     let shutdown = Arc::new(Shutdown::default());
     let (bell, rings) = Bell::new();

@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
+use dataserver_engine::topology::Topology;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -19,7 +20,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
 };
-use dataserver_engine::topology::Topology;
 
 use super::{
     caller::{Refused, whole},

@@ -13,9 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use dataserver_engine::{
+    clock::{Clock, SystemClock},
+    dead_letter::{self, Progress},
+    topology::{Feed, Topology},
+};
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
-use dataserver_engine::{clock::{Clock, SystemClock}, dead_letter::{self, Progress}, topology::{Feed, Topology}};
 
 /// How far a replay is, and how its sink does.
 #[derive(Debug, Clone, Serialize, Deserialize)]

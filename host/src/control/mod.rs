@@ -19,10 +19,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use serde_json::{Value, json};
-use tokio::{net::TcpListener, runtime::Runtime};
 use dataserver_config::Secret;
 use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, runtime::Runtime};
 
 pub use dead_letter::{Answer, Refusal};
 pub use places::MOST_CONNECTIONS;

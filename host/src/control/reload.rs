@@ -11,7 +11,10 @@ use axum::{
 };
 use dataserver_engine::{shutdown::Phase, topology::ChangeError};
 
-use crate::reload::{Bell, Reloader, report::{Outcome, Report}};
+use crate::reload::{
+    Bell, Reloader,
+    report::{Outcome, Report},
+};
 
 /// How often a request that waits looks whether the host ends.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -1,11 +1,11 @@
 //! `dataserver collect`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use dataserver_config::Faults;
 
-use super::own::Own;
-use crate::hikyuu::{Collector, Origin, QUOTATION_BUS, Surroundings};
+use super::{Asked, Collector, Origin, QUOTATION_BUS, Surroundings, own::Own};
 
 /// Arguments of `collect`.
 #[derive(Debug, Args)]
@@ -70,8 +70,11 @@ enum Source {
 }
 
 impl Collect {
-    /// Runs the collector to its end.
-    pub fn run(self) -> ExitCode {
+    /// The collector that is asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the flags; to be printed, also with Hikyuu's settings.
+    pub fn asked(self) -> Result<Asked, Faults> {
         let origin = self.origin();
         let phases = [self.phase1, self.phase2];
         let Self { server, ipc, seconds, ignore_weekend, own, .. } = self;
@@ -85,7 +88,7 @@ impl Collect {
             ignore_weekend,
             surroundings: Surroundings::default(),
         };
-        own.run("dataserver collect", &server, told.secrets(), move |surroundings, settings| {
+        own.asked("dataserver collect", &server, told.secrets(), move |surroundings, settings| {
             let origin = origin.clone()?;
             Collector { surroundings, origin, ..told.clone() }.pipeline(settings)
         })

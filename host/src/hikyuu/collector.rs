@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use plugin_api::schemas::time::parse_time_of_day;
 use dataserver_config::{Secret, holds_secret};
+use plugin_api::schemas::time::parse_time_of_day;
 
 use super::{
     PROXY, QMT_CONNECT, QMT_TOKEN, QQ_URL, QUOTATION_BUS, Settings, Surroundings,

@@ -1,11 +1,11 @@
 //! `dataserver serve`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 use clap::{Args, builder::RangedU64ValueParser};
+use dataserver_config::Faults;
 
-use super::own::Own;
-use crate::hikyuu::Service;
+use super::{Asked, Service, own::Own};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -51,15 +51,18 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Runs the data server to its end.
-    pub fn run(self) -> ExitCode {
+    /// The data server that is asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the flags; to be printed, also with Hikyuu's settings.
+    pub fn asked(self) -> Result<Asked, Faults> {
         let Self { addr, workers, save, buf, parquet_path, server, own } = self;
         let parquet_path =
             Some(PathBuf::from(parquet_path)).filter(|it| !it.as_os_str().is_empty());
         if parquet_path.is_some() && !save {
             tracing::warn!("nothing is saved in parquet_path: add --save true");
         }
-        own.run("dataserver serve", &addr.clone(), Vec::new(), move |surroundings, settings| {
+        own.asked("dataserver serve", &addr.clone(), Vec::new(), move |surroundings, settings| {
             let service = Service {
                 addr: addr.clone(),
                 workers,

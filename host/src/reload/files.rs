@@ -173,8 +173,8 @@ fn is_plugin(path: &Path) -> bool {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use tempfile::TempDir;
     use dataserver_config::{self as config, ProcessEnvironment};
+    use tempfile::TempDir;
 
     use super::*;
 

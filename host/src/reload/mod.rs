@@ -16,10 +16,10 @@ use std::{
     time::Instant,
 };
 
-use tokio::sync::oneshot;
 use dataserver_config::{self as config, Draft, Faults, Pipeline, ProcessEnvironment};
-use dataserver_loader::PluginCatalog;
 use dataserver_engine::topology::{ChangeError, Topology};
+use dataserver_loader::PluginCatalog;
+use tokio::sync::oneshot;
 
 use self::report::{Outcome, Report};
 use crate::lock::HostLock;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use dataserver_config::Faults;
 use dataserver_engine::topology::{Applied, ChangeError, Plan};
+use serde::{Deserialize, Serialize};
 
 /// Columns of a report on faults.
 const WIDTH: usize = 100;

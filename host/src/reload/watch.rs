@@ -17,11 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_engine::topology::Topology;
 use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode, ModifyKind, RenameMode},
 };
-use dataserver_engine::topology::Topology;
 
 use super::{
     Bell, Trigger,
@@ -167,10 +167,10 @@ fn concerns(files: &Files, event: &notify::Result<Event>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use dataserver_config::{self as config, ProcessEnvironment};
     use notify::event::{CreateKind, RemoveKind};
 
     use super::*;
-    use dataserver_config::{self as config, ProcessEnvironment};
 
     #[test]
     fn only_what_makes_a_file_another_one_counts() {

@@ -7,9 +7,9 @@ use plugin_api::RoleKind;
 use super::{
     Draft, Environment, Faults,
     components::{self, read_kind, unknown_sections},
-    file, granted, graph, host, read,
+    file, granted, graph, host, parse, read,
     report::Report,
-    substitute, tree,
+    substitute,
 };
 
 /// Reads a pipeline from a file.

@@ -3,9 +3,9 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use dataserver_engine::dead_letter::Summary;
 use plugin_api::terminal;
 use serde_json::{Value, json};
-use dataserver_engine::dead_letter::Summary;
 
 use super::output;
 use crate::cli::Format;

@@ -3,12 +3,21 @@
 use std::{cell::RefCell, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
-use plugin_api::RoleKind;
-use dataserver_engine::{clock::{Clock, SystemClock}, dead_letter::{self, Progress, State, Store, Survey}, shutdown::Shutdown, topology};
 use dataserver_config::{Component, Pipeline, closest};
+use dataserver_engine::{
+    clock::{Clock, SystemClock},
+    dead_letter::{self, Progress, State, Store, Survey},
+    shutdown::Shutdown,
+    topology,
+};
 use dataserver_loader::PluginCatalog;
+use plugin_api::RoleKind;
 
-use crate::{cli::{EXIT_CONFIG, PipelineFile, client::Client, output, run::listen_to_signals}, control::{Answer, Refusal}, lock::HostLock};
+use crate::{
+    cli::{EXIT_CONFIG, PipelineFile, client::Client, output, run::listen_to_signals},
+    control::{Answer, Refusal},
+    lock::HostLock,
+};
 
 /// How often the host is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, fmt::Write, io, path::Path, process::ExitCode};
 
-use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText, terminal};
-use serde_json::{Value, json};
 use dataserver_config::closest;
 use dataserver_engine::dead_letter::{Letter, Store, Summary};
+use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText, terminal};
+use serde_json::{Value, json};
 
 use super::output;
 use crate::cli::Format;

@@ -14,10 +14,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use plugin_api::Manifest;
-use serde_json::{Value, json};
 use dataserver_config::{self as config, Carrier, Faults, ProcessEnvironment};
 use dataserver_loader::{Found, Plugin, PluginCatalog};
+use plugin_api::Manifest;
+use serde_json::{Value, json};
 
 use new::New;
 

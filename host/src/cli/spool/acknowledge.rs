@@ -3,11 +3,15 @@
 use std::{path::Path, process::ExitCode};
 
 use dataserver_config::HostSettings;
-use dataserver_spool::{self as spool, Unacknowledged};
 use dataserver_engine::topology::spool_folder;
+use dataserver_spool::{self as spool, Unacknowledged};
 
 use super::{chosen, folders};
-use crate::{cli::{client::Client, output}, control::Refusal, lock::HostLock};
+use crate::{
+    cli::{client::Client, output},
+    control::Refusal,
+    lock::HostLock,
+};
 
 /// Acknowledges the damage of one buffer, or of all.
 pub fn run(host: &HostSettings, component: Option<&str>) -> ExitCode {

@@ -3,13 +3,13 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use dataserver_config::{BufferKind, Component, Draft};
+use dataserver_engine::topology::spool_folder;
+use dataserver_loader::PluginCatalog;
+use dataserver_spool::Inspection;
 use jiff::Timestamp;
 use plugin_api::RoleKind;
 use serde_json::{Value, json};
-use dataserver_config::{BufferKind, Component, Draft};
-use dataserver_loader::PluginCatalog;
-use dataserver_spool::Inspection;
-use dataserver_engine::topology::spool_folder;
 
 use super::{folders, inspect};
 use crate::cli::{Format, output};

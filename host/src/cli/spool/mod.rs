@@ -11,10 +11,10 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use plugin_api::terminal;
 use dataserver_config::{Draft, closest};
-use dataserver_spool::{Inspection, inspect_each};
 use dataserver_engine::topology::spool_folder;
+use dataserver_spool::{Inspection, inspect_each};
+use plugin_api::terminal;
 
 use super::{Format, PipelineFile, output};
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use comfy_table::{Table, presets};
-use serde_json::{Value, json};
 use dataserver_spool::{self as spool, Inspection, SegmentReport, Unacknowledged};
+use serde_json::{Value, json};
 
 use super::{chosen, folders, inspect};
 use crate::cli::{Format, output};

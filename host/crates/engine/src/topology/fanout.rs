@@ -97,6 +97,7 @@ impl Outlet {
 
 #[cfg(test)]
 mod tests {
+    use dataserver_config::{Buffer, BufferAsWritten};
     use plugin_api::{RoleKind, Round, testing::spot_batch};
 
     use super::*;
@@ -105,7 +106,6 @@ mod tests {
         queue::{Appetite, Taken},
         telemetry::Metrics,
     };
-    use dataserver_config::{Buffer, BufferAsWritten};
 
     #[test]
     fn four_readers_share_one_payload() {

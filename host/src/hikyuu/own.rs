@@ -1,17 +1,32 @@
-//! Commands that stand for a pipeline of their own: flags that they share, and how they run it.
+//! Flags that Hikyuu's commands share, and what such a command asks for.
 
 use std::{
-    env,
+    env, fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use clap::Args;
-use dataserver_config::{self as config, Faults, Secret};
+use dataserver_config::{self as config, Draft, Faults, Secret};
 
-use super::{output, run};
-use crate::hikyuu::{Settings, Surroundings, data_dir};
+use super::{Settings, Surroundings, data_dir};
+
+/// What a command asks for that stands for a pipeline of its own.
+pub enum Asked {
+    /// Its pipeline file, to be printed.
+    Print(String),
+    /// To run the pipeline, which is read like this, also by a reload.
+    Run(Box<dyn Fn() -> Result<Draft, Faults> + Send + Sync>),
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Print(_) => f.write_str("Print"),
+            Self::Run(_) => f.write_str("Run"),
+        }
+    }
+}
 
 /// What surrounds the pipeline.
 #[derive(Debug, Args)]
@@ -37,23 +52,23 @@ pub struct Own {
 }
 
 impl Own {
-    /// Runs or prints what `write` makes of the surroundings and of Hikyuu's settings; `address`
-    /// names the data folder, and `given` are variables that the text asks for. A reload reads the
-    /// settings anew.
-    pub fn run(
+    /// Asks to run or to print what `write` makes of the surroundings and of Hikyuu's settings;
+    /// `address` names the data folder, and `given` are variables that the text asks for. A reload
+    /// reads the settings anew.
+    ///
+    /// # Errors
+    /// What is wrong with the flags; to be printed, also with the settings.
+    pub fn asked(
         self,
         command: &'static str,
         address: &str,
         given: Vec<(&'static str, Secret)>,
         write: impl Fn(Surroundings, &Settings) -> Result<String, String> + Send + Sync + 'static,
-    ) -> ExitCode {
+    ) -> Result<Asked, Faults> {
         let name = Path::new(command);
         let faults = move |fault: String| Faults::of(name, fault);
         let print = self.print_config;
-        let surroundings = match self.surroundings(address) {
-            Ok(surroundings) => surroundings,
-            Err(fault) => return output::show_faults(&faults(fault)),
-        };
+        let surroundings = self.surroundings(address).map_err(faults)?;
         let ini = self.ini;
         let written = move || -> Result<(String, Settings), Faults> {
             let settings = settings(ini.as_deref()).map_err(faults)?;
@@ -61,15 +76,12 @@ impl Own {
             Ok((text, settings))
         };
         if print {
-            return match written() {
-                Ok((text, _)) => output::print(&text),
-                Err(faults) => output::show_faults(&faults),
-            };
+            return Ok(Asked::Print(written()?.0));
         }
-        run::run_read(move || {
+        Ok(Asked::Run(Box::new(move || {
             let (text, settings) = written()?;
             config::load_text(&text, name, &settings.environment().with(given.clone()))
-        })
+        })))
     }
 
     fn surroundings(&self, address: &str) -> Result<Surroundings, String> {
