@@ -16,3 +16,4 @@ pub mod reload;
 pub use dataserver_config as config;
 pub use dataserver_engine as engine;
 pub use dataserver_loader as loader;
+pub use dataserver_spool as spool;

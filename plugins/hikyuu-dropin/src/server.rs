@@ -12,10 +12,12 @@ use std::{
 
 use dataserver::{
     embed::Checked,
-    plugin::PluginCatalog,
+    engine::{
+        shutdown::{Phase, Shutdown},
+        topology::Outcome,
+    },
+    loader::PluginCatalog,
     reload::Bell,
-    shutdown::{Phase, Shutdown},
-    topology::Outcome,
 };
 
 use crate::{PLUGINS, home::Home, log, pipeline, signals};
