@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    open::{Kind, Readable},
+    open::Readable,
     reader::{BadRow, Input, Step, in_file},
     row::{BarRow, SpotRow},
     settings::{Filter, Settings},

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     desk::Desk,
-    open::{Kind, open_times},
+    open::open_times,
     reader::{Input, TimeReader, Timed},
     settings::{Filter, Settings},
 };

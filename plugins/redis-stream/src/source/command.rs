@@ -9,10 +9,11 @@ use plugin_api::{
 };
 use redis::{Value as Answer, cmd};
 
-use crate::{
-    server::{Fault, Servers, array, int, map, text},
-    source::{Claim, Settings, claimed_name, pending},
+use super::{
+    lane::{Claim, pending},
+    options::{Settings, claimed_name},
 };
+use crate::server::{Fault, Servers, array, int, map, text};
 
 /// Entries that are looked at and moved at once.
 const AT_ONCE: usize = 500;
