@@ -104,7 +104,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
     key(Component, "inputs", "list of ids", "", FED, "Sources and transforms that it reads from. Must be given."),
-    key(Component, "workers", "integer", "1", SINK, "Instances that write side by side, each a part of what waits. Only for sinks that need no order, such as `clickhouse`."),
+    key(Component, "workers", "integer", "1", SINK, "Instances that write side by side, each a part of what waits. Only for sinks that need no order."),
     key(Component, "buffer", "table", "", FED, "The queue between the inputs and this component."),
     key(Component, "batch", "table", "", SINK, "How many records the sink gets at once."),
     key(Component, "retry", "table", "", ALL, "What follows a fault that passes, such as a server that is away."),
@@ -112,12 +112,12 @@ pub(super) static KEYS: &[Key] = &[
     key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; a fault when the plugin that is taken is native. Nothing is granted by default; a denied use is an error to the plugin, is named in the log and counted in `sandbox_denied_total`."),
     key(Component, "on_failure", "`restart`, `stop`", "\"restart\"", ALL, "What follows when the plugin panics or reports a fatal error: a new instance after a pause of 1s to 60s, or the end of the host with exit code 1."),
 
-    key(Buffer, "type", "`memory`, `disk`", "", FED, "Where the queue is kept. On `disk`, in `data_dir/spool/ID/`, it outlives restarts, crashes and hours without a server. `disk` for sinks that store (`parquet`, `clickhouse`, `redis-stream`), `memory` for all others, unless given; only sinks can have `disk`."),
+    key(Buffer, "type", "`memory`, `disk`", "", FED, "Where the queue is kept. On `disk`, in `data_dir/spool/ID/`, it outlives restarts, crashes and hours without a server. `disk` for sinks that store, `memory` for all others, unless given; only sinks can have `disk`."),
     key(Buffer, "max_bytes", "size", "", FED, "Bound of the queue: bytes of payload in memory, of files on disk. `64MiB` in memory, `4GiB` on disk, unless given; a whole market every 3 s fills 2.4 GiB an hour."),
     key(Buffer, "when_full", "`block`, `drop_oldest`, `drop_newest`, `latest`", "", FED, "What a full queue does: its writer waits, the oldest or the newest batches go, or only the newest quote of each security stays. `latest` for sinks that publish a live feed, `block` for all others, unless given; a queue on disk takes `block` and `drop_newest`."),
 
-    key(Batch, "max_records", "integer", "", SINK, "Batches that wait are joined up to so many records. `100000` for `clickhouse`, `10000` for all others, unless given."),
-    key(Batch, "max_wait", "duration", "", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there. `200ms` for `clickhouse`, `0s` for all others, unless given."),
+    key(Batch, "max_records", "integer", "", SINK, "Batches that wait are joined up to so many records. What the plugin asks for, or else `10000`, unless given."),
+    key(Batch, "max_wait", "duration", "", SINK, "A first batch waits at most so long for more to join it; `0s` sends what is there. What the plugin asks for, or else `0s`, unless given."),
 
     key(Retry, "max_attempts", "integer", "0", ALL, "Attempts before the records are given up; 0 = for ever."),
     key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),
