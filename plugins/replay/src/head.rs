@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     open::Readable,
     reader::{BadRow, Input, Step, in_file},
-    row::{BarRow, SpotRow},
+    row::{BarRow, Kind, SpotRow},
     settings::{Filter, Settings},
 };
 

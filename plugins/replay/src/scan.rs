@@ -9,6 +9,7 @@ use crate::{
     desk::Desk,
     open::open_times,
     reader::{Input, TimeReader, Timed},
+    row::Kind,
     settings::{Filter, Settings},
 };
 
