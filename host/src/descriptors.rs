@@ -3,14 +3,12 @@
 //! Shells and services start programs with a soft limit of 1024, which dates from `select` and is
 //! far below the hard one.
 
+use dataserver_config::{Component, Pipeline};
+use dataserver_loader::PluginCatalog;
 use plugin_api::Role;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{
-    config::{Component, Pipeline},
-    control,
-    plugin::PluginCatalog,
-};
+use crate::control;
 
 /// What the host itself opens: libraries, watched folders, logs, compiled components.
 const OF_HOST: u64 = 128;
@@ -100,9 +98,9 @@ mod tests {
             max_wait: std::time::Duration::ZERO,
         };
         let text = "[sources.a]\nplugin = \"p\"\n";
-        let environment = crate::config::ProcessEnvironment;
+        let environment = dataserver_config::ProcessEnvironment;
         let file = std::path::Path::new("/nowhere/pipeline.toml");
-        let draft = crate::config::load_text(text, file, &environment).unwrap();
+        let draft = dataserver_config::load_text(text, file, &environment).unwrap();
         let mut component = draft.components().next().unwrap().clone();
         assert_eq!(clients(&component, &role), 1_088);
         component.options.insert("max_clients".to_owned(), json!(16_384));

@@ -5,7 +5,7 @@
 //! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
 //! here listens to signals, writes to stdout or ends the process.
 //!
-//! Plugin files are tried in a child process, for which a [`Helper`](crate::plugin::Helper) names the
+//! Plugin files are tried in a child process, for which a [`Helper`](dataserver_loader::Helper) names the
 //! program; without one, only plugins that are [linked in](PluginCatalog::with_linked) can be used.
 
 use std::{
@@ -14,19 +14,22 @@ use std::{
     thread::JoinHandle,
 };
 
-use crate::{
+use dataserver_config::{Draft, Faults, Pipeline};
+use dataserver_engine::{
     clock::{Clock, SystemClock},
-    config::{Draft, Faults, Pipeline},
+    shutdown::{Phase, Shutdown},
+    topology::{ChangeError, Outcome, Topology},
+};
+use dataserver_loader::PluginCatalog;
+
+use crate::{
     control::{self, Control},
     descriptors,
     lock::HostLock,
-    plugin::PluginCatalog,
     reload::{
         Bell, ReadPipeline, Reloader, Trigger,
         watch::{self, Watching},
     },
-    shutdown::{Phase, Shutdown},
-    topology::{ChangeError, Outcome, Topology},
 };
 
 /// A pipeline that can run, with the plugins it uses.

@@ -2,12 +2,10 @@
 
 use std::{fs::TryLockError, io, path::Path};
 
+use dataserver_config::{BufferKind, Pipeline};
+use dataserver_engine::topology;
+use dataserver_spool::own_file;
 use plugin_api::RoleKind;
-
-use crate::{
-    config::{BufferKind, Pipeline},
-    own_file, topology,
-};
 
 const FILE: &str = "host.lock";
 

@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, process::Command};
 
-use dataserver::plugin::PluginCatalog;
+use dataserver::loader::PluginCatalog;
 use harness::{Bench, DAYS, SmallDisk, plugin};
 
 /// A pipeline that is fine but for what is put into it.

@@ -1,17 +1,15 @@
 //! `dataserver check`
 
-use std::{io::IsTerminal, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
+use dataserver_config::{Faults, Pipeline};
+use dataserver_engine::topology;
+use dataserver_loader::{Opening, PluginCatalog};
 use plugin_api::{Context, PluginError, terminal};
 use serde_json::{Value, json};
 
 use super::{EXIT_CONFIG, Format, PipelineFile, output};
-use crate::{
-    config::{Faults, Pipeline},
-    plugin::{Opening, PluginCatalog},
-    topology,
-};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -113,7 +111,7 @@ impl Findings {
 
 /// Asks every component whether it could start.
 fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError)> {
-    let check = |component: &crate::config::Component| {
+    let check = |component: &dataserver_config::Component| {
         let plugin = catalog
             .plugin(&component.plugin, component.kind, component.carrier)
             .map_err(|missing| PluginError::config(missing.message))?
@@ -122,7 +120,7 @@ fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError
             &component.id,
             &pipeline.base_dir,
             pipeline.host.data_dir.join("state").join(&component.id),
-            Arc::new(topology::Onlooker),
+            topology::onlooker(),
         );
         plugin.check(component.kind, Opening::of(component, context))
     };

@@ -2,13 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use dataserver_config::{HostSettings, Secret};
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 
-use crate::{
-    config::{HostSettings, Secret},
-    control::Refusal,
-};
+use crate::control::Refusal;
 
 /// Shortest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(120);

@@ -1,18 +1,16 @@
 //! `dataserver consumers`
 
-use std::{process::ExitCode, sync::Arc};
+use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
+use dataserver_config::{Component, Pipeline};
+use dataserver_engine::topology;
+use dataserver_loader::{Opening, PluginCatalog};
 use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 use serde_json::{Map, Value, json};
 
 use super::{EXIT_CONFIG, PipelineFile, output};
-use crate::{
-    config::{Component, Pipeline},
-    plugin::{Opening, PluginCatalog},
-    topology,
-};
 
 /// What the plugin is asked.
 const COMMAND: &str = "consumers";
@@ -242,7 +240,7 @@ fn put(
         &component.id,
         &pipeline.base_dir,
         pipeline.host.data_dir.join("state").join(&component.id),
-        Arc::new(topology::Onlooker),
+        topology::onlooker(),
     );
     plugin.command(component.kind, Opening::of(component, context), request)
 }

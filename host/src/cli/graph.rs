@@ -3,10 +3,10 @@
 use std::{fmt::Write, process::ExitCode};
 
 use clap::{Args, ValueEnum};
+use dataserver_config::Component;
 use plugin_api::RoleKind;
 
 use super::{PipelineFile, output};
-use crate::config::Component;
 
 /// Arguments of `graph`.
 #[derive(Debug, Args)]

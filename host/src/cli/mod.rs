@@ -2,28 +2,24 @@
 
 mod check;
 mod client;
-mod collect;
 mod consumers;
 mod dashes;
 mod dead_letter;
 mod graph;
+mod logging;
 mod output;
-mod own;
 mod plugins;
 mod reload;
 mod run;
-mod serve;
 mod spool;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use dataserver_config::{self as config, Draft, Faults, ProcessEnvironment};
 
-use crate::{
-    config::{self, Draft, Faults, ProcessEnvironment},
-    plugin,
-    telemetry::logging::{self, LogFormat},
-};
+use self::logging::LogFormat;
+use crate::hikyuu;
 
 /// Exit code of a pipeline file that cannot work (`EX_CONFIG` of sysexits.h).
 const EXIT_CONFIG: u8 = 78;
@@ -62,12 +58,12 @@ enum Command {
     /// Reads what a collector publishes, makes bars of every period, and answers
     /// get_data_from_buffer_server and get_spot_from_buffer_server. Runs and ends as `run` does, with
     /// the pipeline that --print-config shows. Long flags may have one dash, as Hikyuu's.
-    Serve(serve::Serve),
+    Serve(hikyuu::Serve),
     /// Publish quotes for Hikyuu: what Hikyuu's `spot_server` does, with its flags.
     ///
     /// Runs and ends as `run` does, with the pipeline that --print-config shows. Long flags may have
     /// one dash, as Hikyuu's.
-    Collect(collect::Collect),
+    Collect(hikyuu::Collect),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
     /// Let the running host apply the pipeline file and the plugin folders anew.
@@ -131,13 +127,13 @@ enum Format {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    plugin::apart::this_is_the_program();
+    dataserver_loader::this_is_the_program();
     let arguments = Arguments::parse_from(dashes::doubled(std::env::args_os()));
     logging::start(&arguments.log_level, arguments.log_format);
     match arguments.command {
         Command::Run(file) => run::run(file),
-        Command::Serve(serve) => serve.run(),
-        Command::Collect(collect) => collect.run(),
+        Command::Serve(serve) => run::run_asked(serve.asked()),
+        Command::Collect(collect) => run::run_asked(collect.asked()),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
         Command::Reload(reload) => reload.run(),

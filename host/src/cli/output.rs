@@ -5,11 +5,11 @@ use std::{
     process::ExitCode,
 };
 
+use dataserver_config::Faults;
 use jiff::Timestamp;
 use plugin_api::terminal;
 
 use super::EXIT_CONFIG;
-use crate::config::Faults;
 
 /// Prints a text to stdout, safe for a terminal whatever data it holds; a reader that has seen
 /// enough (`| head`) is no fault.

@@ -2,6 +2,12 @@
 
 use std::{process::ExitCode, sync::Arc};
 
+use dataserver_config::{Draft, Faults};
+use dataserver_engine::{
+    shutdown::{Phase, Shutdown},
+    topology::Outcome,
+};
+use dataserver_loader::PluginCatalog;
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -9,13 +15,10 @@ use signal_hook::{
 
 use super::{EXIT_CONFIG, PipelineFile, output};
 use crate::{
-    config::{Draft, Faults},
     descriptors,
     embed::{Checked, Host},
-    plugin::PluginCatalog,
+    hikyuu::Asked,
     reload::{Bell, Trigger},
-    shutdown::{Phase, Shutdown},
-    topology::Outcome,
 };
 
 /// Runs the pipeline of a file to its end.
@@ -23,10 +26,17 @@ pub fn run(file: PipelineFile) -> ExitCode {
     run_read(move || file.load())
 }
 
+/// Runs or prints what a command asks for that stands for a pipeline of its own.
+pub fn run_asked(asked: Result<Asked, Faults>) -> ExitCode {
+    match asked {
+        Ok(Asked::Print(text)) => output::print(&text),
+        Ok(Asked::Run(read)) => run_read(read),
+        Err(faults) => output::show_faults(&faults),
+    }
+}
+
 /// Runs a pipeline to its end, wherever it is read from; a reload reads it anew.
-pub(super) fn run_read(
-    read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
-) -> ExitCode {
+fn run_read(read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static) -> ExitCode {
     // first of all: a signal that comes while plugins are read or open ends the host in order
     let shutdown = Arc::new(Shutdown::default());
     let (bell, rings) = Bell::new();

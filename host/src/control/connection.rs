@@ -9,6 +9,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
+use dataserver_engine::topology::Topology;
 use hyper::{
     body::Incoming,
     server::conn::http1,
@@ -24,7 +25,6 @@ use super::{
     caller::{Refused, whole},
     places::{Place, Places},
 };
-use crate::topology::Topology;
 
 /// Pause after a connection could not be taken, because the process has no file left.
 const PAUSE: Duration = Duration::from_millis(100);

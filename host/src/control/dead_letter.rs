@@ -13,14 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use plugin_api::RoleKind;
-use serde::{Deserialize, Serialize};
-
-use crate::{
+use dataserver_engine::{
     clock::{Clock, SystemClock},
     dead_letter::{self, Progress},
     topology::{Feed, Topology},
 };
+use plugin_api::RoleKind;
+use serde::{Deserialize, Serialize};
 
 /// How far a replay is, and how its sink does.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -19,19 +19,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use dataserver_config::Secret;
+use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
 pub use dead_letter::{Answer, Refusal};
 pub use places::MOST_CONNECTIONS;
 
-use crate::{
-    config::Secret,
-    reload::{Bell, Reloader},
-    shutdown::Phase,
-    telemetry,
-    topology::Topology,
-};
+use crate::reload::{Bell, Reloader};
 use connection::{Desk, accept};
 use places::Places;
 

@@ -9,14 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use dataserver_engine::{shutdown::Phase, topology::ChangeError};
 
-use crate::{
-    reload::{
-        Bell, Reloader,
-        report::{Outcome, Report},
-    },
-    shutdown::Phase,
-    topology::ChangeError,
+use crate::reload::{
+    Bell, Reloader,
+    report::{Outcome, Report},
 };
 
 /// How often a request that waits looks whether the host ends.

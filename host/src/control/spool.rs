@@ -9,9 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use dataserver_engine::topology::Topology;
 
 use super::Refusal;
-use crate::topology::Topology;
 
 /// The route.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
+use dataserver_config::{Secret, holds_secret};
 use plugin_api::schemas::time::parse_time_of_day;
 
 use super::{
     PROXY, QMT_CONNECT, QMT_TOKEN, QQ_URL, QUOTATION_BUS, Settings, Surroundings,
     text::{self, Text, quoted},
 };
-use crate::config::{Secret, holds_secret};
 
 /// Longest pause between two rounds, in seconds: what the source takes.
 const LONGEST_PAUSE: u64 = 3_600;
@@ -213,8 +213,9 @@ fn phase(text: &str) -> Option<(u32, u32)> {
 mod tests {
     use std::path::Path;
 
+    use dataserver_config::{ProcessEnvironment, load_text};
+
     use super::*;
-    use crate::config::{ProcessEnvironment, load_text};
 
     fn collector() -> Collector {
         let surroundings = Surroundings { data_dir: "/d".into(), ..Surroundings::default() };

@@ -5,11 +5,16 @@
 //! pipeline, written as the text of a pipeline file: it can be printed, kept and changed like any
 //! other, and the host runs it as any other. [`Settings`] are what `hikyuu.ini` says.
 //!
+//! The verbs [`collect`](Collect) and [`serve`](Serve) ask for them with Hikyuu's own flags.
+//!
 //! Plugins are named here and nowhere else in the host: these texts are files of users, only
 //! shipped within the program.
 
+mod collect;
 mod collector;
 mod ini;
+mod own;
+mod serve;
 mod service;
 mod settings;
 mod text;
@@ -19,7 +24,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use collect::Collect;
 pub use collector::{Collector, Origin};
+pub use own::Asked;
+pub use serve::Serve;
 pub use service::Service;
 pub use settings::{ClickHouse, Settings, SettingsEnvironment};
 

@@ -137,8 +137,9 @@ fn clickhouse(text: &mut Text, server: &ClickHouse) {
 mod tests {
     use std::path::Path;
 
+    use dataserver_config::{ProcessEnvironment, Secret, load_text};
+
     use super::*;
-    use crate::config::{ProcessEnvironment, Secret, load_text};
 
     fn service() -> Service {
         let surroundings = Surroundings { data_dir: "/d".into(), ..Surroundings::default() };

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dataserver_config::{Environment, ProcessEnvironment, Secret, read_file};
+
 use super::{CLICKHOUSE_PASSWORD, ini::Ini};
-use crate::config::{Environment, ProcessEnvironment, Secret, read_file};
 
 /// Where Hikyuu keeps its settings, within the home folder.
 const FILE: &str = ".hikyuu/hikyuu.ini";

@@ -78,8 +78,9 @@ pub fn list(values: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use dataserver_config::{ProcessEnvironment, load_text};
+
     use super::*;
-    use crate::config::{ProcessEnvironment, load_text};
 
     #[test]
     fn whatever_a_value_holds_is_read_back() {

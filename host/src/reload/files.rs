@@ -13,7 +13,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::config::HostSettings;
+use dataserver_config::HostSettings;
 
 /// Links that are followed on one way, as the system does.
 const MOST_LINKS: usize = 40;
@@ -173,10 +173,10 @@ fn is_plugin(path: &Path) -> bool {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use dataserver_config::{self as config, ProcessEnvironment};
     use tempfile::TempDir;
 
     use super::*;
-    use crate::config::{self, ProcessEnvironment};
 
     struct Place {
         folder: TempDir,

@@ -16,15 +16,13 @@ use std::{
     time::Instant,
 };
 
+use dataserver_config::{self as config, Draft, Faults, Pipeline, ProcessEnvironment};
+use dataserver_engine::topology::{ChangeError, Topology};
+use dataserver_loader::PluginCatalog;
 use tokio::sync::oneshot;
 
 use self::report::{Outcome, Report};
-use crate::{
-    config::{self, Draft, Faults, Pipeline, ProcessEnvironment},
-    lock::HostLock,
-    plugin::PluginCatalog,
-    topology::{ChangeError, Topology},
-};
+use crate::lock::HostLock;
 
 /// Why the pipeline is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +114,7 @@ impl Reloader {
     /// Starts the components; a reload that comes meanwhile waits for that.
     ///
     /// # Errors
-    /// As [`topology::start`](crate::topology::start).
+    /// As [`topology::start`](dataserver_engine::topology::start).
     pub fn begin(&self, pipeline: Pipeline) -> Result<(), ChangeError> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         self.topology.begin(pipeline, &last.catalog)

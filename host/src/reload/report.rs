@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use dataserver_config::Faults;
+use dataserver_engine::topology::{Applied, ChangeError, Plan};
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    config::Faults,
-    topology::{Applied, ChangeError, Plan},
-};
 
 /// Columns of a report on faults.
 const WIDTH: usize = 100;

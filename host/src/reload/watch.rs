@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dataserver_engine::topology::Topology;
 use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
     event::{AccessKind, AccessMode, ModifyKind, RenameMode},
@@ -26,7 +27,6 @@ use super::{
     Bell, Trigger,
     files::{Files, Seen},
 };
-use crate::topology::Topology;
 
 /// A file is taken as written when nothing has happened for so long.
 const QUIET: Duration = Duration::from_millis(300);
@@ -167,10 +167,10 @@ fn concerns(files: &Files, event: &notify::Result<Event>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use dataserver_config::{self as config, ProcessEnvironment};
     use notify::event::{CreateKind, RemoveKind};
 
     use super::*;
-    use crate::config::{self, ProcessEnvironment};
 
     #[test]
     fn only_what_makes_a_file_another_one_counts() {

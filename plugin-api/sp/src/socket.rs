@@ -2,13 +2,13 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     time::{Duration, Instant},
 };
 
 use rustix::{
     io::Errno,
-    net::{SendAncillaryBuffer, SendFlags, sendmsg, sockopt},
+    net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg, sockopt},
 };
 
 /// Silence after which the kernel asks whether a TCP peer is still there.
@@ -91,6 +91,21 @@ fn beginning<'a>(slices: &'a [IoSlice<'_>]) -> Vec<IoSlice<'a>> {
         }
     }
     part
+}
+
+/// Reads a plain socket once.
+pub fn receive_plain(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    flags: RecvFlags,
+) -> io::Result<usize> {
+    loop {
+        return match recv(socket, &mut *buffer, flags) {
+            Ok((_, count)) => Ok(count),
+            Err(Errno::INTR) => continue,
+            Err(error) => Err(error.into()),
+        };
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    net::{RecvFlags, Shutdown, recv, shutdown, sockopt},
+    net::{RecvFlags, Shutdown, shutdown, sockopt},
 };
 
 use crate::{
@@ -103,7 +103,7 @@ impl Wire {
     /// What the kernel says, or what is wrong with the TLS of the peer.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let Some(session) = self.session.get() else {
-            return receive_plain(self.as_fd(), buffer, RecvFlags::empty());
+            return socket::receive_plain(self.as_fd(), buffer, RecvFlags::empty());
         };
         loop {
             match session.receive(self.as_fd(), buffer) {
@@ -125,7 +125,7 @@ impl Wire {
     /// As [`receive`](Self::receive).
     pub fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.session.get() {
-            None => receive_plain(self.as_fd(), buffer, RecvFlags::DONTWAIT),
+            None => socket::receive_plain(self.as_fd(), buffer, RecvFlags::DONTWAIT),
             Some(session) => session.receive(self.as_fd(), buffer),
         }
     }
@@ -175,21 +175,6 @@ impl AsFd for Wire {
 impl Read for &Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.receive(buffer)
-    }
-}
-
-/// Reads a plain socket once.
-pub(crate) fn receive_plain(
-    socket: BorrowedFd<'_>,
-    buffer: &mut [u8],
-    flags: RecvFlags,
-) -> io::Result<usize> {
-    loop {
-        return match recv(socket, &mut *buffer, flags) {
-            Ok((_, count)) => Ok(count),
-            Err(Errno::INTR) => continue,
-            Err(error) => Err(error.into()),
-        };
     }
 }
 

@@ -14,7 +14,7 @@ const DEDUPLICATION_WINDOW: u32 = 1_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    pub kind: crate::schema::Type,
+    pub kind: crate::types::Type,
     comment: &'static str,
 }
 

@@ -21,6 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod token;
+mod types;
 
 use plugin_api::export_plugin;
 use sink::ClickHouse;

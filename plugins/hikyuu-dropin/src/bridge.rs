@@ -10,7 +10,7 @@ use std::{
     ptr, slice,
 };
 
-use crate::server::{Arguments, Server};
+use crate::{arguments::Arguments, server::Server};
 
 /// Returned by the object's `info`.
 const INFO: &str = concat!(

@@ -8,6 +8,7 @@
 //! The process is somebody else's, a Python interpreter mostly: nothing here [listens to signals](signals),
 //! writes to stdout, ends the process or lets a panic out.
 
+mod arguments;
 mod bridge;
 mod home;
 mod log;

@@ -7,7 +7,7 @@ use dataserver::{
     hikyuu::{Service, Settings, Surroundings},
 };
 
-use crate::{home::Home, server::Arguments};
+use crate::{arguments::Arguments, home::Home};
 
 /// Widest line of a fault that is shown.
 const WIDTH: usize = 100;

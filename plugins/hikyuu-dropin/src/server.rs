@@ -12,28 +12,15 @@ use std::{
 
 use dataserver::{
     embed::Checked,
-    plugin::PluginCatalog,
+    engine::{
+        shutdown::{Phase, Shutdown},
+        topology::Outcome,
+    },
+    loader::PluginCatalog,
     reload::Bell,
-    shutdown::{Phase, Shutdown},
-    topology::Outcome,
 };
 
-use crate::{PLUGINS, home::Home, log, pipeline, signals};
-
-/// What `start_data_server` was called with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arguments {
-    /// Where to answer, e.g. `tcp://0.0.0.0:9201`.
-    pub addr: String,
-    /// Threads that answer.
-    pub work_num: usize,
-    /// Whether quotes are stored.
-    pub save_tick: bool,
-    /// Whether the day's quotes are kept in memory for `tick` requests.
-    pub buf_tick: bool,
-    /// Folder for Parquet files; empty for ClickHouse.
-    pub parquet_path: String,
-}
+use crate::{PLUGINS, arguments::Arguments, home::Home, log, pipeline, signals};
 
 /// How long what has come in may take to be delivered when the server stops: the caller holds
 /// Python's lock.

@@ -13,11 +13,11 @@ use plugin_api::schemas::time::DatetimeText;
 
 use crate::{
     budget::{Budget, NoRoom, Share},
+    counters::Counters,
     ktype::KType,
     msgpack::Writer,
     options::Settings,
     request::{Refusal, Request},
-    server::Counters,
     store::{BarRow, Block, Security, Store, key_buffer, key_of},
     turns::Turns,
 };

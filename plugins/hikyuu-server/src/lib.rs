@@ -10,6 +10,7 @@
 
 mod answer;
 mod budget;
+mod counters;
 mod datetime;
 mod ktype;
 mod lake;

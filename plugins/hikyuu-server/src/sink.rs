@@ -12,9 +12,10 @@ use plugin_api::{
 use sp::Throttle;
 
 use crate::{
+    counters::Counters,
     lake,
     options::{Options, Settings},
-    server::{Counters, Server},
+    server::Server,
     store::{self, Forgotten, Keeper, Left, Limits, Oldest},
 };
 

@@ -10,6 +10,7 @@ use sp::{Frame, Frames, Throttle};
 
 use crate::{
     bell::Woken,
+    connection::Connection,
     inbox::{Inbox, Item, Wish},
     link::{Link, NoLink, Received},
     options::Settings,
@@ -23,25 +24,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const GOOD_SERVICE: Duration = Duration::from_secs(1);
 const START_MARK: &[u8] = b"[start spot]";
 const END_MARK: &[u8] = b"[end spot]";
-
-/// A connection and what is read of a message on it.
-#[derive(Debug)]
-pub struct Connection {
-    /// The connection.
-    pub link: Link,
-    /// Puts messages together.
-    pub frames: Frames,
-    since: Instant,
-    /// Quotes came over it.
-    is_useful: bool,
-}
-
-impl Connection {
-    /// One that begins now, or goes on in the middle of a message.
-    pub fn new(link: Link, frames: Frames) -> Self {
-        Self { link, frames, since: Instant::now(), is_useful: false }
-    }
-}
 
 /// The reader.
 pub struct Feed {

@@ -21,7 +21,9 @@ use plugin_api::{
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use sp::{Frames, Framing};
 
-use crate::{feed::Connection, inbox::Item, link::Link, rounds::Rounds, sequences::Sequences};
+use crate::{
+    connection::Connection, inbox::Item, link::Link, rounds::Rounds, sequences::Sequences,
+};
 
 /// Form of the state; another one is not read.
 const FORM: u32 = 1;

@@ -13,7 +13,7 @@ use std::{
 
 use plugin_api::schemas::verify;
 
-use crate::{bell::Bell, feed::Connection, options::SlowPipeline};
+use crate::{bell::Bell, connection::Connection, options::SlowPipeline};
 
 /// What an entry counts for besides its bytes.
 const OVERHEAD: usize = 128;

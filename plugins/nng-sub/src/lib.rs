@@ -12,6 +12,7 @@
 //! source is closed.
 
 mod bell;
+mod connection;
 mod feed;
 mod handover;
 mod inbox;

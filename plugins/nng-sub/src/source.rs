@@ -11,7 +11,8 @@ use sp::Throttle;
 
 use crate::{
     bell::Bell,
-    feed::{Connection, Feed},
+    connection::Connection,
+    feed::Feed,
     handover::{Handover, Socket},
     inbox::{Inbox, Item, Wish},
     link::{Link, NoLink},

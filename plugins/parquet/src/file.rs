@@ -22,9 +22,9 @@ use parquet::file::metadata::{
 use crate::{
     checksum,
     fault::Fault,
+    fnv::sum,
     group::{MAGIC, RowGroup, moved},
     names::{self, COPY, DAMAGED, UNFINISHED},
-    slot::sum,
 };
 
 /// Old footers are dropped when they take more than this share of the file.

@@ -13,6 +13,7 @@
 mod checksum;
 mod fault;
 mod file;
+mod fnv;
 mod group;
 mod mark;
 mod names;

@@ -7,7 +7,7 @@ use plugin_api::{
     schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime},
 };
 
-use crate::{options::PartitionBy, slot::sum};
+use crate::{fnv::sum, options::PartitionBy};
 
 /// What Hive-style readers take for a null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";

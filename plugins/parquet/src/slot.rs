@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{fault::Fault, file::Disk, mark::Mark, owner::Owner};
+use crate::{fault::Fault, file::Disk, fnv::sum, mark::Mark, owner::Owner};
 
 /// Where the records of even and odd commits stand; the owner stands before them.
 const PLACES: [u64; 2] = [4_096, 8_192];
@@ -235,13 +235,6 @@ fn line_at(file: &File, at: u64) -> io::Result<Option<String>> {
     let line = text.split_once('\n').and_then(|(line, _)| line.rsplit_once(" sum "));
     let whole = line.filter(|(text, found)| *found == format!("{:016x}", sum(text)));
     Ok(whole.map(|(text, _)| text.to_owned()))
-}
-
-/// FNV-1a of a text.
-pub fn sum(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@
 //! of a group, makes batches of them under numbers that are the same after a restart, and
 //! acknowledges what every store behind it has.
 
-mod command;
 mod record;
 mod server;
 mod shard;

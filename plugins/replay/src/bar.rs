@@ -5,7 +5,7 @@ use crate::{
     columns::Header,
     fill::{Cells, Fault, at, read_price, read_quality, read_symbol, read_text, read_time},
     moment::MomentReader,
-    row::{BarRow, takes_symbol},
+    row::BarRow,
     settings::Settings,
 };
 
@@ -104,7 +104,7 @@ impl BarCells {
         row: &mut BarRow,
     ) -> Result<bool, Fault> {
         row.market = read_symbol(cells, self.layout.symbol, None, settings.market, &mut row.code)?;
-        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
+        if !settings.takes_symbol(row.market, &row.code, &mut self.key) {
             return Ok(false);
         }
         row.time_us = self.time(cells)?;

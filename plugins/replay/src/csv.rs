@@ -10,10 +10,9 @@ use crate::{
     columns::{Header, Layout},
     fill::{Cells, Fault, SpotCells},
     lines::Lines,
-    open::Kind,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file},
     records::{Damage, Found, Records},
-    row::{BarRow, SpotRow},
+    row::{BarRow, Kind, SpotRow},
     settings::Settings,
     text::{describe, open_text},
 };

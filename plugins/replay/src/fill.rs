@@ -7,7 +7,7 @@ use crate::{
     columns::{Layout, LevelColumns},
     list,
     moment::{MomentReader, Part},
-    row::{Levels, SpotRow, takes_symbol},
+    row::{Levels, SpotRow},
     settings::Settings,
 };
 
@@ -65,7 +65,7 @@ impl SpotCells {
     ) -> Result<bool, Fault> {
         let market = self.layout.market;
         row.market = read_symbol(cells, self.layout.code, market, settings.market, &mut row.code)?;
-        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
+        if !settings.takes_symbol(row.market, &row.code, &mut self.key) {
             return Ok(false);
         }
         row.time_us = self.time(cells)?;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    open::{Kind, Readable},
+    open::Readable,
     reader::{BadRow, Input, Step, in_file},
-    row::{BarRow, SpotRow},
+    row::{BarRow, Kind, SpotRow},
     settings::{Filter, Settings},
 };
 

@@ -32,6 +32,7 @@ mod lines;
 mod list;
 mod merge;
 mod moment;
+mod next_row;
 mod open;
 mod pace;
 mod parquet;

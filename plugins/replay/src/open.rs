@@ -7,16 +7,9 @@ use crate::{
     parquet::{self, BarTable, Purpose, SpotTable},
     qq::QqReader,
     reader::{Form, Input, OpenFault, Reader, TimeReader, in_file},
-    row::{BarRow, Row, SpotRow},
+    row::{BarRow, Kind, Row, SpotRow},
     settings::Settings,
 };
-
-/// What the rows of a file are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Spot,
-    Bar,
-}
 
 /// Rows that a file can hold.
 pub trait Readable: Row {

@@ -23,9 +23,8 @@ use crate::{
     columns::{Header, Layout},
     fill::{Cells, Fault, SpotCells},
     foreign,
-    open::Kind,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file, shown},
-    row::{BarRow, SpotRow},
+    row::{BarRow, Kind, SpotRow},
     settings::Settings,
 };
 

@@ -7,8 +7,9 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     desk::Desk,
-    open::{Kind, open_times},
+    open::open_times,
     reader::{Input, TimeReader, Timed},
+    row::Kind,
     settings::{Filter, Settings},
 };
 

@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     desk::{Desk, Tally},
-    merge::{Came, read_row},
+    next_row::{Came, read_row},
     open::Readable,
     reader::{Reader, Step, in_file, shown},
     row::Row,

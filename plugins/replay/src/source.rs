@@ -12,18 +12,15 @@ use crate::{
     head::{Head, inspect},
     inputs::{find_files, identify},
     merge::Merge,
-    open::{Kind, probe},
+    open::probe,
     pace::Pace,
     progress::Progress,
     reader::{Input, OpenFault},
-    resume::Keeper,
-    row::{BarRow, SpotRow},
+    resume::{BATCH_RECORDS, Keeper},
+    row::{BarRow, Kind, SpotRow},
     scan::{Scan, Scanned},
     settings::Settings,
 };
-
-/// Records of a batch; a larger round leaves as several batches.
-pub const BATCH_RECORDS: usize = 2_000;
 
 /// What is said of files that hold nothing to play.
 const NO_ROWS: &str = "the files hold no row that can be read; name others, or record them anew";

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use dataserver::{
-    plugin::{Opening, Plugin, PluginCatalog, SinkInstance},
-    topology::Onlooker,
+    engine::topology::onlooker,
+    loader::{Opening, Plugin, PluginCatalog, SinkInstance},
 };
 use plugin_api::{Ack, Batch, Context, PluginError, RoleKind, Round, testing::spot_batch};
 
@@ -23,7 +23,7 @@ pub fn load(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
 
 /// A context for a component that runs outside of a host.
 pub fn context(folder: &Path) -> Context {
-    Context::new("bench", folder, folder.join("state"), Arc::new(Onlooker))
+    Context::new("bench", folder, folder.join("state"), onlooker())
 }
 
 struct Direct;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dataserver::plugin::Opening;
+use dataserver::loader::Opening;
 use nng::{
     Protocol, Socket,
     options::{

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dataserver::plugin::Opening;
+use dataserver::loader::Opening;
 use harness::DAYS;
 use plugin_api::{Batch, Polled, RoleKind};
 

@@ -6,10 +6,12 @@ use std::{
 };
 
 use dataserver::{
-    clock::{Clock, SystemClock},
     config::{self, ProcessEnvironment},
-    plugin::{Opening, PluginCatalog},
-    topology,
+    engine::{
+        clock::{Clock, SystemClock},
+        topology,
+    },
+    loader::{Opening, PluginCatalog},
 };
 use plugin_api::{Polled, RoleKind};
 

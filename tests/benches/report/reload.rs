@@ -3,11 +3,13 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use dataserver::{
-    clock::{Clock, SystemClock},
     config::{self, Pipeline, ProcessEnvironment},
-    plugin::PluginCatalog,
-    shutdown::Phase,
-    topology::{self, Topology},
+    engine::{
+        clock::{Clock, SystemClock},
+        shutdown::Phase,
+        topology::{self, Topology},
+    },
+    loader::PluginCatalog,
 };
 use harness::Bench;
 

@@ -3,10 +3,12 @@
 use std::{fmt::Write, sync::Arc};
 
 use dataserver::{
-    clock::{Clock, SystemClock},
     config::{self, ProcessEnvironment},
-    plugin::PluginCatalog,
-    topology,
+    engine::{
+        clock::{Clock, SystemClock},
+        topology,
+    },
+    loader::PluginCatalog,
 };
 use harness::{Bench, ClickHouse, Redis};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use dataserver::{
-    plugin::Opening,
+    loader::Opening,
     spool::{SYNC_BYTES, Spool},
 };
 use harness::{ClickHouse, Redis};

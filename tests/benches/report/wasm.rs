@@ -8,7 +8,7 @@ use std::{
 
 use dataserver::{
     config::Carrier,
-    plugin::{Opening, Plugin, PluginCatalog, TransformInstance},
+    loader::{Opening, Plugin, PluginCatalog, TransformInstance},
 };
 use plugin_api::{Batch, RoleKind, Round};
 

@@ -8,7 +8,7 @@ mod tables;
 
 use std::sync::Arc;
 
-use dataserver::plugin::{Opening, PluginCatalog, SinkInstance};
+use dataserver::loader::{Opening, PluginCatalog, SinkInstance};
 use harness::Bench;
 use plugin_api::{
     Ack, Batch, PluginError, RoleKind,

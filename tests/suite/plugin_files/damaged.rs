@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dataserver::plugin::PluginCatalog;
+use dataserver::loader::PluginCatalog;
 use harness::{Bench, Random, free_port, plugin};
 use object::{Object, ObjectSection};
 use serde_json::Value;

@@ -10,7 +10,7 @@ use std::{
     thread,
 };
 
-use dataserver::clock::{Clock, SystemClock};
+use dataserver::engine::clock::{Clock, SystemClock};
 use harness::{Bench, QuoteServer};
 use plugin_api::schemas::time::ExchangeTime;
 

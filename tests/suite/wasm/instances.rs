@@ -58,7 +58,7 @@ fn a_plugin_is_asked_within_an_asynchronous_runtime_as_well() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let plugin = load("filter", RoleKind::Transform);
-        let opening = dataserver::plugin::Opening::plain("{}", context(folder.path()));
+        let opening = dataserver::loader::Opening::plain("{}", context(folder.path()));
         plugin.check(RoleKind::Transform, opening).unwrap();
     });
 }

@@ -13,7 +13,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use dataserver::{
     config::{Carrier, Grants, Limits},
-    plugin::{Opening, Plugin, PluginCatalog},
+    loader::{Opening, Plugin, PluginCatalog},
 };
 use plugin_api::{
     Context, PluginError, RoleKind,

@@ -3,11 +3,12 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use dataserver_engine::dead_letter::Summary;
 use plugin_api::terminal;
 use serde_json::{Value, json};
 
 use super::output;
-use crate::{cli::Format, dead_letter::Summary};
+use crate::cli::Format;
 
 const HEADER: [&str; 8] =
     ["component", "files", "letters", "records", "oldest", "newest", "size", "commonest reason"];

@@ -7,9 +7,9 @@ mod show;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
+use dataserver_engine::dead_letter;
 
 use super::{Format, PipelineFile, output};
-use crate::dead_letter;
 
 /// Arguments of `dead-letter`.
 #[derive(Debug, Args)]

@@ -3,18 +3,20 @@
 use std::{cell::RefCell, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Args;
+use dataserver_config::{Component, Pipeline, closest};
+use dataserver_engine::{
+    clock::{Clock, SystemClock},
+    dead_letter::{self, Progress, State, Store, Survey},
+    shutdown::Shutdown,
+    topology,
+};
+use dataserver_loader::PluginCatalog;
 use plugin_api::RoleKind;
 
 use crate::{
     cli::{EXIT_CONFIG, PipelineFile, client::Client, output, run::listen_to_signals},
-    clock::{Clock, SystemClock},
-    config::{Component, Pipeline, closest},
     control::{Answer, Refusal},
-    dead_letter::{self, Progress, State, Store, Survey},
     lock::HostLock,
-    plugin::PluginCatalog,
-    shutdown::Shutdown,
-    topology,
 };
 
 /// How often the host is asked how far it is.

@@ -2,15 +2,13 @@
 
 use std::{collections::VecDeque, fmt::Write, io, path::Path, process::ExitCode};
 
+use dataserver_config::closest;
+use dataserver_engine::dead_letter::{Letter, Store, Summary};
 use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText, terminal};
 use serde_json::{Value, json};
 
 use super::output;
-use crate::{
-    cli::Format,
-    config::closest,
-    dead_letter::{Letter, Store, Summary},
-};
+use crate::cli::Format;
 
 /// Records of a letter that the text shows.
 const MOST_RECORDS: usize = 10;

@@ -3,13 +3,8 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
+use dataserver_loader::child::{self, Bounds, NOT_CONFINED, confine};
 use rustix::process::Pid;
-
-use crate::plugin::{
-    apart::{Bounds, NOT_CONFINED, confine},
-    probe,
-    wasm::compile,
-};
 
 /// Arguments of `plugins child`.
 #[derive(Debug, Args)]
@@ -58,8 +53,8 @@ impl Child {
     /// Confines this process, and does what it was started for.
     pub fn run(&self) -> ExitCode {
         match &self.verb {
-            Verb::Probe { task, reports } => task.run(|task| probe::answer(&task.file, reports)),
-            Verb::Compile { task } => task.run(|task| compile::answer(&task.file)),
+            Verb::Probe { task, reports } => task.run(|task| child::probe(&task.file, reports)),
+            Verb::Compile { task } => task.run(|task| child::compile(&task.file)),
         }
     }
 }

@@ -14,16 +14,14 @@ use std::{
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
+use dataserver_config::{self as config, Carrier, Faults, ProcessEnvironment};
+use dataserver_loader::{Found, Plugin, PluginCatalog};
 use plugin_api::Manifest;
 use serde_json::{Value, json};
 
 use new::New;
 
 use super::{Format, PipelineFile, output};
-use crate::{
-    config::{self, Carrier, Faults, ProcessEnvironment},
-    plugin::{Found, Plugin, PluginCatalog},
-};
 
 /// Arguments of `plugins`.
 #[derive(Debug, Args)]

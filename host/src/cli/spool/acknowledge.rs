@@ -2,14 +2,15 @@
 
 use std::{path::Path, process::ExitCode};
 
+use dataserver_config::HostSettings;
+use dataserver_engine::topology::spool_folder;
+use dataserver_spool::{self as spool, Unacknowledged};
+
 use super::{chosen, folders};
 use crate::{
     cli::{client::Client, output},
-    config::HostSettings,
     control::Refusal,
     lock::HostLock,
-    spool::{self, Unacknowledged},
-    topology::spool_folder,
 };
 
 /// Acknowledges the damage of one buffer, or of all.

@@ -3,18 +3,16 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
+use dataserver_config::{BufferKind, Component, Draft};
+use dataserver_engine::topology::spool_folder;
+use dataserver_loader::PluginCatalog;
+use dataserver_spool::Inspection;
 use jiff::Timestamp;
 use plugin_api::RoleKind;
 use serde_json::{Value, json};
 
 use super::{folders, inspect};
-use crate::{
-    cli::{Format, output},
-    config::{BufferKind, Component, Draft},
-    plugin::PluginCatalog,
-    spool::Inspection,
-    topology::spool_folder,
-};
+use crate::cli::{Format, output};
 
 const HEADER: [&str; 7] =
     ["component", "batches", "records", "bytes", "files", "on disk", "oldest"];

@@ -11,14 +11,12 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
+use dataserver_config::{Draft, closest};
+use dataserver_engine::topology::spool_folder;
+use dataserver_spool::{Inspection, inspect_each};
 use plugin_api::terminal;
 
 use super::{Format, PipelineFile, output};
-use crate::{
-    config::{Draft, closest},
-    spool::{Inspection, inspect_each},
-    topology::spool_folder,
-};
 
 /// Arguments of `spool`.
 #[derive(Debug, Args)]

@@ -9,13 +9,11 @@ use std::{
 };
 
 use comfy_table::{Table, presets};
+use dataserver_spool::{self as spool, Inspection, SegmentReport, Unacknowledged};
 use serde_json::{Value, json};
 
 use super::{chosen, folders, inspect};
-use crate::{
-    cli::{Format, output},
-    spool::{self, Inspection, SegmentReport, Unacknowledged},
-};
+use crate::cli::{Format, output};
 
 const HEADER: [&str; 6] = ["component", "file", "batches", "records", "size", "state"];
 /// How long a running host may take to finish what it is just writing.

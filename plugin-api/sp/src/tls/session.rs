@@ -15,7 +15,7 @@ use rustix::{
 use rustls::Connection;
 
 use super::faults;
-use crate::{socket, wire::receive_plain};
+use crate::socket::{self, receive_plain};
 
 /// Kinds of the first record of a peer that speaks TLS: a refusal, or the handshake.
 const FIRST_RECORDS: [u8; 2] = [21, 22];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dataserver::clock::{Clock, SystemClock};
+use dataserver::engine::clock::{Clock, SystemClock};
 use jiff::{Timestamp, tz::TimeZone};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{

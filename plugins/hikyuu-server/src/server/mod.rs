@@ -8,10 +8,7 @@ mod inbox;
 
 use std::{
     io::{self, IoSlice},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -23,6 +20,7 @@ use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, Throttle, gre
 use crate::{
     answer::{Answer, Desk},
     budget::Budget,
+    counters::Counters,
     options::Settings,
     store::Store,
 };
@@ -37,21 +35,6 @@ const DRAIN: Duration = Duration::from_secs(1);
 const SLOWEST: u64 = 1 << 20;
 /// Stack of a client's thread, bytes.
 const STACK: usize = 512 << 10;
-
-/// What the server did.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Clients that are connected.
-    pub clients: AtomicU64,
-    /// Clients that were put out for being idle.
-    pub idle: AtomicU64,
-    /// Questions that were answered, refused ones among them.
-    pub requests: AtomicU64,
-    /// Questions that were answered with an error.
-    pub refusals: AtomicU64,
-    /// Bytes of all answers.
-    pub answered_bytes: AtomicU64,
-}
 
 /// Listens and answers until it is closed.
 pub struct Server {

@@ -9,7 +9,11 @@ use std::{
 use rustix::net::sockopt::{self, Timeout};
 use sp::{Accepted, Wire};
 
-use super::{Shared, link::Link, lock};
+use super::{
+    Shared,
+    link::{Link, refusal},
+    lock,
+};
 use crate::{
     auth::{self, Answer},
     frame::{Fault, Frame, FrameReader, Kind, MOST_BEFORE_AUTH, MOST_BODY, read_timeout},
@@ -131,9 +135,4 @@ fn send(wire: &Wire, frame: &Frame) -> Result<(), Turned> {
 fn refuse(wire: &Wire, code: u8, text: &str) {
     // whoever does not read it finds the connection closed
     let _ = wire.send_all(&mut [IoSlice::new(&refusal(code, text).encode())]);
-}
-
-/// The host's reason to close: 1 wrong token, 2 version, 3 replaced, 4 the host ends, 5 a fault.
-pub fn refusal(code: u8, text: &str) -> Frame {
-    Frame::new(Kind::Refused, [&[code], text.as_bytes()].concat())
 }

@@ -13,7 +13,7 @@ use plugin_api::serde_json::{self, Value};
 use rustix::net::Shutdown;
 use sp::Wire;
 
-use super::{Shared, greet::refusal, lock};
+use super::{Shared, lock};
 use crate::{
     frame::{Frame, FrameReader, Kind},
     queue::Arrival,
@@ -91,6 +91,11 @@ impl Link {
         }
         *last_word = Instant::now();
     }
+}
+
+/// The host's reason to close: 1 wrong token, 2 version, 3 replaced, 4 the host ends, 5 a fault.
+pub fn refusal(code: u8, text: &str) -> Frame {
+    Frame::new(Kind::Refused, [&[code], text.as_bytes()].concat())
 }
 
 /// How a link ended.

@@ -7,6 +7,7 @@
 //! keep their own source and number.
 
 mod batches;
+mod command;
 mod dead;
 mod heartbeat;
 mod lane;
@@ -25,15 +26,12 @@ use std::{
 use plugin_api::{Context, PluginError, Polled, Source, serde_json::Value};
 use redis::cmd;
 
-use crate::{
-    command,
-    server::{Entry, EntryId, Servers},
-};
+use crate::server::{Entry, EntryId, Servers};
 use batches::{Maker, Numbers, Ready};
 use heartbeat::Heartbeat;
 use lane::Lane;
-pub use lane::{Claim, pending};
-pub use options::{Options, Settings, claimed_name};
+pub use options::Options;
+use options::Settings;
 use read::Appetite;
 use recovery::{Pages, Recovery};
 use state::State;

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dataserver::{plugin::Opening, plugin::SinkInstance};
+use dataserver::loader::{Opening, SinkInstance};
 use nng::{Aio, AioResult, Context, Message, Protocol, Socket};
 use plugin_api::{
     Batch, RoleKind, Round, SpotListEncoder, SpotRecord, Symbol, encode_bars,

@@ -1,0 +1,147 @@
+//! A pipeline whose plugins are not known yet.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use plugin_api::Role;
+
+use super::{
+    BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
+    components::Unresolved, host::Host, options, report::Report, sandbox,
+};
+
+/// A pipeline whose plugins are not known yet.
+///
+/// It may have faults; only [`resolve`](Self::resolve) makes a [`Pipeline`] of it.
+pub struct Draft {
+    file: PathBuf,
+    base_dir: PathBuf,
+    host: Host,
+    components: Vec<Unresolved>,
+    report: Report,
+}
+
+impl Draft {
+    pub(super) fn new(
+        file: PathBuf,
+        base_dir: PathBuf,
+        host: Host,
+        components: Vec<Unresolved>,
+        report: Report,
+    ) -> Self {
+        Self { file, base_dir, host, components, report }
+    }
+
+    /// The file; absolute.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// `[host]`: says among others where plugins are searched.
+    pub fn host(&self) -> &HostSettings {
+        &self.host.settings
+    }
+
+    /// The components as far as the file alone tells; without options.
+    pub fn components(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().map(|unresolved| &unresolved.component)
+    }
+
+    /// What is wrong with the file, plugins left aside.
+    pub fn faults(&self) -> Faults {
+        self.report.clone().finish().0
+    }
+
+    /// What looks wrong, but can be run.
+    pub fn warnings(&self) -> Faults {
+        self.report.clone().finish().1
+    }
+
+    /// Looks the plugins up, checks their options, and fills in what depends on them.
+    ///
+    /// # Errors
+    /// All that is wrong with the file.
+    pub fn resolve(mut self, catalog: &dyn Catalog) -> Result<Pipeline, Faults> {
+        let mut components = Vec::with_capacity(self.components.len());
+        // without the right folders, each plugin would be reported as missing
+        let known = if self.host.plugins_known { self.components } else { Vec::new() };
+        let mut validators = options::Validators::default();
+        for mut unresolved in known {
+            let carrier = unresolved.component.carrier;
+            let found = find_role(&mut self.report, &unresolved, catalog);
+            if found.as_ref().map(|(_, carrier)| *carrier).or(carrier) == Some(Carrier::Native) {
+                sandbox::refuse_without_sandbox(&mut self.report, &unresolved.sandbox_keys);
+            }
+            if let Some((role, carrier)) = found {
+                let report = &mut self.report;
+                resolve_component(report, &mut validators, &mut unresolved, &role, carrier);
+            }
+            components.push(unresolved.component);
+        }
+        let (faults, _) = self.report.finish();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let Self { file, base_dir, host, .. } = self;
+        Ok(Pipeline { file, base_dir, host: host.settings, components })
+    }
+}
+
+fn find_role(
+    report: &mut Report,
+    unresolved: &Unresolved,
+    catalog: &dyn Catalog,
+) -> Option<(Role, Carrier)> {
+    let (plugin, span) = unresolved.plugin.as_ref().filter(|_| unresolved.carrier_known)?;
+    let component = &unresolved.component;
+    match catalog.find(&plugin.value, component.kind, component.carrier) {
+        Ok(found) => Some(found),
+        Err(why) => {
+            // a value that a variable gave is not shown
+            let shown = |text: String| {
+                if plugin.filled { text.replace(&plugin.value, "${…}") } else { text }
+            };
+            let fault = report.fault(span, shown(why.message));
+            if let Some(help) = why.help {
+                fault.help(shown(help));
+            }
+            None
+        }
+    }
+}
+
+fn resolve_component(
+    report: &mut Report,
+    validators: &mut options::Validators,
+    unresolved: &mut Unresolved,
+    role: &Role,
+    carrier: Carrier,
+) {
+    unresolved.component.buffer = Buffer::of(role.delivery, unresolved.buffer);
+    unresolved.component.batch = BatchSettings {
+        max_records: unresolved.max_records.unwrap_or(u64::from(role.max_records)),
+        max_wait: unresolved.max_wait.unwrap_or(role.max_wait),
+    };
+    if let Some(span) = unresolved.workers_span.as_ref().filter(|_| role.ordered) {
+        let name = &unresolved.component.plugin;
+        report
+            .fault(span, format!("`{name}` keeps records in order, so it cannot have `workers`"))
+            .help("write 1 or leave the key out");
+    }
+    unresolved.component.options =
+        options::check(report, validators, unresolved, carrier, &role.options_schema);
+}
+
+impl fmt::Debug for Draft {
+    /// Leaves out what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("file", &self.file)
+            .field("host", &self.host.settings)
+            .field("components", &self.components().collect::<Vec<_>>())
+            .field("faults", &self.faults())
+            .finish()
+    }
+}

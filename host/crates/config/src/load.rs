@@ -1,0 +1,73 @@
+//! Reads a file as far as that goes without plugins.
+
+use std::path::Path;
+
+use plugin_api::RoleKind;
+
+use super::{
+    Draft, Environment, Faults,
+    components::{self, read_kind, unknown_sections},
+    file, granted, graph, host, parse, read,
+    report::Report,
+    substitute,
+};
+
+/// Reads a pipeline from a file.
+///
+/// What is wrong with a file that is valid TOML is kept in the [`Draft`], so that it can be shown
+/// together with what its plugins find wrong.
+///
+/// # Errors
+/// When the file cannot be read, is no UTF-8 or no TOML; in the last case together with all else
+/// that is certainly wrong.
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+    let bytes = file::read(path).map_err(|error| {
+        let message = format!("cannot read the pipeline: {error}");
+        Faults::unread(path, message, "name the file with -c FILE")
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let mut report = Report::new(path, &String::from_utf8_lossy(error.as_bytes()));
+        report
+            .fault(&(valid..valid), "the file is not valid UTF-8 from here on")
+            .help("save it as UTF-8, without GBK or UTF-16");
+        report.finish().0
+    })?;
+    load_text(&text, path, environment)
+}
+
+/// Reads a pipeline from the text of a file; relative paths count from the file's folder.
+///
+/// # Errors
+/// When it is no TOML; together with all else that is certainly wrong.
+pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+    let working_dir = std::env::current_dir().unwrap_or_default();
+    let absolute = host::absolute(&working_dir, file);
+    let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
+
+    let mut report = Report::new(file, text);
+    let mut root = parse::parse(text, &mut report);
+    report.cover_secrets_of(&root);
+    substitute::fill_table(&mut root, environment, &mut report);
+
+    unknown_sections(&mut report, &root);
+    let host = root.get("host").and_then(|entry| read::table(&mut report, entry));
+    let executable_dir = environment.executable_dir();
+    let host = host::read_host(&mut report, host, &base_dir, executable_dir.as_deref());
+    let components: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
+        .into_iter()
+        .flat_map(|kind| read_kind(&mut report, &root, kind))
+        .collect();
+    let folders: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
+        .into_iter()
+        .flat_map(|kind| components::tables(&root, kind))
+        .flat_map(|component| granted::granted(component, &base_dir))
+        .collect();
+    let kept = granted::Kept::of(&host.settings, &absolute, environment);
+    granted::check(&mut report, &folders, &kept);
+    graph::check(&mut report, &root, &components);
+    if report.is_partial() {
+        return Err(report.finish().0);
+    }
+    Ok(Draft::new(absolute, base_dir, host, components, report))
+}

@@ -1,0 +1,73 @@
+//! The reference beside the code says what the code does.
+
+use std::{fs, path::Path};
+
+use plugin_api::RoleKind;
+
+use super::{
+    super::{
+        keys::{self, Place},
+        reference_markdown,
+    },
+    Given, resolve,
+};
+
+const BEGIN: &str = "<!-- keys of the host: begin -->\n";
+const END: &str = "<!-- keys of the host: end -->";
+
+/// With `UPDATE_EXPECTED` set, it is written anew.
+#[test]
+fn the_reference_lists_the_keys_that_are_checked() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/CONFIG.md");
+    let page = fs::read_to_string(&file).unwrap();
+    let begin = page.find(BEGIN).unwrap() + BEGIN.len();
+    let end = page.find(END).unwrap();
+    let expected = format!("\n{}\n", reference_markdown());
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&file, format!("{}{expected}{}", &page[..begin], &page[end..])).unwrap();
+    } else {
+        assert_eq!(&page[begin..end], expected, "run this test with UPDATE_EXPECTED=1");
+    }
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_that_hold() {
+    let mut written = String::from("[host]\n");
+    let write = |place, header: &str, out: &mut String| {
+        out.push_str(header);
+        for key in keys::of(place).filter(|key| !key.default.is_empty()) {
+            out.push_str(&format!("{} = {}\n", key.name, key.default));
+        }
+    };
+    // limits and grants are for a plugin in a sandbox
+    let components = "[sources.quotes]\nplugin = \"qq\"\n\
+                      [transforms.boxed]\nplugin = \"sandboxed\"\ninputs = [\"quotes\"]\n\
+                      [sinks.out]\nplugin = \"null\"\ninputs = [\"boxed\"]\n";
+    for place in Place::ALL {
+        let header = match place {
+            Place::Host => "",
+            Place::Compile => "[host.compile]\n",
+            Place::Component => components,
+            Place::Buffer => "[sinks.out.buffer]\n",
+            Place::Batch => "[sinks.out.batch]\n",
+            Place::Retry => "[sinks.out.retry]\n",
+            Place::Limits => "[transforms.boxed.limits]\n",
+            Place::Grants => "[transforms.boxed.grants]\n",
+        };
+        write(place, header, &mut written);
+    }
+    let left_out = components;
+    let [written, left_out] = [&written, left_out].map(|text| resolve(text, &Given::default()));
+    assert_eq!(format!("{:?}", written.unwrap()), format!("{:?}", left_out.unwrap()));
+}
+
+#[test]
+fn keys_are_listed_once_and_for_some_kind() {
+    for place in Place::ALL {
+        let mut names: Vec<_> = keys::of(place).map(|key| key.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), keys::of(place).count(), "{place:?}");
+        assert!(!keys::names(place, RoleKind::Sink).is_empty(), "{place:?}");
+    }
+}

@@ -1,0 +1,344 @@
+//! What waits in a queue: in memory, and on disk behind that.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fs::File,
+    io,
+    sync::Arc,
+};
+
+use dataserver_spool::{Appended, Finding, Spool, Unacknowledged};
+use plugin_api::Batch;
+
+use super::{Delivery, Fill, fill_of};
+use crate::ack::Receipt;
+
+/// Bytes of payload that a queue on disk also keeps in memory.
+pub(super) const WINDOW_BYTES: u64 = 64 << 20;
+/// Batches on disk that share a receipt, so that a long backlog needs little memory.
+const RECEIPT_SHARERS: u64 = 256;
+
+/// Batches in their order, numbered.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// In memory; what is on disk comes after it.
+    pub batches: VecDeque<Delivery>,
+    pub fill: Fill,
+    /// The last number given out.
+    last: u64,
+    /// Let go of, but still on disk.
+    kept: Fill,
+    disk: Option<Disk>,
+}
+
+/// The spool behind a queue.
+#[derive(Debug)]
+struct Disk {
+    spool: Spool,
+    /// What is only on disk.
+    behind: Fill,
+    /// The receipts of that: each settles with the batch of its number, the last of several.
+    behind_receipts: VecDeque<SharedReceipt>,
+    /// Receipts of batches that were sent again while they are still under way.
+    repeated: VecDeque<SharedReceipt>,
+    /// Batches that were taken apart, with the number of their parts that are not done.
+    parts: HashMap<u64, u64>,
+}
+
+#[derive(Debug)]
+struct SharedReceipt {
+    number: u64,
+    sharers: u64,
+    receipt: Receipt,
+}
+
+/// What became of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It waits.
+    Waits,
+    /// It came before and waits or was delivered.
+    Known,
+}
+
+impl Waiting {
+    /// On disk, behind what the spool has already.
+    pub fn on_disk(spool: Spool, behind: Fill) -> Self {
+        let disk = Disk {
+            spool,
+            behind,
+            behind_receipts: VecDeque::new(),
+            repeated: VecDeque::new(),
+            parts: HashMap::new(),
+        };
+        Self { disk: Some(disk), ..Self::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.behind() == Fill::default()
+    }
+
+    /// Everything that waits.
+    pub fn total(&self) -> Fill {
+        self.fill + self.behind()
+    }
+
+    /// Whether a disk takes what comes.
+    pub fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// What is only on disk.
+    pub fn behind(&self) -> Fill {
+        self.disk.as_ref().map_or_else(Fill::default, |disk| disk.behind)
+    }
+
+    /// Whether the disk's share has room for a batch of that writer; always, without one.
+    pub fn has_room_on_disk(&self, writer: &str, batch: &Batch) -> bool {
+        self.disk.as_ref().is_none_or(|disk| disk.spool.has_room(writer, batch))
+    }
+
+    /// Says that nothing comes in any more.
+    pub fn end_of_input(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            disk.spool.end_of_input();
+        }
+    }
+
+    /// Whether there is more on disk that has to be in memory before something is taken.
+    pub fn is_short(&mut self) -> bool {
+        self.behind() != Fill::default() && self.batches.len() < self.group().unwrap_or(1)
+    }
+
+    /// Adds a batch at the end; when that fails it is given back.
+    pub fn add(
+        &mut self,
+        writer: &str,
+        delivery: Delivery,
+    ) -> Result<Added, (Delivery, io::Error)> {
+        let Some(disk) = &mut self.disk else {
+            let received_at_us = delivery.batch.provenance().received_at_us;
+            self.last = (self.last + 1).max(u64::try_from(received_at_us).unwrap_or(0));
+            let Delivery { batch, receipt } = delivery;
+            let batch = batch.with_passing_delivery(self.last);
+            self.push_back(Delivery { batch, receipt });
+            return Ok(Added::Waits);
+        };
+        let keep = disk.behind == Fill::default()
+            && (self.fill.bytes == 0 || self.fill.bytes + delivery.bytes() <= WINDOW_BYTES);
+        match disk.spool.append(writer, &delivery.batch, keep) {
+            Ok(Appended::New(number)) if keep => {
+                let Delivery { batch, receipt } = delivery;
+                self.push_back(Delivery { batch: batch.with_delivery(number), receipt });
+            }
+            Ok(Appended::New(number)) => {
+                disk.behind = disk.behind + delivery.fill();
+                share(&mut disk.behind_receipts, number, delivery.receipt);
+            }
+            Ok(Appended::Later(number)) => {
+                disk.behind = disk.behind + delivery.fill();
+                let at = disk.behind_receipts.partition_point(|it| it.number < number);
+                let shared = SharedReceipt { number, sharers: 1, receipt: delivery.receipt };
+                disk.behind_receipts.insert(at, shared);
+            }
+            Ok(Appended::Known) => {
+                disk.settle_repeated(delivery.receipt);
+                return Ok(Added::Known);
+            }
+            Err(error) => return Err((delivery, error)),
+        }
+        Ok(Added::Waits)
+    }
+
+    fn push_back(&mut self, delivery: Delivery) {
+        self.fill = self.fill + delivery.fill();
+        self.batches.push_back(delivery);
+    }
+
+    /// Reads on from the disk while memory has room.
+    ///
+    /// # Errors
+    /// When the disk cannot be read; damaged batches are passed over, and are among the
+    /// [findings](Self::take_findings).
+    pub fn refill(&mut self) -> io::Result<()> {
+        while self.is_short() || (self.behind().bytes > 0 && self.fill.bytes < WINDOW_BYTES) {
+            let Some(disk) = &mut self.disk else { return Ok(()) };
+            let Some(batch) = disk.spool.read_next()? else {
+                if !disk.spool.awaits() {
+                    // what was counted and is not there was damaged
+                    disk.behind = Fill::default();
+                    disk.behind_receipts.clear();
+                }
+                break;
+            };
+            let receipt = disk.behind_receipt(batch.delivery());
+            let delivery = Delivery { batch, receipt };
+            let fill = delivery.fill();
+            disk.behind.records = disk.behind.records.saturating_sub(fill.records);
+            disk.behind.bytes = disk.behind.bytes.saturating_sub(fill.bytes);
+            self.fill = self.fill + fill;
+            self.batches.push_back(delivery);
+        }
+        Ok(())
+    }
+
+    /// What was found wrong on the disk since the last call.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        self.disk.as_mut().map_or_else(Vec::new, |disk| disk.spool.take_findings())
+    }
+
+    /// What is damaged on the disk and not acknowledged; `None` without one.
+    pub fn unacknowledged(&self) -> Option<Unacknowledged> {
+        Some(self.disk.as_ref()?.spool.unacknowledged())
+    }
+
+    /// Notes that somebody knows of all damage on the disk.
+    pub fn acknowledge(&mut self) -> io::Result<Unacknowledged> {
+        self.disk
+            .as_mut()
+            .map_or_else(|| Ok(Unacknowledged::default()), |it| it.spool.acknowledge())
+    }
+
+    /// Takes the first batch in memory.
+    pub fn pop(&mut self) -> Option<Delivery> {
+        let delivery = self.batches.pop_front()?;
+        self.fill = self.fill - delivery.fill();
+        Some(delivery)
+    }
+
+    /// Puts batches before all others, in their order.
+    pub fn put_first(&mut self, deliveries: Vec<Delivery>) {
+        self.fill = self.fill + fill_of(&deliveries);
+        for delivery in deliveries.into_iter().rev() {
+            self.batches.push_front(delivery);
+        }
+    }
+
+    /// Closes what is on disk, which stays there.
+    pub fn close_disk(&mut self) {
+        self.disk = None;
+    }
+
+    /// Puts other batches in the place of those in memory.
+    pub fn replace(&mut self, batches: Vec<Delivery>) {
+        self.fill = fill_of(&batches);
+        self.batches = batches.into();
+    }
+
+    /// How many batches belong together because an earlier host had offered them so.
+    pub fn group(&mut self) -> Option<usize> {
+        let first = self.batches.front()?.batch.delivery();
+        self.disk.as_mut()?.spool.group_of(first)
+    }
+
+    /// Notes that these batches are now offered together.
+    pub fn offer(&mut self, batches: &[Delivery]) -> io::Result<()> {
+        let numbers = batches.iter().map(|delivery| delivery.batch.delivery());
+        self.disk.as_mut().map_or(Ok(()), |disk| disk.spool.offer(numbers))
+    }
+
+    /// Notes that a batch was taken apart in two, of which each will be done for itself.
+    pub fn split(&mut self, number: u64) {
+        if let Some(disk) = &mut self.disk {
+            *disk.parts.entry(number).or_insert(1) += 1;
+        }
+    }
+
+    /// Notes that these batches, or parts of them, are delivered.
+    pub fn commit(&mut self, numbers: &[u64]) -> io::Result<()> {
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        let mut whole = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            match disk.parts.get_mut(number) {
+                Some(left) if *left > 1 => *left -= 1,
+                _ => {
+                    disk.parts.remove(number);
+                    whole.push(*number);
+                }
+            }
+        }
+        let committed = disk.spool.commit(whole.into_iter());
+        while disk.repeated.front().is_some_and(|it| it.number <= disk.spool.committed()) {
+            if let Some(shared) = disk.repeated.pop_front() {
+                shared.receipt.settle();
+            }
+        }
+        committed
+    }
+
+    /// What has to be given to the disk now.
+    pub fn sync_due(&mut self) -> Option<Arc<File>> {
+        self.disk.as_mut()?.spool.sync_due()
+    }
+
+    /// What waited on disk when all was let go of.
+    pub fn kept(&self) -> Fill {
+        self.kept
+    }
+
+    /// Settles everything: no source has to wait for it any more.
+    pub fn settle_all(&mut self) {
+        for delivery in &mut self.batches {
+            std::mem::replace(&mut delivery.receipt, Receipt::none()).settle();
+        }
+        let Some(disk) = &mut self.disk else { return };
+        for shared in disk.behind_receipts.drain(..).chain(disk.repeated.drain(..)) {
+            shared.receipt.settle();
+        }
+    }
+
+    /// Sets the bound of what is on disk.
+    pub fn set_max_bytes(&mut self, max_bytes: u64) {
+        if let Some(disk) = &mut self.disk {
+            disk.spool.set_max_bytes(max_bytes);
+        }
+    }
+
+    /// Lets go of everything in memory, unsettled. Gives the records that are lost by that.
+    pub fn abandon(&mut self) -> io::Result<u64> {
+        let fill = std::mem::take(&mut self.fill);
+        self.batches.clear();
+        let Some(disk) = &mut self.disk else { return Ok(fill.records) };
+        self.kept = self.kept + fill + std::mem::take(&mut disk.behind);
+        disk.behind_receipts.clear();
+        disk.repeated.clear();
+        disk.spool.sync()?;
+        Ok(0)
+    }
+}
+
+impl Disk {
+    /// The receipt of the batch that was read. Those of batches that should have come before it,
+    /// and were damaged, are dropped unsettled, so that their source sends them again.
+    fn behind_receipt(&mut self, number: u64) -> Receipt {
+        while let Some(shared) = self.behind_receipts.pop_front_if(|it| it.number <= number) {
+            if shared.number == number {
+                return shared.receipt;
+            }
+        }
+        Receipt::none()
+    }
+
+    /// A batch that was sent again is done when all that is here now is.
+    fn settle_repeated(&mut self, receipt: Receipt) {
+        let last = self.spool.last();
+        if self.spool.committed() >= last {
+            receipt.settle();
+        } else {
+            share(&mut self.repeated, last, receipt);
+        }
+    }
+}
+
+/// Adds a receipt that settles with that number.
+fn share(receipts: &mut VecDeque<SharedReceipt>, number: u64, receipt: Receipt) {
+    match receipts.back_mut() {
+        Some(last) if last.sharers < RECEIPT_SHARERS || last.number == number => {
+            let earlier = std::mem::replace(&mut last.receipt, Receipt::none());
+            last.receipt = Receipt::join(vec![earlier, receipt]);
+            last.number = number;
+            last.sharers += 1;
+        }
+        _ => receipts.push_back(SharedReceipt { number, sharers: 1, receipt }),
+    }
+}

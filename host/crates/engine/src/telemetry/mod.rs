@@ -1,0 +1,8 @@
+//! What the host tells about itself: metrics, component states.
+
+mod metrics;
+mod status;
+mod throttle;
+
+pub use metrics::{ComponentMetrics, Metrics};
+pub use status::{CallGuard, ComponentStatus, State, WorkerStatus};

@@ -1,0 +1,166 @@
+//! Gives every reader of a component its clone of each batch.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::gate::Gate;
+use crate::{
+    queue::{Delivery, Queue},
+    telemetry::ComponentStatus,
+};
+
+/// The way out of a source or transform. It can lead elsewhere from one batch to the next.
+#[derive(Debug, Default)]
+pub struct Fanout {
+    ways: Mutex<Ways>,
+    /// Closed while the ways are changed.
+    pub gate: Gate,
+}
+
+#[derive(Debug, Default)]
+struct Ways {
+    outlets: Arc<[Outlet]>,
+    closed: bool,
+}
+
+/// The way to one reader.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// The reader.
+    pub reader: Arc<ComponentStatus>,
+    /// The queue before it.
+    pub queue: Arc<Queue>,
+}
+
+impl Fanout {
+    /// Leads to those readers from the next batch on that passes the gate, and gives back the ways that led elsewhere,
+    /// each of which still counts as a [writer](Queue::remove_writer).
+    pub fn lead_to(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
+        let mut ways = self.lock();
+        if ways.closed {
+            return Vec::new();
+        }
+        let outlets: Arc<[Outlet]> = outlets.into();
+        for new in outlets.iter().filter(|new| !leads(&ways.outlets, &new.queue)) {
+            new.queue.add_writer();
+        }
+        let before = std::mem::replace(&mut ways.outlets, outlets);
+        before.iter().filter(|old| !leads(&ways.outlets, &old.queue)).cloned().collect()
+    }
+
+    /// Passes a batch of that component to every reader; waits while one that must not lose any is
+    /// full.
+    pub fn send(&self, status: &ComponentStatus, delivery: Delivery) {
+        let _passage = self.gate.enter();
+        let outlets = Arc::clone(&self.lock().outlets);
+        let metrics = &status.metrics;
+        metrics.records_out.inc_by(u64::from(delivery.batch.records()));
+        metrics.bytes_out.inc_by(delivery.batch.payload().len() as u64);
+        let Some((last, others)) = outlets.split_last() else {
+            delivery.receipt.settle();
+            return;
+        };
+        for outlet in others {
+            outlet.push(status, delivery.clone());
+        }
+        last.push(status, delivery);
+    }
+
+    /// Leads nowhere any more: a reader whose last writer goes gets what is left, and then the end.
+    pub fn close(&self) {
+        let mut ways = self.lock();
+        ways.closed = true;
+        let outlets = std::mem::take(&mut ways.outlets);
+        outlets.iter().for_each(|outlet| outlet.queue.remove_writer());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ways> {
+        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn leads(ways: &[Outlet], queue: &Arc<Queue>) -> bool {
+    ways.iter().any(|it| Arc::ptr_eq(&it.queue, queue))
+}
+
+impl Outlet {
+    fn push(&self, writer: &ComponentStatus, delivery: Delivery) {
+        let blocked = |waited: Duration| {
+            writer.metrics.blocked(&self.reader.id, waited.as_secs_f64());
+        };
+        let dropped = self.queue.push(&writer.id, delivery, &blocked);
+        self.reader.note_dropped(self.queue.rule(), dropped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataserver_config::{Buffer, BufferAsWritten};
+    use plugin_api::{RoleKind, Round, testing::spot_batch};
+
+    use super::*;
+    use crate::{
+        ack::Receipt,
+        queue::{Appetite, Taken},
+        telemetry::Metrics,
+    };
+
+    #[test]
+    fn four_readers_share_one_payload() {
+        let metrics = Arc::new(Metrics::default());
+        let status = |id: &str| {
+            let of_component = metrics.component(id, RoleKind::Sink, "null");
+            ComponentStatus::new(id, RoleKind::Sink, "null", of_component)
+        };
+        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::in_memory(buffer))).collect();
+        let fanout = Fanout::default();
+        let to = |queue: &Arc<Queue>| Outlet { reader: status("reader"), queue: Arc::clone(queue) };
+        assert!(fanout.lead_to(queues.iter().map(to).collect()).is_empty());
+        let batch = spot_batch(5, Round::WHOLE);
+        let payload = batch.payload().as_ptr();
+        fanout.send(&status("source"), Delivery { batch, receipt: Receipt::none() });
+        let appetite =
+            Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        for queue in queues {
+            let Taken::Batches(taken) = queue.take(appetite) else { panic!("nothing came") };
+            assert_eq!(taken[0].batch.payload().as_ptr(), payload);
+        }
+    }
+
+    #[test]
+    fn a_way_that_is_led_elsewhere_goes_on_for_those_who_stay() {
+        let metrics = Arc::new(Metrics::default());
+        let of_component = metrics.component("reader", RoleKind::Sink, "null");
+        let reader = ComponentStatus::new("reader", RoleKind::Sink, "null", of_component);
+        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let [stays, goes, comes] = [(); 3].map(|()| Outlet {
+            reader: Arc::clone(&reader),
+            queue: Queue::in_memory(buffer).into(),
+        });
+        let fanout = Fanout::default();
+        fanout.lead_to(vec![stays.clone(), goes.clone()]);
+        let send = || {
+            let batch = spot_batch(1, Round::WHOLE);
+            fanout.send(&reader, Delivery { batch, receipt: Receipt::none() });
+        };
+        send();
+        for old in fanout.lead_to(vec![comes.clone(), stays.clone()]) {
+            assert!(Arc::ptr_eq(&old.queue, &goes.queue));
+            old.queue.remove_writer();
+        }
+        send();
+        let waiting = [&stays, &goes, &comes].map(|it| it.queue.fill().records);
+        assert_eq!(waiting, [2, 1, 1]);
+        fanout.close();
+        fanout.close();
+        let appetite =
+            Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        for outlet in [stays, goes, comes] {
+            assert!(matches!(outlet.queue.take(appetite), Taken::Batches(_)));
+            assert!(matches!(outlet.queue.take(appetite), Taken::Closed));
+        }
+    }
+}

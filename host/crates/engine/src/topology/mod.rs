@@ -1,0 +1,209 @@
+//! A pipeline as it runs: one thread a component, bounded queues between them.
+//!
+//! Follow one batch: [`source`] stamps it, [`fanout`] gives every reader its clone, a
+//! [`queue`](crate::queue) keeps it, [`transform`] changes it, [`sink`] delivers it and settles its
+//! [receipt](crate::ack), which the source hears of.
+
+mod buffer;
+mod change;
+mod error;
+mod fanout;
+mod feed;
+mod gate;
+mod group;
+mod handover;
+mod plan;
+mod reroute;
+mod runner;
+mod services;
+mod sink;
+mod slot;
+mod source;
+mod stage;
+mod start;
+mod summary;
+mod surrounds;
+mod survey;
+mod transform;
+mod watchdog;
+mod worker;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use dataserver_config::Pipeline;
+use dataserver_spool::Unacknowledged;
+
+use self::{slot::Slot, surrounds::Surrounds};
+use crate::{
+    shutdown::{Phase, Shutdown},
+    telemetry::{ComponentStatus, State},
+};
+
+pub use buffer::{orphans, spool_folder};
+pub use change::Applied;
+pub use error::ChangeError;
+pub use feed::Feed;
+pub use plan::{Changed, Impossible, Plan};
+pub use services::onlooker;
+pub use start::{start, start_alone};
+
+/// How long a component may take to return once time is up.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A running pipeline, which can become another one.
+#[derive(Debug)]
+pub struct Topology {
+    wired: Arc<Mutex<Wired>>,
+    /// Held while the pipeline changes.
+    changing: Mutex<()>,
+    /// The components of the start have been let begin.
+    has_begun: AtomicBool,
+    all: Surrounds,
+    started_us: i64,
+}
+
+/// A pipeline and who works in it.
+#[derive(Debug)]
+struct Wired {
+    pipeline: Arc<Pipeline>,
+    /// In the order of the file.
+    slots: Vec<Slot>,
+    /// On their way in or out while the pipeline changes.
+    passing: Vec<Slot>,
+}
+
+impl Wired {
+    /// Of all components, also those on their way in or out.
+    fn statuses(&self) -> Vec<Arc<ComponentStatus>> {
+        self.slots.iter().chain(&self.passing).map(|slot| Arc::clone(&slot.status)).collect()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a pipeline ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Components that failed, with their last error.
+    pub failed: Vec<(String, String)>,
+    /// Components that did not end within the time given.
+    pub abandoned: Vec<String>,
+    /// Records that were in queues when time was up and are lost.
+    pub undelivered: u64,
+    /// Records that wait on disk.
+    pub kept: u64,
+}
+
+impl Outcome {
+    /// Whether everything that came in was delivered or is kept.
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && self.abandoned.is_empty() && self.undelivered == 0
+    }
+}
+
+impl Topology {
+    /// The pipeline that runs.
+    pub fn pipeline(&self) -> Arc<Pipeline> {
+        Arc::clone(&lock(&self.wired).pipeline)
+    }
+
+    /// Every component, in the order of the file.
+    pub fn components(&self) -> Vec<Arc<ComponentStatus>> {
+        lock(&self.wired).slots.iter().map(|slot| Arc::clone(&slot.status)).collect()
+    }
+
+    /// Whether the pipeline starts, or one of its components for the first time.
+    pub fn is_starting(&self) -> bool {
+        !self.has_begun.load(Ordering::Acquire)
+            || self.components().iter().any(|status| status.is_new())
+    }
+
+    /// A way into a sink or transform beside its inputs; `None` when there is no such component.
+    pub fn feed(&self, id: &str) -> Option<Feed> {
+        self.slots().iter().find_map(|slot| slot.feed(id, &self.all.shutdown))
+    }
+
+    /// Notes that somebody knows of all damage in a component's buffer on disk; `None` when there is
+    /// no such component, or its buffer is in memory.
+    pub fn acknowledge_damage(&self, id: &str) -> Option<io::Result<Unacknowledged>> {
+        let slot = self.slots().into_iter().find(|slot| slot.component.id == id)?;
+        let queue = slot.queue.filter(|queue| queue.is_on_disk())?;
+        Some(queue.acknowledge_damage())
+    }
+
+    /// What tells the pipeline to end.
+    pub fn shutdown(&self) -> &Arc<Shutdown> {
+        &self.all.shutdown
+    }
+
+    /// All metrics as Prometheus reads them.
+    pub fn metrics_text(&self) -> String {
+        for slot in self.slots() {
+            if let Some(queue) = &slot.queue {
+                let fill = queue.fill();
+                slot.status.metrics.buffer(fill.records, fill.bytes, queue.max_bytes());
+            }
+        }
+        self.all.metrics.encode()
+    }
+
+    /// Waits for the end of all sources or for a shutdown, then until everything is delivered or
+    /// the time for it is over.
+    pub fn wait(&self) -> Outcome {
+        let shutdown = &self.all.shutdown;
+        let ended = shutdown.wait_ended_or_stopping();
+        let timeout = self.pipeline().host.drain_timeout;
+        if !ended && !shutdown.wait_ended(timeout) {
+            shutdown.advance(Phase::Aborting);
+            let wired = lock(&self.wired);
+            let slots: Vec<_> = wired.slots.iter().chain(&wired.passing).cloned().collect();
+            drop(wired);
+            slots.iter().filter_map(|slot| slot.queue.as_ref()).for_each(|queue| queue.abort());
+            shutdown.wait_last(LAST_WAIT);
+        }
+        self.outcome()
+    }
+
+    fn outcome(&self) -> Outcome {
+        let slots = self.slots();
+        let queues = || slots.iter().filter_map(|slot| slot.queue.as_ref());
+        let undelivered = queues().map(|queue| queue.undelivered()).sum();
+        let kept = queues().map(|queue| queue.kept()).sum();
+        let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered, kept };
+        for status in slots.iter().map(|slot| &slot.status) {
+            match status.state() {
+                State::Ended => {}
+                State::Failed => {
+                    let error = status.last_error().unwrap_or_default();
+                    outcome.failed.push((status.id.clone(), error));
+                }
+                _ => outcome.abandoned.push(status.id.clone()),
+            }
+        }
+        outcome
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        lock(&self.wired).slots.clone()
+    }
+
+    fn commit(&self, pipeline: Pipeline, slots: Vec<Slot>) {
+        let mut wired = lock(&self.wired);
+        wired.pipeline = Arc::new(pipeline);
+        wired.slots = slots;
+    }
+
+    /// Notes who is on the way in or out.
+    fn note_passing<'a>(&self, slots: impl Iterator<Item = &'a Slot>) {
+        lock(&self.wired).passing = slots.cloned().collect();
+    }
+}

@@ -1,0 +1,253 @@
+//! What a changed pipeline file asks for, component by component.
+
+use std::fmt::{self, Write};
+
+use dataserver_config::{Component, Pipeline};
+use plugin_api::RoleKind;
+use serde::{Deserialize, Serialize};
+
+/// What has to be done so that a running pipeline becomes another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Components that are new.
+    pub added: Vec<String>,
+    /// Components that get a new instance, with what is different.
+    pub changed: Vec<Changed>,
+    /// Components that read from others than before, and are otherwise the same.
+    pub rerouted: Vec<String>,
+    /// Components that are not touched.
+    pub kept: Vec<String>,
+    /// Components that end.
+    pub removed: Vec<String>,
+}
+
+/// A component that gets a new instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its id.
+    pub id: String,
+    /// What is different: keys of the host, options of the plugin, `plugin file`; `had ended` for
+    /// one that gets inputs again.
+    pub what: Vec<String>,
+}
+
+/// Why a running pipeline cannot become another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// The component; none for `[host]`.
+    pub component: Option<String>,
+    /// What cannot be done, and what can be done instead.
+    pub message: String,
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.component {
+            Some(component) => write!(f, "{component}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl Plan {
+    /// Compares two pipelines; `further` tells why a component of both that has the same settings
+    /// needs a new instance all the same.
+    ///
+    /// # Errors
+    /// All that cannot be changed while the host runs.
+    pub fn new(
+        old: &Pipeline,
+        new: &Pipeline,
+        further: impl Fn(&str) -> Option<&'static str>,
+    ) -> Result<Self, Vec<Impossible>> {
+        let mut impossible = fixed_host_keys(old, new);
+        let mut plan = Self::default();
+        for after in &new.components {
+            let id = after.id.clone();
+            let Some(before) = old.components.iter().find(|it| it.id == id) else {
+                plan.added.push(id);
+                continue;
+            };
+            impossible.extend(fixed_keys(before, after));
+            let mut what = differences(before, after);
+            let is_other = before.plugin != after.plugin || before.carrier != after.carrier;
+            what.extend(further(&id).filter(|_| !is_other).map(str::to_owned));
+            if !what.is_empty() {
+                plan.changed.push(Changed { id, what });
+            } else if before.inputs == after.inputs {
+                plan.kept.push(id);
+            } else {
+                plan.rerouted.push(id);
+            }
+        }
+        let is_gone = |id: &String| !new.components.iter().any(|it| it.id == *id);
+        plan.removed = old.components.iter().map(|it| it.id.clone()).filter(is_gone).collect();
+        if impossible.is_empty() { Ok(plan) } else { Err(impossible) }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.changed.is_empty()
+            && self.rerouted.is_empty()
+            && self.removed.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let changed: Vec<_> =
+            self.changed.iter().map(|it| format!("{} ({})", it.id, it.what.join(", "))).collect();
+        let parts = [
+            ("added", &self.added),
+            ("changed", &changed),
+            ("rerouted", &self.rerouted),
+            ("kept", &self.kept),
+            ("removed", &self.removed),
+        ];
+        let mut text = String::new();
+        for (name, ids) in parts.iter().filter(|(_, ids)| !ids.is_empty()) {
+            let gap = if text.is_empty() { "" } else { "; " };
+            write!(text, "{gap}{name} {}", ids.join(", "))?;
+        }
+        f.write_str(if text.is_empty() { "nothing" } else { &text })
+    }
+}
+
+fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<Impossible> {
+    let same = [
+        ("data_dir", old.host.data_dir == new.host.data_dir),
+        ("http", old.host.http == new.host.http),
+        ("token", old.host.token == new.host.token),
+    ];
+    let differing = same.into_iter().filter(|(_, same)| !same);
+    differing
+        .map(|(key, _)| Impossible {
+            component: None,
+            message: format!("`[host] {key}` cannot change while the host runs; restart it"),
+        })
+        .collect()
+}
+
+fn fixed_keys(before: &Component, after: &Component) -> Option<Impossible> {
+    let message = if before.kind != after.kind {
+        format!(
+            "it was a {} and cannot become a {} while the host runs; use another id, or restart",
+            before.kind, after.kind
+        )
+    } else if before.kind != RoleKind::Source && before.buffer.kind != after.buffer.kind {
+        "`buffer.type` cannot change while the host runs; use another id, or restart".to_owned()
+    } else {
+        return None;
+    };
+    Some(Impossible { component: Some(after.id.clone()), message })
+}
+
+/// What is different but for the inputs.
+pub(super) fn differences(before: &Component, after: &Component) -> Vec<String> {
+    let same = [
+        ("plugin", before.plugin == after.plugin),
+        ("carrier", before.carrier == after.carrier),
+        ("limits", before.limits == after.limits),
+        ("grants", before.grants == after.grants),
+        ("workers", before.workers == after.workers),
+        ("buffer", before.buffer == after.buffer),
+        ("batch", before.batch == after.batch),
+        ("retry", before.retry == after.retry),
+        ("on_failure", before.on_failure == after.on_failure),
+    ];
+    let of_host = same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key.to_owned());
+    let mut names: Vec<_> = before.options.keys().chain(after.options.keys()).collect();
+    names.sort();
+    names.dedup();
+    let differs = |name: &&String| before.options.get(*name) != after.options.get(*name);
+    of_host.chain(names.into_iter().filter(differs).cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dataserver_config::{self as config, Carrier, Catalog, NotFound, ProcessEnvironment};
+
+    use super::*;
+
+    /// Every plugin is there and takes any option.
+    struct Anything;
+
+    impl Catalog for Anything {
+        fn find(
+            &self,
+            _: &str,
+            kind: RoleKind,
+            _: Option<Carrier>,
+        ) -> Result<(plugin_api::Role, Carrier), NotFound> {
+            let role = plugin_api::Role {
+                kind,
+                options_schema: serde_json::json!({ "type": "object" }),
+                delivery: None,
+                ordered: true,
+                max_records: 1,
+                max_wait: std::time::Duration::ZERO,
+            };
+            Ok((role, Carrier::Native))
+        }
+    }
+
+    fn pipeline(text: &str) -> Pipeline {
+        let file = std::path::Path::new("pipeline.toml");
+        config::load_text(text, file, &ProcessEnvironment).unwrap().resolve(&Anything).unwrap()
+    }
+
+    const BEFORE: &str = r#"
+        sources.day   = { plugin = "a", speed = 1 }
+        transforms.t  = { plugin = "b", inputs = ["day"] }
+        sinks.feed    = { plugin = "c", inputs = ["t"] }
+        sinks.lake    = { plugin = "d", inputs = ["t"], path = "x" }
+        sinks.gone    = { plugin = "d", inputs = ["t"] }
+    "#;
+
+    #[test]
+    fn a_plan_names_what_is_added_changed_rerouted_kept_and_removed() {
+        let after = r#"
+            sources.day   = { plugin = "a", speed = 2 }
+            transforms.t  = { plugin = "b", inputs = ["day"] }
+            sinks.feed    = { plugin = "c", inputs = ["day"] }
+            sinks.lake    = { plugin = "d", inputs = ["t"], path = "y", retry = { max_attempts = 3 } }
+            sinks.new     = { plugin = "d", inputs = ["t"] }
+        "#;
+        let plan = Plan::new(&pipeline(BEFORE), &pipeline(after), |id| {
+            (id == "t").then_some("plugin file")
+        })
+        .unwrap();
+        assert_eq!(
+            plan.to_string(),
+            "added new; changed day (speed), t (plugin file), lake (retry, path); rerouted feed; \
+             removed gone"
+        );
+        assert!(!plan.is_empty());
+    }
+
+    #[test]
+    fn the_same_pipeline_asks_for_nothing() {
+        let plan = Plan::new(&pipeline(BEFORE), &pipeline(BEFORE), |_| None).unwrap();
+        assert!(plan.is_empty());
+        assert_eq!(plan.kept, ["day", "t", "feed", "lake", "gone"]);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_told_all_at_once() {
+        let after = r#"
+            [host]
+            data_dir = "elsewhere"
+            [sources]
+            day = { plugin = "a", speed = 1 }
+            t   = { plugin = "b" }
+            [sinks]
+            lake = { plugin = "d", inputs = ["day"], path = "x", buffer = { type = "disk" } }
+        "#;
+        let impossible = Plan::new(&pipeline(BEFORE), &pipeline(after), |_| None).unwrap_err();
+        let told: Vec<_> = impossible.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].contains("data_dir") && told[1].starts_with("t: it was a transform"));
+        assert!(told[2].contains("buffer.type"));
+    }
+}

@@ -1,0 +1,271 @@
+//! The loop of a source: pull a batch, stamp it, pass it on, tell the source what arrived.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dataserver_loader::SourceInstance;
+use plugin_api::{Batch, ErrorKind, PluginError, Polled, Provenance};
+
+use super::{
+    fanout::Fanout,
+    handover::{Cue, Left},
+    stage::{Ended, Fate, Open, Stage},
+};
+use crate::{
+    ack::Ledger, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase, telemetry::State,
+};
+
+/// Longest wait within one call, so that a shutdown is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Calls without a record that a source may fail in a row before each costs a pause.
+const MOST_BAD_IN_A_ROW: u32 = 100;
+const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
+/// A source that was quiet for so long after a fault has recovered, also without a record.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+const OPEN: Open<Instance> = |plugin, opening| plugin.open_source(opening);
+
+const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
+    |instance, state| instance.import_state(state);
+
+type Instance = Box<dyn SourceInstance>;
+
+/// Why a source is pulled no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// It has nothing any more.
+    Exhausted,
+    /// The pipeline ends, or a successor waits.
+    Told,
+}
+
+/// A source at work.
+pub struct SourceLoop {
+    /// The component.
+    pub stage: Stage,
+    /// Where its batches go.
+    pub fanout: Arc<Fanout>,
+    /// The time of receipt.
+    pub clock: Arc<dyn Clock>,
+    /// What every batch is stamped with, but for number and time.
+    pub provenance: Provenance,
+}
+
+/// What went wrong since the source last gave something.
+struct Faults {
+    backoff: Backoff,
+    bad_in_a_row: u32,
+    /// When it last asked for patience.
+    last: Option<Instant>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        let backoff = Backoff::new(RETRY_BACKOFF.0, RETRY_BACKOFF.1);
+        Self { backoff, bad_in_a_row: 0, last: None }
+    }
+}
+
+impl SourceLoop {
+    /// Opens the source and runs it to its end, or until it leaves.
+    pub fn run(mut self, cue: &Cue) {
+        let mut instance = match self.stage.open_first(OPEN, cue) {
+            Ok(mut instance) => {
+                if self.stage.begin(cue, &mut instance, IMPORT).is_none() {
+                    return self.stage.discard(instance);
+                }
+                instance
+            }
+            Err(Ended) => {
+                let Some(left) = cue.given() else { return };
+                self.stage.inherited = left.state;
+                let Some(instance) = self.go_on(Err(Ended), cue) else { return };
+                instance
+            }
+        };
+        // an instance counts its own batches, so each has a ledger of its own
+        let mut ledger = Arc::new(Ledger::default());
+        let mut sequence = 0;
+        loop {
+            match self.pull(instance.as_mut(), &ledger, &mut sequence) {
+                Ok(Stop::Exhausted) => return self.end(instance, &ledger, Stop::Exhausted),
+                Ok(Stop::Told) if self.stage.shutdown.phase() >= Phase::Draining => {
+                    return self.end(instance, &ledger, Stop::Told);
+                }
+                Ok(Stop::Told) => {
+                    if self.leaves(&mut instance, cue) {
+                        let _ = self.close(instance, &ledger);
+                        return;
+                    }
+                }
+                Err(error) => {
+                    let opened = self.stage.replace(instance, &error, OPEN);
+                    let Some(next) = self.go_on(opened, cue) else { return };
+                    instance = next;
+                    ledger = Arc::default();
+                }
+            }
+        }
+    }
+
+    /// Goes on with an instance; `None` when the source leaves or ends without one.
+    fn go_on(&mut self, mut opened: Result<Instance, Ended>, cue: &Cue) -> Option<Instance> {
+        loop {
+            match opened {
+                Ok(instance) => return Some(instance),
+                Err(Ended) => match self.stage.fate() {
+                    Fate::Leaves => {
+                        let state = self.stage.inherited.take();
+                        cue.leave(Left { state, ..Left::default() });
+                        return None;
+                    }
+                    Fate::Ends => {
+                        self.fanout.close();
+                        return None;
+                    }
+                    Fate::Stays => opened = self.stage.open_again(OPEN, IMPORT),
+                },
+            }
+        }
+    }
+
+    /// Makes room for a successor; false when it stays.
+    fn leaves(&self, instance: &mut Instance, cue: &Cue) -> bool {
+        match self.stage.export(instance, |it| it.export_state()) {
+            Ok(state) => {
+                let goes = self.stage.shutdown.go();
+                if goes {
+                    cue.leave(Left { state, ..Left::default() });
+                }
+                goes
+            }
+            Err(error) => {
+                if self.stage.shutdown.refuse_to_leave() {
+                    cue.stay(error);
+                }
+                false
+            }
+        }
+    }
+
+    /// Pulls until the source has ended or should stop or leave; an error means a new instance is needed.
+    fn pull(
+        &mut self,
+        instance: &mut dyn SourceInstance,
+        ledger: &Arc<Ledger>,
+        sequence: &mut u64,
+    ) -> Result<Stop, PluginError> {
+        let mut faults = Faults::default();
+        let mut confirmed = 0;
+        while !self.stage.shutdown.is_stopping() {
+            self.confirm(instance, ledger, &mut confirmed);
+            let call = self.stage.status.enter("next");
+            let polled = instance.next(WAIT);
+            drop(call);
+            match polled {
+                Ok(Polled::Batch(batch)) => {
+                    *sequence += 1;
+                    self.pass_on(batch, *sequence, ledger);
+                    self.recovered(&mut faults);
+                }
+                Ok(Polled::Idle) => {
+                    if faults.last.is_some_and(|last| last.elapsed() > RECOVERED_AFTER) {
+                        self.recovered(&mut faults);
+                    }
+                }
+                Ok(Polled::End) => return Ok(Stop::Exhausted),
+                Err(error) if matches!(error.kind, ErrorKind::BadData | ErrorKind::Retry) => {
+                    if self.wait_out(&error, &mut faults).is_err() {
+                        return Ok(Stop::Told);
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Stop::Told)
+    }
+
+    fn pass_on(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
+        let mut provenance = self.provenance.clone();
+        let own = batch.provenance();
+        if own.sequence == 0 {
+            provenance.sequence = sequence;
+        } else {
+            (provenance.epoch, provenance.sequence) = (own.epoch, own.sequence);
+            provenance.part = own.part;
+        }
+        provenance.received_at_us = self.clock.now_us();
+        let metrics = &self.stage.status.metrics;
+        metrics.records_in.inc_by(u64::from(batch.records()));
+        if batch.records() > 0 {
+            self.stage.status.note_record(provenance.received_at_us);
+        }
+        let delivery =
+            Delivery { batch: batch.with_provenance(provenance), receipt: ledger.issue() };
+        self.fanout.send(&self.stage.status, delivery);
+    }
+
+    fn wait_out(&self, error: &PluginError, faults: &mut Faults) -> Result<(), Ended> {
+        self.stage.note_failure(error);
+        if error.kind == ErrorKind::Retry {
+            faults.last = Some(Instant::now());
+            self.stage.status.set_state(State::Retrying);
+            return self.stage.pause(faults.backoff.next_pause());
+        }
+        faults.bad_in_a_row = faults.bad_in_a_row.saturating_add(1);
+        let pauses = faults.bad_in_a_row > MOST_BAD_IN_A_ROW;
+        if pauses { self.stage.pause(BAD_DATA_PAUSE) } else { Ok(()) }
+    }
+
+    fn recovered(&self, faults: &mut Faults) {
+        if faults.last.is_some() {
+            self.stage.status.set_state(State::Running);
+        }
+        *faults = Faults::default();
+    }
+
+    fn confirm(&self, instance: &mut dyn SourceInstance, ledger: &Ledger, confirmed: &mut u64) {
+        let now_confirmed = ledger.confirmed();
+        if now_confirmed == *confirmed {
+            return;
+        }
+        *confirmed = now_confirmed;
+        let call = self.stage.status.enter("confirm");
+        let result = instance.confirm(now_confirmed);
+        drop(call);
+        if let Err(error) = result {
+            self.stage.note_failure(&error);
+        }
+    }
+
+    /// Ends the source: the readers get what is left, and then the end.
+    fn end(&self, instance: Instance, ledger: &Ledger, stop: Stop) {
+        self.fanout.close();
+        let closed = self.close(instance, ledger);
+        let lacks = closed.is_err_and(|error| error.kind == ErrorKind::Fatal);
+        let has_failed = stop == Stop::Exhausted && lacks;
+        self.stage.status.set_state(if has_failed { State::Failed } else { State::Ended });
+    }
+
+    /// Lets the readers finish, so that the source hears of its last batches, and closes it.
+    fn close(&self, mut instance: Instance, ledger: &Ledger) -> Result<(), PluginError> {
+        let shutdown = &self.stage.shutdown;
+        let since = Instant::now();
+        let waits = || {
+            let lingers = !shutdown.should_leave() || since.elapsed() < shutdown.farewell().linger;
+            lingers && shutdown.phase() < Phase::Aborting
+        };
+        while !ledger.wait_settled(WAIT) && waits() {}
+        self.confirm(instance.as_mut(), ledger, &mut 0);
+        let call = self.stage.status.enter("close");
+        let closed = instance.close();
+        drop(call);
+        if let Err(error) = &closed {
+            self.stage.note_failure(error);
+        }
+        self.stage.discard(instance);
+        closed
+    }
+}

@@ -1,0 +1,320 @@
+//! What sources, transforms and sinks have in common: opening a plugin, and opening it again.
+
+use std::{sync::Arc, time::Duration};
+
+use dataserver_config::{BufferKind, Component, OnFailure};
+use dataserver_loader::{Opening, Plugin};
+use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
+
+use super::handover::{Cue, Left};
+use crate::{
+    dead_letter::DeadLetters,
+    queue::Queue,
+    retry::Backoff,
+    shutdown::{Phase, Shutdown},
+    telemetry::{State, WorkerStatus},
+};
+
+/// Pauses before a failed instance is replaced.
+const RESTART_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// An instance that ran so long has recovered: the next pause is a first one again.
+const RECOVERED_AFTER: Duration = Duration::from_secs(60);
+
+/// How often a component that waits for its plugin looks whether it still has something to do.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The component has to end: its time is up, nothing is left to do, or it failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+/// A component with its plugin.
+pub struct Stage {
+    /// Its settings.
+    pub component: Component,
+    /// Its plugin.
+    pub plugin: Arc<dyn Plugin>,
+    /// What the host lends it.
+    pub context: Context,
+    /// What lies before it; `None` for a source.
+    pub inlet: Option<Arc<Queue>>,
+    /// What is known of it.
+    pub status: WorkerStatus,
+    /// Whether it should end, or leave.
+    pub shutdown: Arc<Shutdown>,
+    /// Where what it cannot use is set aside.
+    pub dead_letters: Arc<DeadLetters>,
+    /// From which phase on it stops waiting: sources stop before sinks.
+    pub stops_at: Phase,
+    /// Pauses between failed instances.
+    pub restarts: Backoff,
+    opened_at: Option<std::time::Instant>,
+    /// What the component before it left for its instance, which is not open yet.
+    pub inherited: Option<Vec<u8>>,
+    /// It failed for good, or nothing is left to do.
+    is_over: bool,
+}
+
+/// What becomes of a component that stops waiting for its plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It makes room for a successor.
+    Leaves,
+    /// It has ended.
+    Ends,
+    /// It was asked to leave, and then to stay.
+    Stays,
+}
+
+/// How an instance is opened.
+pub type Open<Instance> = fn(&dyn Plugin, Opening) -> Result<Instance, PluginError>;
+
+impl Stage {
+    /// A component that is to be opened.
+    pub fn new(
+        component: Component,
+        plugin: Arc<dyn Plugin>,
+        context: Context,
+        inlet: Option<Arc<Queue>>,
+        status: WorkerStatus,
+        shutdown: Arc<Shutdown>,
+        dead_letters: Arc<DeadLetters>,
+    ) -> Self {
+        let stops_at = match component.kind {
+            RoleKind::Source => Phase::Draining,
+            // what is on disk need not wait for a server that is away
+            RoleKind::Sink if component.buffer.kind == BufferKind::Disk => Phase::Draining,
+            RoleKind::Transform | RoleKind::Sink => Phase::Aborting,
+        };
+        let restarts = Backoff::new(RESTART_BACKOFF.0, RESTART_BACKOFF.1);
+        let opened_at = None;
+        Self {
+            component,
+            plugin,
+            context,
+            inlet,
+            status,
+            shutdown,
+            dead_letters,
+            stops_at,
+            restarts,
+            opened_at,
+            inherited: None,
+            is_over: false,
+        }
+    }
+
+    /// Opens the first instance and reports how that went.
+    ///
+    /// When what the plugin needs is away for now, that counts as a start: the component goes on
+    /// trying while records wait before it. So it does when the others have begun without it
+    /// meanwhile.
+    pub fn open_first<I>(&mut self, open: Open<I>, cue: &Cue) -> Result<I, Ended> {
+        match self.try_open(open) {
+            Ok(instance) => {
+                cue.say_opened(Ok(()));
+                Ok(instance)
+            }
+            Err(error) if error.kind == ErrorKind::Retry || cue.is_proven => {
+                cue.say_opened(Ok(()));
+                self.note_failure(&error);
+                self.reopen(open)
+            }
+            Err(error) if cue.may_refuse() => {
+                self.status.note_error(&error);
+                cue.say_opened(Err(error));
+                Err(Ended)
+            }
+            Err(error) => {
+                cue.say_opened(Ok(()));
+                self.note_failure(&error);
+                self.stop_if_told()?;
+                self.reopen(open)
+            }
+        }
+    }
+
+    /// Waits for the cue, and lets the instance go on with the state that came with it.
+    ///
+    /// Gives the rest of what came with it; `None` when the instance is not to begin.
+    pub fn begin<I>(
+        &self,
+        cue: &Cue,
+        instance: &mut I,
+        import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
+    ) -> Option<Left> {
+        let mut left = cue.wait()?;
+        if let Some(state) = left.state.take() {
+            let call = self.status.enter("import_state");
+            let imported = import(instance, &state);
+            drop(call);
+            if let Err(error) = imported {
+                left.state = Some(state);
+                if cue.may_refuse() {
+                    cue.say_began(Err((error, Box::new(left))));
+                    return None;
+                }
+                self.note_failure(&error);
+            }
+        }
+        cue.say_began(Ok(()));
+        Some(left)
+    }
+
+    /// Opens an instance for a component that was let stay, with what it was given for it.
+    pub fn open_again<I>(
+        &mut self,
+        open: Open<I>,
+        import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
+    ) -> Result<I, Ended> {
+        let mut instance = self.reopen(open)?;
+        if let Some(state) = self.inherited.take()
+            && let Err(error) = import(&mut instance, &state)
+        {
+            self.note_failure(&error);
+        }
+        Ok(instance)
+    }
+
+    /// What the instance gives for its successor, if that wants something.
+    pub fn export<I>(
+        &self,
+        instance: &mut I,
+        export: impl FnOnce(&mut I) -> Result<Option<Vec<u8>>, PluginError>,
+    ) -> Result<Option<Vec<u8>>, PluginError> {
+        if !self.shutdown.farewell().hand_over {
+            return Ok(None);
+        }
+        let call = self.status.enter("export_state");
+        let exported = export(instance);
+        drop(call);
+        exported
+    }
+
+    /// Replaces an instance that failed, after a pause, for as long as that takes.
+    ///
+    /// The failed one goes first: it may still have what the next one needs, a port or a lock.
+    pub fn replace<I>(
+        &mut self,
+        failed: I,
+        error: &PluginError,
+        open: Open<I>,
+    ) -> Result<I, Ended> {
+        self.note_failure(error);
+        self.discard(failed);
+        self.stop_if_told()?;
+        if self.opened_at.is_some_and(|opened_at| opened_at.elapsed() > RECOVERED_AFTER) {
+            self.restarts.reset();
+        }
+        self.status.metrics.restarts.inc();
+        self.reopen(open)
+    }
+
+    /// What becomes of the component now that it has to [end](Ended).
+    pub fn fate(&self) -> Fate {
+        if self.is_over || self.shutdown.phase() >= self.stops_at {
+            Fate::Ends
+        } else if self.shutdown.go() {
+            Fate::Leaves
+        } else {
+            Fate::Stays
+        }
+    }
+
+    /// Drops an instance, which is a call into its plugin as any other.
+    pub fn discard<I>(&self, instance: I) {
+        let call = self.status.enter("drop");
+        drop(instance);
+        drop(call);
+    }
+
+    /// Waits before a failed call is tried again.
+    pub fn pause(&self, pause: Duration) -> Result<(), Ended> {
+        if self.shutdown.wait_for(self.stops_at, pause) { Err(Ended) } else { Ok(()) }
+    }
+
+    /// Counts a failed call, and logs it unless the log has had enough of it.
+    pub fn note_failure(&self, error: &PluginError) {
+        self.status.note_error(error);
+        let Some(left_out) = self.status.admit_to_log(&error.message) else { return };
+        let (component, plugin) = (self.component.id.as_str(), self.component.plugin.as_str());
+        match error.kind {
+            ErrorKind::Retry => tracing::warn!(component, plugin, left_out, "{error}"),
+            ErrorKind::BadData => tracing::warn!(component, plugin, left_out, "bad data: {error}"),
+            _ => tracing::error!(component, plugin, left_out, "{error}"),
+        }
+    }
+
+    /// Sets a batch aside that will never be taken; waits while that is impossible, so that it is
+    /// not lost.
+    pub fn set_aside(&self, batch: &Batch, reason: &str) -> Result<(), Ended> {
+        let retry = self.component.retry;
+        let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
+        while retry.dead_letter
+            && let Err(error) = self.dead_letters.write_batch(reason, batch)
+        {
+            let text = format!("cannot set records aside: {error}; free space or mend the folder");
+            self.note_failure(&PluginError::retry(text));
+            self.pause(backoff.next_pause())?;
+        }
+        let rule = if retry.dead_letter { "dead_letter" } else { "gave_up" };
+        self.status.note_dropped(rule, u64::from(batch.records()));
+        Ok(())
+    }
+
+    /// Opens a new instance after a pause, for as long as that takes.
+    pub fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Ended> {
+        loop {
+            self.status.set_state(State::Restarting);
+            let pause = self.restarts.next_pause();
+            self.pause_while_needed(pause)?;
+            match self.try_open(open) {
+                Ok(instance) => return Ok(instance),
+                Err(error) => {
+                    self.note_failure(&error);
+                    if error.kind != ErrorKind::Retry {
+                        self.stop_if_told()?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits before an instance is opened, unless nothing is left for it to do.
+    fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Ended> {
+        while !pause.is_zero() {
+            if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {
+                self.status.set_state(State::Ended);
+                self.is_over = true;
+                return Err(Ended);
+            }
+            let part = pause.min(LOOK_EVERY);
+            self.pause(part)?;
+            pause -= part;
+        }
+        Ok(())
+    }
+
+    fn stop_if_told(&mut self) -> Result<(), Ended> {
+        if self.component.on_failure == OnFailure::Restart {
+            return Ok(());
+        }
+        self.status.set_state(State::Failed);
+        self.is_over = true;
+        let component = self.component.id.as_str();
+        tracing::error!(component, "the host ends because on_failure = \"stop\"");
+        self.shutdown.advance_pipeline(Phase::Draining);
+        Err(Ended)
+    }
+
+    fn try_open<I>(&mut self, open: Open<I>) -> Result<I, PluginError> {
+        let opening = Opening::of(&self.component, self.context.clone());
+        let call = self.status.enter("open");
+        let opened = open(self.plugin.as_ref(), opening);
+        drop(call);
+        if opened.is_ok() {
+            self.opened_at = Some(std::time::Instant::now());
+            self.status.set_state(State::Running);
+        }
+        opened
+    }
+}

@@ -1,0 +1,130 @@
+//! Starts a pipeline, or one of its sinks alone.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, Ordering},
+};
+
+use dataserver_config::{Component, Pipeline, WhenFull};
+use dataserver_loader::PluginCatalog;
+
+use super::{ChangeError, Topology, Wired, feed::Feed, slot::Slot, surrounds::Surrounds, watchdog};
+use crate::{
+    clock::Clock,
+    shutdown::{Phase, Shutdown},
+};
+
+/// Starts a pipeline, which ends when `shutdown` says so.
+///
+/// A component that takes more than some seconds to open is no longer waited for: it goes on
+/// opening while the others work and its queue takes what comes. A shutdown that begins meanwhile
+/// does not wait for plugins that do not open: the pipeline counts
+/// as started, and [`Topology::wait`] ends it.
+///
+/// # Errors
+/// When a plugin refuses its options or cannot start. A server that is away is no reason: its sink
+/// goes on trying while records wait.
+pub fn start(
+    pipeline: Pipeline,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: Arc<Shutdown>,
+) -> Result<Topology, ChangeError> {
+    start_with(pipeline, catalog, clock, shutdown, |_| ()).map(|(topology, ())| topology)
+}
+
+/// Starts one sink of a pipeline alone, with what waits in its buffer on disk.
+///
+/// It runs until the way into it is dropped and everything is delivered.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_alone(
+    pipeline: &Pipeline,
+    sink: &Component,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(Topology, Feed), ChangeError> {
+    let mut sink = Component { inputs: Vec::new(), ..sink.clone() };
+    // nobody is there to be held up, and nothing must be lost
+    sink.buffer.when_full = WhenFull::Block;
+    sink.retry.dead_letter = true;
+    let id = sink.id.clone();
+    let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
+    // before the sink looks, which would take a queue without a writer for the end
+    let feed = |slots: &[Slot]| slots.iter().find_map(|slot| slot.feed(&id, shutdown));
+    let started = start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)?;
+    let (topology, Some(feed)) = started else { return Err(ChangeError::Ending) };
+    Ok((topology, feed))
+}
+
+fn start_with<T>(
+    pipeline: Pipeline,
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: Arc<Shutdown>,
+    before: impl FnOnce(&[Slot]) -> T,
+) -> Result<(Topology, T), ChangeError> {
+    let topology = Topology::of_none(&pipeline, clock, shutdown)?;
+    let made = topology.begin_with(pipeline, catalog, before)?;
+    Ok((topology, made))
+}
+
+impl Topology {
+    /// What will be that pipeline, before any component is there.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn of_none(
+        pipeline: &Pipeline,
+        clock: &Arc<dyn Clock>,
+        shutdown: Arc<Shutdown>,
+    ) -> std::io::Result<Self> {
+        let all = Surrounds::new(pipeline, clock, shutdown);
+        let nothing = Pipeline { components: Vec::new(), ..pipeline.clone() };
+        let topology = Self {
+            wired: Arc::new(Mutex::new(Wired {
+                pipeline: Arc::new(nothing),
+                slots: Vec::new(),
+                passing: Vec::new(),
+            })),
+            changing: Mutex::default(),
+            has_begun: AtomicBool::new(false),
+            started_us: clock.now_us(),
+            all,
+        };
+        // first of all, because a plugin may already hang when it is opened
+        watchdog::watch(Arc::downgrade(&topology.wired), Arc::clone(&topology.all.shutdown))?;
+        Ok(topology)
+    }
+
+    /// Starts the components, as [`start`] does.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub fn begin(&self, pipeline: Pipeline, catalog: &PluginCatalog) -> Result<(), ChangeError> {
+        self.begin_with(pipeline, catalog, |_| ())
+    }
+
+    fn begin_with<T>(
+        &self,
+        pipeline: Pipeline,
+        catalog: &PluginCatalog,
+        before: impl FnOnce(&[Slot]) -> T,
+    ) -> Result<T, ChangeError> {
+        let drain_timeout = pipeline.host.drain_timeout;
+        match self.start_first(pipeline, catalog, before) {
+            Ok(made) => {
+                self.has_begun.store(true, Ordering::Release);
+                Ok(made)
+            }
+            Err(error) => {
+                self.all.shutdown.advance(Phase::Aborting);
+                // no thread may outlive a failed start but one that its plugin does not let go
+                self.all.shutdown.wait_last(drain_timeout);
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A folder of this process alone, where a child finds its file and leaves its answer.
+
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+/// So much is told of what a child printed, bytes.
+const MOST_NOISE: usize = 300;
+
+/// A folder with a private copy of a file; removed when dropped.
+pub(crate) struct Place {
+    folder: TempDir,
+    file: PathBuf,
+}
+
+impl Place {
+    /// Copies the bytes to a file of that name.
+    pub fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("dataserver-plugin-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
+        let file = folder.path().join(name);
+        fs::write(&file, bytes)?;
+        let place = Self { folder, file };
+        // nobody's but this user's, before anything is in it
+        for path in [place.answer(), place.printed()] {
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        }
+        Ok(place)
+    }
+
+    /// The copy.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Whether the copy still has those bytes.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        fs::read(&self.file).is_ok_and(|found| found == bytes)
+    }
+
+    /// Where the child writes what it found.
+    pub fn answer(&self) -> PathBuf {
+        self.folder.path().join("answer")
+    }
+
+    fn printed(&self) -> PathBuf {
+        self.folder.path().join("printed")
+    }
+
+    /// Where goes what the child prints.
+    pub fn noise_file(&self) -> io::Result<File> {
+        OpenOptions::new().append(true).open(self.printed())
+    }
+
+    /// The end of what the child printed, as one line that is fit for a terminal.
+    pub fn noise(&self) -> String {
+        let printed = fs::read(self.printed()).unwrap_or_default();
+        let end = &printed[printed.len().saturating_sub(MOST_NOISE)..];
+        let text = String::from_utf8_lossy(end);
+        let text = text.replace(&self.file.display().to_string(), "the file");
+        let lines = text.lines().map(|line| line.replace(char::is_control, " "));
+        let lines: Vec<_> = lines.map(|line| line.trim().to_owned()).collect();
+        lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" / ")
+    }
+}

@@ -1,0 +1,89 @@
+//! Loads plugins, each file once for the life of the process.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use dataserver_config::Carrier;
+use plugin_api::native::Descriptor;
+
+use super::Found;
+use crate::{
+    Plugin, covered::Covered, means::Means, native::NativePlugin, problem::Problem,
+    wasm::WasmPlugin,
+};
+
+/// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
+/// looked at, because a native library is never unloaded again.
+pub(super) struct Loader {
+    /// Long reports on unusable libraries.
+    report_dir: PathBuf,
+    /// Where compiled components are kept; `None` keeps them nowhere.
+    cache_dir: Option<PathBuf>,
+    loaded_by_key: Mutex<HashMap<String, Arc<dyn Plugin>>>,
+}
+
+impl Loader {
+    pub(super) fn new(report_dir: &Path, cache_dir: Option<&Path>) -> Self {
+        Self {
+            report_dir: report_dir.to_owned(),
+            cache_dir: cache_dir.map(Path::to_owned),
+            loaded_by_key: Mutex::default(),
+        }
+    }
+
+    /// The plugin of a file, loaded now if it was not yet.
+    pub(super) fn load(&self, found: &Found, means: &Means) -> Result<Arc<dyn Plugin>, Problem> {
+        let descriptor = found.identity.clone()?;
+        let key = match &found.linked {
+            Some(_) => descriptor.name(),
+            None => found.sha256.clone(),
+        };
+        let mut loaded = self.loaded_by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plugin) = loaded.get(&key) {
+            return Ok(Arc::clone(plugin));
+        }
+        let plugin: Arc<dyn Plugin> =
+            Arc::new(Covered(self.load_anew(found, &descriptor, means)?));
+        loaded.insert(key, Arc::clone(&plugin));
+        Ok(plugin)
+    }
+
+    fn load_anew(
+        &self,
+        found: &Found,
+        descriptor: &Descriptor,
+        means: &Means,
+    ) -> Result<Arc<dyn Plugin>, Problem> {
+        if let Some(linked) = &found.linked {
+            return Ok(Arc::new(NativePlugin::linked(linked)?));
+        }
+        let bytes = found.read_again()?;
+        let plugin: Arc<dyn Plugin> = match found.carrier {
+            Carrier::Native => {
+                let helper = &means.helper;
+                Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir, helper)?)
+            }
+            Carrier::Wasm => Arc::new(WasmPlugin::load(
+                &bytes,
+                &found.sha256,
+                descriptor,
+                self.cache_dir.as_deref(),
+                means,
+            )?),
+        };
+        if plugin.manifest().name != descriptor.name() {
+            return Err(Problem::new(
+                format!(
+                    "names itself \"{}\" in its descriptor and \"{}\" in its manifest",
+                    descriptor.name(),
+                    plugin.manifest().name
+                ),
+                "rebuild the plugin",
+            ));
+        }
+        Ok(plugin)
+    }
+}

@@ -1,0 +1,126 @@
+//! Finds, checks and opens plugins. Whoever uses them cannot tell what they are packed in.
+
+mod apart;
+mod build_id;
+mod catalog;
+pub mod child;
+mod covered;
+mod descriptor;
+mod elf;
+mod hex;
+mod means;
+mod native;
+mod onlooker;
+mod probe;
+mod problem;
+mod wasm;
+
+use std::time::Duration;
+
+use dataserver_config::{Component, Grants, Limits};
+use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
+use serde_json::Value;
+
+pub use apart::{Helper, this_is_the_program};
+pub use catalog::{BUILT_IN, Found, Installed, PluginCatalog};
+pub use onlooker::Onlooker;
+pub use problem::Problem;
+
+/// What an instance is opened with, or asked about.
+#[derive(Clone)]
+pub struct Opening {
+    /// The component's options: JSON.
+    pub options: String,
+    /// What the host lends.
+    pub context: Context,
+    /// What it may use up, if its plugin is sandboxed.
+    pub limits: Limits,
+    /// What it may reach, if its plugin is sandboxed.
+    pub grants: Grants,
+}
+
+impl Opening {
+    /// As the pipeline asks for.
+    pub fn of(component: &Component, context: Context) -> Self {
+        let (limits, grants) = (component.limits, component.grants.clone());
+        Self { options: component.options_json(), context, limits, grants }
+    }
+
+    /// With those options, and no more than a sandboxed plugin has by default.
+    pub fn plain(options: &str, context: Context) -> Self {
+        let (limits, grants) = (Limits::default(), Grants::default());
+        Self { options: options.to_owned(), context, limits, grants }
+    }
+}
+
+/// A library that was loaded.
+pub trait Plugin: Send + Sync {
+    /// What it says about itself.
+    fn manifest(&self) -> &Manifest;
+
+    /// Asks whether a component could start, without starting it.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError>;
+
+    /// Puts an operator's request to a component that need not run.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn command(
+        &self,
+        role: RoleKind,
+        opening: Opening,
+        request: &Value,
+    ) -> Result<Value, PluginError>;
+
+    /// Opens a source.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError>;
+
+    /// Opens a transform.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError>;
+
+    /// Opens a sink.
+    ///
+    /// # Errors
+    /// What the plugin says.
+    fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError>;
+}
+
+/// An open source; its calls are those of [`plugin_api::Source`].
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait SourceInstance {
+    fn next(&mut self, wait: Duration) -> Result<Polled, PluginError>;
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
+    fn close(&mut self) -> Result<(), PluginError>;
+}
+
+/// An open transform; its calls are those of [`plugin_api::Transform`].
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait TransformInstance {
+    fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError>;
+    fn tick(&mut self) -> Result<Vec<Batch>, PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
+    fn close(&mut self) -> Result<Vec<Batch>, PluginError>;
+}
+
+/// An open sink; its calls are those of [`plugin_api::Sink`].
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait SinkInstance {
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError>;
+    fn tick(&mut self) -> Result<Ack, PluginError>;
+    fn flush(&mut self) -> Result<(), PluginError>;
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
+    fn close(&mut self) -> Result<(), PluginError>;
+}

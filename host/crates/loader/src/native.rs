@@ -1,0 +1,355 @@
+//! Plugins in native libraries: loading, and the calls across the boundary.
+//!
+//! A library is loaded from a private copy, because the loader answers a path that it knows with
+//! the old code, and because a file that is overwritten in place would change under the running
+//! process. A child process loads that copy first. It is never unloaded: batches, errors and threads
+//! of it may live on.
+#![allow(unsafe_code)]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use abi_stable::{
+    library::{AbiHeaderRef, LibHeader, LibraryError},
+    sabi_trait::TD_Opaque,
+    std_types::{RArc, ROption, RSlice, RStr, RVec},
+};
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use plugin_api::{
+    Ack, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, PluginError, Polled,
+    Role, RoleKind,
+    native::{
+        AbiAck, AbiContext, AbiDelivery, AbiHost, AbiHost_TO, AbiManifest, AbiPolled, AbiRoleKind,
+        Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject,
+        TransformObject,
+    },
+};
+
+use serde_json::Value;
+
+use super::{
+    Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
+    apart::{Helper, Place},
+    probe::probe,
+    problem::Problem,
+};
+
+/// A loaded native library, or a plugin that is part of the program and called the same way.
+pub struct NativePlugin {
+    module: PluginModuleRef,
+    manifest: Manifest,
+}
+
+impl NativePlugin {
+    /// Loads a library whose bytes passed [`inspect`](super::elf::inspect), after a child process
+    /// has done the same with the same copy.
+    ///
+    /// The report on differing types, which is long, is written into `report_dir`.
+    pub fn load(
+        bytes: &[u8],
+        descriptor: &Descriptor,
+        report_dir: &Path,
+        helper: &Helper,
+    ) -> Result<Self, Problem> {
+        let place = Place::new("plugin.so", bytes).map_err(|error| {
+            Problem::new(
+                format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
+                "free space there, or set TMPDIR to a folder that can be written",
+            )
+        })?;
+        probe(helper, &place, bytes.len(), report_dir)?;
+        if !place.holds(bytes) {
+            return Err(Problem::new(
+                "changed its own file when it was loaded",
+                "report this to the plugin's author",
+            ));
+        }
+        Self::open(place.file(), descriptor, report_dir)
+    }
+
+    /// Runs code of the file for the first time in this process.
+    pub(super) fn open(
+        file: &Path,
+        descriptor: &Descriptor,
+        report_dir: &Path,
+    ) -> Result<Self, Problem> {
+        let module = open(file)?
+            .init_root_module::<PluginModuleRef>()
+            .map_err(|error| layout_differs(&error, report_dir, &descriptor.name()))?;
+        let manifest = read_manifest(module.manifest()(), descriptor.api())?;
+        Ok(Self { module, manifest })
+    }
+
+    /// Uses a plugin that is part of the program.
+    pub fn linked(linked: &Linked) -> Result<Self, Problem> {
+        let module = linked.module();
+        let manifest = read_manifest(module.manifest()(), linked.descriptor().api())?;
+        Ok(Self { module, manifest })
+    }
+}
+
+/// Loads the library for good and finds its root module.
+///
+/// All its symbols are resolved now: one that is missing is an error here, not the end of the
+/// process at its first call.
+fn open(path: &Path) -> Result<&'static LibHeader, Problem> {
+    // SAFETY: the file was inspected and is private, so it does not change; that the initialisers
+    // of a plugin are sound is what whoever installs it vouches for.
+    let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) }
+        .map_err(|error| not_loaded(&error.to_string()))?;
+    // SAFETY: `export_plugin!` declares this symbol with this type; what lies there is checked by
+    // `upgrade` before anything of it is used.
+    let header = unsafe { library.get::<AbiHeaderRef>(ROOT_MODULE_SYMBOL.as_bytes()) }
+        .map(|header| *header)
+        .map_err(|error| not_loaded(&error.to_string()))?;
+    // the header lives as long as the library: for good
+    std::mem::forget(library);
+    header.upgrade().map_err(|error| not_loaded(&error.to_string()))
+}
+
+fn not_loaded(text: &str) -> Problem {
+    let text = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    Problem::new(
+        format!("could not be loaded: {}", text.join(" ")),
+        "install the libraries it names, or set TMPDIR if its folder is mounted noexec",
+    )
+}
+
+/// One report a plugin, however often a supervisor starts the host.
+fn layout_differs(error: &LibraryError, report_dir: &Path, plugin: &str) -> Problem {
+    let report = std::fs::create_dir_all(report_dir).and_then(|()| {
+        let file = tempfile::NamedTempFile::new_in(report_dir)?;
+        std::fs::write(file.path(), error.to_string())?;
+        let path = report_dir.join(format!("plugin-layout-{plugin}.txt"));
+        file.persist(&path)?;
+        Ok(path)
+    });
+    let help = match report {
+        Ok(path) => {
+            format!("rebuild it against this host's plugin-api; details: {}", path.display())
+        }
+        Err(_) => "rebuild it against this host's plugin-api".to_owned(),
+    };
+    Problem::new("was built against a plugin-api whose types differ from this host's", help)
+}
+
+fn read_manifest(manifest: AbiManifest, api: ApiVersion) -> Result<Manifest, Problem> {
+    let roles = manifest.roles.into_iter().map(|role| {
+        let options_schema = serde_json::from_str(&role.options_schema).map_err(|error| {
+            Problem::new(
+                format!("declares options that are no JSON Schema: {error}"),
+                "report this to the plugin's author",
+            )
+        })?;
+        let kind = match role.kind {
+            AbiRoleKind::Source => RoleKind::Source,
+            AbiRoleKind::Transform => RoleKind::Transform,
+            AbiRoleKind::Sink => RoleKind::Sink,
+        };
+        let delivery = role.delivery.into_option().map(|delivery| match delivery {
+            AbiDelivery::Publisher => Delivery::Publisher,
+            AbiDelivery::Service => Delivery::Service,
+            AbiDelivery::Store => Delivery::Store,
+        });
+        let max_wait = Duration::from_micros(role.max_wait_us);
+        let (ordered, max_records) = (role.ordered, role.max_records);
+        Ok(Role { kind, options_schema, delivery, ordered, max_records, max_wait })
+    });
+    Ok(Manifest {
+        roles: roles.collect::<Result<_, Problem>>()?,
+        name: manifest.name.into(),
+        version: manifest.version.into(),
+        description: manifest.description.into(),
+        author: manifest.author.into(),
+        api,
+    })
+}
+
+impl Plugin for NativePlugin {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError> {
+        let check = self.module.check();
+        Ok(check(abi_role(role), RStr::from(opening.options.as_str()), lend(opening.context))
+            .into_result()?)
+    }
+
+    fn command(
+        &self,
+        role: RoleKind,
+        opening: Opening,
+        request: &Value,
+    ) -> Result<Value, PluginError> {
+        let request = request.to_string();
+        let command = self.module.command();
+        let (options, request) = (opening.options.as_str().into(), RStr::from(request.as_str()));
+        let answer =
+            command(abi_role(role), options, lend(opening.context), request).into_result()?;
+        serde_json::from_str(&answer)
+            .map_err(|error| PluginError::fatal(format!("the plugin's answer is no JSON: {error}")))
+    }
+
+    fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
+        let source =
+            self.module.open_source()(RStr::from(opening.options.as_str()), lend(opening.context))
+                .into_result()?;
+        Ok(Box::new(NativeSource(source)))
+    }
+
+    fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
+        let open = self.module.open_transform();
+        Ok(Box::new(NativeTransform(
+            open(RStr::from(opening.options.as_str()), lend(opening.context)).into_result()?,
+        )))
+    }
+
+    fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
+        let sink =
+            self.module.open_sink()(RStr::from(opening.options.as_str()), lend(opening.context))
+                .into_result()?;
+        Ok(Box::new(NativeSink(sink)))
+    }
+}
+
+fn abi_role(role: RoleKind) -> AbiRoleKind {
+    match role {
+        RoleKind::Source => AbiRoleKind::Source,
+        RoleKind::Transform => AbiRoleKind::Transform,
+        RoleKind::Sink => AbiRoleKind::Sink,
+    }
+}
+
+struct NativeSource(SourceObject);
+
+impl SourceInstance for NativeSource {
+    fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
+        let wait_us = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Ok(match self.0.next(wait_us).into_result()? {
+            AbiPolled::Batch(batch) => Polled::Batch(batch),
+            AbiPolled::Idle => Polled::Idle,
+            AbiPolled::End => Polled::End,
+        })
+    }
+
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
+        Ok(self.0.confirm(batches).into_result()?)
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        Ok(self.0.close().into_result()?)
+    }
+}
+
+struct NativeTransform(TransformObject);
+
+impl TransformInstance for NativeTransform {
+    fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError> {
+        Ok(self.0.apply(batch).map(RVec::into_vec).into_result()?)
+    }
+
+    fn tick(&mut self) -> Result<Vec<Batch>, PluginError> {
+        Ok(self.0.tick().map(RVec::into_vec).into_result()?)
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+    }
+
+    fn close(&mut self) -> Result<Vec<Batch>, PluginError> {
+        Ok(self.0.close().map(RVec::into_vec).into_result()?)
+    }
+}
+
+struct NativeSink(SinkObject);
+
+impl SinkInstance for NativeSink {
+    fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
+        Ok(ack(self.0.write(RSlice::from_slice(batches)).into_result()?))
+    }
+
+    fn tick(&mut self) -> Result<Ack, PluginError> {
+        Ok(ack(self.0.tick().into_result()?))
+    }
+
+    fn flush(&mut self) -> Result<(), PluginError> {
+        Ok(self.0.flush().into_result()?)
+    }
+
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+    }
+
+    fn close(&mut self) -> Result<(), PluginError> {
+        Ok(self.0.close().into_result()?)
+    }
+}
+
+fn ack(ack: AbiAck) -> Ack {
+    match ack {
+        AbiAck::Delivered => Ack::Delivered,
+        AbiAck::Held => Ack::Held,
+    }
+}
+
+fn lend(context: Context) -> AbiContext {
+    AbiContext {
+        instance: context.instance().into(),
+        base_dir: context.base_dir().to_string_lossy().as_ref().into(),
+        state_dir: context.state_path().to_string_lossy().as_ref().into(),
+        host: AbiHost_TO::from_ptr(RArc::new(Lent(context.host())), TD_Opaque),
+    }
+}
+
+/// The host's services behind the boundary.
+struct Lent(Arc<dyn HostServices>);
+
+impl AbiHost for Lent {
+    fn log(&self, level: Level, message: RStr<'_>) {
+        self.0.log(level, message.as_str());
+    }
+
+    fn dropped(&self, reason: RStr<'_>, records: u64) {
+        self.0.dropped(reason.as_str(), records);
+    }
+
+    fn count(&self, metric: RStr<'_>, by: u64) {
+        self.0.count(metric.as_str(), by);
+    }
+
+    fn gauge(&self, metric: RStr<'_>, value: f64) {
+        self.0.gauge(metric.as_str(), value);
+    }
+
+    fn now_us(&self) -> i64 {
+        self.0.now_us()
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.is_stopping()
+    }
+
+    fn expect_records(&self, within_us: ROption<u64>) {
+        self.0.expect_records(within_us.into_option().map(Duration::from_micros));
+    }
+
+    fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>) {
+        self.0.dead_letter(reason.as_str(), payload.as_slice());
+    }
+}

@@ -1,0 +1,241 @@
+//! Batches that a guest makes, taken over and checked.
+
+use std::collections::HashMap;
+
+use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
+use wasmtime::Result;
+
+use super::{
+    bindings::dataserver::plugin::types,
+    guilt::{Refused, guilty},
+};
+
+/// A call may hand over so many times its memory.
+const TIMES_MEMORY: u64 = 4;
+/// What a batch costs beside its payload, bytes.
+const COST: u64 = 1_024;
+/// Longest id of a source, bytes.
+const LONGEST_SOURCE: usize = 256;
+/// Highest number that a place may have.
+const HIGHEST_NUMBER: u64 = u64::MAX >> 2;
+
+/// What a call has handed over so far.
+#[derive(Debug)]
+pub(super) struct Pushed {
+    batches: Vec<types::MadeBatch>,
+    bytes: u64,
+    max_bytes: u64,
+    /// Payload of the batch that the call was given, bytes.
+    given: u64,
+    /// Stamps of the sources that the instance was given batches of, by id. It may hold a batch
+    /// back and make something of it in a later call.
+    stamp_by_source: HashMap<String, Provenance>,
+    /// The latest time of receipt among them: a guest knows no later one.
+    newest_received_us: i64,
+    /// Whether the call that runs takes batches at all.
+    open: bool,
+}
+
+impl Pushed {
+    /// For an instance with that much memory.
+    pub fn new(memory: u64) -> Self {
+        let max_bytes = memory.saturating_mul(TIMES_MEMORY);
+        let (batches, stamp_by_source) = (Vec::new(), HashMap::new());
+        Self {
+            batches,
+            bytes: 0,
+            max_bytes,
+            given: 0,
+            stamp_by_source,
+            newest_received_us: 0,
+            open: false,
+        }
+    }
+
+    /// A call begins that may push, with the batch that it is given.
+    pub fn begin(&mut self, input: Option<&Batch>) {
+        (self.bytes, self.given, self.open) = (0, 0, true);
+        self.batches.clear();
+        let Some(input) = input else { return };
+        self.given = input.payload().len() as u64;
+        let received_us = input.provenance().received_at_us;
+        self.newest_received_us = self.newest_received_us.max(received_us);
+        let source = input.provenance().source();
+        if !self.stamp_by_source.contains_key(source) {
+            self.stamp_by_source.insert(source.to_owned(), input.provenance().clone());
+        }
+    }
+
+    /// Takes a batch.
+    ///
+    /// # Errors
+    /// Ends the call when it is not the time for it, or too much.
+    pub fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
+        if !self.open {
+            return Err(Refused("pushed a batch outside of apply, tick and close".into()).into());
+        }
+        let payload = match &batch.payload {
+            types::Payload::Bytes(bytes) => bytes.len() as u64,
+            types::Payload::Unchanged => self.given,
+        };
+        let source = batch.provenance.as_ref().map_or(0, |it| it.source.len());
+        if source > LONGEST_SOURCE {
+            let why = format!("named a source with an id of {source} bytes");
+            return Err(Refused(why).into());
+        }
+        self.admit(payload)?;
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    /// Counts what a call hands over, payload of so many bytes.
+    ///
+    /// # Errors
+    /// Ends the call when it is too much.
+    pub fn admit(&mut self, payload: u64) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(payload).saturating_add(COST);
+        if self.bytes <= self.max_bytes {
+            return Ok(());
+        }
+        let most = plugin_api::ByteSize(self.max_bytes);
+        Err(Refused(format!("handed over more than {most} in one call")).into())
+    }
+
+    /// What the call handed over, checked; `input` is the batch that it was given.
+    ///
+    /// # Errors
+    /// When a batch is malformed.
+    pub fn finish(&mut self, input: Option<&Batch>) -> Result<Vec<Batch>, PluginError> {
+        let made = std::mem::take(&mut self.batches);
+        made.into_iter().map(|made| self.accept(made, input)).collect()
+    }
+
+    /// The call is over: what it handed over and was not taken is discarded.
+    pub fn end(&mut self) {
+        (self.bytes, self.open) = (0, false);
+        self.batches.clear();
+    }
+
+    fn accept(&self, made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
+        let stamp = made.provenance.as_ref().map(|it| self.stamp(it)).transpose()?.flatten();
+        let batch = accept(made, input)?;
+        Ok(match (stamp, input) {
+            (Some(stamp), _) => batch.with_provenance(stamp),
+            (None, Some(input)) => batch.with_provenance(input.provenance().clone()),
+            (None, None) => batch,
+        })
+    }
+
+    /// The place that a batch claims, if it is one of a source that the instance knows.
+    fn stamp(&self, claimed: &types::ProvenanceResult) -> Result<Option<Provenance>, PluginError> {
+        check_numbers(claimed)?;
+        let known = self.stamp_by_source.get(&claimed.source).filter(|_| claimed.sequence > 0);
+        Ok(known.cloned().map(|mut stamp| {
+            (stamp.epoch, stamp.sequence, stamp.part) =
+                (claimed.epoch, claimed.sequence, claimed.part);
+            // numbers of deliveries follow from it
+            stamp.received_at_us = claimed.received_at_us.clamp(0, self.newest_received_us);
+            stamp
+        }))
+    }
+}
+
+/// What follows counts on from a batch's place, so it must not be at the end of all numbers.
+fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
+    let highest = claimed.sequence.max(claimed.part);
+    if highest <= HIGHEST_NUMBER {
+        return Ok(());
+    }
+    Err(malformed(&format!("its place is {highest}, the highest is {HIGHEST_NUMBER}")))
+}
+
+/// Checks a batch that a guest made; it has no place yet.
+fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
+    let round = Round { first: made.round.first, last: made.round.last };
+    let kind = match made.kind {
+        types::RecordKind::Spot => RecordKind::Spot,
+        types::RecordKind::Bar => RecordKind::Bar,
+    };
+    match (made.payload, input) {
+        (types::Payload::Unchanged, Some(input)) if input.kind() == kind => {
+            Ok(input.clone().with_round(round))
+        }
+        (types::Payload::Unchanged, _) => {
+            Err(malformed("it is called unchanged, but there is no such input"))
+        }
+        (types::Payload::Bytes(bytes), _) => verify(kind, bytes, round),
+    }
+}
+
+/// Checks a batch that a source made, and gives it the number that the source says.
+pub(super) fn accept_of_source(made: types::MadeBatch) -> Result<Batch, PluginError> {
+    made.provenance.as_ref().map_or(Ok(()), check_numbers)?;
+    let number = made.provenance.as_ref().map(|it| (it.epoch, it.sequence, it.part));
+    let batch = accept(made, None)?;
+    Ok(match number {
+        Some((epoch, sequence, part)) if sequence > 0 => batch.numbered(epoch, sequence, part),
+        _ => batch,
+    })
+}
+
+fn verify(kind: RecordKind, bytes: Vec<u8>, round: Round) -> Result<Batch, PluginError> {
+    let batch = match kind {
+        RecordKind::Spot => Batch::from_untrusted_spots(bytes, round),
+        RecordKind::Bar => Batch::from_bars(bytes).map(|batch| batch.with_round(round)),
+    };
+    batch.map_err(|error| malformed(&error.message))
+}
+
+/// It is the plugin's fault, not that of the records it was given: another instance may do better.
+fn malformed(why: &str) -> PluginError {
+    guilty(format!(
+        "the plugin made a batch that is malformed: {why}; report this to the plugin's author"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::testing::spot_batch;
+
+    use super::*;
+
+    fn claim(source: &str, received_at_us: i64) -> types::ProvenanceResult {
+        let source = source.to_owned();
+        types::ProvenanceResult { source, epoch: 1, sequence: 2, part: 0, received_at_us }
+    }
+
+    fn made(provenance: types::ProvenanceResult) -> types::MadeBatch {
+        types::MadeBatch {
+            kind: types::RecordKind::Spot,
+            round: types::Round { first: false, last: false },
+            provenance: Some(provenance),
+            payload: types::Payload::Unchanged,
+        }
+    }
+
+    fn input() -> Batch {
+        let mut stamp = Provenance::of_source("day");
+        (stamp.sequence, stamp.received_at_us) = (2, 1_000);
+        spot_batch(1, Round::WHOLE).with_provenance(stamp)
+    }
+
+    #[test]
+    fn a_source_with_an_endless_id_ends_the_call() {
+        let mut pushed = Pushed::new(1 << 20);
+        pushed.begin(Some(&input()));
+        assert!(pushed.push(made(claim("day", 1))).is_ok());
+        let refused = pushed.push(made(claim(&"d".repeat(60_000_000), 1))).unwrap_err();
+        assert!(refused.to_string().contains("60000000"), "{refused}");
+    }
+
+    #[test]
+    fn a_guest_knows_no_later_time_than_it_was_told() {
+        let (mut pushed, input) = (Pushed::new(1 << 20), input());
+        pushed.begin(Some(&input));
+        for (claimed, taken) in [(i64::MAX, 1_000), (900, 900), (-5, 0)] {
+            pushed.push(made(claim("day", claimed))).unwrap();
+            let batches = pushed.finish(Some(&input)).unwrap();
+            assert_eq!(batches[0].provenance().received_at_us, taken);
+        }
+    }
+}
