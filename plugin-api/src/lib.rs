@@ -89,7 +89,7 @@ mod dataserver_schemas_reexport {
     pub use schemas::{
         encode::{Levels, SpotListEncoder, SpotRecord, WireSpot},
         records::{
-            Column, Record, Type, Visitor,
+            Column, ColumnType, Record, Visitor,
             bar::{BarRecord, encode_bars},
         },
         spot::{SpotListReader, SpotView, Symbol},

@@ -6,14 +6,14 @@ pub struct Column {
     /// Name in stores.
     pub name: &'static str,
     /// What its values are.
-    pub kind: Type,
+    pub kind: ColumnType,
     /// What it holds, for people; the unit included.
     pub meaning: &'static str,
 }
 
 /// What the values of a column are, with their unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
+pub enum ColumnType {
     /// The security, e.g. `600000.SH`.
     Symbol,
     /// Exchange or code, which the symbol says as well.
@@ -42,7 +42,7 @@ pub enum Type {
     Score,
 }
 
-impl Type {
+impl ColumnType {
     /// The unit, where the values have one.
     pub fn unit(self) -> Option<&'static str> {
         match self {

@@ -15,6 +15,6 @@ mod read;
 pub mod spot;
 mod visit;
 
-pub use column::{Column, Type};
+pub use column::{Column, ColumnType};
 pub use read::{OwnedRecord, ValueSource};
 pub use visit::{Record, Visitor};

@@ -5,7 +5,7 @@ macro_rules! columns {
     ($($name:literal: $kind:ident, $meaning:literal;)*) => {
         &[$($crate::records::Column {
             name: $name,
-            kind: $crate::records::Type::$kind,
+            kind: $crate::records::ColumnType::$kind,
             meaning: $meaning,
         }),*]
     };
@@ -16,7 +16,7 @@ macro_rules! column {
     ($name:literal, $kind:ident, $meaning:literal) => {{
         const COLUMN: &$crate::records::Column = &$crate::records::Column {
             name: $name,
-            kind: $crate::records::Type::$kind,
+            kind: $crate::records::ColumnType::$kind,
             meaning: $meaning,
         };
         COLUMN
@@ -51,7 +51,7 @@ macro_rules! visit {
 /// ```
 ///
 /// The security comes first in each kind and is not in the table. Types of rows are those of
-/// [`Type`](crate::records::Type) but for the symbol and the sides of a book.
+/// [`ColumnType`](crate::records::ColumnType) but for the symbol and the sides of a book.
 macro_rules! record {
     (
         $(#[$about:meta])*
