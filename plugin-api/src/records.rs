@@ -37,6 +37,14 @@ impl RecordKind {
         }
     }
 
+    /// What people call its records: `quotes` or `bars`.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Spot => "quotes",
+            Self::Bar => "bars",
+        }
+    }
+
     /// The kind of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
