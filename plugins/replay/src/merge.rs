@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     desk::{Desk, Tally},
-    open::Readable,
+    open::{Readable, open},
     reader::{Reader, Step},
     scan::Scanned,
     settings::Settings,
@@ -42,7 +42,7 @@ struct OpenFile<R> {
     head: R,
 }
 
-impl<R: Readable + 'static> Merge<R> {
+impl<R: Readable> Merge<R> {
     /// Joins those files that must be read; the ones without a time come last.
     pub fn new(files: impl Iterator<Item = Scanned>, settings: Arc<Settings>) -> Self {
         let mut waiting: Vec<_> = files.filter(|file| file.is_due(&settings.filter)).collect();
@@ -104,7 +104,7 @@ impl<R: Readable + 'static> Merge<R> {
     }
 
     fn open(&mut self, scanned: Scanned, desk: &mut Desk) {
-        match R::open(&scanned.input, &self.settings) {
+        match open::<R>(&scanned.input, &self.settings) {
             Err(fault) => desk.bad_file(&fault.to_string()),
             Ok(reader) if scanned.is_sorted && scanned.rows > 0 => {
                 self.start(&scanned, reader, false, desk);

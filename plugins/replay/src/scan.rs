@@ -5,9 +5,11 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
+use plugin_api::RecordKind;
+
 use crate::{
     desk::Desk,
-    open::{Kind, open_times},
+    open::open_times,
     reader::{Input, TimeReader, Timed},
     settings::{Filter, Settings},
 };
@@ -19,7 +21,7 @@ const SLICE_ROWS: u64 = 4_096;
 #[derive(Debug, Clone)]
 pub struct Scanned {
     pub input: Input,
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Its place among all files.
     pub order: usize,
     /// The path, as reports share it.
@@ -37,7 +39,7 @@ pub struct Scanned {
 /// Scans one file after the other.
 pub struct Scan {
     settings: Arc<Settings>,
-    waiting: std::vec::IntoIter<(Input, Kind)>,
+    waiting: std::vec::IntoIter<(Input, RecordKind)>,
     current: Option<(Box<dyn TimeReader>, Scanned)>,
     done: Vec<Scanned>,
     order: usize,
@@ -55,7 +57,7 @@ impl Scanned {
 }
 
 impl Scan {
-    pub fn new(files: Vec<(Input, Kind)>, settings: Arc<Settings>) -> Self {
+    pub fn new(files: Vec<(Input, RecordKind)>, settings: Arc<Settings>) -> Self {
         Self { settings, waiting: files.into_iter(), current: None, done: Vec::new(), order: 0 }
     }
 
@@ -81,7 +83,7 @@ impl Scan {
         }
     }
 
-    fn start(&mut self, input: Input, kind: Kind, desk: &mut Desk) {
+    fn start(&mut self, input: Input, kind: RecordKind, desk: &mut Desk) {
         let order = self.order;
         self.order += 1;
         match open_times(&input, kind, &self.settings) {

@@ -41,7 +41,7 @@ mod tests {
         let bytes = encode_bars([bar, BarRecord { quality_score: Some(0.5), ..bar }]);
         let read: Vec<_> = BarRecord::read_list(&bytes).unwrap().collect();
         assert_eq!(read, [bar, BarRecord { quality_score: Some(0.5), ..bar }]);
-        let owned = OwnedBar::unpack(&bytes).unwrap();
+        let owned = OwnedBar::read_list(&bytes).unwrap();
         assert_eq!(owned[0].record(0), bar);
         assert_eq!(owned[1].record(60).time_us, bar.time_us + 60);
     }

@@ -20,7 +20,7 @@ pub trait OwnedRecord: Clone + Default + PartialEq + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// What the verifier says.
-    fn unpack(list: &[u8]) -> Result<Vec<Self>, flatbuffers::InvalidFlatbuffer>;
+    fn read_list(list: &[u8]) -> Result<Vec<Self>, flatbuffers::InvalidFlatbuffer>;
 }
 
 /// Gives the values of one record, column by column.

@@ -160,7 +160,7 @@ macro_rules! record {
                 $record { time_us: record.time_us + shift_us, ..record }
             }
 
-            fn unpack(list: &[u8]) -> Result<Vec<Self>, flatbuffers::InvalidFlatbuffer> {
+            fn read_list(list: &[u8]) -> Result<Vec<Self>, flatbuffers::InvalidFlatbuffer> {
                 Ok($record::read_list(list)?.map(Self::from).collect())
             }
         }
