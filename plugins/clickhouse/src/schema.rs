@@ -98,11 +98,9 @@ impl Last {
     fn column(self) -> Column {
         match self {
             Self::Sequence => column("sequence", Type::Count, "number of the record at its source"),
-            Self::Version => column(
-                "version",
-                Type::Count,
-                "when it was received, microseconds since 1970 UTC",
-            ),
+            Self::Version => {
+                column("version", Type::Count, "when it was received, microseconds since 1970 UTC")
+            }
         }
     }
 }
@@ -110,12 +108,12 @@ impl Last {
 /// Columns of the table of a kind: those of its records; which row is kept; and where times are
 /// not precise, their microseconds.
 pub fn columns(kind: RecordKind, precision: Precision) -> Vec<Column> {
-    let of_records = kind.columns().iter().map(|it| column(it.name, kind_of(it.kind, precision), it.meaning));
+    let of_records =
+        kind.columns().iter().map(|it| column(it.name, kind_of(it.kind, precision), it.meaning));
     let mut columns: Vec<_> = of_records.chain([Last::of(kind).column()]).collect();
     if precision == Precision::Seconds {
         for time in kind.columns().iter().filter(|it| it.kind == ColumnType::Time) {
-            let comment =
-                format!("{} in microseconds since 1970 UTC; 0 when unknown", time.name);
+            let comment = format!("{} in microseconds since 1970 UTC; 0 when unknown", time.name);
             columns.push(column(&format!("{}_us", time.name), Type::Micros, &comment));
         }
     }

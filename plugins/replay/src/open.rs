@@ -30,10 +30,7 @@ pub trait Readable: Row + 'static {
     ///
     /// # Errors
     /// When the file cannot be read, or for rows that it never holds.
-    fn open_answers(
-        path: &Path,
-        _: &Arc<Settings>,
-    ) -> Result<Box<dyn Reader<Self>>, OpenFault> {
+    fn open_answers(path: &Path, _: &Arc<Settings>) -> Result<Box<dyn Reader<Self>>, OpenFault> {
         let text = format!("holds no {}", Self::KIND.plural());
         Err(OpenFault::Columns(in_file(path, text)))
     }

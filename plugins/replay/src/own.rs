@@ -10,7 +10,9 @@ use plugin_api::{
 use crate::{
     cell::Cell,
     columns::Header,
-    fill::{CellReader, Cells, Fault, at, read_price, read_quality, read_symbol, read_text, read_time},
+    fill::{
+        CellReader, Cells, Fault, at, read_price, read_quality, read_symbol, read_text, read_time,
+    },
     moment::MomentReader,
     row::{Row, takes_symbol},
     settings::Settings,

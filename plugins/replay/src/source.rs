@@ -2,9 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time};
 
-use plugin_api::{
-    Batch, Context, PluginError, Polled, RecordKind, Source, SpotListEncoder,
-};
+use plugin_api::{Batch, Context, PluginError, Polled, RecordKind, Source, SpotListEncoder};
 
 use crate::{
     config::Options,

@@ -213,29 +213,55 @@ macro_rules! field {
 
 /// The value of an owned field, borrowed.
 macro_rules! borrowed {
-    (Text, $value:expr) => { &$value };
-    ($kind:ident, $value:expr) => { $value };
+    (Text, $value:expr) => {
+        &$value
+    };
+    ($kind:ident, $value:expr) => {
+        $value
+    };
 }
 
 /// The value of a borrowed field, owned.
 macro_rules! owned {
-    (Text, $value:expr) => { $value.to_owned() };
-    ($kind:ident, $value:expr) => { $value };
+    (Text, $value:expr) => {
+        $value.to_owned()
+    };
+    ($kind:ident, $value:expr) => {
+        $value
+    };
 }
 
 /// Sets a field to the next value of a source.
 macro_rules! read_value {
-    (Text, $source:ident, $column:expr, $to:expr) => { $source.text($column, &mut $to)? };
-    (Time, $source:ident, $column:expr, $to:expr) => { $to = $source.time($column)? };
-    (Price, $source:ident, $column:expr, $to:expr) => { $to = $source.number($column)? };
-    (Amount, $source:ident, $column:expr, $to:expr) => { $to = $source.number($column)? };
-    (Volume, $source:ident, $column:expr, $to:expr) => { $to = $source.count($column)? };
-    (Flag, $source:ident, $column:expr, $to:expr) => { $to = $source.flag($column)? };
-    (Score, $source:ident, $column:expr, $to:expr) => { $to = $source.score($column)? };
+    (Text, $source:ident, $column:expr, $to:expr) => {
+        $source.text($column, &mut $to)?
+    };
+    (Time, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.time($column)?
+    };
+    (Price, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.number($column)?
+    };
+    (Amount, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.number($column)?
+    };
+    (Volume, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.count($column)?
+    };
+    (Flag, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.flag($column)?
+    };
+    (Score, $source:ident, $column:expr, $to:expr) => {
+        $to = $source.score($column)?
+    };
 }
 
 /// A value as the generated builder takes it.
 macro_rules! wire {
-    (Text, $builder:ident, $value:expr) => { Some($builder.create_shared_string($value)) };
-    ($kind:ident, $builder:ident, $value:expr) => { $value };
+    (Text, $builder:ident, $value:expr) => {
+        Some($builder.create_shared_string($value))
+    };
+    ($kind:ident, $builder:ident, $value:expr) => {
+        $value
+    };
 }

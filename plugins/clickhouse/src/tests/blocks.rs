@@ -7,12 +7,7 @@ use plugin_api::{
 };
 
 use super::settings;
-use crate::{
-    body::Body,
-    ddl::Plan,
-    schema::Precision,
-    table::Table,
-};
+use crate::{body::Body, ddl::Plan, schema::Precision, table::Table};
 
 /// 2021-12-01 09:15:01.25 in Shanghai.
 const MOMENT_US: i64 = 1_638_321_301_250_000;
@@ -203,7 +198,8 @@ fn quotes_without_a_number_get_the_same_one_again_in_halves_too() {
 
 #[test]
 fn several_batches_make_one_block_and_the_next_starts_anew() {
-    let mut table = Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
+    let mut table =
+        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         body.clear();
@@ -219,7 +215,8 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
 
 #[test]
 fn many_records_make_several_blocks_without_losing_one() {
-    let mut table = Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
+    let mut table =
+        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);

@@ -63,7 +63,10 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
 #[test]
 fn names_cannot_break_out_of_their_quotes() {
     let settings = settings(json!({ "database": "a`b\\", "spot_table": "股票 spots" }));
-    assert_eq!(Plan::of(RecordKind::Spot, &settings, Precision::Micros).table, r"`a\`b\\`.`股票 spots`");
+    assert_eq!(
+        Plan::of(RecordKind::Spot, &settings, Precision::Micros).table,
+        r"`a\`b\\`.`股票 spots`"
+    );
     assert_eq!(ddl::literal(r"it's \"), r"'it\'s \\'");
 }
 

@@ -137,7 +137,9 @@ impl Maker {
         };
         let batch = match content {
             Content::Spot => Some(Batch::from_spots(&mut self.encoder, Round::MIDDLE)),
-            Content::Bar => Some(Batch::from_bars(encode_bars(bars.iter().map(|bar| bar.record(0))))?),
+            Content::Bar => {
+                Some(Batch::from_bars(encode_bars(bars.iter().map(|bar| bar.record(0))))?)
+            }
             Content::Payload => payload,
         };
         let (Some(batch), Some(last)) = (batch, entries.last().copied()) else { return Ok(()) };
