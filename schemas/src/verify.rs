@@ -273,3 +273,17 @@ fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
 fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fast verifier skips what it does not name.
+    #[test]
+    fn every_field_of_the_schema_is_verified() {
+        let mut named: Vec<u16> = STRINGS.into_iter().chain(VECTORS).chain(EIGHT_BYTES).collect();
+        named.push(Spot::VT_QUALITY_SCORE);
+        named.sort_unstable();
+        assert!(named.into_iter().eq((Spot::VT_MARKET..=Spot::VT_QUALITY_SCORE).step_by(2)));
+    }
+}

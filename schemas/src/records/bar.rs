@@ -21,7 +21,10 @@ record! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{records::OwnedRecord, symbol::Symbol};
+    use crate::{
+        records::{OwnedRecord, Record},
+        symbol::Symbol,
+    };
 
     #[test]
     fn bars_come_back_as_they_went_in() {
@@ -44,5 +47,24 @@ mod tests {
         let owned = OwnedBar::read_list(&bytes).unwrap();
         assert_eq!(owned[0].record(0), bar);
         assert_eq!(owned[1].record(60).time_us, bar.time_us + 60);
+    }
+
+    #[test]
+    fn columns_stay_in_their_order() {
+        let names: Vec<_> = BarRecord::COLUMNS.iter().map(|column| column.name).collect();
+        let expected = [
+            "symbol",
+            "period",
+            "time",
+            "open",
+            "high",
+            "low",
+            "close",
+            "amount",
+            "volume",
+            "closed",
+            "quality_score",
+        ];
+        assert_eq!(names, expected);
     }
 }

@@ -66,3 +66,107 @@ spot! {
     "source": Source = spot.source(), "id of the source";
     "quality_score": Score = spot.quality_score(), "share of quality rules passed, 0 to 1";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::SpotRecord;
+
+    /// Values as texts, by the names of their columns.
+    #[derive(Default)]
+    struct Shown(Vec<(&'static str, String)>);
+
+    impl Shown {
+        fn put(&mut self, column: &Column, value: impl std::fmt::Debug) {
+            self.0.push((column.name, format!("{value:?}")));
+        }
+    }
+
+    impl Visitor for Shown {
+        fn symbol(&mut self, column: &'static Column, symbol: Symbol<'_>) {
+            self.put(column, symbol.to_string());
+        }
+        fn text(&mut self, column: &'static Column, text: &str) {
+            self.put(column, text);
+        }
+        fn time(&mut self, column: &'static Column, time_us: i64) {
+            self.put(column, time_us);
+        }
+        fn number(&mut self, column: &'static Column, value: f64) {
+            self.put(column, value);
+        }
+        fn count(&mut self, column: &'static Column, value: u64) {
+            self.put(column, value);
+        }
+        fn prices(&mut self, column: &'static Column, it: impl ExactSizeIterator<Item = f64>) {
+            self.put(column, it.collect::<Vec<_>>());
+        }
+        fn sizes(&mut self, column: &'static Column, it: impl ExactSizeIterator<Item = u64>) {
+            self.put(column, it.collect::<Vec<_>>());
+        }
+        fn flag(&mut self, column: &'static Column, value: bool) {
+            self.put(column, value);
+        }
+        fn score(&mut self, column: &'static Column, value: Option<f32>) {
+            self.put(column, value);
+        }
+    }
+
+    /// The encoder, the view and the table name the same fields, in the units of the table.
+    #[test]
+    fn every_column_comes_through_encoder_and_view() {
+        let mut encoder = SpotListEncoder::new(1);
+        let record = SpotRecord {
+            market: "SH",
+            code: "600000",
+            name: "n",
+            time_us: 1_638_321_301_000_000,
+            recv_time_us: 2,
+            pre_close: 3.0,
+            open: 4.0,
+            high: 5.0,
+            low: 6.0,
+            close: 7.0,
+            amount_cny: 8.0,
+            volume_shares: 9,
+            bid: &[10.0],
+            bid_volume: &[1_100],
+            ask: &[12.0],
+            ask_volume: &[1_300],
+            source: "s",
+            sequence: 14,
+            quality_score: Some(0.5),
+        };
+        encoder.push(&record).unwrap();
+        let list = encoder.finish();
+        let spot = crate::verify::complete_spot_list(&list).unwrap().iter().next().unwrap();
+        let mut shown = Shown::default();
+        spot.visit(&mut shown);
+        let expected = [
+            ("symbol", "\"600000.SH\""),
+            ("market", "\"SH\""),
+            ("code", "\"600000\""),
+            ("name", "\"n\""),
+            ("time", "1638321301000000"),
+            ("recv_time", "2"),
+            ("pre_close", "3.0"),
+            ("open", "4.0"),
+            ("high", "5.0"),
+            ("low", "6.0"),
+            ("close", "7.0"),
+            ("amount", "8.0"),
+            ("volume", "9"),
+            ("bid", "[10.0]"),
+            ("bid_volume", "[1100]"),
+            ("ask", "[12.0]"),
+            ("ask_volume", "[1300]"),
+            ("source", "\"s\""),
+            ("quality_score", "Some(0.5)"),
+        ];
+        assert_eq!(shown.0, expected.map(|(name, value)| (name, value.to_owned())));
+        let names = SpotView::COLUMNS.iter().map(|column| column.name);
+        assert!(names.eq(expected.map(|(name, _)| name)));
+        assert_eq!(Record::origin(&spot), Some(("s", 14)));
+        assert_eq!(SpotView::encode([spot].into_iter()).unwrap(), list);
+    }
+}
