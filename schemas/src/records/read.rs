@@ -5,7 +5,9 @@ use super::{Column, Record};
 /// A record that owns its texts, for readers of stores; its default is empty.
 pub trait OwnedRecord: Clone + Default + PartialEq + std::fmt::Debug + 'static {
     /// The record as others see it.
-    type Record<'a>: Record;
+    type Record<'a>: Record
+    where
+        Self: 'a;
 
     /// Takes every value from the source, in the order of the columns.
     ///
