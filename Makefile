@@ -109,11 +109,11 @@ bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write d
 	cargo bench -p dataserver-tests
 
 schemas: venv ## generate the Rust code of schemas/*.fbs
-	$(VENV)/bin/flatc --rust -o schemas/src/generated schemas/spot.fbs schemas/bar.fbs
+	$(VENV)/bin/flatc --rust -o schemas/src/generated schemas/*.fbs
 
 schemas-check: venv ## fail when the committed code differs from the schemas
 	@generated=$$(mktemp -d) && trap "rm -rf $$generated" EXIT \
-	    && $(VENV)/bin/flatc --rust -o $$generated schemas/spot.fbs schemas/bar.fbs \
+	    && $(VENV)/bin/flatc --rust -o $$generated schemas/*.fbs \
 	    && diff -r $$generated schemas/src/generated \
 	    || { echo "run make schemas and commit the result"; exit 1; }
 

@@ -5,37 +5,10 @@ use abi_stable::{
     StableAbi,
     std_types::{RArc as Shared, RString as SharedText, RVec as Bytes},
 };
-use schemas::{
-    encode::{SpotListEncoder, WireSpot},
-    flat,
-    spot::{SpotListReader, SpotView},
-    verify,
-};
 #[cfg(target_family = "wasm")]
 use std::{string::String as SharedText, sync::Arc as Shared, vec::Vec as Bytes};
 
-use crate::PluginError;
-
-/// What the records of a batch are.
-#[repr(u8)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(not(target_family = "wasm"), derive(StableAbi))]
-pub enum RecordKind {
-    /// Quotes: a `SpotList` of `spot.fbs`.
-    Spot,
-    /// Bars: a `BarList` of `bar.fbs`.
-    Bar,
-}
-
-impl RecordKind {
-    /// `spot` or `bar`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Spot => "spot",
-            Self::Bar => "bar",
-        }
-    }
-}
+use crate::{PluginError, RecordKind};
 
 /// Where a batch stands in its source's pass over all symbols.
 #[repr(C)]
@@ -148,34 +121,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The quotes that the encoder holds, which starts anew.
-    pub fn from_spots(encoder: &mut SpotListEncoder, round: Round) -> Self {
-        let records = encoder.len();
-        Self::new(RecordKind::Spot, round, records, encoder.finish())
-    }
-
-    /// Quotes from outside, checked here.
-    ///
-    /// # Errors
-    /// `BadData` when the bytes are no list that every reader can take.
-    pub fn from_untrusted_spots(bytes: Vec<u8>, round: Round) -> Result<Self, PluginError> {
-        let records = verify::complete_spot_list(&bytes)?.len();
-        Ok(Self::new(RecordKind::Spot, round, records, bytes))
-    }
-
-    /// Bars, as [`encode_bars`](crate::encode_bars) makes them or from outside, checked here.
-    ///
-    /// # Errors
-    /// `BadData` when the bytes are no list of bars.
-    pub fn from_bars(bytes: Vec<u8>) -> Result<Self, PluginError> {
-        let list = verify::bar_list(&bytes)
-            .map_err(|error| PluginError::bad_data(format!("not a list of bars: {error}")))?;
-        let records = list.bar().len();
-        Ok(Self::new(RecordKind::Bar, Round::MIDDLE, records, bytes))
-    }
-
     #[cfg_attr(target_family = "wasm", allow(clippy::useless_conversion))]
-    fn new(kind: RecordKind, round: Round, records: usize, payload: Vec<u8>) -> Self {
+    pub(crate) fn new(kind: RecordKind, round: Round, records: usize, payload: Vec<u8>) -> Self {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
         let payload = Payload(Shared::new(Bytes::from(payload)));
         let provenance = Provenance::of_source("");
@@ -274,101 +221,31 @@ impl Batch {
         &self.payload
     }
 
-    /// The quotes of the batch; none for a batch of bars.
-    #[allow(unsafe_code)]
-    pub fn spots(&self) -> SpotListReader<'_> {
-        if self.kind != RecordKind::Spot {
-            return SpotListReader::default();
-        }
-        // SAFETY: the constructors encoded or verified the payload, and it never changes.
-        SpotListReader::new(unsafe { flat::root_as_spot_list_unchecked(&self.payload) })
-    }
-
-    /// The bars of the batch; none for a batch of quotes.
-    #[allow(unsafe_code)]
-    pub fn bars(&self) -> impl Iterator<Item = schemas::bar::BarRecord<'_>> {
-        let list = (self.kind == RecordKind::Bar).then(|| {
-            // SAFETY: the constructor verified the payload, and it never changes.
-            unsafe { flat::root_as_bar_list_unchecked(&self.payload) }
-        });
-        list.into_iter().flat_map(|list| list.bar().iter()).map(Into::into)
-    }
-
-    /// The batch with only those quotes; its own payload when all are kept.
-    ///
-    /// # Errors
-    /// Never in practice: fewer quotes need less room than the list they come from.
-    pub fn retain_spots(
-        &self,
-        mut keep: impl FnMut(&SpotView<'_>) -> bool,
-    ) -> Result<Self, PluginError> {
-        let kept: Vec<_> = self.spots().iter().filter(|spot| keep(spot)).collect();
-        if kept.len() == self.spots().len() {
-            return Ok(self.clone());
-        }
-        self.of_spots(kept)
-    }
-
-    /// The batch with what `change` makes of each quote, in order; `None` leaves a quote out.
-    ///
-    /// # Errors
-    /// `BadData` when the changed quotes need more room than a list has.
-    pub fn map_spots(
-        &self,
-        mut change: impl FnMut(WireSpot<'_>) -> Option<WireSpot<'_>>,
-    ) -> Result<Self, PluginError> {
-        let mut encoder = SpotListEncoder::new(self.spots().len());
-        for spot in self.spots().iter() {
-            if let Some(spot) = change(spot.to_wire()) {
-                encoder.push_wire(&spot)?;
-            }
-        }
-        Ok(Self::from_spots(&mut encoder, self.round).with_provenance(self.provenance.clone()))
-    }
-
     /// The batch in two halves of its records; `None` when it has fewer than two.
     ///
     /// # Errors
-    /// Never in practice: fewer quotes need less room than the list they come from.
+    /// Never in practice: fewer records need less room than the list they come from.
     pub fn halves(&self) -> Result<Option<(Self, Self)>, PluginError> {
         let middle = self.records as usize / 2;
         if middle == 0 {
             return Ok(None);
         }
-        let (mut first, mut second) = match self.kind {
-            RecordKind::Spot => {
-                let mut spots: Vec<_> = self.spots().iter().collect();
-                let rest = spots.split_off(middle);
-                (self.of_spots(spots)?, self.of_spots(rest)?)
-            }
-            RecordKind::Bar => {
-                let bars: Vec<_> = self.bars().collect();
-                let of_bars = |bars: &[schemas::bar::BarRecord<'_>]| {
-                    let half = Self::from_bars(schemas::bar::encode_bars(bars.iter().copied()))?;
-                    Ok::<_, PluginError>(half.with_provenance(self.provenance.clone()))
-                };
-                (of_bars(&bars[..middle])?, of_bars(&bars[middle..])?)
-            }
-        };
+        let [first, second] = self.split_at(middle)?;
+        let of_whole = |half: Self| Self { delivery: self.delivery, lasting: self.lasting, ..half };
+        let (mut first, mut second) = (of_whole(first), of_whole(second));
         first.round.last = false;
         second.round.first = false;
         second.provenance.part += middle as u64;
-        let of_whole = |half: Self| Self { delivery: self.delivery, lasting: self.lasting, ..half };
-        Ok(Some((of_whole(first), of_whole(second))))
-    }
-
-    fn of_spots(&self, spots: Vec<SpotView<'_>>) -> Result<Self, PluginError> {
-        let mut encoder = SpotListEncoder::new(spots.len());
-        for spot in spots {
-            encoder.push_wire(&spot.to_wire())?;
-        }
-        Ok(Self::from_spots(&mut encoder, self.round).with_provenance(self.provenance.clone()))
+        Ok(Some((first, second)))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use schemas::encode::SpotRecord;
+    use schemas::{
+        encode::{SpotListEncoder, SpotRecord, WireSpot},
+        verify,
+    };
 
     use super::*;
 

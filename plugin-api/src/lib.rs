@@ -61,6 +61,7 @@ mod manifest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod options;
+mod records;
 mod sink;
 mod source;
 pub mod terminal;
@@ -70,12 +71,13 @@ mod transform;
 pub mod wasm;
 
 pub use address::shown_address;
-pub use batch::{Batch, Payload, Provenance, RecordKind, Round};
+pub use batch::{Batch, Payload, Provenance, Round};
 pub use context::{Context, HostServices, Level};
 pub use descriptor::{DESCRIPTOR_SECTION, Descriptor};
 pub use error::{ErrorKind, PluginError};
 pub use manifest::{ApiVersion, Manifest, Role, RoleKind};
 pub use options::{ByteSize, Duration, options_schema, parse_byte_size, parse_duration};
+pub use records::{RecordKind, WithRecords};
 pub use sink::{Ack, Delivery, Sink};
 pub use source::{Polled, Source};
 pub use transform::{Output, Transform};
@@ -85,8 +87,11 @@ pub use dataserver_schemas_reexport::*;
 mod dataserver_schemas_reexport {
     pub use schemas;
     pub use schemas::{
-        bar::{BarRecord, encode_bars},
         encode::{Levels, SpotListEncoder, SpotRecord, WireSpot},
+        records::{
+            Column, ColumnType, Record, Visitor,
+            bar::{BarRecord, encode_bars},
+        },
         spot::{SpotListReader, SpotView, Symbol},
     };
 }

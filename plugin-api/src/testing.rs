@@ -20,8 +20,8 @@ use std::{
 
 use schemars::JsonSchema;
 use schemas::{
-    bar::{BarRecord, encode_bars},
     encode::{SpotListEncoder, SpotRecord},
+    records::bar::{BarRecord, encode_bars},
     spot::Symbol,
 };
 use serde::de::DeserializeOwned;

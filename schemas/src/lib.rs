@@ -4,7 +4,6 @@
 //! carries it, or a list of bars. Bytes from outside are checked once, where they enter, by
 //! [`verify`]; what is encoded by [`encode`] needs no check.
 
-pub mod bar;
 pub mod encode;
 #[allow(
     missing_docs,
@@ -26,6 +25,7 @@ pub mod lots;
 pub mod number;
 #[cfg(feature = "qq")]
 pub mod qq;
+pub mod records;
 #[cfg(feature = "session")]
 pub mod session;
 pub mod spot;
@@ -37,10 +37,7 @@ pub mod verify;
 
 /// Accessors that `flatc` generates from `spot.fbs` and `bar.fbs`.
 pub mod flat {
-    pub use crate::generated::bar::dataserver::flat::{
-        Bar, BarArgs, BarList, BarListArgs, root_as_bar_list, root_as_bar_list_unchecked,
-        root_as_bar_list_with_opts,
-    };
+    pub use crate::generated::bar::dataserver::flat::{Bar, BarArgs, BarList, BarListArgs};
     pub use crate::generated::spot::hikyuu::flat::{
         Spot, SpotArgs, SpotList, SpotListArgs, root_as_spot_list, root_as_spot_list_unchecked,
         root_as_spot_list_with_opts,

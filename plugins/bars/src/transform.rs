@@ -51,7 +51,7 @@ impl Transform for Bars {
     }
 
     fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
-        if batch.kind() == RecordKind::Bar {
+        if batch.kind() != RecordKind::Spot {
             output.push(batch.clone());
             return Ok(());
         }

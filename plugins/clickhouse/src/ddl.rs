@@ -2,25 +2,21 @@
 
 use std::fmt::Write as _;
 
+use plugin_api::{ColumnType, RecordKind};
+
 use crate::{
     options::Settings,
-    schema::{Field, Precision, bar_fields, spot_fields},
+    schema::{Column, Last, Precision, columns},
 };
 
 /// Inserts that a table remembers, so that one that is repeated is recognised.
 const DEDUPLICATION_WINDOW: u32 = 1_000;
 
-/// A column as the statements need it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
-    pub name: &'static str,
-    pub kind: crate::types::Type,
-    comment: &'static str,
-}
-
 /// All that is said about a table when it is made.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What the records are.
+    pub kind: RecordKind,
     /// Database and table, quoted.
     pub table: String,
     /// The table's name.
@@ -29,46 +25,38 @@ pub struct Plan {
     pub columns: Vec<Column>,
     engine: &'static str,
     /// What the rows are sorted by, and what tells one from all others.
-    pub key: &'static [&'static str],
+    pub key: Vec<&'static str>,
 }
 
 impl Plan {
-    /// The table of quotes: what a source sends again replaces itself, while two quotes of a
-    /// security within a second are two rows.
-    pub fn spots(settings: &Settings, precision: Precision) -> Self {
-        let key: &[_] = match precision {
-            Precision::Micros => &["symbol", "time", "source", "sequence"],
-            Precision::Seconds => &["symbol", "time", "time_us", "source", "sequence"],
+    /// The table of a kind. What a source sends again replaces itself, while two quotes of a
+    /// security within a second are two rows; of bars the one that was received last stays.
+    pub fn of(kind: RecordKind, settings: &Settings, precision: Precision) -> Self {
+        let name = settings.table(kind);
+        let (engine, after) = match Last::of(kind) {
+            Last::Sequence => ("ReplacingMergeTree", &["source", "sequence"][..]),
+            Last::Version => ("ReplacingMergeTree(version)", &[][..]),
         };
-        Self {
-            table: qualified(settings, &settings.spot_table),
-            name: settings.spot_table.clone(),
-            precision,
-            columns: columns(&spot_fields(precision)),
-            engine: "ReplacingMergeTree",
-            key,
-        }
-    }
-
-    /// The table of bars: the one that was received last replaces those before it.
-    pub fn bars(settings: &Settings, precision: Precision) -> Self {
-        let key: &[_] = match precision {
-            Precision::Micros => &["symbol", "period", "time"],
-            Precision::Seconds => &["symbol", "period", "time", "time_us"],
+        let texts = kind.columns().iter().filter(|it| it.kind == ColumnType::Text);
+        let time: &[_] = match precision {
+            Precision::Micros => &["time"],
+            Precision::Seconds => &["time", "time_us"],
         };
+        let key = ["symbol"].into_iter().chain(texts.map(|it| it.name));
         Self {
-            table: qualified(settings, &settings.bar_table),
-            name: settings.bar_table.clone(),
+            kind,
+            table: qualified(settings, &name),
+            name,
             precision,
-            columns: columns(&bar_fields(precision)),
-            engine: "ReplacingMergeTree(version)",
-            key,
+            columns: columns(kind, precision),
+            engine,
+            key: key.chain(time.iter().copied()).chain(after.iter().copied()).collect(),
         }
     }
 
     /// Makes the table. `remembers` tells whether the server can recognise a repeated insert.
     pub fn create(&self, ttl_days: u32, remembers: bool) -> String {
-        let columns: Vec<_> = self.columns.iter().map(Column::declaration).collect();
+        let columns: Vec<_> = self.columns.iter().map(declaration).collect();
         let mut sql = format!(
             "CREATE TABLE IF NOT EXISTS {} (\n  {}\n) ENGINE = {}\nPARTITION BY toYYYYMM(time)\n\
              ORDER BY ({})",
@@ -89,28 +77,26 @@ impl Plan {
 
     /// Inserts a block of all columns.
     pub fn insert(&self) -> String {
-        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
+        let names: Vec<_> = self.columns.iter().map(|column| &column.name[..]).collect();
         format!("INSERT INTO {} ({}) FORMAT Native", self.table, names.join(", "))
     }
 
     /// Brings columns to what is needed.
     pub fn alter(&self, missing: &[Column], other: &[Column]) -> String {
-        if other.iter().any(|column| self.key.contains(&column.name)) {
+        if other.iter().any(|column| self.key.contains(&&column.name[..])) {
             // the server sorts by them and changes none of them
             let old = format!("{}_old", self.table.trim_end_matches('`'));
             return format!("RENAME TABLE {} TO {old}`", self.table);
         }
-        let add = missing.iter().map(|column| format!("ADD COLUMN {}", column.declaration()));
-        let modify = other.iter().map(|column| format!("MODIFY COLUMN {}", column.declaration()));
+        let add = missing.iter().map(|column| format!("ADD COLUMN {}", declaration(column)));
+        let modify = other.iter().map(|column| format!("MODIFY COLUMN {}", declaration(column)));
         let steps: Vec<_> = add.chain(modify).collect();
         format!("ALTER TABLE {} {}", self.table, steps.join(", "))
     }
 }
 
-impl Column {
-    fn declaration(&self) -> String {
-        format!("`{}` {} COMMENT {}", self.name, self.kind.name(), literal(self.comment))
-    }
+fn declaration(column: &Column) -> String {
+    format!("`{}` {} COMMENT {}", column.name, column.kind.name(), literal(&column.comment))
 }
 
 /// What a table deletes by itself.
@@ -125,7 +111,7 @@ pub fn create_database(settings: &Settings) -> String {
 
 /// Makes the view of the bars of a minute, each as it was received last.
 pub fn create_view(settings: &Settings, bars: &Plan) -> String {
-    let shown = bars.columns.iter().map(|column| column.name);
+    let shown = bars.columns.iter().map(|column| &column.name[..]);
     let shown: Vec<_> = shown.filter(|name| !["version", "time_us"].contains(name)).collect();
     format!(
         "CREATE VIEW IF NOT EXISTS {} AS SELECT {} FROM {} FINAL WHERE period = '1m'",
@@ -151,9 +137,4 @@ fn qualified(settings: &Settings, table: &str) -> String {
 
 fn quoted(name: &str) -> String {
     format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`"))
-}
-
-fn columns<F>(fields: &[Field<F>]) -> Vec<Column> {
-    let column = |it: &Field<F>| Column { name: it.name, kind: it.kind, comment: it.comment };
-    fields.iter().map(column).collect()
 }

@@ -21,7 +21,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod token;
-mod types;
 
 use plugin_api::export_plugin;
 use sink::ClickHouse;

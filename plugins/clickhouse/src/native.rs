@@ -7,7 +7,7 @@
 //!
 //! Numbers of columns and rows and lengths of texts are varints, everything else is little-endian.
 
-use crate::types::Type;
+use crate::schema::Type;
 
 /// One column of a block that is being filled.
 #[derive(Debug)]

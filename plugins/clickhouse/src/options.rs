@@ -2,7 +2,7 @@
 
 use std::time;
 
-use plugin_api::{Duration, PluginError, options, shown_address};
+use plugin_api::{Duration, PluginError, RecordKind, options, shown_address};
 use ureq::http::{HeaderValue, Uri, uri::Scheme};
 
 options! {
@@ -105,6 +105,17 @@ pub struct Settings {
     pub ttl_days: u32,
     pub compress: bool,
     pub timeout: time::Duration,
+}
+
+impl Settings {
+    /// The table of a kind; a kind without an option of its own has one of the kind's name.
+    pub fn table(&self, kind: RecordKind) -> String {
+        match kind {
+            RecordKind::Spot => self.spot_table.clone(),
+            RecordKind::Bar => self.bar_table.clone(),
+            other => format!("{}s", other.as_str()),
+        }
+    }
 }
 
 impl Options {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use plugin_api::RecordKind;
+
 use crate::{
-    ddl::{self, Column, Plan, literal},
+    ddl::{self, Plan, literal},
     fault::{Class, Fault},
     http::Server,
     options::Settings,
-    schema::Precision,
+    schema::{Column, Precision},
 };
 
 /// What a server can do.
@@ -27,8 +29,8 @@ pub struct Features {
 #[derive(Debug, Clone)]
 pub struct Ready {
     pub features: Features,
-    pub spots: Plan,
-    pub bars: Plan,
+    /// A table of each kind, by its number.
+    pub plans: Vec<Plan>,
 }
 
 /// Columns and their types.
@@ -94,11 +96,12 @@ fn features(server: &Server) -> Result<Features, Fault> {
 
 fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
     let settings = server.settings();
-    let names = [settings.spot_table.clone(), settings.bar_table.clone(), ddl::view_name(settings)];
+    let tables = RecordKind::ALL.into_iter().map(|kind| settings.table(kind));
+    let names = tables.chain([ddl::view_name(settings)]).map(|name| literal(&name));
     let question = format!(
         "SELECT table, name, type FROM system.columns WHERE database = {} AND table IN ({})",
         literal(&settings.database),
-        names.map(|name| literal(&name)).join(", ")
+        names.collect::<Vec<_>>().join(", ")
     );
     let mut by_table: HashMap<String, Found> = HashMap::new();
     for row in server.rows(&question).map_err(|failure| Fault::of(server, failure))? {
@@ -116,19 +119,20 @@ fn missing(
     found: &HashMap<String, Found>,
 ) -> Result<Vec<String>, Fault> {
     let settings = server.settings();
-    let (spots, bars) = plans(settings, features, found);
+    let plans = plans(settings, features, found);
     let mut statements = Vec::new();
     // who may create tables in a database may not be allowed to create databases
     if found.is_empty() && !has_database(server)? {
         statements.push(ddl::create_database(settings));
     }
-    for plan in [&spots, &bars] {
+    for plan in &plans {
         if !found.contains_key(&plan.name) {
             statements.push(plan.create(settings.ttl_days, features.has_tokens));
         }
     }
+    let bars = plans.iter().find(|plan| plan.kind == RecordKind::Bar);
     if !found.contains_key(&ddl::view_name(settings)) {
-        statements.push(ddl::create_view(settings, &bars));
+        statements.extend(bars.map(|bars| ddl::create_view(settings, bars)));
     }
     Ok(statements)
 }
@@ -140,8 +144,8 @@ fn has_database(server: &Server) -> Result<bool, Fault> {
     Ok(!rows.is_empty())
 }
 
-/// Both tables, each as precise as it was made or as the server can make it.
-fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found>) -> (Plan, Plan) {
+/// All tables, each as precise as it was made or as the server can make it.
+fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found>) -> Vec<Plan> {
     let precision = |table: &str| {
         let columns = found.get(table).into_iter().flatten();
         let is_old = columns.into_iter().any(|(name, kind)| {
@@ -150,10 +154,8 @@ fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found
         let is_precise = features.has_micros && !is_old;
         if is_precise { Precision::Micros } else { Precision::Seconds }
     };
-    (
-        Plan::spots(settings, precision(&settings.spot_table)),
-        Plan::bars(settings, precision(&settings.bar_table)),
-    )
+    let plan = |kind| Plan::of(kind, settings, precision(&settings.table(kind)));
+    RecordKind::ALL.into_iter().map(plan).collect()
 }
 
 fn compared(
@@ -162,9 +164,9 @@ fn compared(
     found: &HashMap<String, Found>,
     may_lack_tables: bool,
 ) -> Result<Ready, Fault> {
-    let (spots, bars) = plans(server.settings(), &features, found);
+    let plans = plans(server.settings(), &features, found);
     let mut faults = Vec::new();
-    for plan in [&spots, &bars] {
+    for plan in &plans {
         match found.get(&plan.name) {
             Some(columns) => faults.extend(difference(plan, columns, features.has_micros)),
             None if may_lack_tables => {}
@@ -175,7 +177,7 @@ fn compared(
         }
     }
     if faults.is_empty() {
-        return Ok(Ready { features, spots, bars });
+        return Ok(Ready { features, plans });
     }
     Err(Fault::new(server, Class::Setup, &faults.join("; ")))
 }
@@ -186,15 +188,15 @@ fn difference(plan: &Plan, found: &Found, converts: bool) -> Option<String> {
     let (mut missing, mut other, mut told): (Vec<Column>, Vec<Column>, Vec<String>) =
         Default::default();
     for column in &plan.columns {
-        let (name, needed) = (column.name, column.kind.name());
+        let (name, needed) = (&column.name, column.kind.name());
         match found.iter().find(|(found, _)| found == name) {
             None => {
                 told.push(format!("column {name} is missing, needs {needed}"));
-                missing.push(*column);
+                missing.push(column.clone());
             }
             Some((_, kind)) if !column.kind.fits(kind, converts) => {
                 told.push(format!("column {name} is {kind}, needs {needed}"));
-                other.push(*column);
+                other.push(column.clone());
             }
             Some(_) => {}
         }

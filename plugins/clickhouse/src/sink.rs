@@ -14,7 +14,7 @@ use crate::{
     http::Server,
     options::Options,
     prepare::{Ready, look, prepare},
-    table::{BarTable, SpotTable},
+    table::Table,
     token,
 };
 
@@ -27,8 +27,8 @@ pub struct ClickHouse {
 }
 
 struct Tables {
-    spots: SpotTable,
-    bars: BarTable,
+    /// By the number of the kind.
+    by_kind: Vec<Table>,
     has_tokens: bool,
     has_async_inserts: bool,
 }
@@ -51,9 +51,12 @@ impl Sink for ClickHouse {
         let settings = options.check()?;
         let server = Server::new(&settings);
         let ready = prepare(&server).map_err(Fault::opening)?;
+        let names: Vec<_> = ready.plans.iter().map(|plan| &plan.table[..]).collect();
         context.info(&format!(
-            "inserts into {} and {} of clickhouse {} at {}",
-            ready.spots.table, ready.bars.table, ready.features.version, settings.url
+            "inserts into {} of clickhouse {} at {}",
+            names.join(" and "),
+            ready.features.version,
+            settings.url
         ));
         let tables = Tables::new(&ready);
         Ok(Self { context, server, tables, body: Body::new(settings.compress) })
@@ -75,7 +78,7 @@ impl Sink for ClickHouse {
 
 impl ClickHouse {
     fn insert_all(&mut self, batches: &[Batch]) -> Result<(), Fault> {
-        for kind in [RecordKind::Spot, RecordKind::Bar] {
+        for kind in RecordKind::ALL {
             let of_kind = |batch: &&Batch| batch.kind() == kind && batch.records() > 0;
             let batches: Vec<_> = batches.iter().filter(of_kind).collect();
             if !batches.is_empty() {
@@ -86,22 +89,12 @@ impl ClickHouse {
     }
 
     fn insert(&mut self, kind: RecordKind, batches: &[&Batch]) -> Result<(), Fault> {
-        let Tables { spots, bars, has_tokens, has_async_inserts } = &mut self.tables;
-        let body = &mut self.body;
+        let Tables { by_kind, has_tokens, has_async_inserts } = &mut self.tables;
+        let (table, body) = (&mut by_kind[usize::from(kind.number())], &mut self.body);
         body.clear();
-        let (name, sql) = match kind {
-            RecordKind::Spot => {
-                batches.iter().for_each(|batch| spots.push(batch, body));
-                spots.finish(body);
-                (&spots.name, &spots.insert)
-            }
-            RecordKind::Bar => {
-                batches.iter().for_each(|batch| bars.push(batch, body));
-                bars.finish(body);
-                (&bars.name, &bars.insert)
-            }
-        };
-        let token = token::of(self.context.instance(), name, batches);
+        batches.iter().for_each(|batch| table.push(batch, body));
+        table.finish(body);
+        let token = token::of(self.context.instance(), &table.name, batches);
         let mut settings = Vec::new();
         if let (Some(token), true) = (&token, *has_tokens) {
             settings.push(("insert_deduplication_token", token.as_str()));
@@ -113,7 +106,7 @@ impl ClickHouse {
         if self.server.settings().compress {
             settings.push(("decompress", "1"));
         }
-        let inserted = self.server.insert(sql, &settings, self.body.bytes());
+        let inserted = self.server.insert(&table.insert, &settings, self.body.bytes());
         inserted.map_err(|failure| Fault::of(&self.server, failure))
     }
 }
@@ -121,8 +114,7 @@ impl ClickHouse {
 impl Tables {
     fn new(ready: &Ready) -> Self {
         Self {
-            spots: SpotTable::of_spots(&ready.spots),
-            bars: BarTable::of_bars(&ready.bars),
+            by_kind: ready.plans.iter().map(Table::new).collect(),
             has_tokens: ready.features.has_tokens,
             has_async_inserts: ready.features.has_async_inserts,
         }

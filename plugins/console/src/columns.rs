@@ -1,95 +1,108 @@
-//! The columns of quotes and bars, and how each is written as JSON.
+//! The values of a record, each written as JSON.
 //!
 //! Prices are in CNY, volumes in shares, amounts in CNY, times on the exchange's clock. What is
 //! unknown, and numbers that JSON cannot write, are `null`.
 
 use plugin_api::{
-    BarRecord, Levels, SpotView,
-    schemas::{spot::shares, time::DatetimeText},
-    serde_json, terminal,
+    Column, Record, Symbol, Visitor, schemas::time::DatetimeText, serde::Serialize, serde_json,
+    terminal,
 };
 
-/// A column: its name, and what writes its value.
-pub type Column<Write> = (&'static str, Write);
-/// Writes a value of a quote.
-pub type WriteSpot = fn(&SpotView<'_>, &mut Vec<u8>);
-/// Writes a value of a bar.
-pub type WriteBar = fn(&BarRecord<'_>, &mut Vec<u8>);
-
-/// Columns of a quote.
-pub const SPOT_COLUMNS: [Column<WriteSpot>; 19] = [
-    ("symbol", |spot, line| text(line, &spot.symbol().to_string())),
-    ("market", |spot, line| text(line, spot.market())),
-    ("code", |spot, line| text(line, spot.code())),
-    ("name", |spot, line| text(line, spot.name())),
-    ("time", |spot, line| time(line, spot.time_us())),
-    ("recv_time", |spot, line| time(line, spot.recv_time_us())),
-    ("pre_close", |spot, line| json(line, &spot.pre_close())),
-    ("open", |spot, line| json(line, &spot.open())),
-    ("high", |spot, line| json(line, &spot.high())),
-    ("low", |spot, line| json(line, &spot.low())),
-    ("close", |spot, line| json(line, &spot.close())),
-    ("amount", |spot, line| json(line, &spot.amount_cny())),
-    ("volume", |spot, line| json(line, &spot.volume_shares())),
-    ("bid", |spot, line| levels(line, spot.bid(), |price| price)),
-    ("bid_volume", |spot, line| levels(line, spot.bid_lots(), shares)),
-    ("ask", |spot, line| levels(line, spot.ask(), |price| price)),
-    ("ask_volume", |spot, line| levels(line, spot.ask_lots(), shares)),
-    ("source", |spot, line| text(line, spot.source())),
-    ("quality_score", |spot, line| json(line, &spot.quality_score())),
-];
-
-/// Columns of a bar; its time is its end.
-pub const BAR_COLUMNS: [Column<WriteBar>; 11] = [
-    ("symbol", |bar, line| text(line, &bar.symbol.to_string())),
-    ("period", |bar, line| text(line, bar.period)),
-    ("time", |bar, line| time(line, bar.time_us)),
-    ("open", |bar, line| json(line, &bar.open)),
-    ("high", |bar, line| json(line, &bar.high)),
-    ("low", |bar, line| json(line, &bar.low)),
-    ("close", |bar, line| json(line, &bar.close)),
-    ("amount", |bar, line| json(line, &bar.amount_cny)),
-    ("volume", |bar, line| json(line, &bar.volume_shares)),
-    ("closed", |bar, line| json(line, &bar.closed)),
-    ("quality_score", |bar, line| json(line, &bar.quality_score)),
-];
-
-fn json<T: plugin_api::serde::Serialize + ?Sized>(line: &mut Vec<u8>, value: &T) {
-    // a Vec takes every byte, and neither text nor number can fail to serialize
-    let _ = serde_json::to_writer(line, value);
+/// The values of one record, in the order of its columns.
+#[derive(Debug, Default)]
+pub struct Cells {
+    text: Vec<u8>,
+    /// Where each value ends.
+    ends: Vec<usize>,
 }
 
-/// A text from outside, in which a terminal finds nothing to obey.
-fn text(line: &mut Vec<u8>, text: &str) {
-    let json = serde_json::Value::from(text).to_string();
-    line.extend_from_slice(terminal::escaped_json(&json).as_bytes());
-}
-
-/// RFC 3339 with the exchange's offset, e.g. `2021-12-01T09:15:01+08:00`.
-fn time(line: &mut Vec<u8>, utc_us: i64) {
-    if utc_us == 0 {
-        return line.extend_from_slice(b"null");
+impl Cells {
+    /// Writes every value of a record.
+    pub fn fill(&mut self, record: &impl Record) {
+        self.text.clear();
+        self.ends.clear();
+        record.visit(self);
     }
-    let mut text = DatetimeText::default();
-    let text = text.format(utc_us);
-    line.push(b'"');
-    line.extend_from_slice(&text[..10]);
-    line.push(b'T');
-    line.extend_from_slice(&text[11..]);
-    line.extend_from_slice(b"+08:00\"");
-}
 
-fn levels<T: plugin_api::serde::Serialize>(
-    line: &mut Vec<u8>,
-    levels: Levels<'_>,
-    value: impl Fn(f64) -> T,
-) {
-    line.push(b'[');
-    for (index, level) in levels.iter().enumerate() {
-        if index > 0 {
-            line.push(b',');
+    /// The value of the column at that place.
+    pub fn value(&self, place: usize) -> &[u8] {
+        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let end = self.ends.get(place).copied().unwrap_or_default();
+        self.text.get(start.unwrap_or(0)..end).unwrap_or_default()
+    }
+
+    fn end(&mut self) {
+        self.ends.push(self.text.len());
+    }
+
+    fn json(&mut self, value: &impl Serialize) {
+        // a Vec takes every byte, and neither text nor number can fail to serialize
+        let _ = serde_json::to_writer(&mut self.text, value);
+        self.end();
+    }
+
+    fn list<T: Serialize>(&mut self, levels: impl Iterator<Item = T>) {
+        self.text.push(b'[');
+        for (index, level) in levels.enumerate() {
+            if index > 0 {
+                self.text.push(b',');
+            }
+            let _ = serde_json::to_writer(&mut self.text, &level);
         }
-        json(line, &value(level));
+        self.text.push(b']');
+        self.end();
     }
-    line.push(b']');
+}
+
+impl Visitor for Cells {
+    fn symbol(&mut self, column: &'static Column, symbol: Symbol<'_>) {
+        self.text(column, &symbol.to_string());
+    }
+
+    /// A text from outside, in which a terminal finds nothing to obey.
+    fn text(&mut self, _: &'static Column, text: &str) {
+        let json = serde_json::Value::from(text).to_string();
+        self.text.extend_from_slice(terminal::escaped_json(&json).as_bytes());
+        self.end();
+    }
+
+    /// RFC 3339 with the exchange's offset, e.g. `2021-12-01T09:15:01+08:00`.
+    fn time(&mut self, _: &'static Column, time_us: i64) {
+        if time_us == 0 {
+            self.text.extend_from_slice(b"null");
+            return self.end();
+        }
+        let mut text = DatetimeText::default();
+        let text = text.format(time_us);
+        self.text.push(b'"');
+        self.text.extend_from_slice(&text[..10]);
+        self.text.push(b'T');
+        self.text.extend_from_slice(&text[11..]);
+        self.text.extend_from_slice(b"+08:00\"");
+        self.end();
+    }
+
+    fn number(&mut self, _: &'static Column, value: f64) {
+        self.json(&value);
+    }
+
+    fn count(&mut self, _: &'static Column, value: u64) {
+        self.json(&value);
+    }
+
+    fn prices(&mut self, _: &'static Column, prices: impl ExactSizeIterator<Item = f64>) {
+        self.list(prices);
+    }
+
+    fn sizes(&mut self, _: &'static Column, sizes: impl ExactSizeIterator<Item = u64>) {
+        self.list(sizes);
+    }
+
+    fn flag(&mut self, _: &'static Column, value: bool) {
+        self.json(&value);
+    }
+
+    fn score(&mut self, _: &'static Column, value: Option<f32>) {
+        self.json(&value);
+    }
 }

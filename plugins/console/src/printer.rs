@@ -1,16 +1,13 @@
 //! Batches as JSON lines.
 
-use plugin_api::{Batch, PluginError, RecordKind};
+use plugin_api::{Batch, PluginError, Record, RecordKind, WithRecords};
 
-use crate::{
-    columns::{BAR_COLUMNS, Column, SPOT_COLUMNS, WriteBar, WriteSpot},
-    options::Options,
-};
+use crate::{columns::Cells, options::Options};
 
 /// Writes the chosen columns of records.
 pub struct Printer {
-    spot_columns: Vec<Column<WriteSpot>>,
-    bar_columns: Vec<Column<WriteBar>>,
+    /// Names and places of the columns to print, by the number of the kind.
+    columns: Vec<Vec<(&'static str, usize)>>,
     /// Most records of a batch to print.
     limit: usize,
 }
@@ -21,73 +18,72 @@ impl Printer {
     /// # Errors
     /// `Config` that names every unknown column.
     pub fn new(options: &Options) -> Result<Self, PluginError> {
-        let unknown: Vec<_> = options
-            .fields
-            .iter()
-            .filter(|name| !is_known(&SPOT_COLUMNS, name) && !is_known(&BAR_COLUMNS, name))
-            .map(|name| format!("\"{name}\""))
-            .collect();
+        let is_known = |name: &str| RecordKind::ALL.into_iter().any(|it| place(it, name).is_some());
+        let unknown = options.fields.iter().filter(|name| !is_known(name));
+        let unknown: Vec<_> = unknown.map(|name| format!("\"{name}\"")).collect();
         if !unknown.is_empty() {
+            let known = RecordKind::ALL.map(|it| format!("{} have {}", it.plural(), names(it)));
             return Err(PluginError::config(format!(
-                "no such column in `fields`: {}; quotes have {}; bars have {}",
+                "no such column in `fields`: {}; {}",
                 unknown.join(", "),
-                names(&SPOT_COLUMNS),
-                names(&BAR_COLUMNS),
+                known.join("; "),
             )));
         }
         Ok(Self {
-            spot_columns: chosen(&SPOT_COLUMNS, &options.fields),
-            bar_columns: chosen(&BAR_COLUMNS, &options.fields),
+            columns: RecordKind::ALL.map(|kind| chosen(kind, &options.fields)).into(),
             limit: if options.limit == 0 { usize::MAX } else { options.limit },
         })
     }
 
     /// Appends one line a record; none for records without any of the chosen columns.
     pub fn print(&self, batch: &Batch, lines: &mut Vec<u8>) {
-        match batch.kind() {
-            RecordKind::Spot => {
-                for spot in batch.spots().iter().take(self.limit) {
-                    line(&self.spot_columns, lines, |write, lines| write(&spot, lines));
-                }
-            }
-            RecordKind::Bar => {
-                for bar in batch.bars().take(self.limit) {
-                    line(&self.bar_columns, lines, |write, lines| write(&bar, lines));
-                }
-            }
+        let columns = &self.columns[usize::from(batch.kind().number())];
+        if !columns.is_empty() {
+            batch.with_records(Print { columns, limit: self.limit, lines });
         }
     }
 }
 
-fn line<Write>(
-    columns: &[Column<Write>],
-    lines: &mut Vec<u8>,
-    value: impl Fn(&Write, &mut Vec<u8>),
-) {
-    for (index, (name, write)) in columns.iter().enumerate() {
-        lines.extend_from_slice(if index == 0 { b"{\"" } else { b",\"" });
-        lines.extend_from_slice(name.as_bytes());
-        lines.extend_from_slice(b"\":");
-        value(write, lines);
-    }
-    if !columns.is_empty() {
-        lines.extend_from_slice(b"}\n");
-    }
+struct Print<'a> {
+    columns: &'a [(&'static str, usize)],
+    limit: usize,
+    lines: &'a mut Vec<u8>,
 }
 
-fn is_known<Write>(columns: &[Column<Write>], name: &str) -> bool {
-    columns.iter().any(|(known, _)| *known == name)
-}
+impl WithRecords for Print<'_> {
+    type Output = ();
 
-fn names<Write>(columns: &[Column<Write>]) -> String {
-    columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) {
+        let Self { columns, limit, lines } = self;
+        let mut cells = Cells::default();
+        for record in records.take(limit) {
+            cells.fill(&record);
+            for (index, (name, place)) in columns.iter().enumerate() {
+                lines.extend_from_slice(if index == 0 { b"{\"" } else { b",\"" });
+                lines.extend_from_slice(name.as_bytes());
+                lines.extend_from_slice(b"\":");
+                lines.extend_from_slice(cells.value(*place));
+            }
+            lines.extend_from_slice(b"}\n");
+        }
+    }
 }
 
 /// The columns of those names, in the order of the names; all without any name.
-fn chosen<Write: Copy>(columns: &[Column<Write>], fields: &[String]) -> Vec<Column<Write>> {
+fn chosen(kind: RecordKind, fields: &[String]) -> Vec<(&'static str, usize)> {
+    let columns = kind.columns().iter().enumerate().map(|(place, it)| (it.name, place));
     if fields.is_empty() {
-        return columns.to_vec();
+        return columns.collect();
     }
+    let columns: Vec<_> = columns.collect();
     let column = |field: &String| columns.iter().find(|(name, _)| name == field).copied();
     fields.iter().filter_map(column).collect()
+}
+
+fn place(kind: RecordKind, name: &str) -> Option<usize> {
+    kind.columns().iter().position(|column| column.name == name)
+}
+
+fn names(kind: RecordKind) -> String {
+    kind.columns().iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
 }

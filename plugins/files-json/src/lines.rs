@@ -4,72 +4,90 @@
 //! those of the stores' columns, behind them `delivery`.
 
 use plugin_api::{
-    BarRecord, Batch, RecordKind, SpotView,
-    schemas::{spot::shares, time::DatetimeText},
-    serde_json::{self, Value, json},
+    Batch, Column, ColumnType, Record, Symbol, Visitor, WithRecords,
+    schemas::time::DatetimeText,
+    serde_json::{self, Map, Value, json},
 };
 
 /// Appends one line a record.
 pub fn append(batch: &Batch, lines: &mut Vec<u8>) {
-    let delivery = batch.delivery();
-    match batch.kind() {
-        RecordKind::Spot => batch.spots().iter().for_each(|it| line(&spot(&it, delivery), lines)),
-        RecordKind::Bar => batch.bars().for_each(|it| line(&bar(&it, delivery), lines)),
+    batch.with_records(Append { delivery: batch.delivery(), lines });
+}
+
+struct Append<'a> {
+    delivery: u64,
+    lines: &'a mut Vec<u8>,
+}
+
+impl WithRecords for Append<'_> {
+    type Output = ();
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) {
+        for record in records {
+            let mut object = Object::default();
+            record.visit(&mut object);
+            object.0.insert("delivery".to_owned(), self.delivery.into());
+            // a Vec takes every byte, and a value is always JSON
+            let _ = serde_json::to_writer(&mut *self.lines, &object.0);
+            self.lines.push(b'\n');
+        }
     }
 }
 
-fn line(record: &Value, lines: &mut Vec<u8>) {
-    // a Vec takes every byte, and a value is always JSON
-    let _ = serde_json::to_writer(&mut *lines, record);
-    lines.push(b'\n');
-}
+#[derive(Default)]
+struct Object(Map<String, Value>);
 
-fn spot(spot: &SpotView<'_>, delivery: u64) -> Value {
-    json!({
-        "symbol": spot.symbol().to_string(),
-        "name": spot.name(),
-        "time": time(spot.time_us()),
-        "recv_time": time(spot.recv_time_us()),
-        "pre_close": spot.pre_close(),
-        "open": spot.open(),
-        "high": spot.high(),
-        "low": spot.low(),
-        "close": spot.close(),
-        "amount": spot.amount_cny(),
-        "volume": spot.volume_shares(),
-        "bid": spot.bid().iter().collect::<Vec<_>>(),
-        "bid_volume": spot.bid_lots().iter().map(shares).collect::<Vec<_>>(),
-        "ask": spot.ask().iter().collect::<Vec<_>>(),
-        "ask_volume": spot.ask_lots().iter().map(shares).collect::<Vec<_>>(),
-        "source": spot.source(),
-        "quality_score": spot.quality_score(),
-        "delivery": delivery,
-    })
-}
-
-fn bar(bar: &BarRecord<'_>, delivery: u64) -> Value {
-    json!({
-        "symbol": bar.symbol.to_string(),
-        "period": bar.period,
-        "time": time(bar.time_us),
-        "open": bar.open,
-        "high": bar.high,
-        "low": bar.low,
-        "close": bar.close,
-        "amount": bar.amount_cny,
-        "volume": bar.volume_shares,
-        "closed": bar.closed,
-        "quality_score": bar.quality_score,
-        "delivery": delivery,
-    })
-}
-
-/// RFC 3339 with the exchange's offset; `null` for a time that is not known.
-fn time(utc_us: i64) -> Value {
-    if utc_us == 0 {
-        return Value::Null;
+impl Object {
+    fn put(&mut self, column: &Column, value: Value) {
+        self.0.insert(column.name.to_owned(), value);
     }
-    let mut text = DatetimeText::default();
-    let text = String::from_utf8_lossy(text.format(utc_us)).replace(' ', "T");
-    format!("{text}+08:00").into()
+}
+
+impl Visitor for Object {
+    fn symbol(&mut self, column: &'static Column, symbol: Symbol<'_>) {
+        self.put(column, symbol.to_string().into());
+    }
+
+    fn text(&mut self, column: &'static Column, text: &str) {
+        if column.kind != ColumnType::SymbolPart {
+            self.put(column, text.into());
+        }
+    }
+
+    /// RFC 3339 with the exchange's offset; `null` for a time that is not known.
+    fn time(&mut self, column: &'static Column, time_us: i64) {
+        let mut text = DatetimeText::default();
+        let value = match time_us {
+            0 => Value::Null,
+            _ => {
+                let text = String::from_utf8_lossy(text.format(time_us)).replace(' ', "T");
+                format!("{text}+08:00").into()
+            }
+        };
+        self.put(column, value);
+    }
+
+    fn number(&mut self, column: &'static Column, value: f64) {
+        self.put(column, json!(value));
+    }
+
+    fn count(&mut self, column: &'static Column, value: u64) {
+        self.put(column, value.into());
+    }
+
+    fn prices(&mut self, column: &'static Column, prices: impl ExactSizeIterator<Item = f64>) {
+        self.put(column, prices.collect());
+    }
+
+    fn sizes(&mut self, column: &'static Column, sizes: impl ExactSizeIterator<Item = u64>) {
+        self.put(column, sizes.collect());
+    }
+
+    fn flag(&mut self, column: &'static Column, value: bool) {
+        self.put(column, value.into());
+    }
+
+    fn score(&mut self, column: &'static Column, value: Option<f32>) {
+        self.put(column, json!(value));
+    }
 }

@@ -8,9 +8,7 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-use plugin_api::{
-    Batch, Context, Output, PluginError, RecordKind, Round, Transform, encode_bars, export_plugin,
-};
+use plugin_api::{Batch, Context, Output, PluginError, Round, Transform, export_plugin};
 
 use options::Options;
 use selection::Selection;
@@ -38,10 +36,7 @@ impl Transform for Filter {
     }
 
     fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
-        let kept = match batch.kind() {
-            RecordKind::Spot => self.keep_spots(batch)?,
-            RecordKind::Bar => self.keep_bars(batch)?,
-        };
+        let kept = self.keep(batch)?;
         if kept.records() > 0 || kept.round() != Round::MIDDLE {
             output.push(kept);
         }
@@ -50,28 +45,12 @@ impl Transform for Filter {
 }
 
 impl Filter {
-    fn keep_spots(&self, batch: &Batch) -> Result<Batch, PluginError> {
-        let selection = &self.selection;
-        if selection.takes_all_of(RecordKind::Spot) {
+    fn keep(&self, batch: &Batch) -> Result<Batch, PluginError> {
+        let (selection, kind) = (&self.selection, batch.kind());
+        if selection.takes_all_of(kind) {
             return Ok(batch.clone());
         }
-        batch.retain_spots(|spot| selection.takes(RecordKind::Spot, spot.market(), spot.code()))
-    }
-
-    fn keep_bars(&self, batch: &Batch) -> Result<Batch, PluginError> {
-        let selection = &self.selection;
-        if selection.takes_all_of(RecordKind::Bar) {
-            return Ok(batch.clone());
-        }
-        let kept: Vec<_> = batch
-            .bars()
-            .filter(|bar| selection.takes(RecordKind::Bar, bar.symbol.market, bar.symbol.code))
-            .collect();
-        if u32::try_from(kept.len()) == Ok(batch.records()) {
-            return Ok(batch.clone());
-        }
-        let kept = Batch::from_bars(encode_bars(kept))?;
-        Ok(kept.with_round(batch.round()).with_provenance(batch.provenance().clone()))
+        batch.retain(|symbol| selection.takes(kind, symbol.market, symbol.code))
     }
 }
 

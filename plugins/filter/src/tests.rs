@@ -51,7 +51,7 @@ fn bars(symbols: &[(&'static str, &'static str)]) -> Batch {
 fn symbols(batch: &Batch) -> Vec<String> {
     match batch.kind() {
         RecordKind::Spot => batch.spots().iter().map(|spot| spot.symbol().to_string()).collect(),
-        RecordKind::Bar => batch.bars().map(|bar| bar.symbol.to_string()).collect(),
+        _ => batch.bars().map(|bar| bar.symbol.to_string()).collect(),
     }
 }
 

@@ -80,6 +80,8 @@ impl Sink for HikyuuServer {
                 RecordKind::Bar => {
                     batch.bars().for_each(|bar| self.keeper.take_bar(&bar, now_us, &mut left));
                 }
+                // Hikyuu asks for no other kind
+                _ => {}
             }
         }
         settle(&mut self.keeper, left, &self.context, &self.throttle);

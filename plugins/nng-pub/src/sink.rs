@@ -186,11 +186,11 @@ impl NngPub {
 
     /// Sends a batch with the marks around it; returns the quotes that slow subscribers lost.
     fn publish(&mut self, batch: &Batch) -> u64 {
-        let is_bars = batch.kind() == RecordKind::Bar;
-        if is_bars && batch.records() > 0 {
+        let is_quotes = batch.kind() == RecordKind::Spot;
+        if batch.kind() == RecordKind::Bar && batch.records() > 0 {
             self.skip_bars(batch.records());
         }
-        let has_quotes = !is_bars && batch.records() > 0;
+        let has_quotes = is_quotes && batch.records() > 0;
         let step = self.marks.step(batch.provenance().source(), batch.round(), has_quotes);
         let (start, end) = (self.messages.start.clone(), self.messages.end.clone());
         let mut dropped = 0;

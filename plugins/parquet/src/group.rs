@@ -11,6 +11,8 @@ use parquet::{
     file::metadata::{ColumnChunkMetaData, RowGroupMetaData},
 };
 
+use plugin_api::Record;
+
 use crate::{checksum, rows::Rows, schema::Layout};
 
 /// Start and end of every Parquet file.
@@ -22,28 +24,27 @@ const CHUNK_ROWS: usize = 2_048;
 const CHUNK_BYTES: usize = 8 << 20;
 
 /// A row group that takes rows.
-pub struct OpenGroup<R> {
-    rows: R,
+pub struct OpenGroup {
+    rows: Rows,
     encoder: Option<ArrowWriter<Vec<u8>>>,
     encoded_rows: usize,
 }
 
-impl<R: Rows + Default> Default for OpenGroup<R> {
-    fn default() -> Self {
-        Self { rows: R::default(), encoder: None, encoded_rows: 0 }
+impl OpenGroup {
+    /// An empty one.
+    pub fn new(layout: &Layout) -> Self {
+        Self { rows: Rows::new(layout.kind.columns()), encoder: None, encoded_rows: 0 }
     }
-}
 
-impl<R: Rows> OpenGroup<R> {
     /// Number of rows so far.
     pub fn len(&self) -> usize {
         self.encoded_rows + self.rows.len()
     }
 
-    /// Adds a row.
+    /// Adds a record of the layout's kind.
     #[inline]
-    pub fn push(&mut self, layout: &Layout, add: impl FnOnce(&mut R)) -> Result<(), ParquetError> {
-        add(&mut self.rows);
+    pub fn push(&mut self, layout: &Layout, record: &impl Record) -> Result<(), ParquetError> {
+        self.rows.push(record);
         if self.rows.len() >= CHUNK_ROWS || self.rows.variable_bytes() >= CHUNK_BYTES {
             self.encode_chunk(layout, true)?;
         }

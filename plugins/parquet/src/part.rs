@@ -3,14 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use parquet::errors::ParquetError;
-use plugin_api::{BarRecord, RecordKind, SpotView};
+use plugin_api::{Record, RecordKind};
 
 use crate::{
     fault::Fault,
     file::{Disk, LakeFile},
     group::{OpenGroup, RowGroup},
     options::Settings,
-    rows::{BarRows, SpotRows},
     schema::{Layout, Sequences},
 };
 
@@ -25,7 +24,7 @@ pub struct Naming<'a> {
 pub struct Part {
     folder: String,
     layout: Arc<Layout>,
-    open: Open,
+    open: OpenGroup,
     /// Full row groups that are not in the file yet.
     ready: Vec<RowGroup>,
     file: Option<LakeFile>,
@@ -35,21 +34,12 @@ pub struct Part {
     opened_at_us: i64,
 }
 
-enum Open {
-    Spots(Box<OpenGroup<SpotRows>>),
-    Bars(Box<OpenGroup<BarRows>>),
-}
-
 impl Part {
     pub fn new(folder: String, layout: Arc<Layout>, now_us: i64) -> Self {
-        let open = match layout.kind {
-            RecordKind::Spot => Open::Spots(Box::default()),
-            RecordKind::Bar => Open::Bars(Box::default()),
-        };
         Self {
             folder,
+            open: OpenGroup::new(&layout),
             layout,
-            open,
             ready: Vec::new(),
             file: None,
             rows: 0,
@@ -73,39 +63,20 @@ impl Part {
         &self.folder
     }
 
-    /// Takes a quote in.
+    /// Takes a record in, of the batch with that number of that source; some records carry a
+    /// number of their own.
     #[inline]
-    pub fn push_spot(
+    pub fn push(
         &mut self,
-        spot: &SpotView<'_>,
-        time_us: i64,
+        record: &impl Record,
+        batch: (&str, u64),
         settings: &Settings,
     ) -> Result<(), ParquetError> {
-        let Open::Spots(open) = &mut self.open else { return Ok(()) };
-        open.push(&self.layout, |rows| rows.push(spot, time_us))?;
-        self.sequences.note(spot.source(), spot.sequence());
-        let len = open.len();
-        self.count_row(len, settings)
-    }
-
-    /// Takes a bar in, of the batch with that number of that source.
-    pub fn push_bar(
-        &mut self,
-        bar: &BarRecord<'_>,
-        (source, sequence): (&str, u64),
-        settings: &Settings,
-    ) -> Result<(), ParquetError> {
-        let Open::Bars(open) = &mut self.open else { return Ok(()) };
-        open.push(&self.layout, |rows| rows.push(bar))?;
+        self.open.push(&self.layout, record)?;
+        let (source, sequence) = record.origin().unwrap_or(batch);
         self.sequences.note(source, sequence);
-        let len = open.len();
-        self.count_row(len, settings)
-    }
-
-    #[inline]
-    fn count_row(&mut self, open_rows: usize, settings: &Settings) -> Result<(), ParquetError> {
         self.rows += 1;
-        if open_rows as u64 >= settings.row_group_records {
+        if self.open.len() as u64 >= settings.row_group_records {
             self.close_group()?;
         }
         Ok(())
@@ -127,10 +98,7 @@ impl Part {
 
     /// Encodes the open rows.
     pub fn close_group(&mut self) -> Result<(), ParquetError> {
-        let group = match &mut self.open {
-            Open::Spots(open) => open.close(&self.layout)?,
-            Open::Bars(open) => open.close(&self.layout)?,
-        };
+        let group = self.open.close(&self.layout)?;
         self.ready.extend(group);
         Ok(())
     }

@@ -13,7 +13,7 @@ use parquet::{
     },
     schema::types::ColumnPath,
 };
-use plugin_api::{RecordKind, serde_json::json};
+use plugin_api::{Column, ColumnType, RecordKind, serde_json::json};
 
 /// Grows when a column changes its meaning; new columns at the end do not count.
 const SCHEMA_VERSION: &str = "1";
@@ -28,8 +28,6 @@ pub const COMMIT_KEY: &str = "dataserver.commit";
 /// Most sources whose sequences a file lists.
 const MAX_SOURCES: usize = 64;
 
-const LEVELS: [&str; 4] = ["bid", "bid_volume", "ask", "ask_volume"];
-
 /// All that the files of one kind have in common.
 pub struct Layout {
     /// What the records are.
@@ -42,17 +40,15 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of quotes or of bars.
+    /// The layout of records of that kind.
     pub fn new(
         kind: RecordKind,
         compression: Compression,
         instance: &str,
     ) -> Result<Self, ParquetError> {
-        let schema = Arc::new(Schema::new(match kind {
-            RecordKind::Spot => spot_fields(),
-            RecordKind::Bar => bar_fields(),
-        }));
-        let properties = properties(compression);
+        let columns = kind.columns();
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let properties = properties(columns, compression);
         let empty = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.clone()))?;
         let written = empty.close()?;
         let described = written.file_metadata();
@@ -138,92 +134,53 @@ fn static_keys(kind: RecordKind, schema: &Schema, instance: &str) -> Vec<KeyValu
 ///
 /// Columns have dictionaries, which suits names and prices; but moments and running totals hardly
 /// ever repeat, and their differences are small.
-fn properties(compression: Compression) -> WriterProperties {
+fn properties(columns: &[Column], compression: Compression) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .set_max_row_group_row_count(None)
         .set_created_by(concat!("dataserver version ", env!("CARGO_PKG_VERSION")).to_owned());
-    for column in LEVELS {
-        let leaf = ColumnPath::new([column, "list", "element"].map(str::to_owned).to_vec());
-        builder = builder.set_column_statistics_enabled(leaf, EnabledStatistics::None);
+    for column in columns {
+        let (name, kind) = (column.name, column.kind);
+        builder = match kind {
+            ColumnType::Prices | ColumnType::Sizes => {
+                let leaf = ColumnPath::new([name, "list", "element"].map(str::to_owned).to_vec());
+                builder.set_column_statistics_enabled(leaf, EnabledStatistics::None)
+            }
+            ColumnType::Time | ColumnType::Volume => builder
+                .set_column_dictionary_enabled(name.into(), false)
+                .set_column_encoding(name.into(), Encoding::DELTA_BINARY_PACKED),
+            ColumnType::Amount => builder.set_column_dictionary_enabled(name.into(), false),
+            _ => builder,
+        };
     }
-    for column in ["time", "recv_time", "volume"] {
-        builder = builder
-            .set_column_dictionary_enabled(column.into(), false)
-            .set_column_encoding(column.into(), Encoding::DELTA_BINARY_PACKED);
+    builder.build()
+}
+
+/// The column of a file; null where a moment or a name is not known.
+fn field(column: &Column) -> Field {
+    let (kind, is_nullable) = match column.kind {
+        ColumnType::Symbol | ColumnType::SymbolPart | ColumnType::Text | ColumnType::Source => {
+            (DataType::Utf8, false)
+        }
+        ColumnType::OptionalText => (DataType::Utf8, true),
+        ColumnType::Time => (DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
+        ColumnType::Price | ColumnType::Amount => (DataType::Float64, false),
+        ColumnType::Volume => (DataType::UInt64, false),
+        ColumnType::Prices => (DataType::List(level(DataType::Float64)), false),
+        ColumnType::Sizes => (DataType::List(level(DataType::UInt64)), false),
+        ColumnType::Flag => (DataType::Boolean, false),
+        ColumnType::Score => (DataType::Float32, true),
+    };
+    let field = Field::new(column.name, kind, is_nullable);
+    match column.kind.unit() {
+        Some(unit) => field.with_metadata([("unit".to_owned(), unit.to_owned())].into()),
+        None => field,
     }
-    builder.set_column_dictionary_enabled("amount".into(), false).build()
-}
-
-fn spot_fields() -> Vec<Field> {
-    vec![
-        text("symbol"),
-        text("market"),
-        text("code"),
-        text("name").with_nullable(true),
-        time("time"),
-        time("recv_time"),
-        number("pre_close", "CNY"),
-        number("open", "CNY"),
-        number("high", "CNY"),
-        number("low", "CNY"),
-        number("close", "CNY"),
-        number("amount", "CNY"),
-        with_unit(Field::new("volume", DataType::UInt64, false), "shares"),
-        levels("bid", DataType::Float64, "CNY"),
-        levels("bid_volume", DataType::UInt64, "shares"),
-        levels("ask", DataType::Float64, "CNY"),
-        levels("ask_volume", DataType::UInt64, "shares"),
-        text("source"),
-        quality_score(),
-    ]
-}
-
-fn bar_fields() -> Vec<Field> {
-    vec![
-        text("symbol"),
-        text("period"),
-        time("time"),
-        number("open", "CNY"),
-        number("high", "CNY"),
-        number("low", "CNY"),
-        number("close", "CNY"),
-        number("amount", "CNY"),
-        with_unit(Field::new("volume", DataType::UInt64, false), "shares"),
-        Field::new("closed", DataType::Boolean, false),
-        quality_score(),
-    ]
-}
-
-fn text(name: &str) -> Field {
-    Field::new(name, DataType::Utf8, false)
-}
-
-/// Null where the moment is unknown.
-fn time(name: &str) -> Field {
-    let moment = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
-    with_unit(Field::new(name, moment, true), "microseconds since 1970 UTC")
-}
-
-fn number(name: &str, unit: &str) -> Field {
-    with_unit(Field::new(name, DataType::Float64, false), unit)
-}
-
-fn levels(name: &str, item: DataType, unit: &str) -> Field {
-    with_unit(Field::new(name, DataType::List(level(item)), false), unit)
 }
 
 /// One book level; null where the source has fewer levels.
 pub fn level(item: DataType) -> Arc<Field> {
     Arc::new(Field::new("element", item, true))
-}
-
-fn quality_score() -> Field {
-    with_unit(Field::new("quality_score", DataType::Float32, true), "share of rules passed, 0 to 1")
-}
-
-fn with_unit(field: Field, unit: &str) -> Field {
-    field.with_metadata([("unit".to_owned(), unit.to_owned())])
 }

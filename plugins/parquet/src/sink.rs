@@ -9,7 +9,9 @@
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use parquet::errors::ParquetError;
-use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink, Symbol};
+use plugin_api::{
+    Ack, Batch, Context, Delivery, PluginError, Record, RecordKind, Sink, Symbol, WithRecords,
+};
 
 use crate::{
     fault::Fault,
@@ -36,8 +38,8 @@ pub struct Parquet {
     disk: Box<dyn Disk>,
     lake: PathBuf,
     slot: Slot,
-    spots: Arc<Layout>,
-    bars: Arc<Layout>,
+    /// By the number of the kind.
+    layouts: Vec<Arc<Layout>>,
     folders: Folders,
     /// Partitions that take rows.
     parts: Vec<Part>,
@@ -122,6 +124,29 @@ impl Sink for Parquet {
     }
 }
 
+/// Takes in the records of a batch from that place on.
+struct Take<'a> {
+    lake: &'a mut Parquet,
+    batch: &'a Batch,
+    first: usize,
+    now_us: i64,
+}
+
+impl WithRecords for Take<'_> {
+    type Output = Result<(), ParquetError>;
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Self::Output {
+        let Self { lake, batch, first, now_us } = self;
+        let stamp = (batch.provenance().source(), batch.provenance().sequence);
+        for record in records.skip(first) {
+            let index = lake.part_of(batch.kind(), record.time_us(), record.symbol(), now_us);
+            lake.parts[index].push(&record, stamp, &lake.settings)?;
+            lake.seal_if_full(index)?;
+        }
+        Ok(())
+    }
+}
+
 impl Parquet {
     /// Opens a lake on that disk.
     ///
@@ -147,8 +172,7 @@ impl Parquet {
             layout.map(Arc::new).map_err(|error| Fault::from(error).into_error())
         };
         Ok(Self {
-            spots: layout(RecordKind::Spot)?,
-            bars: layout(RecordKind::Bar)?,
+            layouts: RecordKind::ALL.into_iter().map(layout).collect::<Result<_, _>>()?,
             folders: Folders::new(&settings.partition),
             taken: slot.mark(),
             settings,
@@ -181,18 +205,7 @@ impl Parquet {
         self.held.records += u64::from(batch.records()) - known;
         self.held.bytes += batch.payload().len();
         let first = usize::try_from(known).unwrap_or(usize::MAX);
-        for spot in batch.spots().iter().skip(first) {
-            let time_us = spot.time_us();
-            let index = self.part_of(RecordKind::Spot, time_us, spot.symbol(), now_us);
-            self.parts[index].push_spot(&spot, time_us, &self.settings)?;
-            self.seal_if_full(index)?;
-        }
-        let provenance = (batch.provenance().source(), batch.provenance().sequence);
-        for bar in batch.bars().skip(first) {
-            let index = self.part_of(RecordKind::Bar, bar.time_us, bar.symbol, now_us);
-            self.parts[index].push_bar(&bar, provenance, &self.settings)?;
-            self.seal_if_full(index)?;
-        }
+        batch.with_records(Take { lake: self, batch, first, now_us })?;
         Ok(known)
     }
 
@@ -216,7 +229,7 @@ impl Parquet {
         let index = match self.part_by_folder.get(&key) {
             Some(index) => *index,
             None => {
-                let layout = if kind == RecordKind::Spot { &self.spots } else { &self.bars };
+                let layout = &self.layouts[usize::from(kind.number())];
                 self.parts.push(Part::new(folder.to_owned(), Arc::clone(layout), now_us));
                 self.part_by_folder.insert(key, self.parts.len() - 1);
                 self.parts.len() - 1

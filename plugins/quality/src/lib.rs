@@ -73,6 +73,8 @@ impl Transform for Quality {
         let judged = match batch.kind() {
             RecordKind::Spot => self.judge_spots(batch)?,
             RecordKind::Bar => self.judge_bars(batch)?,
+            // there are no rules for other kinds
+            _ => batch.clone(),
         };
         self.tally.report(&self.context);
         if judged.records() > 0 || judged.round() != Round::MIDDLE {

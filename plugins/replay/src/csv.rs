@@ -1,18 +1,17 @@
-//! Tables as text: a header line, then one quote or bar a line.
+//! Tables as text: a header line, then one record a line.
 
 use std::{path::Path, sync::Arc};
 
-use plugin_api::schemas::qq::decode;
+use plugin_api::{RecordKind, schemas::qq::decode};
 
 use crate::{
-    bar::{BarCells, BarLayout},
     cell::Cell,
-    columns::{Header, Layout},
-    fill::{Cells, Fault, SpotCells},
+    columns::Header,
+    fill::{CellReader, Cells, Fault},
     lines::Lines,
+    open::kind_of,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file},
     records::{Damage, Found, Records},
-    row::{BarRow, Kind, SpotRow},
     settings::Settings,
     text::{describe, open_text},
 };
@@ -24,17 +23,10 @@ struct Table {
     records: Records,
 }
 
-/// Reads quotes.
-pub struct SpotText {
+/// Reads rows of one kind.
+pub struct Text<C> {
     table: Table,
-    cells: SpotCells,
-    settings: Arc<Settings>,
-}
-
-/// Reads bars, as other tools write those of the `parquet` sink.
-pub struct BarText {
-    table: Table,
-    cells: BarCells,
+    cells: C,
     settings: Arc<Settings>,
 }
 
@@ -42,39 +34,18 @@ pub struct BarText {
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column.
-pub fn kind(path: &Path, settings: &Settings) -> Result<Kind, OpenFault> {
-    let table = Table::open(path)?;
-    let header = table.header();
-    if BarLayout::fits(&header, settings) {
-        BarLayout::find(&header).map_err(OpenFault::Columns)?;
-        return Ok(Kind::Bar);
-    }
-    Layout::find(&header, settings).map_err(OpenFault::Columns)?;
-    Ok(Kind::Spot)
+pub fn kind(path: &Path, settings: &Settings) -> Result<RecordKind, OpenFault> {
+    kind_of(&Table::open(path)?.header(), settings).map_err(OpenFault::Columns)
 }
 
-impl SpotText {
-    /// Opens a file of quotes.
+impl<C: CellReader> Text<C> {
+    /// Opens a file.
     ///
     /// # Errors
     /// When the file cannot be read or lacks a column.
     pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Self, OpenFault> {
         let table = Table::open(path)?;
-        let layout = Layout::find(&table.header(), settings).map_err(OpenFault::Columns)?;
-        let cells = SpotCells::new(layout, settings);
-        Ok(Self { table, cells, settings: Arc::clone(settings) })
-    }
-}
-
-impl BarText {
-    /// Opens a file of bars.
-    ///
-    /// # Errors
-    /// When the file cannot be read or lacks a column.
-    pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Self, OpenFault> {
-        let table = Table::open(path)?;
-        let layout = BarLayout::find(&table.header()).map_err(OpenFault::Columns)?;
-        let cells = BarCells::new(layout, settings);
+        let cells = C::find(&table.header(), settings).map_err(OpenFault::Columns)?;
         Ok(Self { table, cells, settings: Arc::clone(settings) })
     }
 }
@@ -139,8 +110,8 @@ impl Cells for Table {
     }
 }
 
-impl Reader<SpotRow> for SpotText {
-    fn next(&mut self, row: &mut SpotRow) -> Result<Step, String> {
+impl<C: CellReader> Reader<C::Row> for Text<C> {
+    fn next(&mut self, row: &mut C::Row) -> Result<Step, String> {
         if let Some(step) = self.table.advance()? {
             return Ok(step);
         }
@@ -149,27 +120,7 @@ impl Reader<SpotRow> for SpotText {
     }
 }
 
-impl Reader<BarRow> for BarText {
-    fn next(&mut self, row: &mut BarRow) -> Result<Step, String> {
-        if let Some(step) = self.table.advance()? {
-            return Ok(step);
-        }
-        let read = self.cells.read(&self.table, &self.settings, row);
-        Ok(self.table.step(read))
-    }
-}
-
-impl TimeReader for SpotText {
-    fn next_time(&mut self) -> Result<Timed, String> {
-        Ok(match self.table.advance()? {
-            Some(Step::End) => Timed::End,
-            Some(_) => Timed::Unreadable,
-            None => self.cells.time(&self.table).into(),
-        })
-    }
-}
-
-impl TimeReader for BarText {
+impl<C: CellReader> TimeReader for Text<C> {
     fn next_time(&mut self) -> Result<Timed, String> {
         Ok(match self.table.advance()? {
             Some(Step::End) => Timed::End,

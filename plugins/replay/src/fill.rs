@@ -4,10 +4,10 @@ use plugin_api::schemas::symbol::{market_name, parse_symbol};
 
 use crate::{
     cell::{Cell, Why},
-    columns::{Layout, LevelColumns},
+    columns::{Header, Layout, LevelColumns},
     list,
     moment::{MomentReader, Part},
-    row::{Levels, SpotRow},
+    row::{Levels, Row, SpotRow, takes_symbol},
     settings::Settings,
 };
 
@@ -26,6 +26,41 @@ pub struct Fault {
     pub why: Why,
 }
 
+/// Reads rows of one kind from their cells.
+pub trait CellReader: Sized {
+    /// What is read.
+    type Row: Row;
+
+    /// Finds the columns of a file.
+    ///
+    /// # Errors
+    /// A text with the file and what it lacks or has twice.
+    fn find(header: &Header<'_>, settings: &Settings) -> Result<Self, String>;
+
+    /// The columns that times are made of.
+    fn time_columns(&self) -> Vec<usize>;
+
+    /// Every column that is read.
+    fn columns(&self) -> Vec<usize>;
+
+    /// The time of a row.
+    ///
+    /// # Errors
+    /// The cell at fault.
+    fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault>;
+
+    /// Reads a row; false when the filter does not take it.
+    ///
+    /// # Errors
+    /// The first cell at fault.
+    fn read(
+        &mut self,
+        cells: &impl Cells,
+        settings: &Settings,
+        row: &mut Self::Row,
+    ) -> Result<bool, Fault>;
+}
+
 /// Reads quotes from cells.
 #[derive(Debug)]
 pub struct SpotCells {
@@ -35,29 +70,31 @@ pub struct SpotCells {
     key: String,
 }
 
-impl SpotCells {
-    pub fn new(layout: Layout, settings: &Settings) -> Self {
-        Self {
-            layout,
+impl CellReader for SpotCells {
+    type Row = SpotRow;
+
+    fn find(header: &Header<'_>, settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            layout: Layout::find(header, settings)?,
             times: MomentReader::new(settings.date),
             recv_times: MomentReader::new(settings.date),
             key: String::new(),
-        }
+        })
     }
 
-    /// The time of a row.
-    ///
-    /// # Errors
-    /// The cell at fault.
-    pub fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault> {
+    fn time_columns(&self) -> Vec<usize> {
+        self.layout.of_time()
+    }
+
+    fn columns(&self) -> Vec<usize> {
+        self.layout.all()
+    }
+
+    fn time(&mut self, cells: &impl Cells) -> Result<i64, Fault> {
         read_time(&mut self.times, cells, self.layout.date, self.layout.time)
     }
 
-    /// Reads a row; false when the filter does not take it.
-    ///
-    /// # Errors
-    /// The first cell at fault.
-    pub fn read(
+    fn read(
         &mut self,
         cells: &impl Cells,
         settings: &Settings,
@@ -65,7 +102,7 @@ impl SpotCells {
     ) -> Result<bool, Fault> {
         let market = self.layout.market;
         row.market = read_symbol(cells, self.layout.code, market, settings.market, &mut row.code)?;
-        if !settings.takes_symbol(row.market, &row.code, &mut self.key) {
+        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
             return Ok(false);
         }
         row.time_us = self.time(cells)?;
@@ -75,7 +112,9 @@ impl SpotCells {
         self.read_values(cells, settings, row)?;
         Ok(true)
     }
+}
 
+impl SpotCells {
     fn read_values(
         &mut self,
         cells: &impl Cells,

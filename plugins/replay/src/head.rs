@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use plugin_api::RecordKind;
+
 use crate::{
-    open::Readable,
+    open::{Readable, WithRows, open, with_rows},
     reader::{BadRow, Input, Step, in_file},
-    row::{BarRow, Kind, SpotRow},
     settings::{Filter, Settings},
 };
 
@@ -25,31 +26,38 @@ pub enum Head {
 ///
 /// # Errors
 /// A text with the file and the first row at fault, when none of them can be read.
-pub fn inspect(input: &Input, kind: Kind, settings: &Settings) -> Result<Head, String> {
+pub fn inspect(input: &Input, kind: RecordKind, settings: &Settings) -> Result<Head, String> {
     let settings = Arc::new(Settings { filter: Filter::default(), ..settings.clone() });
-    match kind {
-        Kind::Spot => read::<SpotRow>(input, &settings),
-        Kind::Bar => read::<BarRow>(input, &settings),
-    }
+    with_rows(kind, Inspect { input, settings: &settings })
 }
 
-fn read<R: Readable>(input: &Input, settings: &Arc<Settings>) -> Result<Head, String> {
-    let mut reader = R::open(input, settings).map_err(|fault| fault.to_string())?;
-    let (mut row, mut first_bad, mut bad) = (R::default(), None, 0);
-    for _ in 0..HEAD_ROWS {
-        match reader.next(&mut row)? {
-            Step::Row | Step::Skipped => return Ok(Head::Rows),
-            Step::Bad(found) => {
-                bad += found.lines;
-                first_bad.get_or_insert(found);
+struct Inspect<'a> {
+    input: &'a Input,
+    settings: &'a Arc<Settings>,
+}
+
+impl WithRows for Inspect<'_> {
+    type Output = Result<Head, String>;
+
+    fn run<R: Readable>(self) -> Self::Output {
+        let Self { input, settings } = self;
+        let mut reader = open::<R>(input, settings).map_err(|fault| fault.to_string())?;
+        let (mut row, mut first_bad, mut bad) = (R::default(), None, 0);
+        for _ in 0..HEAD_ROWS {
+            match reader.next(&mut row)? {
+                Step::Row | Step::Skipped => return Ok(Head::Rows),
+                Step::Bad(found) => {
+                    bad += found.lines;
+                    first_bad.get_or_insert(found);
+                }
+                Step::Other => {}
+                Step::End => break,
             }
-            Step::Other => {}
-            Step::End => break,
         }
-    }
-    match first_bad {
-        None => Ok(Head::Empty),
-        Some(first) => Err(in_file(&input.path, none_of(bad, &first))),
+        match first_bad {
+            None => Ok(Head::Empty),
+            Some(first) => Err(in_file(&input.path, none_of(bad, &first))),
+        }
     }
 }
 

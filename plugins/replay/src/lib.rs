@@ -18,7 +18,6 @@
 //!   buffer take what they have of it for what it is.
 
 mod array;
-mod bar;
 mod cell;
 mod columns;
 mod config;
@@ -28,12 +27,13 @@ mod fill;
 mod foreign;
 mod head;
 mod inputs;
+mod lane;
 mod lines;
 mod list;
 mod merge;
 mod moment;
-mod next_row;
 mod open;
+mod own;
 mod pace;
 mod parquet;
 mod progress;

@@ -12,13 +12,15 @@ use std::{
 
 use crate::{
     desk::{Desk, Tally},
-    next_row::{Came, read_row},
-    open::Readable,
-    reader::Reader,
+    open::{Readable, open},
+    reader::{Reader, Step},
     scan::Scanned,
     settings::Settings,
     sort::Sorting,
 };
+
+/// Rows between two looks at the clock.
+const SLICE_ROWS: usize = 4_096;
 
 /// All files of one kind of rows.
 pub struct Merge<R: Readable> {
@@ -40,7 +42,7 @@ struct OpenFile<R> {
     head: R,
 }
 
-impl<R: Readable + 'static> Merge<R> {
+impl<R: Readable> Merge<R> {
     /// Joins those files that must be read; the ones without a time come last.
     pub fn new(files: impl Iterator<Item = Scanned>, settings: Arc<Settings>) -> Self {
         let mut waiting: Vec<_> = files.filter(|file| file.is_due(&settings.filter)).collect();
@@ -102,7 +104,7 @@ impl<R: Readable + 'static> Merge<R> {
     }
 
     fn open(&mut self, scanned: Scanned, desk: &mut Desk) {
-        match R::open(&scanned.input, &self.settings) {
+        match open::<R>(&scanned.input, &self.settings) {
             Err(fault) => desk.bad_file(&fault.to_string()),
             Ok(reader) if scanned.is_sorted && scanned.rows > 0 => {
                 self.start(&scanned, reader, false, desk);
@@ -160,4 +162,49 @@ impl<R: Readable> OpenFile<R> {
         self.reader = None;
         None
     }
+}
+
+/// What came of a look at a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// A row to be played.
+    Row,
+    /// None so far.
+    Nothing,
+    End,
+    /// The end of what can be read, which was reported.
+    Damage,
+}
+
+/// Reads some rows, until one is to be played. Reports what is bad.
+pub fn read_row<R: Readable>(
+    reader: &mut dyn Reader<R>,
+    tally: &mut Tally,
+    row: &mut R,
+    desk: &mut Desk,
+) -> Came {
+    for _ in 0..SLICE_ROWS {
+        match reader.next(row) {
+            Ok(Step::Row) => {
+                desk.rows += 1;
+                tally.rows += 1;
+                return Came::Row;
+            }
+            Ok(Step::Skipped) => {
+                desk.rows += 1;
+                tally.rows += 1;
+            }
+            Ok(Step::Other) => {
+                desk.rows += 1;
+                tally.others += 1;
+            }
+            Ok(Step::Bad(bad)) => desk.bad_row(&tally.file, &bad),
+            Ok(Step::End) => return Came::End,
+            Err(text) => {
+                desk.bad_file(&text);
+                return Came::Damage;
+            }
+        }
+    }
+    Came::Nothing
 }

@@ -14,17 +14,16 @@ use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
 };
-use plugin_api::serde_json;
+use plugin_api::{RecordKind, serde_json};
 
 use crate::{
     array::Column,
-    bar::{BarCells, BarLayout},
     cell::Cell,
-    columns::{Header, Layout},
-    fill::{Cells, Fault, SpotCells},
+    columns::Header,
+    fill::{CellReader, Cells, Fault},
     foreign,
+    open::kind_of,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file, shown},
-    row::{BarRow, Kind, SpotRow},
     settings::Settings,
 };
 
@@ -52,17 +51,10 @@ struct Table {
     number: u64,
 }
 
-/// Reads quotes.
-pub struct SpotTable {
+/// Reads rows of one kind.
+pub struct Columnar<C> {
     table: Table,
-    cells: SpotCells,
-    settings: Arc<Settings>,
-}
-
-/// Reads bars, which only the `parquet` sink writes.
-pub struct BarTable {
-    table: Table,
-    cells: BarCells,
+    cells: C,
     settings: Arc<Settings>,
 }
 
@@ -72,20 +64,15 @@ type Builder = ParquetRecordBatchReaderBuilder<File>;
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column.
-pub fn kind(path: &Path, settings: &Settings) -> Result<Kind, OpenFault> {
+pub fn kind(path: &Path, settings: &Settings) -> Result<RecordKind, OpenFault> {
     let builder = builder(path)?;
     let (names, lists) = header(builder.schema());
     let header = Header { file: path, names: &names, lists: &lists };
-    if BarLayout::fits(&header, settings) {
-        BarLayout::find(&header).map_err(OpenFault::Columns)?;
-        return Ok(Kind::Bar);
-    }
-    Layout::find(&header, settings).map_err(OpenFault::Columns)?;
-    Ok(Kind::Spot)
+    kind_of(&header, settings).map_err(OpenFault::Columns)
 }
 
-impl SpotTable {
-    /// Opens a file of quotes.
+impl<C: CellReader> Columnar<C> {
+    /// Opens a file.
     ///
     /// # Errors
     /// When the file cannot be read or lacks a column.
@@ -97,31 +84,9 @@ impl SpotTable {
         let builder = builder(path)?;
         let (names, lists) = header(builder.schema());
         let header = Header { file: path, names: &names, lists: &lists };
-        let layout = Layout::find(&header, settings).map_err(OpenFault::Columns)?;
-        let used = if purpose == Purpose::Times { layout.of_time() } else { layout.all() };
+        let cells = C::find(&header, settings).map_err(OpenFault::Columns)?;
+        let used = if purpose == Purpose::Times { cells.time_columns() } else { cells.columns() };
         let table = Table::open(path, builder, names, &used)?;
-        let cells = SpotCells::new(layout, settings);
-        Ok(Self { table, cells, settings: Arc::clone(settings) })
-    }
-}
-
-impl BarTable {
-    /// Opens a file of bars.
-    ///
-    /// # Errors
-    /// When the file cannot be read or lacks a column.
-    pub fn open(
-        path: &Path,
-        settings: &Arc<Settings>,
-        purpose: Purpose,
-    ) -> Result<Self, OpenFault> {
-        let builder = builder(path)?;
-        let (names, lists) = header(builder.schema());
-        let header = Header { file: path, names: &names, lists: &lists };
-        let layout = BarLayout::find(&header).map_err(OpenFault::Columns)?;
-        let used = if purpose == Purpose::Times { vec![layout.time] } else { layout.all() };
-        let table = Table::open(path, builder, names, &used)?;
-        let cells = BarCells::new(layout, settings);
         Ok(Self { table, cells, settings: Arc::clone(settings) })
     }
 }
@@ -217,8 +182,8 @@ impl Cells for Table {
     }
 }
 
-impl Reader<SpotRow> for SpotTable {
-    fn next(&mut self, row: &mut SpotRow) -> Result<Step, String> {
+impl<C: CellReader> Reader<C::Row> for Columnar<C> {
+    fn next(&mut self, row: &mut C::Row) -> Result<Step, String> {
         if !self.table.advance()? {
             return Ok(Step::End);
         }
@@ -227,24 +192,7 @@ impl Reader<SpotRow> for SpotTable {
     }
 }
 
-impl Reader<BarRow> for BarTable {
-    fn next(&mut self, row: &mut BarRow) -> Result<Step, String> {
-        if !self.table.advance()? {
-            return Ok(Step::End);
-        }
-        let read = self.cells.read(&self.table, &self.settings, row);
-        Ok(self.table.step(read))
-    }
-}
-
-impl TimeReader for SpotTable {
-    fn next_time(&mut self) -> Result<Timed, String> {
-        let is_row = self.table.advance()?;
-        Ok(if is_row { self.cells.time(&self.table).into() } else { Timed::End })
-    }
-}
-
-impl TimeReader for BarTable {
+impl<C: CellReader> TimeReader for Columnar<C> {
     fn next_time(&mut self) -> Result<Timed, String> {
         let is_row = self.table.advance()?;
         Ok(if is_row { self.cells.time(&self.table).into() } else { Timed::End })

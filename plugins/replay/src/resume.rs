@@ -19,11 +19,7 @@ use plugin_api::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{config::Options, reader::Input};
-
-/// Records of a batch; a larger round leaves as several batches. With another number, batches
-/// would be cut otherwise, so it counts in an epoch of its own.
-pub const BATCH_RECORDS: usize = 2_000;
+use crate::{config::Options, reader::Input, source::BATCH_RECORDS};
 
 const FILE: &str = "position.json";
 

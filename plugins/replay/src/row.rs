@@ -1,19 +1,15 @@
-//! One recorded quote or bar.
+//! One recorded quote, or another record as its own table describes it.
 
 use plugin_api::{
-    BarRecord, Batch, Round, SpotListEncoder, SpotRecord, SpotView, Symbol, encode_bars,
+    Batch, Record, Round, SpotListEncoder, SpotRecord, SpotView,
     schemas::{
         encode::MAX_LEVELS,
+        records::OwnedRecord,
         spot::{market_name, shares},
     },
 };
 
-/// What the rows of a file are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Spot,
-    Bar,
-}
+use crate::settings::Settings;
 
 /// What the merge needs to know of a row.
 pub trait Row: Default + Clone {
@@ -164,71 +160,19 @@ impl SpotRow {
     }
 }
 
-/// A recorded bar; fields as in [`BarRecord`].
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct BarRow {
-    pub market: &'static str,
-    pub code: String,
-    pub period: String,
-    pub time_us: i64,
-    pub open: f64,
-    pub high: f64,
-    pub low: f64,
-    pub close: f64,
-    pub amount_cny: f64,
-    pub volume_shares: u64,
-    pub closed: bool,
-    pub quality_score: Option<f32>,
-}
-
-impl Row for BarRow {
+/// Rows that are kept in the columns of the `parquet` sink.
+impl<R: OwnedRecord> Row for R {
     fn time_us(&self) -> i64 {
-        self.time_us
+        self.record(0).time_us()
     }
 
     fn pack(rows: &[Self]) -> Result<Vec<u8>, String> {
-        Ok(encode_bars(rows.iter().map(|row| row.record(0))))
+        let records = rows.iter().map(|row| row.record(0));
+        Record::encode(records).map_err(|error| error.to_string())
     }
 
     fn unpack(bytes: Vec<u8>) -> Result<Vec<Self>, String> {
-        let batch = Batch::from_bars(bytes).map_err(|error| error.to_string())?;
-        Ok(batch.bars().map(|bar| Self::of(&bar)).collect())
-    }
-}
-
-impl BarRow {
-    fn of(bar: &BarRecord<'_>) -> Self {
-        Self {
-            market: market_name(bar.symbol.market).unwrap_or_default(),
-            code: bar.symbol.code.to_owned(),
-            period: bar.period.to_owned(),
-            time_us: bar.time_us,
-            open: bar.open,
-            high: bar.high,
-            low: bar.low,
-            close: bar.close,
-            amount_cny: bar.amount_cny,
-            volume_shares: bar.volume_shares,
-            closed: bar.closed,
-            quality_score: bar.quality_score,
-        }
-    }
-
-    /// The record with its time moved by `shift_us`.
-    pub fn record(&self, shift_us: i64) -> BarRecord<'_> {
-        BarRecord {
-            symbol: Symbol { market: self.market, code: &self.code },
-            period: &self.period,
-            time_us: self.time_us + shift_us,
-            open: self.open,
-            high: self.high,
-            low: self.low,
-            close: self.close,
-            amount_cny: self.amount_cny,
-            volume_shares: self.volume_shares,
-            closed: self.closed,
-            quality_score: self.quality_score,
-        }
+        R::read_list(&bytes).map_err(|error| error.to_string())
     }
 }
 
@@ -238,4 +182,14 @@ pub fn symbol_key(market: &str, code: &str, key: &mut String) {
     key.push_str(code);
     key.push('.');
     key.push_str(market);
+}
+
+/// Whether the symbols asked for include that one; `key` is room for its name.
+pub fn takes_symbol(settings: &Settings, market: &str, code: &str, key: &mut String) -> bool {
+    let symbols = &settings.filter.symbols;
+    if symbols.is_empty() {
+        return true;
+    }
+    symbol_key(market, code, key);
+    symbols.contains(key.as_str())
 }

@@ -5,11 +5,12 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
+use plugin_api::RecordKind;
+
 use crate::{
     desk::Desk,
     open::open_times,
     reader::{Input, TimeReader, Timed},
-    row::Kind,
     settings::{Filter, Settings},
 };
 
@@ -20,7 +21,7 @@ const SLICE_ROWS: u64 = 4_096;
 #[derive(Debug, Clone)]
 pub struct Scanned {
     pub input: Input,
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Its place among all files.
     pub order: usize,
     /// The path, as reports share it.
@@ -38,7 +39,7 @@ pub struct Scanned {
 /// Scans one file after the other.
 pub struct Scan {
     settings: Arc<Settings>,
-    waiting: std::vec::IntoIter<(Input, Kind)>,
+    waiting: std::vec::IntoIter<(Input, RecordKind)>,
     current: Option<(Box<dyn TimeReader>, Scanned)>,
     done: Vec<Scanned>,
     order: usize,
@@ -56,7 +57,7 @@ impl Scanned {
 }
 
 impl Scan {
-    pub fn new(files: Vec<(Input, Kind)>, settings: Arc<Settings>) -> Self {
+    pub fn new(files: Vec<(Input, RecordKind)>, settings: Arc<Settings>) -> Self {
         Self { settings, waiting: files.into_iter(), current: None, done: Vec::new(), order: 0 }
     }
 
@@ -82,7 +83,7 @@ impl Scan {
         }
     }
 
-    fn start(&mut self, input: Input, kind: Kind, desk: &mut Desk) {
+    fn start(&mut self, input: Input, kind: RecordKind, desk: &mut Desk) {
         let order = self.order;
         self.order += 1;
         match open_times(&input, kind, &self.settings) {

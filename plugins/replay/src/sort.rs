@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     desk::{Desk, Tally},
-    next_row::{Came, read_row},
+    merge::{Came, read_row},
     open::Readable,
     reader::{Reader, Step, in_file, shown},
     row::Row,
@@ -39,7 +39,7 @@ pub struct Sorting<R> {
     runs: Vec<File>,
 }
 
-impl<R: Readable + 'static> Sorting<R> {
+impl<R: Readable> Sorting<R> {
     pub fn new(file: Arc<Path>, reader: Box<dyn Reader<R>>) -> Self {
         let (rows, runs) = (Vec::new(), Vec::new());
         let tally = Tally::new(file);
@@ -204,10 +204,13 @@ impl<R: Row> Reader<R> for JoinedRuns<R> {
 
 #[cfg(test)]
 mod tests {
-    use plugin_api::testing::{self, TestHost};
+    use plugin_api::{
+        schemas::records::bar::OwnedBar,
+        testing::{self, TestHost},
+    };
 
     use super::*;
-    use crate::row::{BarRow, SpotRow};
+    use crate::row::SpotRow;
 
     /// Gives rows from the back.
     struct Backwards<R>(Vec<R>);
@@ -222,7 +225,7 @@ mod tests {
         }
     }
 
-    fn sorted<R: Readable + 'static>(rows: &[R], run_rows: usize) -> (Vec<R>, Arc<TestHost>) {
+    fn sorted<R: Readable>(rows: &[R], run_rows: usize) -> (Vec<R>, Arc<TestHost>) {
         let dir = tempfile::tempdir().unwrap();
         let host = Arc::<TestHost>::default();
         let mut desk = Desk::new(testing::context(&host, dir.path()));
@@ -263,7 +266,7 @@ mod tests {
             })
             .collect();
         let mut expected = spots.clone();
-        expected.sort_by_key(SpotRow::time_us);
+        expected.sort_by_key(Row::time_us);
         for run_rows in [10, 300, 1_000, 5_000] {
             let (read, host) = sorted(&spots, run_rows);
             assert!(read == expected, "runs of {run_rows}");
@@ -279,19 +282,19 @@ mod tests {
 
     #[test]
     fn bars_are_sorted_like_quotes() {
-        let bars: Vec<BarRow> = (0..20)
-            .map(|n| BarRow {
-                market: "SZ",
+        let bars: Vec<OwnedBar> = (0..20)
+            .map(|n| OwnedBar {
+                market: "SZ".to_owned(),
                 code: format!("{n:06}"),
                 period: "1m".to_owned(),
                 time_us: 100 - n / 3,
                 close: 1.5,
                 closed: n % 2 == 0,
-                ..BarRow::default()
+                ..OwnedBar::default()
             })
             .collect();
         let mut expected = bars.clone();
-        expected.sort_by_key(BarRow::time_us);
+        expected.sort_by_key(Row::time_us);
         assert_eq!(sorted(&bars, 6).0, expected);
     }
 }

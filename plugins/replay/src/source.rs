@@ -2,25 +2,25 @@
 
 use std::{io, path::PathBuf, sync::Arc, time};
 
-use plugin_api::{
-    Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder, encode_bars,
-};
+use plugin_api::{Batch, Context, PluginError, Polled, RecordKind, Source, SpotListEncoder};
 
 use crate::{
     config::Options,
     desk::Desk,
     head::{Head, inspect},
     inputs::{find_files, identify},
-    merge::Merge,
+    lane::{Departure, Lane, lanes},
     open::probe,
     pace::Pace,
     progress::Progress,
     reader::{Input, OpenFault},
-    resume::{BATCH_RECORDS, Keeper},
-    row::{BarRow, Kind, SpotRow},
+    resume::Keeper,
     scan::{Scan, Scanned},
     settings::Settings,
 };
+
+/// Records of a batch; a larger round leaves as several batches.
+pub const BATCH_RECORDS: usize = 2_000;
 
 /// What is said of files that hold nothing to play.
 const NO_ROWS: &str = "the files hold no row that can be read; name others, or record them anew";
@@ -53,8 +53,8 @@ enum Stage {
 
 /// One way through all files.
 struct Pass {
-    spots: Merge<SpotRow>,
-    bars: Merge<BarRow>,
+    /// By the number of the kind.
+    lanes: Vec<Box<dyn Lane>>,
     /// The round that has begun, and what its times are moved by.
     round: Option<(i64, i64)>,
     /// Whether batches of quotes of that round have left.
@@ -153,10 +153,8 @@ impl Replay {
                     self.start_pass();
                 }
                 Stage::Playing(pass) => {
-                    let (spots, bars) = (&mut pass.spots, &mut pass.bars);
-                    if !spots.prepare(&mut self.desk, deadline)
-                        || !bars.prepare(&mut self.desk, deadline)
-                    {
+                    let desk = &mut self.desk;
+                    if !pass.lanes.iter_mut().all(|lane| lane.prepare(desk, deadline)) {
                         return Ok(Polled::Idle);
                     }
                     match pass.peek_us() {
@@ -172,10 +170,8 @@ impl Replay {
     }
 
     fn start_pass(&mut self) {
-        let of_kind = |kind| self.files.iter().filter(move |file| file.kind == kind).cloned();
         self.stage = Stage::Playing(Box::new(Pass {
-            spots: Merge::new(of_kind(Kind::Spot), Arc::clone(&self.settings)),
-            bars: Merge::new(of_kind(Kind::Bar), Arc::clone(&self.settings)),
+            lanes: lanes(&self.files, &self.settings),
             round: None,
             is_open: false,
             played_before: self.progress.played,
@@ -245,36 +241,22 @@ impl Replay {
         true
     }
 
-    /// The next batch of the round of that time: first its quotes, then its bars.
+    /// The next batch of the round of that time: first its quotes, then other records.
     fn batch(&mut self, time_us: i64) -> Result<Batch, PluginError> {
-        let Stage::Playing(pass) = &mut self.stage else {
-            return Err(PluginError::fatal("a batch was asked for outside of a replay"));
-        };
+        let none = || PluginError::fatal("a batch was asked for outside of a replay");
+        let Stage::Playing(pass) = &mut self.stage else { return Err(none()) };
         let shift_us = pass.round.map_or(0, |(_, shift_us)| shift_us);
-        let desk = &mut self.desk;
-        let mut batch = if pass.spots.peek_us() == Some(time_us) {
-            while self.encoder.len() < BATCH_RECORDS && pass.spots.peek_us() == Some(time_us) {
-                self.sequence += 1;
-                let pushed = pass.spots.take(desk, |row| {
-                    self.progress.saw(row.market, &row.code);
-                    self.encoder.push(&row.record(&self.instance, self.sequence, shift_us))
-                });
-                pushed.transpose()?;
-            }
-            let is_last = pass.spots.peek_us() != Some(time_us);
-            let round = Round { first: !pass.is_open, last: is_last };
-            pass.is_open = true;
-            Batch::from_spots(&mut self.encoder, round)
-        } else {
-            let mut rows: Vec<BarRow> = Vec::new();
-            while rows.len() < BATCH_RECORDS && pass.bars.peek_us() == Some(time_us) {
-                rows.extend(pass.bars.take(desk, BarRow::clone));
-            }
-            for row in &rows {
-                self.progress.saw(row.market, &row.code);
-            }
-            Batch::from_bars(encode_bars(rows.iter().map(|row| row.record(shift_us))))?
-        };
+        let lane = pass.lanes.iter_mut().find(|lane| lane.peek_us() == Some(time_us));
+        let mut batch = lane.ok_or_else(none)?.batch(&mut Departure {
+            time_us,
+            shift_us,
+            is_open: &mut pass.is_open,
+            desk: &mut self.desk,
+            progress: &mut self.progress,
+            encoder: &mut self.encoder,
+            instance: &self.instance,
+            sequence: &mut self.sequence,
+        })?;
         self.batches += 1;
         if let Some(keeper) = &mut self.keeper {
             let (epoch, number) = keeper.number(self.batches);
@@ -291,12 +273,12 @@ impl Replay {
 impl Pass {
     /// Time of the next record.
     fn peek_us(&self) -> Option<i64> {
-        self.spots.peek_us().into_iter().chain(self.bars.peek_us()).min()
+        self.lanes.iter().filter_map(|lane| lane.peek_us()).min()
     }
 }
 
 /// The files that can be read, and what is to be said of the others.
-type Opened = (Vec<(Input, Kind)>, Vec<String>);
+type Opened = (Vec<(Input, RecordKind)>, Vec<String>);
 
 /// Checks the columns of every file before anything is played.
 ///

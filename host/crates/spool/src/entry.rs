@@ -104,9 +104,25 @@ fn check(mark: u64, length: u32) -> u32 {
     crc.finalize()
 }
 
-const IS_BAR: u8 = 1;
+/// Bits of the flags; the kind's number has its lowest bit in the first one and the others behind
+/// the marks of the round, because there were two kinds at first.
+const KIND: u8 = 1;
 const IS_FIRST: u8 = 2;
 const IS_LAST: u8 = 4;
+const MORE_OF_KIND: u32 = 3;
+
+fn flags(kind: RecordKind, round: Round) -> u8 {
+    let number = kind.number();
+    let is_first = if round.first { IS_FIRST } else { 0 };
+    let is_last = if round.last { IS_LAST } else { 0 };
+    number & KIND | is_first | is_last | number >> 1 << MORE_OF_KIND
+}
+
+/// `None` for a kind of a later host.
+fn of_flags(flags: u8) -> Option<(RecordKind, Round)> {
+    let kind = RecordKind::numbered(flags & KIND | flags >> MORE_OF_KIND << 1)?;
+    Some((kind, Round { first: flags & IS_FIRST != 0, last: flags & IS_LAST != 0 }))
+}
 
 /// An entry without its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,11 +160,8 @@ impl Head {
         if let Frame::Marked(_) = frame {
             head.extend(Tally::encode(self.tally));
         }
-        let is_bar = if self.kind == RecordKind::Bar { IS_BAR } else { 0 };
-        let is_first = if self.round.first { IS_FIRST } else { 0 };
-        let is_last = if self.round.last { IS_LAST } else { 0 };
         head.extend(self.number.to_le_bytes());
-        head.push(is_bar | is_first | is_last);
+        head.push(flags(self.kind, self.round));
         head.extend(self.records.to_le_bytes());
         head.extend(self.received_at_us.to_le_bytes());
         for word in [self.lane.epoch, self.mark.sequence, self.mark.part] {
@@ -180,13 +193,11 @@ impl Head {
             Frame::Marked(_) => Tally::read(&mut reader)?,
         };
         let number = reader.u64()?;
-        let flags = reader.u8()?;
+        let (kind, round) = of_flags(reader.u8()?)?;
         let records = reader.u32()?;
         let received_at_us = i64::from_le_bytes(reader.array()?);
         let (epoch, sequence, part) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let (writer, source) = (reader.text()?, reader.text()?);
-        let kind = if flags & IS_BAR == 0 { RecordKind::Spot } else { RecordKind::Bar };
-        let round = Round { first: flags & IS_FIRST != 0, last: flags & IS_LAST != 0 };
         let lane = Lane { writer, source, epoch };
         let mark = Mark { sequence, part };
         let head = Self { number, kind, round, records, received_at_us, lane, mark, tally };
@@ -195,15 +206,62 @@ impl Head {
 
     /// The batch again, checked as bytes from outside are.
     pub fn into_batch(self, payload: Vec<u8>) -> Result<Batch, PluginError> {
-        let batch = match self.kind {
-            RecordKind::Spot => Batch::from_untrusted_spots(payload, self.round)?,
-            RecordKind::Bar => Batch::from_bars(payload)?.with_round(self.round),
-        };
+        let batch = Batch::from_untrusted(self.kind, payload, self.round)?;
         let mut provenance = Provenance::of_source(&self.lane.source);
         provenance.received_at_us = self.received_at_us;
         Ok(batch
             .with_provenance(provenance)
             .numbered(self.lane.epoch, self.mark.sequence, self.mark.part)
             .with_delivery(self.number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flags as they stand in segments on disk: 1 for bars, 2 and 4 for the ends of a round.
+    const WRITTEN: [(u8, RecordKind, bool, bool); 8] = [
+        (0, RecordKind::Spot, false, false),
+        (1, RecordKind::Bar, false, false),
+        (2, RecordKind::Spot, true, false),
+        (3, RecordKind::Bar, true, false),
+        (4, RecordKind::Spot, false, true),
+        (5, RecordKind::Bar, false, true),
+        (6, RecordKind::Spot, true, true),
+        (7, RecordKind::Bar, true, true),
+    ];
+
+    #[test]
+    fn flags_of_segments_on_disk_keep_their_meaning() {
+        for (byte, kind, first, last) in WRITTEN {
+            let round = Round { first, last };
+            assert_eq!((flags(kind, round), of_flags(byte)), (byte, Some((kind, round))));
+        }
+    }
+
+    #[test]
+    fn kinds_of_later_hosts_are_not_taken_for_known_ones() {
+        let known = u8::try_from(RecordKind::ALL.len()).unwrap();
+        for number in known..1 << 6 {
+            let byte = number & KIND | number >> 1 << MORE_OF_KIND;
+            assert_eq!(of_flags(byte), None, "{number}");
+        }
+    }
+
+    /// A bar that closes a round, as earlier hosts wrote it.
+    #[test]
+    fn an_entry_on_disk_is_read_unchanged() {
+        #[rustfmt::skip]
+        let body = [
+            &7_u64.to_le_bytes()[..], &[5], &1_u32.to_le_bytes(), &9_i64.to_le_bytes(),
+            &2_u64.to_le_bytes(), &3_u64.to_le_bytes(), &4_u64.to_le_bytes(),
+            &[5, 0], b"clean", &[3, 0], b"day", b"payload",
+        ].concat();
+        let (head, payload) = Head::decode(Frame::Plain, &body).unwrap();
+        assert_eq!((head.number, head.kind, head.records), (7, RecordKind::Bar, 1));
+        assert_eq!(head.round, Round { first: false, last: true });
+        assert_eq!(&body[payload..], b"payload");
+        assert_eq!(head.encode(Frame::Plain, b"payload")[8..], body[..payload]);
     }
 }

@@ -4,8 +4,11 @@ use std::{collections::VecDeque, fmt::Write, io, path::Path, process::ExitCode};
 
 use dataserver_config::closest;
 use dataserver_engine::dead_letter::{Letter, Store, Summary};
-use plugin_api::{BarRecord, Batch, SpotView, schemas::time::DatetimeText, terminal};
-use serde_json::{Value, json};
+use plugin_api::{
+    BarRecord, Batch, Column, ColumnType, Record, SpotView, Symbol, Visitor, WithRecords,
+    schemas::time::DatetimeText, terminal,
+};
+use serde_json::{Map, Value, json};
 
 use super::output;
 use crate::cli::Format;
@@ -156,36 +159,70 @@ fn to_json(letter: &Result<Letter, String>) -> Value {
 }
 
 fn records(batch: &Batch) -> Value {
-    let spots = batch.spots().iter().map(|spot| {
-        json!({
-            "symbol": spot.symbol().to_string(),
-            "name": spot.name(),
-            "time": exchange_time(spot.time_us()),
-            "pre_close": spot.pre_close(),
-            "open": spot.open(),
-            "high": spot.high(),
-            "low": spot.low(),
-            "close": spot.close(),
-            "amount": spot.amount_cny(),
-            "volume": spot.volume_shares(),
-            "source": spot.source(),
-            "sequence": spot.sequence(),
-        })
-    });
-    let spots: Vec<_> = spots.collect();
-    let bars = batch.bars().map(|bar| {
-        json!({
-            "symbol": bar.symbol.to_string(),
-            "period": bar.period,
-            "time": exchange_time(bar.time_us),
-            "open": bar.open,
-            "high": bar.high,
-            "low": bar.low,
-            "close": bar.close,
-            "amount": bar.amount_cny,
-            "volume": bar.volume_shares,
-            "closed": bar.closed,
-        })
-    });
-    spots.into_iter().chain(bars).collect()
+    batch.with_records(Objects)
+}
+
+/// Records as JSON objects, without books, scores and what else takes room.
+struct Objects;
+
+impl WithRecords for Objects {
+    type Output = Value;
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Value {
+        let object = |record: R| {
+            let mut object = Object::default();
+            record.visit(&mut object);
+            if let Some((_, sequence)) = record.origin() {
+                object.0.insert("sequence".to_owned(), sequence.into());
+            }
+            Value::Object(object.0)
+        };
+        records.map(object).collect()
+    }
+}
+
+#[derive(Default)]
+struct Object(Map<String, Value>);
+
+impl Object {
+    fn put(&mut self, column: &Column, value: impl Into<Value>) {
+        self.0.insert(column.name.to_owned(), value.into());
+    }
+}
+
+impl Visitor for Object {
+    fn symbol(&mut self, column: &'static Column, symbol: Symbol<'_>) {
+        self.put(column, symbol.to_string());
+    }
+
+    fn text(&mut self, column: &'static Column, text: &str) {
+        if column.kind != ColumnType::SymbolPart {
+            self.put(column, text);
+        }
+    }
+
+    /// The record's own time; when it was received is in the head of the letter.
+    fn time(&mut self, column: &'static Column, time_us: i64) {
+        if column.name == "time" {
+            self.put(column, exchange_time(time_us));
+        }
+    }
+
+    fn number(&mut self, column: &'static Column, value: f64) {
+        self.put(column, value);
+    }
+
+    fn count(&mut self, column: &'static Column, value: u64) {
+        self.put(column, value);
+    }
+
+    fn prices(&mut self, _: &'static Column, _: impl ExactSizeIterator<Item = f64>) {}
+
+    fn sizes(&mut self, _: &'static Column, _: impl ExactSizeIterator<Item = u64>) {}
+
+    fn flag(&mut self, column: &'static Column, value: bool) {
+        self.put(column, value);
+    }
+
+    fn score(&mut self, _: &'static Column, _: Option<f32>) {}
 }

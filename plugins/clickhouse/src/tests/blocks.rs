@@ -1,18 +1,13 @@
 //! Blocks are read back by a reader that knows the format alone.
 
 use plugin_api::{
-    Batch, Round, SpotListEncoder, SpotRecord,
+    Batch, RecordKind, Round, SpotListEncoder, SpotRecord,
     serde_json::json,
     testing::{bar_batch, spot_batch},
 };
 
 use super::settings;
-use crate::{
-    body::Body,
-    ddl::Plan,
-    schema::Precision,
-    table::{BarTable, SpotTable},
-};
+use crate::{body::Body, ddl::Plan, schema::Precision, table::Table};
 
 /// 2021-12-01 09:15:01.25 in Shanghai.
 const MOMENT_US: i64 = 1_638_321_301_250_000;
@@ -101,7 +96,7 @@ fn read_block(reader: &mut Reader<'_>) -> Vec<Read> {
 }
 
 fn spots_of(precision: Precision, batches: &[Batch]) -> Vec<Read> {
-    let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), precision));
+    let mut table = Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), precision));
     let mut body = Body::new(false);
     batches.iter().for_each(|batch| table.push(batch, &mut body));
     table.finish(&mut body);
@@ -203,7 +198,8 @@ fn quotes_without_a_number_get_the_same_one_again_in_halves_too() {
 
 #[test]
 fn several_batches_make_one_block_and_the_next_starts_anew() {
-    let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), Precision::Micros));
+    let mut table =
+        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         body.clear();
@@ -219,7 +215,8 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
 
 #[test]
 fn many_records_make_several_blocks_without_losing_one() {
-    let mut table = SpotTable::of_spots(&Plan::spots(&settings(json!({})), Precision::Micros));
+    let mut table =
+        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);
@@ -237,7 +234,7 @@ fn many_records_make_several_blocks_without_losing_one() {
 
 #[test]
 fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
-    let mut table = BarTable::of_bars(&Plan::bars(&settings(json!({})), Precision::Micros));
+    let mut table = Table::new(&Plan::of(RecordKind::Bar, &settings(json!({})), Precision::Micros));
     let mut provenance = plugin_api::Provenance::of_source("bars");
     provenance.received_at_us = MOMENT_US;
     let mut body = Body::new(false);

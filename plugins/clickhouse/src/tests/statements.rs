@@ -1,6 +1,6 @@
 //! Statements for old and new servers.
 
-use plugin_api::serde_json::json;
+use plugin_api::{RecordKind, serde_json::json};
 
 use super::settings;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 #[test]
 fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
     let settings = settings(json!({ "database": "market", "ttl_days": 30 }));
-    let plan = Plan::spots(&settings, Precision::Micros);
+    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Micros);
     let sql = plan.create(settings.ttl_days, true);
     for part in [
         "CREATE TABLE IF NOT EXISTS `market`.`spots` (\n  `symbol` String COMMENT 'security, e.g. \
@@ -28,7 +28,7 @@ fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
     ] {
         assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
     }
-    let bars = Plan::bars(&settings, Precision::Micros).create(0, true);
+    let bars = Plan::of(RecordKind::Bar, &settings, Precision::Micros).create(0, true);
     let end = ") ENGINE = ReplacingMergeTree(version)\nPARTITION BY toYYYYMM(time)\n\
                ORDER BY (symbol, period, time)\n\
                SETTINGS non_replicated_deduplication_window = 1000";
@@ -38,7 +38,7 @@ fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
 #[test]
 fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
     let settings = settings(json!({}));
-    let plan = Plan::spots(&settings, Precision::Seconds);
+    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Seconds);
     let sql = plan.create(0, false);
     for part in [
         "`time` DateTime('Asia/Shanghai')",
@@ -50,7 +50,7 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
         assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
     }
     assert!(!sql.contains("TTL") && !sql.contains("SETTINGS"), "{sql}");
-    let bars = Plan::bars(&settings, Precision::Seconds);
+    let bars = Plan::of(RecordKind::Bar, &settings, Precision::Seconds);
     assert!(bars.create(0, false).ends_with("ORDER BY (symbol, period, time, time_us)"));
     assert_eq!(
         ddl::create_view(&settings, &bars),
@@ -63,15 +63,18 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
 #[test]
 fn names_cannot_break_out_of_their_quotes() {
     let settings = settings(json!({ "database": "a`b\\", "spot_table": "股票 spots" }));
-    assert_eq!(Plan::spots(&settings, Precision::Micros).table, r"`a\`b\\`.`股票 spots`");
+    assert_eq!(
+        Plan::of(RecordKind::Spot, &settings, Precision::Micros).table,
+        r"`a\`b\\`.`股票 spots`"
+    );
     assert_eq!(ddl::literal(r"it's \"), r"'it\'s \\'");
 }
 
 #[test]
 fn what_differs_is_mended_by_one_statement() {
     let settings = settings(json!({}));
-    let plan = Plan::spots(&settings, Precision::Micros);
-    let column = |name| plan.columns.iter().find(|column| column.name == name).copied().into_iter();
+    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Micros);
+    let column = |name| plan.columns.iter().find(|column| column.name == name).cloned().into_iter();
     let (missing, other): (Vec<_>, Vec<_>) = (column("name").collect(), column("volume").collect());
     assert_eq!(
         plan.alter(&missing, &other),

@@ -162,3 +162,24 @@ fn push_levels(values: &mut Vec<f64>, side: &ListArray, row: usize) -> Result<u8
 fn prices_of(prices: &Float64Array, known: usize) -> impl Iterator<Item = f64> {
     (0..known).map(|at| prices.value(at))
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_api::{ColumnType, RecordKind};
+
+    use super::*;
+
+    fn columns(kinds: &[ColumnType]) -> Vec<&'static str> {
+        let columns = RecordKind::Spot.columns().iter();
+        columns.filter(|it| kinds.contains(&it.kind)).map(|it| it.name).collect()
+    }
+
+    /// What is packed as numbers in places is what the table of quotes says.
+    #[test]
+    fn every_number_of_a_quote_is_kept() {
+        assert_eq!(columns(&[ColumnType::Price]), PRICES);
+        assert_eq!(columns(&[ColumnType::Prices, ColumnType::Sizes]), BOOK);
+        let numbers = [ColumnType::Price, ColumnType::Amount, ColumnType::Volume];
+        assert_eq!(columns(&numbers).len(), Tick::default().values.len());
+    }
+}

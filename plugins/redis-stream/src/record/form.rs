@@ -6,6 +6,8 @@ use crate::server::resp;
 
 /// Takes the fields of one record, each by its name.
 pub trait Fields {
+    /// Starts the next record.
+    fn clear(&mut self);
     /// Any text.
     fn text(&mut self, name: &str, value: &str);
     /// Text that the closure writes; neither quotes nor anything to escape is in it.
@@ -37,12 +39,6 @@ pub struct Resp {
 }
 
 impl Resp {
-    /// Starts the next record.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.arguments = 0;
-    }
-
     /// Any bytes.
     pub fn bytes(&mut self, name: &str, value: &[u8]) {
         resp::bulk(&mut self.bytes, name.as_bytes());
@@ -52,6 +48,11 @@ impl Resp {
 }
 
 impl Fields for Resp {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.arguments = 0;
+    }
+
     fn text(&mut self, name: &str, value: &str) {
         self.bytes(name, value.as_bytes());
     }
@@ -89,11 +90,6 @@ impl Json {
         &self.text
     }
 
-    /// Starts the next record.
-    pub fn clear(&mut self) {
-        self.text.clear();
-    }
-
     fn name(&mut self, name: &str) {
         self.text.push(if self.text.is_empty() { b'{' } else { b',' });
         // names are plain
@@ -102,6 +98,10 @@ impl Json {
 }
 
 impl Fields for Json {
+    fn clear(&mut self) {
+        self.text.clear();
+    }
+
     fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         // text always has a form in JSON, and a `Vec` takes everything

@@ -3,11 +3,11 @@
 use std::io::Write;
 
 use plugin_api::{
-    BarRecord, Levels, Provenance, SpotView,
+    BarRecord, Batch, Levels, Provenance, Record, RecordKind, SpotView, Symbol, WithRecords,
     schemas::{encode::MAX_LEVELS, spot::shares, time::DatetimeText},
 };
 
-use super::{Fields, LEVELS};
+use super::{Fields, LEVELS, by_column::ByColumn};
 use crate::server::resp;
 
 /// Writes records; remembers what repeats from one to the next.
@@ -18,6 +18,39 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// Writes each record of a batch and hands it over with its place and its security.
+    ///
+    /// # Errors
+    /// Those of `take`.
+    pub fn each<F: Fields, E>(
+        &mut self,
+        batch: &Batch,
+        out: &mut F,
+        mut take: impl FnMut(usize, Symbol<'_>, &mut F) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let from = batch.provenance();
+        match batch.kind() {
+            RecordKind::Spot => {
+                for (place, spot) in batch.spots().iter().enumerate() {
+                    out.clear();
+                    self.spot(&spot, from, out);
+                    take(place, spot.symbol(), out)?;
+                }
+                Ok(())
+            }
+            RecordKind::Bar => {
+                for (place, bar) in batch.bars().enumerate() {
+                    out.clear();
+                    self.bar(&bar, from, out);
+                    take(place, bar.symbol, out)?;
+                }
+                Ok(())
+            }
+            // kinds of later versions, in the order of their columns
+            _ => batch.with_records(WriteEach { writer: self, from, out, take }),
+        }
+    }
+
     /// Writes a quote of a batch from there.
     pub fn spot(&mut self, spot: &SpotView<'_>, from: &Provenance, out: &mut impl Fields) {
         out.text("symbol", self.symbol(spot.code(), spot.market()));
@@ -60,15 +93,46 @@ impl Writer {
         out.truth("closed", bar.closed);
     }
 
-    fn symbol(&mut self, code: &str, market: &str) -> &str {
+    /// Writes a record of any kind of a batch from there, column by column.
+    pub fn record<F: Fields>(&mut self, record: &impl Record, from: &Provenance, out: &mut F) {
+        record.visit(&mut ByColumn { writer: self, out });
+        timestamp(from.received_at_us, out);
+    }
+
+    pub(super) fn symbol(&mut self, code: &str, market: &str) -> &str {
         self.symbol.clear();
         self.symbol.extend([code, ".", market]);
         &self.symbol
     }
 
-    fn frame(&mut self, time_us: i64, out: &mut impl Fields) {
+    pub(super) fn frame(&mut self, time_us: i64, out: &mut impl Fields) {
         let text = self.datetime.format(time_us);
         out.plain("frame", |buffer| buffer.extend_from_slice(text));
+    }
+}
+
+/// Records of a kind that has no writer of its own.
+struct WriteEach<'a, F, T> {
+    writer: &'a mut Writer,
+    from: &'a Provenance,
+    out: &'a mut F,
+    take: T,
+}
+
+impl<F, T, E> WithRecords for WriteEach<'_, F, T>
+where
+    F: Fields,
+    T: FnMut(usize, Symbol<'_>, &mut F) -> Result<(), E>,
+{
+    type Output = Result<(), E>;
+
+    fn run<R: Record>(mut self, records: impl Iterator<Item = R>) -> Self::Output {
+        for (place, record) in records.enumerate() {
+            self.out.clear();
+            self.writer.record(&record, self.from, self.out);
+            (self.take)(place, record.symbol(), self.out)?;
+        }
+        Ok(())
     }
 }
 
@@ -104,7 +168,7 @@ fn sizes(buffer: &mut Vec<u8>, lots: Levels<'_>, from: usize, to: usize) {
 }
 
 /// The items from one place to before another, joined by commas; zeroes where there is none.
-fn list<T: Default>(
+pub(super) fn list<T: Default>(
     buffer: &mut Vec<u8>,
     items: impl Iterator<Item = T>,
     from: usize,
@@ -130,7 +194,7 @@ fn timestamp(us: i64, out: &mut impl Fields) {
 }
 
 /// `1` while nobody judged the record, otherwise with a decimal point.
-fn quality(score: Option<f32>, out: &mut impl Fields) {
+pub(super) fn quality(score: Option<f32>, out: &mut impl Fields) {
     out.number("quality_score", score.is_none_or(f32::is_finite), |buffer| {
         // a `Vec` takes everything
         let _ = match score {

@@ -31,19 +31,12 @@ struct Way {
 impl Others {
     /// Those that the options name.
     pub fn new(options: &Options) -> Self {
-        let way = |kind, command, key: &String| Way {
-            kind,
-            command,
-            key: key.clone(),
-            waiting: Vec::new(),
-            count: 0,
-        };
+        let way = |kind, command, key| Way { kind, command, key, waiting: Vec::new(), count: 0 };
         let ways = options.also.iter().flat_map(|also| {
-            let (command, spots, bars) = match also {
-                Also::List => ("LPUSH", &options.queue, &options.bar_queue),
-                Also::Pubsub => ("PUBLISH", &options.channel, &options.bar_channel),
-            };
-            [way(RecordKind::Spot, command, spots), way(RecordKind::Bar, command, bars)]
+            RecordKind::ALL.map(|kind| match also {
+                Also::List => way(kind, "LPUSH", options.queue(kind)),
+                Also::Pubsub => way(kind, "PUBLISH", options.channel(kind)),
+            })
         });
         Self { ways: ways.collect(), writer: Writer::default(), json: Json::default() }
     }
@@ -55,17 +48,7 @@ impl Others {
             way.clear();
             let kind = way.kind;
             for batch in batches.iter().filter(|batch| batch.kind() == kind) {
-                let from = batch.provenance();
-                for spot in batch.spots().iter() {
-                    json.clear();
-                    writer.spot(&spot, from, json);
-                    way.add(servers, json.finish())?;
-                }
-                for bar in batch.bars() {
-                    json.clear();
-                    writer.bar(&bar, from, json);
-                    way.add(servers, json.finish())?;
-                }
+                writer.each(batch, json, |_, _, json| way.add(servers, json.finish()))?;
             }
             way.send(servers)?;
         }

@@ -1,13 +1,13 @@
 //! Batches into entries: one a record, or one a batch and shard.
 
-use plugin_api::{Batch, PluginError, RecordKind, Symbol};
+use plugin_api::{Batch, PluginError, Record, Symbol, WithRecords};
 
 use super::{
     options::{Format, Options},
     parts::parts,
 };
 use crate::{
-    record::{Resp, Writer},
+    record::{Fields, Resp, Writer},
     shard,
 };
 
@@ -32,44 +32,25 @@ impl Entries {
         batch: &Batch,
         mut take: impl FnMut(u32, usize, &Resp) -> Result<(), PluginError>,
     ) -> Result<(), PluginError> {
-        let (from, shards) = (batch.provenance(), self.shards);
-        let Self { writer, fields, .. } = self;
-        match (self.format, batch.kind()) {
-            (Format::Flatbuffers, _) => return self.whole(batch, take),
-            (Format::Fields, RecordKind::Spot) => {
-                for (record, spot) in batch.spots().iter().enumerate() {
-                    fields.clear();
-                    writer.spot(&spot, from, fields);
-                    take(shard_of(spot.symbol(), shards), record, fields)?;
-                }
-            }
-            (Format::Fields, RecordKind::Bar) => {
-                for (record, bar) in batch.bars().enumerate() {
-                    fields.clear();
-                    writer.bar(&bar, from, fields);
-                    take(shard_of(bar.symbol, shards), record, fields)?;
-                }
-            }
+        if self.format == Format::Flatbuffers {
+            return self.whole(batch, take);
         }
-        Ok(())
+        let shards = self.shards;
+        let Self { writer, fields, .. } = self;
+        writer.each(batch, fields, |record, symbol, fields| {
+            take(shard_of(symbol, shards), record, fields)
+        })
     }
 
     /// Shard and place of the first record of each entry of a batch.
     pub fn places(&self, batch: &Batch) -> Result<Vec<(u32, usize)>, PluginError> {
-        let shard = |symbol| shard_of(symbol, self.shards);
-        Ok(match (self.format, batch.kind()) {
+        Ok(match self.format {
             _ if batch.records() == 0 => Vec::new(),
-            (Format::Flatbuffers, _) if self.shards == 0 => vec![(0, 0)],
-            (Format::Flatbuffers, _) => {
+            Format::Flatbuffers if self.shards == 0 => vec![(0, 0)],
+            Format::Flatbuffers => {
                 parts(batch, self.shards)?.into_iter().map(|(at, part)| (at, part.first)).collect()
             }
-            (Format::Fields, RecordKind::Spot) => {
-                let spots = batch.spots();
-                spots.iter().enumerate().map(|(at, spot)| (shard(spot.symbol()), at)).collect()
-            }
-            (Format::Fields, RecordKind::Bar) => {
-                batch.bars().enumerate().map(|(at, bar)| (shard(bar.symbol), at)).collect()
-            }
+            Format::Fields => batch.with_records(Places(self.shards)),
         })
     }
 
@@ -101,6 +82,18 @@ impl Entries {
         self.fields.bytes("payload", payload);
         self.fields.bytes("source", from.source().as_bytes());
         self.fields.bytes("seq", from.sequence.to_string().as_bytes());
+    }
+}
+
+/// Shard and place of every record.
+struct Places(u32);
+
+impl WithRecords for Places {
+    type Output = Vec<(u32, usize)>;
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Self::Output {
+        let place = |(at, record): (usize, R)| (shard_of(record.symbol(), self.0), at);
+        records.enumerate().map(place).collect()
     }
 }
 

@@ -43,7 +43,7 @@ impl Sink for RedisSink {
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let target = options.check(context)?;
         let mut servers = Servers::connect(&target)?;
-        for kind in [RecordKind::Spot, RecordKind::Bar] {
+        for kind in RecordKind::ALL {
             for stream in options.streams(kind) {
                 repeat::check_writable(&mut servers, &stream)?;
             }

@@ -164,9 +164,32 @@ impl Options {
         all_or(target, faults)
     }
 
-    /// Streams of a kind, by shard.
+    /// Streams of a kind, by shard. A kind without an option of its own has streams, a list and a
+    /// channel of the kind's name.
     pub fn streams(&self, kind: RecordKind) -> Vec<String> {
-        let name = if kind == RecordKind::Spot { &self.stream } else { &self.bar_stream };
-        shard::streams(name, self.shards)
+        let name = match kind {
+            RecordKind::Spot => self.stream.clone(),
+            RecordKind::Bar => self.bar_stream.clone(),
+            other => format!("{}_stream", other.as_str()),
+        };
+        shard::streams(&name, self.shards)
+    }
+
+    /// The list of a kind.
+    pub fn queue(&self, kind: RecordKind) -> String {
+        match kind {
+            RecordKind::Spot => self.queue.clone(),
+            RecordKind::Bar => self.bar_queue.clone(),
+            other => format!("{}_queue", other.as_str()),
+        }
+    }
+
+    /// The channel of a kind.
+    pub fn channel(&self, kind: RecordKind) -> String {
+        match kind {
+            RecordKind::Spot => self.channel.clone(),
+            RecordKind::Bar => self.bar_channel.clone(),
+            other => other.as_str().to_owned(),
+        }
     }
 }

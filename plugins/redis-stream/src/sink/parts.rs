@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plugin_api::{BarRecord, Batch, PluginError, RecordKind, SpotListEncoder, encode_bars};
+use plugin_api::{Batch, PluginError, Record, WithRecords};
 
 use crate::shard;
 
@@ -18,35 +18,24 @@ pub struct Part {
 
 /// Parts of the shards that have records in the batch, by shard.
 pub fn parts(batch: &Batch, shards: u32) -> Result<BTreeMap<u32, Part>, PluginError> {
-    match batch.kind() {
-        RecordKind::Spot => of_spots(batch, shards),
-        RecordKind::Bar => Ok(of_bars(batch, shards)),
-    }
+    batch.with_records(ByShard(shards))
 }
 
-fn of_spots(batch: &Batch, shards: u32) -> Result<BTreeMap<u32, Part>, PluginError> {
-    let mut lists = BTreeMap::new();
-    for (place, spot) in batch.spots().iter().enumerate() {
-        let (_, encoder) = lists
-            .entry(shard::of(spot.symbol(), shards))
-            .or_insert_with(|| (place, SpotListEncoder::new(0)));
-        encoder.push_wire(&spot.to_wire())?;
-    }
-    let parts = lists.into_iter().map(|(shard, (first, mut encoder))| {
-        let records = encoder.len();
-        (shard, Part { first, records, payload: encoder.finish() })
-    });
-    Ok(parts.collect())
-}
+struct ByShard(u32);
 
-fn of_bars(batch: &Batch, shards: u32) -> BTreeMap<u32, Part> {
-    let mut lists = BTreeMap::<u32, (usize, Vec<BarRecord<'_>>)>::new();
-    for (place, bar) in batch.bars().enumerate() {
-        let list = lists.entry(shard::of(bar.symbol, shards)).or_insert((place, Vec::new()));
-        list.1.push(bar);
+impl WithRecords for ByShard {
+    type Output = Result<BTreeMap<u32, Part>, PluginError>;
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Self::Output {
+        let mut lists = BTreeMap::<u32, (usize, Vec<R>)>::new();
+        for (place, record) in records.enumerate() {
+            let shard = shard::of(record.symbol(), self.0);
+            lists.entry(shard).or_insert((place, Vec::new())).1.push(record);
+        }
+        let part = |(shard, (first, list)): (u32, (usize, Vec<R>))| {
+            let records = list.len();
+            Ok((shard, Part { first, records, payload: R::encode(list.into_iter())? }))
+        };
+        lists.into_iter().map(part).collect()
     }
-    let parts = lists.into_iter().map(|(shard, (first, bars))| {
-        (shard, Part { first, records: bars.len(), payload: encode_bars(bars) })
-    });
-    parts.collect()
 }

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use plugin_api::{Batch, Context, PluginError, RecordKind, schemas::time::DatetimeText};
+use plugin_api::{Batch, Context, PluginError, Record, WithRecords, schemas::time::DatetimeText};
 use redis::{Value, cmd};
 
 use super::chunk::Origin;
@@ -148,18 +148,20 @@ fn is_same(entry: &Entry, origin: &Origin, batches: &[Batch]) -> bool {
     if let Some(kind) = entry.field("kind") {
         return kind == batch.kind().as_str().as_bytes();
     }
-    let record = match batch.kind() {
-        RecordKind::Spot => batch
-            .spots()
-            .iter()
-            .nth(origin.record)
-            .map(|it| (it.symbol().to_string(), it.time_us())),
-        RecordKind::Bar => {
-            batch.bars().nth(origin.record).map(|it| (it.symbol.to_string(), it.time_us))
-        }
-    };
+    let record = batch.with_records(Nth(origin.record));
     record.is_some_and(|(symbol, time_us)| {
         entry.field("symbol") == Some(symbol.as_bytes())
             && entry.field("frame") == Some(DatetimeText::default().format(time_us))
     })
+}
+
+/// Security and time of the record at that place.
+struct Nth(usize);
+
+impl WithRecords for Nth {
+    type Output = Option<(String, i64)>;
+
+    fn run<R: Record>(self, mut records: impl Iterator<Item = R>) -> Self::Output {
+        records.nth(self.0).map(|it| (it.symbol().to_string(), it.time_us()))
+    }
 }

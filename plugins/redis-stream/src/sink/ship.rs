@@ -51,7 +51,7 @@ struct UnderWay {
 impl Ship {
     /// Without anything on board.
     pub fn new(options: &Options) -> Self {
-        let streams = [RecordKind::Spot, RecordKind::Bar].map(|kind| options.streams(kind));
+        let streams = RecordKind::ALL.map(|kind| options.streams(kind));
         let chunks = streams.into_iter().flatten();
         Self {
             has_ids: options.ids == Ids::Batch,
@@ -147,8 +147,9 @@ impl Ship {
     }
 
     fn chunks_of(&self, kind: RecordKind) -> std::ops::Range<usize> {
-        let half = self.chunks.len() / 2;
-        if kind == RecordKind::Spot { 0..half } else { half..2 * half }
+        let of_kind = self.chunks.len() / RecordKind::ALL.len();
+        let first = usize::from(kind.number()) * of_kind;
+        first..first + of_kind
     }
 
     /// Adds an entry, unless it is there already.

@@ -1,6 +1,9 @@
 //! Entries into batches.
 
-use plugin_api::{BarRecord, Batch, PluginError, Round, SpotListEncoder, encode_bars};
+use plugin_api::{
+    Batch, PluginError, RecordKind, Round, SpotListEncoder, encode_bars,
+    schemas::records::{OwnedRecord, bar::OwnedBar},
+};
 
 use super::lane::Lane;
 use crate::{
@@ -108,7 +111,7 @@ impl Maker {
                 let record = record::spot(&entry, stream, &mut self.book);
                 record.and_then(|it| self.encoder.push(&it).map_err(|error| error.to_string()))
             }
-            Content::Bar => record::bar(&entry).map(|it| group.bars.push(OwnBar::of(&it))),
+            Content::Bar => record::bar(&entry).map(|it| group.bars.push(it.into())),
             Content::Payload => payload(&entry).map(|batch| group.payload = Some(batch)),
         };
         match added {
@@ -134,7 +137,9 @@ impl Maker {
         };
         let batch = match content {
             Content::Spot => Some(Batch::from_spots(&mut self.encoder, Round::MIDDLE)),
-            Content::Bar => Some(Batch::from_bars(encode_bars(bars.iter().map(OwnBar::record)))?),
+            Content::Bar => {
+                Some(Batch::from_bars(encode_bars(bars.iter().map(|bar| bar.record(0))))?)
+            }
             Content::Payload => payload,
         };
         let (Some(batch), Some(last)) = (batch, entries.last().copied()) else { return Ok(()) };
@@ -171,12 +176,13 @@ fn numbered(batch: Batch, lane: &mut Lane, last: EntryId, is_joined: bool) -> Ba
 /// The batch of an entry with a payload, checked.
 fn payload(entry: &Entry) -> Result<Batch, String> {
     let bytes = entry.field("payload").unwrap_or_default().to_vec();
-    let batch = match entry.field("kind") {
-        Some(b"spot") => Batch::from_untrusted_spots(bytes, Round::MIDDLE),
-        Some(b"bar") => Batch::from_bars(bytes),
-        Some(_) => return Err("`kind` is neither spot nor bar".to_owned()),
-        None => return Err("`kind` is missing".to_owned()),
-    };
+    let name = entry.field("kind").ok_or("`kind` is missing")?;
+    let known = str::from_utf8(name).ok().and_then(RecordKind::named);
+    let kind = known.ok_or_else(|| {
+        let names = RecordKind::ALL.map(RecordKind::as_str);
+        format!("`kind` is neither {}", names.join(" nor "))
+    })?;
+    let batch = Batch::from_untrusted(kind, bytes, Round::MIDDLE);
     batch.map_err(|error| format!("`payload`: {error}"))
 }
 
@@ -185,31 +191,6 @@ fn payload(entry: &Entry) -> Result<Batch, String> {
 struct Group {
     content: Option<Content>,
     entries: Vec<EntryId>,
-    bars: Vec<OwnBar>,
+    bars: Vec<OwnedBar>,
     payload: Option<Batch>,
-}
-
-/// A bar that outlives its entry.
-struct OwnBar {
-    market: String,
-    code: String,
-    period: String,
-    bar: BarRecord<'static>,
-}
-
-impl OwnBar {
-    fn of(bar: &BarRecord<'_>) -> Self {
-        let symbol = plugin_api::Symbol { market: "", code: "" };
-        Self {
-            market: bar.symbol.market.to_owned(),
-            code: bar.symbol.code.to_owned(),
-            period: bar.period.to_owned(),
-            bar: BarRecord { symbol, period: "", ..*bar },
-        }
-    }
-
-    fn record(&self) -> BarRecord<'_> {
-        let symbol = plugin_api::Symbol { market: &self.market, code: &self.code };
-        BarRecord { symbol, period: &self.period, ..self.bar }
-    }
 }

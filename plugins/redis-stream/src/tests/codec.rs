@@ -1,8 +1,8 @@
 //! Records into fields and back.
 
 use plugin_api::{
-    BarRecord, Batch, Round, SpotListEncoder, SpotRecord, Symbol, encode_bars,
-    schemas::units::to_shares,
+    BarRecord, Batch, Provenance, Record, Round, SpotListEncoder, SpotRecord, Symbol, WithRecords,
+    encode_bars, schemas::units::to_shares,
 };
 use proptest::{collection::vec, option, prelude::*};
 
@@ -306,5 +306,61 @@ fn times_with_a_zone_and_exchanges_by_other_names_are_understood() {
     for (symbol, market) in [("000001.SZSE", "SZ"), ("sz.000001", "SZ"), ("00700.HK", "HK")] {
         let entry = entry(symbol, "2024-01-03 09:30:00");
         assert_eq!(record::bar(&entry).unwrap().symbol.market, market);
+    }
+}
+
+/// The writers of quotes and bars are written by hand; each must name every column.
+#[test]
+fn every_column_has_its_field() {
+    let level = [8.5, 8.4, 8.3, 8.2, 8.1];
+    let record = SpotRecord {
+        market: "SH",
+        code: "600000",
+        name: "浦发银行",
+        time_us: 1_638_321_301_000_000,
+        pre_close: 8.51,
+        open: 8.5,
+        high: 8.6,
+        low: 8.4,
+        close: 8.55,
+        amount_cny: 3_429_770.0,
+        volume_shares: 401_234,
+        bid: &level,
+        bid_volume: &[100, 200, 300, 400, 500],
+        ask: &level,
+        ask_volume: &[600, 700, 800, 900, 1_000],
+        source: "quotes",
+        quality_score: Some(0.5),
+        ..SpotRecord::default()
+    };
+    for batch in [one_spot(&record), plugin_api::testing::bar_batch()] {
+        let mut by_hand = Vec::new();
+        let took = Writer::default().each(&batch, &mut Resp::default(), |_, _, fields| {
+            by_hand.push(entry(fields));
+            Ok::<_, ()>(())
+        });
+        took.unwrap();
+        let by_column = batch.with_records(ByColumn(batch.provenance()));
+        assert_eq!((by_hand.len(), by_column.len()), (1, 1));
+        for (name, value) in by_column[0].pairs() {
+            let name = str::from_utf8(name).unwrap();
+            assert_eq!(by_hand[0].field(name), Some(value), "{name} of {}", batch.kind().as_str());
+        }
+        assert_eq!(by_hand[0].fields.len(), by_column[0].fields.len());
+    }
+}
+
+struct ByColumn<'a>(&'a Provenance);
+
+impl WithRecords for ByColumn<'_> {
+    type Output = Vec<Entry>;
+
+    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Vec<Entry> {
+        let written = records.map(|record| {
+            let mut fields = Resp::default();
+            Writer::default().record(&record, self.0, &mut fields);
+            entry(&fields)
+        });
+        written.collect()
     }
 }

@@ -15,7 +15,7 @@ use dataserver::loader::{Opening, SinkInstance};
 use nng::{Aio, AioResult, Context, Message, Protocol, Socket};
 use plugin_api::{
     Batch, RoleKind, Round, SpotListEncoder, SpotRecord, Symbol, encode_bars,
-    schemas::bar::BarRecord,
+    schemas::records::bar::BarRecord,
 };
 
 use super::{

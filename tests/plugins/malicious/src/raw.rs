@@ -19,16 +19,16 @@ use crate::{
 
 fn made(kind: RecordKind, payload: Payload, provenance: Option<Provenance>) -> MadeBatch {
     let kind = match kind {
-        RecordKind::Spot => types::RecordKind::Spot,
         RecordKind::Bar => types::RecordKind::Bar,
+        _ => types::RecordKind::Spot,
     };
     MadeBatch { kind, round: types::Round { first: true, last: true }, provenance, payload }
 }
 
 fn other(kind: RecordKind) -> RecordKind {
     match kind {
-        RecordKind::Spot => RecordKind::Bar,
         RecordKind::Bar => RecordKind::Spot,
+        _ => RecordKind::Bar,
     }
 }
 

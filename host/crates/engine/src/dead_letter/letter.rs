@@ -23,7 +23,8 @@ pub struct Head {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchHead {
     /// `spot` or `bar`.
-    pub kind: Kind,
+    #[serde(with = "kind")]
+    pub kind: RecordKind,
     /// Number of records.
     pub records: u32,
     /// Id of the source component.
@@ -42,14 +43,22 @@ pub struct BatchHead {
     pub last: bool,
 }
 
-/// What the records are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Quotes.
-    Spot,
-    /// Bars.
-    Bar,
+/// A kind by its name.
+mod kind {
+    use plugin_api::RecordKind;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    pub fn serialize<S: Serializer>(kind: &RecordKind, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(kind.as_str())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<RecordKind, D::Error> {
+        let name = String::deserialize(from)?;
+        RecordKind::named(&name).ok_or_else(|| {
+            let known = RecordKind::ALL.map(|kind| format!("`{}`", kind.as_str())).join(" or ");
+            D::Error::custom(format!("unknown variant `{name}`, expected {known}"))
+        })
+    }
 }
 
 /// A letter as it stands in a file.
@@ -116,10 +125,7 @@ impl Letter {
                 .map_err(|error| format!("its payload is no base64: {error}"))?,
         };
         let round = Round { first: about.first, last: about.last };
-        let batch = match about.kind {
-            Kind::Spot => Batch::from_untrusted_spots(bytes, round),
-            Kind::Bar => Batch::from_bars(bytes).map(|batch| batch.with_round(round)),
-        };
+        let batch = Batch::from_untrusted(about.kind, bytes, round);
         let batch = batch.map_err(|error| format!("its payload is damaged: {error}"))?;
         if batch.records() != about.records {
             let (said, found) = (about.records, batch.records());
@@ -150,10 +156,7 @@ impl BatchHead {
     pub fn of(batch: &Batch) -> Self {
         let provenance = batch.provenance();
         Self {
-            kind: match batch.kind() {
-                RecordKind::Spot => Kind::Spot,
-                RecordKind::Bar => Kind::Bar,
-            },
+            kind: batch.kind(),
             records: batch.records(),
             source: provenance.source().to_owned(),
             epoch: provenance.epoch,

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use plugin_api::Batch;
 use serde::{Deserialize, Serialize};
 
-pub use letter::{BatchHead, Encoding, Head, Kind, Letter};
+pub use letter::{BatchHead, Encoding, Head, Letter};
 pub use replay::{Progress, Replay, State, Survey};
 pub use store::{Journal, Place, Store};
 pub use summary::Summary;

@@ -1,19 +1,29 @@
 //! A batch as a guest is given it.
 
-use plugin_api::{Batch, RecordKind};
+use plugin_api::{Batch, PluginError, RecordKind};
 
 use super::bindings::dataserver::plugin::types;
 
 /// The batch in the words of the contract. Its payload is copied once, into the guest's memory.
 ///
 /// Only a sink is told the number of the delivery.
-pub(super) fn lend(batch: &Batch, to_sink: bool) -> types::Batch<'_> {
+///
+/// # Errors
+/// `Config` for a kind of record that the contract does not know.
+pub(super) fn lend(batch: &Batch, to_sink: bool) -> Result<types::Batch<'_>, PluginError> {
+    let kind = match batch.kind() {
+        RecordKind::Spot => types::RecordKind::Spot,
+        RecordKind::Bar => types::RecordKind::Bar,
+        other => {
+            return Err(PluginError::config(format!(
+                "sandboxed plugins take no {}; filter them out before",
+                other.plural()
+            )));
+        }
+    };
     let (round, stamp) = (batch.round(), batch.provenance());
-    types::Batch {
-        kind: match batch.kind() {
-            RecordKind::Spot => types::RecordKind::Spot,
-            RecordKind::Bar => types::RecordKind::Bar,
-        },
+    Ok(types::Batch {
+        kind,
         round: types::Round { first: round.first, last: round.last },
         records: batch.records(),
         delivery: if to_sink { batch.delivery() } else { 0 },
@@ -26,5 +36,5 @@ pub(super) fn lend(batch: &Batch, to_sink: bool) -> types::Batch<'_> {
             received_at_us: stamp.received_at_us,
         },
         payload: batch.payload(),
-    }
+    })
 }

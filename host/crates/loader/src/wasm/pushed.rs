@@ -179,10 +179,7 @@ pub(super) fn accept_of_source(made: types::MadeBatch) -> Result<Batch, PluginEr
 }
 
 fn verify(kind: RecordKind, bytes: Vec<u8>, round: Round) -> Result<Batch, PluginError> {
-    let batch = match kind {
-        RecordKind::Spot => Batch::from_untrusted_spots(bytes, round),
-        RecordKind::Bar => Batch::from_bars(bytes).map(|batch| batch.with_round(round)),
-    };
+    let batch = Batch::from_untrusted(kind, bytes, round);
     batch.map_err(|error| malformed(&error.message))
 }
 

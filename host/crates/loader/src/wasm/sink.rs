@@ -25,7 +25,7 @@ impl WasmSink {
 
 impl SinkInstance for WasmSink {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
-        let lent: Vec<_> = batches.iter().map(|batch| lend(batch, true)).collect();
+        let lent = batches.iter().map(|batch| lend(batch, true)).collect::<Result<Vec<_>, _>>()?;
         self.0
             .call_plain("write", async |guest, store| guest.call_write(store, &lent).await)
             .map(ack)

@@ -46,9 +46,9 @@ impl WasmTransform {
 
 impl TransformInstance for WasmTransform {
     fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError> {
-        let allowed = self.0.deadline();
+        let (lent, allowed) = (lend(batch, false)?, self.0.deadline());
         self.call_pushing("apply", allowed, Some(batch), async |guest, store| {
-            guest.call_apply(store, lend(batch, false)).await
+            guest.call_apply(store, lent).await
         })
     }
 
