@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use kit::Throttle;
 use plugin_api::{
     Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink,
     schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US, SECOND_US},
 };
-use sp::Throttle;
 
 use crate::{
     lake,
@@ -234,7 +234,5 @@ fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttl
         }
         None => return,
     };
-    if let Some(line) = throttle.pass(line) {
-        context.warn(&line);
-    }
+    throttle.warn(context, line);
 }

@@ -12,7 +12,7 @@ use crate::message::Message;
 
 /// Why a subscriber is no longer there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// It closed the connection.
     Left,
     /// It sent something, which no subscriber does.
@@ -62,7 +62,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the subscriber gets no more.
-    pub fn send(&self, messages: &[Message]) -> Result<(), Farewell> {
+    pub fn send(&self, messages: &[Message]) -> Result<(), CloseReason> {
         let heads: Vec<_> = messages.iter().map(|one| self.framing.head(one.len())).collect();
         let mut slices = Vec::with_capacity(3 * messages.len());
         for (message, head) in messages.iter().zip(&heads) {
@@ -71,20 +71,20 @@ impl Connection {
             slices.extend(message.payload.as_ref().map(|payload| IoSlice::new(payload)));
         }
         self.wire.send_all(&mut slices).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Farewell::Stalled,
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Farewell::Left,
-            _ => Farewell::Broken(error.to_string()),
+            io::ErrorKind::WouldBlock => CloseReason::Stalled,
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => CloseReason::Left,
+            _ => CloseReason::Broken(error.to_string()),
         })
     }
 
     /// Blocks until the connection ends, or the peer breaks the protocol.
-    pub fn wait_for_end(&self) -> Farewell {
+    pub fn wait_for_end(&self) -> CloseReason {
         let mut byte = [0; 1];
         match self.wire.receive(&mut byte) {
-            Ok(0) => Farewell::Left,
-            Ok(_) => Farewell::Spoke,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Farewell::Left,
-            Err(error) => Farewell::Broken(error.to_string()),
+            Ok(0) => CloseReason::Left,
+            Ok(_) => CloseReason::Spoke,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => CloseReason::Left,
+            Err(error) => CloseReason::Broken(error.to_string()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    connection::{Connection, Farewell},
+    connection::{Connection, CloseReason},
     message::Message,
     pace::Pace,
     queue::{Offered, Queue, WhenFull},
@@ -38,7 +38,7 @@ enum Ending {
     /// It ends when the queue is empty.
     Drain,
     /// It ends at once.
-    Now(Farewell),
+    Now(CloseReason),
 }
 
 impl Subscriber {
@@ -66,29 +66,29 @@ impl Subscriber {
     }
 
     /// Writes what is queued until the subscriber or the sink goes. Blocks until then.
-    pub fn serve(&self) -> Farewell {
+    pub fn serve(&self) -> CloseReason {
         thread::scope(|scope| {
             let watch = || self.end(self.connection.wait_for_end());
             let spawned =
                 thread::Builder::new().name("nng-pub-watch".into()).spawn_scoped(scope, watch);
-            let farewell = match spawned {
+            let reason = match spawned {
                 Ok(_) => self.write_out(),
-                Err(error) => Farewell::Broken(format!("no thread for it: {error}")),
+                Err(error) => CloseReason::Broken(format!("no thread for it: {error}")),
             };
-            self.end(farewell.clone()); // the watching thread ends with the connection
-            farewell
+            self.end(reason.clone()); // the watching thread ends with the connection
+            reason
         })
     }
 
-    fn write_out(&self) -> Farewell {
+    fn write_out(&self) -> CloseReason {
         let mut group = Vec::new();
         loop {
-            if let Some(farewell) = self.next_group(&mut group) {
-                return farewell;
+            if let Some(reason) = self.next_group(&mut group) {
+                return reason;
             }
-            if let Err(farewell) = self.connection.send(&group) {
+            if let Err(reason) = self.connection.send(&group) {
                 // a write that fails because somebody ended the connection has that reason
-                return self.ended().unwrap_or(farewell);
+                return self.ended().unwrap_or(reason);
             }
             self.lock().queue.written(&group);
             self.emptied.notify_all();
@@ -97,11 +97,11 @@ impl Subscriber {
     }
 
     /// Waits for messages; `Some` when there is nothing to write any more.
-    fn next_group(&self, group: &mut Vec<Message>) -> Option<Farewell> {
+    fn next_group(&self, group: &mut Vec<Message>) -> Option<CloseReason> {
         let mut state = self.lock();
         loop {
-            if let Ending::Now(farewell) = &state.ending {
-                return Some(farewell.clone());
+            if let Ending::Now(reason) = &state.ending {
+                return Some(reason.clone());
             }
             if !state.queue.is_empty() {
                 match state.pace.due(Instant::now()) {
@@ -118,7 +118,7 @@ impl Subscriber {
                 }
             }
             if state.ending == Ending::Drain {
-                return Some(Farewell::Done);
+                return Some(CloseReason::Done);
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -173,10 +173,10 @@ impl Subscriber {
     }
 
     /// Ends it at once, for the first reason given.
-    pub fn end(&self, farewell: Farewell) {
+    pub fn end(&self, reason: CloseReason) {
         let mut state = self.lock();
         if !matches!(state.ending, Ending::Now(_)) {
-            state.ending = Ending::Now(farewell);
+            state.ending = Ending::Now(reason);
         }
         drop(state);
         self.connection.shut_down(); // wakes both threads if they block on it
@@ -194,9 +194,9 @@ impl Subscriber {
         self.lock().queue.records()
     }
 
-    fn ended(&self) -> Option<Farewell> {
+    fn ended(&self) -> Option<CloseReason> {
         match &self.lock().ending {
-            Ending::Now(farewell) => Some(farewell.clone()),
+            Ending::Now(reason) => Some(reason.clone()),
             _ => None,
         }
     }

@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::Throttle;
 use plugin_api::{Context, schemas::verify};
-use sp::{Frame, Frames, Throttle};
+use sp::{Frame, Frames};
 
 use crate::{
     bell::Woken,
@@ -87,9 +88,7 @@ impl Feed {
         let Settings { dial, tls, connect_timeout, .. } = &*self.settings;
         match Link::dial(dial, tls.as_deref(), &self.inbox.bell, *connect_timeout) {
             Ok(link) => {
-                if let Some(line) = self.throttles[0].pass(format!("reading {}", link.peer())) {
-                    self.context.info(&line);
-                }
+                self.throttles[0].info(&self.context, format!("reading {}", link.peer()));
                 self.context.gauge("connected", 1.0);
                 self.context.count("connects_total", 1);
                 self.told_of_absence = false;
@@ -151,9 +150,7 @@ impl Feed {
         lay_in(Item::Cut, &self.inbox, &self.context, &self.throttles[1]);
         self.context.gauge("connected", 0.0);
         let line = format!("lost {}: {end}; dialling again", connection.link.peer());
-        if let Some(line) = self.throttles[0].pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttles[0].warn(&self.context, line);
         // one that hangs up on us at once, says nothing of use or makes no sense may do so every time
         if connection.is_useful && connection.since.elapsed() > self.pause.max(GOOD_SERVICE) {
             self.pause = FIRST_PAUSE;
@@ -183,9 +180,7 @@ fn accept(
             let line = format!(
                 "a message of {len} bytes was passed over; raise `max_message` to take such"
             );
-            if let Some(line) = throttle.pass(line) {
-                context.warn(&line);
-            }
+            throttle.warn(context, line);
             return;
         }
     };
@@ -216,7 +211,5 @@ fn lay_in(item: Item, inbox: &Inbox, context: &Context, throttle: &Throttle) {
     context.dropped("receive_buffer_full", records as u64);
     let line = "the pipeline is slower than the publisher, so the oldest quotes were dropped; raise \
                 `receive_buffer`, or set `slow_pipeline = \"wait\"` if the publisher can wait";
-    if let Some(line) = throttle.pass(line.to_owned()) {
-        context.warn(&line);
-    }
+    throttle.warn(context, line.to_owned());
 }

@@ -23,7 +23,6 @@ mod sequences;
 mod source;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod watch;
 
 use plugin_api::export_plugin;

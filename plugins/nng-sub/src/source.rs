@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::Throttle;
 use plugin_api::{Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder};
-use sp::Throttle;
 
 use crate::{
     bell::Bell,
@@ -286,9 +286,7 @@ impl NngSub {
 
     /// Logs what a publisher can bring about as often as it likes.
     fn warn(&self, line: String) {
-        if let Some(line) = self.throttle.pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttle.warn(&self.context, line);
     }
 
     /// Waits, not for long, until a successor has taken the connection that was handed over.

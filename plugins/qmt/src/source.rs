@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::hours::SilenceWatch;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
 
 use crate::{
@@ -15,14 +16,14 @@ use crate::{
     progress::Progress,
     queue::Arrival,
     server::{Door, Server},
-    silence::Silence,
     websocket::Client,
 };
 
 /// The `qmt` source.
 pub struct Qmt {
+    settings: Settings,
     context: Context,
-    silence: Silence,
+    silence: SilenceWatch,
     maker: Maker,
     feed: Feed,
 }
@@ -50,7 +51,6 @@ impl Source for Qmt {
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let settings = options.check(&context)?;
-        let Settings { sessions, stale_after, .. } = settings.clone();
         let feed = match &settings.origin {
             Origin::Bridge { address, tls, token } => Feed::Bridge(Bridge {
                 door: Door {
@@ -67,9 +67,10 @@ impl Source for Qmt {
             Origin::Server { .. } => Feed::Client(Box::new(Client::new(&settings, &context)?)),
         };
         let mut source = Self {
-            silence: Silence::new(sessions, stale_after, &context),
+            silence: SilenceWatch::default(),
             maker: Maker::new(context.instance()),
             feed,
+            settings,
             context,
         };
         if let Feed::Bridge(bridge) = &mut source.feed
@@ -82,7 +83,8 @@ impl Source for Qmt {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        self.silence.update(&self.context);
+        let Settings { sessions, stale_after, .. } = &self.settings;
+        self.silence.look(sessions, *stale_after, &self.context);
         let deadline = Instant::now() + wait;
         let batch = match &mut self.feed {
             Feed::Bridge(bridge) => bridge.next(deadline, &mut self.maker, &self.context)?,

@@ -148,8 +148,8 @@ impl Clients {
         drop(wait);
     }
 
-    /// Lets nobody in any more.
-    pub fn shut_doors(&self) {
+    /// Refuses new connections from now on.
+    pub fn stop_accepting(&self) {
         self.lock().is_closing = true;
         self.changed.notify_all();
     }
@@ -214,7 +214,7 @@ mod tests {
         assert!(Arc::ptr_eq(&gone, &first) && clients.count() == 2);
         assert!(!third.has_given_way() && !fourth.has_given_way());
         assert_eq!(theirs[0].read(&mut [0]).unwrap(), 0, "its connection is closed");
-        clients.shut_doors();
+        clients.stop_accepting();
         assert!(matches!(clients.admit(connection().0), Admission::Closing));
     }
 }

@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::{Throttle, endpoints::Acceptor};
 use plugin_api::{Context, PluginError};
-use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, Throttle, tls};
+use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, tls};
 
 use crate::{
     progress::Progress,
@@ -42,7 +43,7 @@ pub struct Door {
 /// Listeners with the link of the bridge that is connected.
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
+    acceptors: Vec<Acceptor>,
 }
 
 /// What all threads of a server share.
@@ -92,16 +93,13 @@ impl Server {
             tls.warn_of_exposed_key();
         }
         context.gauge("qmt_bridge_connected", 0.0);
-        let mut server = Self { shared, listeners: Vec::new() };
+        let mut server = Self { shared, acceptors: Vec::new() };
         for listener in bound {
-            context.info(&format!("waiting for a qmt bridge at {}", listener.name()));
-            if let Some(warning) = listener.warning() {
-                context.warn(&warning);
-            }
-            let listener = Arc::new(listener);
-            let (shared, accepting) = (Arc::clone(&server.shared), Arc::clone(&listener));
-            let acceptor = thread::spawn(move || shared.accept(&accepting));
-            server.listeners.push((listener, Some(acceptor)));
+            let shared = Arc::clone(&server.shared);
+            let accept = move |listener: &Listener| shared.accept(listener);
+            let what = "waiting for a qmt bridge at";
+            let acceptor = Acceptor::start(listener, "qmt-accept", what, context, accept)?;
+            server.acceptors.push(acceptor);
         }
         Ok(server)
     }
@@ -109,7 +107,7 @@ impl Server {
     /// Where it listens.
     #[cfg(test)]
     pub fn address(&self) -> std::net::SocketAddr {
-        let (_, address) = self.listeners[0].0.name().split_once("://").unwrap();
+        let (_, address) = self.acceptors[0].address().split_once("://").unwrap();
         address.parse().unwrap()
     }
 
@@ -132,12 +130,12 @@ impl Server {
         if self.shared.is_closing.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.listeners.iter().for_each(|(listener, _)| listener.stop());
+        self.acceptors.iter().for_each(Acceptor::stop);
         if let Some(link) = lock(&self.shared.current).take() {
             link.close("the host ends");
         }
-        let acceptors = self.listeners.iter_mut().filter_map(|(_, thread)| thread.take());
-        for thread in acceptors.chain(std::mem::take(&mut *lock(&self.shared.threads))) {
+        self.acceptors.iter_mut().for_each(Acceptor::join);
+        for thread in std::mem::take(&mut *lock(&self.shared.threads)) {
             // one that panicked has nothing to clean up
             let _ = thread.join();
         }
@@ -171,9 +169,7 @@ impl Shared {
 
     /// Logs what others can bring about as often as they like.
     fn warn(&self, line: String) {
-        if let Some(line) = self.throttle.pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttle.warn(&self.context, line);
     }
 
     /// Greets a visitor on a thread of its own, so that a slow one holds nobody up.
