@@ -24,7 +24,7 @@ use crate::{
     fault::Fault,
     group::{MAGIC, RowGroup, moved},
     names::{self, COPY, DAMAGED, UNFINISHED},
-    slot::sum,
+    writer_lock::fnv1a,
 };
 
 /// Old footers are dropped when they take more than this share of the file.
@@ -384,7 +384,7 @@ fn footer(
 /// What an append of that commit begins with.
 fn begin_of(commit: &str) -> String {
     let text = format!("{BEGIN}{commit}");
-    let line = format!("{text} sum {:016x}", sum(&text));
+    let line = format!("{text} sum {:016x}", fnv1a(&text));
     format!("{line:BEGIN_LENGTH$}\n")
 }
 
@@ -392,7 +392,7 @@ fn begin_of(commit: &str) -> String {
 pub fn commit_in(bytes: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(bytes.get(..BEGIN_LENGTH + 1)?).ok()?.strip_suffix('\n')?;
     let (text, found) = line.trim_end().rsplit_once(" sum ")?;
-    (found == format!("{:016x}", sum(text))).then(|| text.strip_prefix(BEGIN))?
+    (found == format!("{:016x}", fnv1a(text))).then(|| text.strip_prefix(BEGIN))?
 }
 
 /// Makes a folder, with those above it, such that it survives a loss of power.
