@@ -49,6 +49,7 @@ fn crates_depend_on_each_other_in_one_direction_only() {
         let allowed: &[&str] = match package.as_str() {
             "dataserver-schemas" | "dataserver-sp" => &[],
             "dataserver-plugin-api" => &["dataserver-schemas"],
+            "dataserver-kit" => &["dataserver-plugin-api", "dataserver-sp"],
             "dataserver-tests" => &["dataserver", "dataserver-plugin-api", "dataserver-sp"],
             "dataserver" => &["dataserver-plugin-api"],
             "dataserver-plugin-hikyuu-dropin" => &[
@@ -60,7 +61,7 @@ fn crates_depend_on_each_other_in_one_direction_only() {
                 "dataserver-plugin-nng-sub",
                 "dataserver-plugin-parquet",
             ],
-            _ => &["dataserver-plugin-api", "dataserver-sp"],
+            _ => &["dataserver-plugin-api", "dataserver-sp", "dataserver-kit"],
         };
         for dependency in dependencies {
             assert!(allowed.contains(&dependency.as_str()), "{package} depends on {dependency}");
