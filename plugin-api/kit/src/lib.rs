@@ -11,6 +11,7 @@
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
 //! | [`hours`] | trading hours, with feature `session` |
 //! | [`endpoints`] | addresses and certificates, with feature `sp` |
+//! | [`testing`] | waiting, and tests in a process of their own, with feature `testing` |
 
 pub mod count;
 #[cfg(feature = "sp")]
@@ -18,6 +19,8 @@ pub mod endpoints;
 mod faults;
 #[cfg(feature = "session")]
 pub mod hours;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod texts;
 mod throttle;
 
