@@ -18,9 +18,9 @@ use plugin_api::{
     Ack, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, PluginError, Polled,
     Role, RoleKind,
     native::{
-        AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled, AbiRoleKind,
-        Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject,
-        TransformObject,
+        AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled,
+        AbiRoleKind, Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject,
+        SourceObject, TransformObject,
     },
 };
 

@@ -137,12 +137,8 @@ mod tests {
         assert!(tls.is_none() && faults.is_empty(), "{faults:?}");
 
         listen(&texts(&["tls+tcp://:1"]), None, "tcp://a:1", &context, &mut faults);
-        let files = tls::ClientFiles {
-            ca: PathBuf::from("absent.pem"),
-            cert: None,
-            key: None,
-            name: None,
-        };
+        let files =
+            tls::ClientFiles { ca: PathBuf::from("absent.pem"), cert: None, key: None, name: None };
         dial(&texts(&["tcp://a:1"]), Some(&files), "tcp://a:1", &context, &mut faults);
         dial(&[], None, "tcp://a:1", &context, &mut faults);
         let said = [

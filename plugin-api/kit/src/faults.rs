@@ -30,13 +30,7 @@ impl Faults {
     }
 
     /// Adds a fault if the value is below the bound.
-    pub fn at_least<T: PartialOrd + Display>(
-        &mut self,
-        name: &str,
-        given: T,
-        least: T,
-        ask: &str,
-    ) {
+    pub fn at_least<T: PartialOrd + Display>(&mut self, name: &str, given: T, least: T, ask: &str) {
         if given < least {
             self.push(format!("{name} is {given}; {ask} {least}"));
         }

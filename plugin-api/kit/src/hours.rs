@@ -29,9 +29,7 @@ impl std::error::Error for HolidaysFault {}
 
 /// Reads phases such as `09:00-12:00`; what is none is handed to `fault`, with its remedy.
 pub fn phases(texts: &[String], mut fault: impl FnMut(String)) -> Vec<Phase> {
-    let read = |text: &String| {
-        text.parse::<Phase>().map_err(|error| fault(error.to_string())).ok()
-    };
+    let read = |text: &String| text.parse::<Phase>().map_err(|error| fault(error.to_string())).ok();
     texts.iter().filter_map(read).collect()
 }
 
@@ -57,12 +55,7 @@ pub struct SilenceWatch {
 impl SilenceWatch {
     /// Tells what has changed; to be called before every wait. `stale_after` is the longest silence
     /// while the exchange is open, `None` where none matters.
-    pub fn look(
-        &mut self,
-        sessions: &Sessions,
-        stale_after: Option<Duration>,
-        context: &Context,
-    ) {
+    pub fn look(&mut self, sessions: &Sessions, stale_after: Option<Duration>, context: &Context) {
         let Some(stale_after) = stale_after else { return };
         let now_us = context.now_us();
         let expected = sessions.is_open(now_us).then_some(stale_after);

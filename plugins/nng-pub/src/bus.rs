@@ -9,7 +9,7 @@ use kit::Throttle;
 use plugin_api::Context;
 
 use crate::{
-    connection::{Connection, CloseReason},
+    connection::{CloseReason, Connection},
     message::Message,
     options::Settings,
     pace::Pace,

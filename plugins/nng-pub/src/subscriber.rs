@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    connection::{Connection, CloseReason},
+    connection::{CloseReason, Connection},
     message::Message,
     pace::Pace,
     queue::{Offered, Queue, WhenFull},

@@ -1,6 +1,11 @@
 //! Options as they are written, and as they are checked.
 
-use std::{fs, ops::RangeInclusive, path::{Path, PathBuf}, time};
+use std::{
+    fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time,
+};
 
 use kit::{
     Faults,

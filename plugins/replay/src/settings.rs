@@ -144,11 +144,7 @@ impl Settings {
     }
 }
 
-fn check_filter(
-    options: &Options,
-    market: Option<&'static str>,
-    faults: &mut Faults,
-) -> Filter {
+fn check_filter(options: &Options, market: Option<&'static str>, faults: &mut Faults) -> Filter {
     let mut filter = Filter::default();
     for text in &options.symbols {
         match Symbol::parse(text, market) {

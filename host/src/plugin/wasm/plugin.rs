@@ -223,17 +223,23 @@ impl Plugin for WasmPlugin {
 
     fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
         let indices = self.source.as_ref();
-        Ok(self.open(RoleKind::Source, indices, &opening, |it, store, instance| it.load(store, instance))?)
+        Ok(self.open(RoleKind::Source, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 
     fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
         let indices = self.transform.as_ref();
-        Ok(self.open(RoleKind::Transform, indices, &opening, |it, store, instance| it.load(store, instance))?)
+        Ok(self.open(RoleKind::Transform, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
         let indices = self.sink.as_ref();
-        Ok(self.open(RoleKind::Sink, indices, &opening, |it, store, instance| it.load(store, instance))?)
+        Ok(self.open(RoleKind::Sink, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 }
 

@@ -12,8 +12,7 @@ use crate::plugin::SinkInstance;
 impl SinkInstance for Instance<Guest> {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
         let lent: Vec<_> = batches.iter().map(|batch| lend(batch, true)).collect();
-        self.call_plain("write", async |guest, store| guest.call_write(store, &lent).await)
-            .map(ack)
+        self.call_plain("write", async |guest, store| guest.call_write(store, &lent).await).map(ack)
     }
 
     fn tick(&mut self) -> Result<Ack, PluginError> {

@@ -85,7 +85,9 @@ fn tls_where_there_is_none_and_none_where_there_is_are_told() {
     // a reset is an end as well
     let _ = plain.read_to_end(&mut received);
     assert!(received.is_empty(), "no greeting");
-    wait_until("a line", || secure.logged("speaks no TLS") == 1 && secure.logged("dial tls+tcp") == 1);
+    wait_until("a line", || {
+        secure.logged("speaks no TLS") == 1 && secure.logged("dial tls+tcp") == 1
+    });
 
     let open = Bench::new(json!({ "listen": ["tcp://127.0.0.1:0"] }));
     let fault = dial(&format!("tls+{}", open.tcp()), &authority, false).unwrap_err();

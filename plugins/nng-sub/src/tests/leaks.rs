@@ -11,7 +11,10 @@ const ROUNDS: usize = 50;
 
 #[test]
 fn many_instances_and_changes_leave_no_thread_and_no_descriptor_behind() {
-    if is_alone("tests::leaks::many_instances_and_changes_leave_no_thread_and_no_descriptor_behind", "") {
+    if is_alone(
+        "tests::leaks::many_instances_and_changes_leave_no_thread_and_no_descriptor_behind",
+        "",
+    ) {
         count_before_and_after();
     }
 }
