@@ -60,10 +60,10 @@ impl Budget {
             return Err(NoRoom::TooMuch);
         }
         let lacks = |state: &State| state.taken + bytes > self.all;
-        let patience = deadline.saturating_duration_since(Instant::now());
+        let timeout = deadline.saturating_duration_since(Instant::now());
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(self.lock(), patience, |state| lacks(state) && !state.is_closed)
+            .wait_timeout_while(self.lock(), timeout, |state| lacks(state) && !state.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
         if lacks(&state) {
             return Err(NoRoom::Busy);

@@ -21,7 +21,7 @@ mod sink;
 mod store;
 #[cfg(test)]
 mod tests;
-mod turns;
+mod semaphore;
 
 use plugin_api::export_plugin;
 

@@ -11,7 +11,7 @@
 //! [`inbox`] → [`source`] with [`rounds`] and [`list`] (batch). A thread reads; it ends when the
 //! source is closed.
 
-mod bell;
+mod waker;
 mod feed;
 mod handover;
 mod inbox;

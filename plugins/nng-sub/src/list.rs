@@ -1,6 +1,6 @@
 //! The bytes of a list into a batch, with every check that a reader should not have to make again.
 //!
-//! A list that is no FlatBuffer is refused whole. Of one that is, each quote is judged alone: what
+//! A list that is no FlatBuffer is refused whole. Of one that is, each quote is checked alone: what
 //! has no exchange, code or readable time, holds a number that is none, or says one thing in two
 //! ways that do not agree is left out and counted; the others go on. They get what Hikyuu's
 //! publishers do not send: exchange in upper case, the time in one form and as a number, a source, a

@@ -13,7 +13,7 @@ use crate::{
 const MOST_SET_ASIDE: usize = 20;
 
 /// Makes batches for one source.
-pub struct Maker {
+pub struct BatchBuilder {
     encoder: SpotListEncoder,
     source: String,
 }
@@ -27,7 +27,7 @@ pub struct Numbers {
     pub count: u64,
 }
 
-impl Maker {
+impl BatchBuilder {
     /// For records that name that source.
     pub fn new(source: &str) -> Self {
         Self { encoder: SpotListEncoder::new(0), source: source.to_owned() }

@@ -10,12 +10,12 @@ use kit::hours::SilenceWatch;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
 
 use crate::{
-    batches::{Maker, Numbers},
+    batches::{BatchBuilder, Numbers},
     columns::{self, Head},
     options::{Options, Origin, Settings},
     progress::Progress,
     queue::Arrival,
-    server::{Door, Server},
+    server::{ListenConfig, Server},
     websocket::Client,
 };
 
@@ -24,7 +24,7 @@ pub struct Qmt {
     settings: Settings,
     context: Context,
     silence: SilenceWatch,
-    maker: Maker,
+    builder: BatchBuilder,
     feed: Feed,
 }
 
@@ -53,7 +53,7 @@ impl Source for Qmt {
         let settings = options.check(&context)?;
         let feed = match &settings.origin {
             Origin::Bridge { address, tls, token } => Feed::Bridge(Bridge {
-                door: Door {
+                listen: ListenConfig {
                     address: address.clone(),
                     tls: tls.clone(),
                     token: token.clone(),
@@ -68,7 +68,7 @@ impl Source for Qmt {
         };
         let mut source = Self {
             silence: SilenceWatch::default(),
-            maker: Maker::new(context.instance()),
+            builder: BatchBuilder::new(context.instance()),
             feed,
             settings,
             context,
@@ -87,8 +87,8 @@ impl Source for Qmt {
         self.silence.look(sessions, *stale_after, &self.context);
         let deadline = Instant::now() + wait;
         let batch = match &mut self.feed {
-            Feed::Bridge(bridge) => bridge.next(deadline, &mut self.maker, &self.context)?,
-            Feed::Client(client) => client.next(deadline, &mut self.maker, &self.context)?,
+            Feed::Bridge(bridge) => bridge.next(deadline, &mut self.builder, &self.context)?,
+            Feed::Client(client) => client.next(deadline, &mut self.builder, &self.context)?,
         };
         Ok(batch.map_or(Polled::Idle, Polled::Batch))
     }
@@ -129,7 +129,7 @@ impl Source for Qmt {
 
 /// Frames in, batches out, confirmations back.
 struct Bridge {
-    door: Door,
+    listen: ListenConfig,
     /// None while the address cannot be had, and after the state was given away.
     server: Option<Server>,
     progress: Arc<Mutex<Progress>>,
@@ -143,7 +143,7 @@ impl Bridge {
     fn listen(&mut self, context: &Context) -> Result<(), PluginError> {
         if self.server.is_none() {
             let progress = Arc::clone(&self.progress);
-            self.server = Some(Server::start(self.door.clone(), context, progress)?);
+            self.server = Some(Server::start(self.listen.clone(), context, progress)?);
         }
         Ok(())
     }
@@ -151,12 +151,12 @@ impl Bridge {
     fn next(
         &mut self,
         deadline: Instant,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
         self.listen(context)?;
         while let Some(arrival) = self.server.as_ref().and_then(|server| server.next(deadline)) {
-            let batch = self.take(&arrival, maker, context)?;
+            let batch = self.take(&arrival, builder, context)?;
             // frames that give nothing do not keep the host waiting, however many come
             if batch.is_some() || Instant::now() >= deadline {
                 return Ok(batch);
@@ -169,7 +169,7 @@ impl Bridge {
     fn take(
         &mut self,
         arrival: &Arrival,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
         let &Arrival { spool, sequence, .. } = arrival;
@@ -181,7 +181,7 @@ impl Bridge {
             }
             return Ok(None);
         }
-        let made = self.make(arrival, place.taken, place.last_record, maker, context);
+        let made = self.make(arrival, place.taken, place.last_record, builder, context);
         let batch = match made {
             Ok(batch) => batch,
             Err(fault) => {
@@ -207,7 +207,7 @@ impl Bridge {
         arrival: &Arrival,
         taken: u64,
         last_record: u64,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, String> {
         let (head, rest) = Head::parse(&arrival.body)?;
@@ -230,7 +230,7 @@ impl Bridge {
             ));
         }
         let numbers = Numbers { first: head.first_record, count };
-        let batch = maker
+        let batch = builder
             .make(&ticks, numbers, head.received_us, context)
             .map_err(|error| error.to_string())?;
         let last = head.first_record.saturating_add(count.saturating_sub(1));

@@ -16,7 +16,7 @@ const MOST_SHOWN: usize = 40;
 
 /// What an answer had besides records.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Rest {
+pub struct NonRecords {
     /// It said that the service does not know all symbols.
     pub none_match: bool,
     /// Lines that cannot be read.
@@ -61,8 +61,8 @@ impl Reader {
         round: &mut Round,
         report: &mut Report,
         context: &Context,
-    ) -> Result<Rest, PluginError> {
-        let mut rest = Rest::default();
+    ) -> Result<NonRecords, PluginError> {
+        let mut rest = NonRecords::default();
         // what comes from elsewhere than the service is often UTF-8
         let encoding = Encoding::of(answer.bytes);
         for line in lines(answer.bytes) {

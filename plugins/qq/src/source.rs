@@ -13,7 +13,7 @@ use plugin_api::{
 };
 
 use crate::{
-    answer::{self, Answer, Reader, Rest},
+    answer::{self, Answer, Reader, NonRecords},
     client::{Client, Fault},
     options::{Options, Settings},
     report::Report,
@@ -272,7 +272,7 @@ impl Qq {
     }
 
     /// Counts what an answer had besides records.
-    fn count(&self, rest: &Rest) {
+    fn count(&self, rest: &NonRecords) {
         if rest.damaged > 0 {
             self.context.count("qq_damaged_lines_total", rest.damaged);
         }

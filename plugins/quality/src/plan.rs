@@ -11,7 +11,7 @@ const OF_BARS: [Rule; 7] =
 
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fate {
+pub enum Outcome {
     /// It goes on as it is.
     Keep,
     /// It goes on with that share of rules passed.
@@ -59,14 +59,14 @@ impl Plan {
     }
 
     /// What becomes of a record that breaks those of the rules asked for.
-    pub fn fate(&self, found: Rules) -> Fate {
+    pub fn outcome(&self, found: Rules) -> Outcome {
         if let Some(rule) = found.and(self.dropping).iter().next() {
-            return Fate::Drop(rule);
+            return Outcome::Drop(rule);
         }
         if found.is_empty() && !self.score_clean {
-            return Fate::Keep;
+            return Outcome::Keep;
         }
-        Fate::Mark(self.score(found))
+        Outcome::Mark(self.score(found))
     }
 
     /// Share of the rules asked for that the record passed.

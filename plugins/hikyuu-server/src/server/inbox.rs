@@ -31,7 +31,7 @@ const LARGEST_AT_A_TIME: usize = 4;
 /// Bytes a second that a message comes with at least, after `stall_timeout`.
 const SLOWEST: u64 = 1 << 20;
 /// Share of `stall_timeout` that a request waits for memory, so that its client still waits for it.
-const PATIENCE: f64 = 0.8;
+const MEMORY_WAIT: f64 = 0.8;
 /// Most bytes of the words that lead back: a question passes through 15 devices at most.
 const LONGEST_HEADER: usize = 64;
 
@@ -117,7 +117,7 @@ impl<'a> Inbox<'a> {
         self.used = 0;
         self.due = None;
         if self.filled == 0 {
-            self.client.rests();
+            self.client.set_idle();
         }
         let head = self.client.framing.head(0).len();
         self.fill(head)?;
@@ -135,7 +135,7 @@ impl<'a> Inbox<'a> {
         }
         let begun = Instant::now();
         self.due = Some(begun + self.stall + Duration::from_secs(len / SLOWEST));
-        let deadline = begun + self.stall.mul_f64(PATIENCE);
+        let deadline = begun + self.stall.mul_f64(MEMORY_WAIT);
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         if size > self.largest {
             let refusal = Refusal::failed(format!(
@@ -205,7 +205,7 @@ impl<'a> Inbox<'a> {
             let received = self.receive(&mut bytes[self.filled..]);
             self.bytes = bytes;
             self.filled += received?;
-            self.client.begins();
+            self.client.set_busy();
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use rustix::net::sockopt;
 use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, greeting};
 
 use crate::{
-    answer::{Answer, Desk},
+    answer::{Answer, Responder},
     budget::Budget,
     options::Settings,
     store::Store,
@@ -63,7 +63,7 @@ pub struct Server {
 struct Shared {
     settings: Settings,
     context: Context,
-    desk: Desk,
+    responder: Responder,
     /// Memory of requests and of answers.
     budgets: [Arc<Budget>; 2],
     counters: Arc<Counters>,
@@ -87,18 +87,18 @@ impl Server {
             Listener::bind_all(listen, *ipc_mode, tls.as_ref()).map_err(PluginError::fatal)?;
         let (most, line) = sp::room("max_clients", settings.max_clients);
         if let Some(line) = line {
-            context.info(&line); // the default needs no remedy: whoever rests gives way
+            context.info(&line); // the default needs no remedy: idle clients are evicted
         }
         if let Some(tls) = &settings.tls {
             tls.warn_of_exposed_key();
         }
         let answers = Budget::new(settings.transfer_memory);
-        let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
+        let responder = Responder::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
         let shared = Arc::new(Shared {
             budgets: [inbox::budget(&settings), answers],
             settings,
             context,
-            desk,
+            responder,
             counters,
             throttle: Throttle::default(),
             clients: Clients::new(most),
@@ -148,7 +148,7 @@ impl Shared {
                             .stack_size(STACK)
                             .spawn_scoped(scope, move || self.serve(id, &client));
                         if let Err(error) = thread {
-                            self.dismiss(id);
+                            self.remove(id);
                             self.warn(format!("no thread for {peer}: {error}"));
                         }
                     }
@@ -165,7 +165,7 @@ impl Shared {
         });
     }
 
-    /// Takes a client in, unless too many wait for answers.
+    /// Registers a client, unless too many wait for answers.
     fn admit(&self, accepted: Accepted) -> Option<(u64, Arc<Client>)> {
         match self.clients.admit(accepted) {
             Admission::Served(id, client, gone) => {
@@ -191,8 +191,8 @@ impl Shared {
         }
     }
 
-    fn dismiss(&self, id: u64) {
-        self.clients.dismiss(id);
+    fn remove(&self, id: u64) {
+        self.clients.remove(id);
         self.count_clients();
     }
 
@@ -201,12 +201,12 @@ impl Shared {
     }
 
     fn serve(&self, id: u64, client: &Client) {
-        let seat = Seat { of: self, id };
+        let guard = ClientGuard { of: self, id };
         let reason = self.converse(client);
-        drop(seat);
+        drop(guard);
         match reason {
             CloseReason::Idle => drop(self.counters.idle.fetch_add(1, Ordering::Relaxed)),
-            CloseReason::Fault(text) if !client.has_given_way() => {
+            CloseReason::Fault(text) if !client.is_evicted() => {
                 self.warn(format!("client {} {text}; its connection was closed", client.peer));
             }
             CloseReason::Fault(_) | CloseReason::Left => {}
@@ -228,9 +228,9 @@ impl Shared {
         loop {
             let answer = match inbox.next() {
                 Ok(Incoming::Request { header, body, deadline }) => {
-                    self.desk.answer(body, header.to_vec(), deadline)
+                    self.responder.answer(body, header.to_vec(), deadline)
                 }
-                Ok(Incoming::Refused { header, refusal }) => self.desk.refusal(&refusal, header),
+                Ok(Incoming::Refused { header, refusal }) => self.responder.refusal(&refusal, header),
                 Err(reason) => return reason,
             };
             inbox.tidy();
@@ -260,14 +260,14 @@ impl Shared {
     }
 }
 
-/// A client's place, free again when dropped.
-struct Seat<'a> {
+/// Removes its client when dropped.
+struct ClientGuard<'a> {
     of: &'a Shared,
     id: u64,
 }
 
-impl Drop for Seat<'_> {
+impl Drop for ClientGuard<'_> {
     fn drop(&mut self) {
-        self.of.dismiss(self.id);
+        self.of.remove(self.id);
     }
 }

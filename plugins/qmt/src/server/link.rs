@@ -13,7 +13,7 @@ use plugin_api::serde_json::{self, Value};
 use rustix::net::Shutdown;
 use sp::Wire;
 
-use super::{Shared, greet::refusal, lock};
+use super::{Shared, handshake::refusal, lock};
 use crate::{
     frame::{Frame, FrameReader, Kind},
     queue::Arrival,
@@ -135,7 +135,7 @@ impl Shared {
     }
 
     fn read(&self, link: &Link, reader: &mut FrameReader) -> End {
-        let patience = self.heartbeat * MOST_MISSED;
+        let idle_limit = self.heartbeat * MOST_MISSED;
         loop {
             if self.is_closing() || link.is_closed() {
                 return End::Ours;
@@ -154,8 +154,8 @@ impl Shared {
                     Kind::Bye => return End::Bye,
                     kind => return End::Fault(format!("it sent a frame of kind {kind:?}")),
                 },
-                Ok(None) if reader.silence() > patience => {
-                    return End::Fault(format!("nothing came for {} s", patience.as_secs()));
+                Ok(None) if reader.silence() > idle_limit => {
+                    return End::Fault(format!("nothing came for {} s", idle_limit.as_secs()));
                 }
                 Ok(None) => {}
                 Err(_) if link.is_closed() => return End::Ours,

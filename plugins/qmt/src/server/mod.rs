@@ -1,6 +1,6 @@
-//! Where bridges connect: one at a time, and only one that knows the token.
+//! Listens for bridges: one is connected at a time, and only one that knows the token.
 
-mod greet;
+mod handshake;
 mod link;
 
 use std::{
@@ -22,14 +22,14 @@ use crate::{
 };
 use link::Link;
 
-/// Connections that may be greeted at a time; more are closed at once.
-const MOST_GREETINGS: usize = 16;
+/// Handshakes at a time; further connections are closed at once.
+const MOST_HANDSHAKES: usize = 16;
 /// Permissions of socket files, of which there are none.
 const NO_FILE: u32 = 0o600;
 
 /// Where bridges find the host, and what they must know.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct ListenConfig {
     /// Host and port.
     pub address: Address,
     /// Certificates, where TLS is spoken.
@@ -50,31 +50,31 @@ pub struct Server {
 struct Shared {
     token: String,
     heartbeat: Duration,
-    /// For what visitors can bring about as often as they like.
+    /// Of lines that peers can cause as often as they like.
     throttle: Throttle,
-    /// For what a bridge tells about itself.
+    /// Of lines that a bridge reports about itself.
     statuses: Throttle,
     context: Context,
     progress: Arc<Mutex<Progress>>,
     queue: Queue,
     /// The bridge that is connected.
     current: Mutex<Option<Arc<Link>>>,
-    greetings: AtomicUsize,
+    handshakes: AtomicUsize,
     is_closing: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
-    /// Listens, and takes in whoever knows the token.
+    /// Listens, and accepts the bridges that know the token.
     ///
     /// # Errors
     /// `Retry` when the address cannot be had right now.
     pub fn start(
-        door: Door,
+        listen: ListenConfig,
         context: &Context,
         progress: Arc<Mutex<Progress>>,
     ) -> Result<Self, PluginError> {
-        let Door { address, tls, token, heartbeat } = door;
+        let ListenConfig { address, tls, token, heartbeat } = listen;
         let bound = Listener::bind(&address, NO_FILE, tls.as_ref()).map_err(PluginError::retry)?;
         let shared = Arc::new(Shared {
             token,
@@ -85,7 +85,7 @@ impl Server {
             progress,
             queue: Queue::default(),
             current: Mutex::new(None),
-            greetings: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
         });
@@ -167,29 +167,29 @@ impl Shared {
         }
     }
 
-    /// Logs what others can bring about as often as they like.
+    /// Logs what peers can cause as often as they like.
     fn warn(&self, line: String) {
         self.throttle.warn(&self.context, line);
     }
 
-    /// Greets a visitor on a thread of its own, so that a slow one holds nobody up.
+    /// Shakes hands on a thread of its own, so that a slow peer delays no other.
     fn receive(self: &Arc<Self>, accepted: Accepted) {
         let mut threads = lock(&self.threads);
         threads.retain(|thread| !thread.is_finished());
         if self.is_closing() {
             return;
         }
-        if self.greetings.fetch_add(1, Ordering::Relaxed) >= MOST_GREETINGS {
-            self.greetings.fetch_sub(1, Ordering::Relaxed);
+        if self.handshakes.fetch_add(1, Ordering::Relaxed) >= MOST_HANDSHAKES {
+            self.handshakes.fetch_sub(1, Ordering::Relaxed);
             self.context.count("qmt_refused_connections_total", 1);
             return;
         }
         let shared = Arc::clone(self);
         threads.push(thread::spawn(move || {
             let peer = accepted.peer.clone();
-            let greeted = greet::greet(&shared, accepted);
-            shared.greetings.fetch_sub(1, Ordering::Relaxed);
-            match greeted {
+            let connected = handshake::run(&shared, accepted);
+            shared.handshakes.fetch_sub(1, Ordering::Relaxed);
+            match connected {
                 Ok((link, reader)) => shared.serve(&link, reader),
                 Err(reason) => {
                     shared.context.count("qmt_refused_connections_total", 1);

@@ -13,13 +13,13 @@ const AT_ONCE: usize = 200;
 
 /// Lists and channels that get every record, too.
 pub struct Others {
-    ways: Vec<Way>,
+    destinations: Vec<Destination>,
     writer: Writer,
     json: Json,
 }
 
 /// A list or a channel.
-struct Way {
+struct Destination {
     kind: RecordKind,
     command: &'static str,
     key: String,
@@ -31,49 +31,49 @@ struct Way {
 impl Others {
     /// Those that the options name.
     pub fn new(options: &Options) -> Self {
-        let way = |kind, command, key: &String| Way {
+        let destination = |kind, command, key: &String| Destination {
             kind,
             command,
             key: key.clone(),
             waiting: Vec::new(),
             count: 0,
         };
-        let ways = options.also.iter().flat_map(|also| {
+        let destinations = options.also.iter().flat_map(|also| {
             let (command, spots, bars) = match also {
                 Also::List => ("LPUSH", &options.queue, &options.bar_queue),
                 Also::Pubsub => ("PUBLISH", &options.channel, &options.bar_channel),
             };
-            [way(RecordKind::Spot, command, spots), way(RecordKind::Bar, command, bars)]
+            [destination(RecordKind::Spot, command, spots), destination(RecordKind::Bar, command, bars)]
         });
-        Self { ways: ways.collect(), writer: Writer::default(), json: Json::default() }
+        Self { destinations: destinations.collect(), writer: Writer::default(), json: Json::default() }
     }
 
     /// Sends all records of the batches.
     pub fn deliver(&mut self, servers: &mut Servers, batches: &[Batch]) -> Result<(), PluginError> {
-        let Self { ways, writer, json } = self;
-        for way in ways {
-            way.clear();
-            let kind = way.kind;
+        let Self { destinations, writer, json } = self;
+        for destination in destinations {
+            destination.clear();
+            let kind = destination.kind;
             for batch in batches.iter().filter(|batch| batch.kind() == kind) {
                 let from = batch.provenance();
                 for spot in batch.spots().iter() {
                     json.clear();
                     writer.spot(&spot, from, json);
-                    way.add(servers, json.finish())?;
+                    destination.add(servers, json.finish())?;
                 }
                 for bar in batch.bars() {
                     json.clear();
                     writer.bar(&bar, from, json);
-                    way.add(servers, json.finish())?;
+                    destination.add(servers, json.finish())?;
                 }
             }
-            way.send(servers)?;
+            destination.send(servers)?;
         }
         Ok(())
     }
 }
 
-impl Way {
+impl Destination {
     fn clear(&mut self) {
         self.waiting.clear();
         self.count = 0;

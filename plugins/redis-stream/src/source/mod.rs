@@ -34,7 +34,7 @@ use heartbeat::Heartbeat;
 use lane::Lane;
 pub use lane::{Claim, pending};
 pub use options::{Options, Settings, claimed_name};
-use read::Appetite;
+use read::ReadLimit;
 use recovery::{Pages, Recovery};
 use state::State;
 
@@ -50,7 +50,7 @@ pub struct RedisSource {
     servers: Option<Servers>,
     lanes: Vec<Lane>,
     maker: Maker,
-    appetite: Appetite,
+    read_limit: ReadLimit,
     /// What is left to read again after connecting; `None` when everything was.
     recovery: Option<Recovery>,
     pages: Pages,
@@ -88,7 +88,7 @@ impl Source for RedisSource {
         let mut source = Self {
             lanes: settings.streams.iter().map(|stream| Lane::new(stream, &settings)).collect(),
             maker: Maker::new(settings.batch_records),
-            appetite: Appetite::new(settings.batch_records),
+            read_limit: ReadLimit::new(settings.batch_records),
             recovery: None,
             pages: Pages::default(),
             tells_levels: true,
