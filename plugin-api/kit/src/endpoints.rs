@@ -9,9 +9,9 @@ use std::{
 use plugin_api::{Context, PluginError};
 use sp::{Address, Listener, tls};
 
-/// Reads the options `listen` and `tls` of a plugin that others dial: its addresses, none twice, and
-/// the certificates for those with TLS. What is wrong is added to `faults`; `example` is an address
-/// to write where there is none.
+/// Reads the options `listen` and `tls` of a plugin that others dial: its addresses, none twice,
+/// and the certificates for those with TLS. What is wrong is added to `faults`; `example` is an
+/// address to write where there is none.
 pub fn listen(
     texts: &[String],
     files: Option<&tls::ServerFiles>,
@@ -75,8 +75,8 @@ pub struct Acceptor {
 
 impl Acceptor {
     /// Has a thread of that name `run`, which accepts until the listener is stopped. The log gets
-    /// `what`, such as `listening at`, with the address, and a warning if the address is open to the
-    /// network without TLS.
+    /// `what`, such as `listening at`, with the address, and a warning if the address is open to
+    /// the network without TLS.
     ///
     /// # Errors
     /// `Fatal` when no thread can be had.
@@ -112,7 +112,7 @@ impl Acceptor {
 
     /// Waits until the thread has ended.
     pub fn join(&mut self) {
-        // a thread that panicked has said so on stderr
+        // a panic was printed to stderr
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

@@ -1,7 +1,7 @@
 //! What several plugins share: pieces of options and their checks, and a bound on log lines.
 //!
-//! A piece stands here once two plugins need it and `plugin-api` need not promise it to authors: this
-//! crate is no part of the SDK and may change with every release.
+//! A piece stands here once two plugins need it and `plugin-api` need not promise it to authors:
+//! this crate is no part of the SDK and may change with every release.
 //!
 //! | module | for |
 //! |---|---|

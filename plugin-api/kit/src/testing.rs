@@ -26,8 +26,8 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 /// Whether this process runs that test alone, for tests that count or bound what a process has.
 ///
-/// In any other process it starts one that does, by the shell after `setup`, and checks that the test
-/// passed there. `test` is the whole path of the test.
+/// In any other process it starts one that does, by the shell after `setup`, and checks that the
+/// test passed there. `test` is the whole path of the test.
 #[track_caller]
 pub fn is_alone(test: &str, setup: &str) -> bool {
     if std::env::var_os(ALONE).is_some() {

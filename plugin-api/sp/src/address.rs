@@ -65,8 +65,9 @@ impl Address {
         parse(text, Use::Listen, &resolve)
     }
 
-    /// Reads the addresses of an option `listen`, in order, without doubles. What is wrong with them
-    /// is added to `faults`, each with its remedy; `example` is one to write where there is none.
+    /// Reads the addresses of an option `listen`, in order, without doubles. What is wrong with
+    /// them is added to `faults`, each with its remedy; `example` is one to write where there is
+    /// none.
     pub fn listen_all(
         texts: &[String],
         example: &str,

@@ -1,4 +1,4 @@
-//! All securities, and what readers have to hear of their bars.
+//! All securities, and which of their bars are to be sent on.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ pub struct Skipped {
     pub strays: u64,
 }
 
-/// A bar that readers have to hear of.
+/// A bar that is to be sent on.
 #[derive(Debug, Clone, Copy)]
 struct ChangedBar {
     security: usize,
@@ -144,7 +144,7 @@ impl Book {
         }
     }
 
-    /// Takes the time of a quote of a security for which there is no place.
+    /// Uses the time of a quote whose security has no place.
     fn observe_time(&mut self, time_us: i64, received_us: i64, skipped: &mut Skipped) {
         let stamp = Stamp { time_us, received_us, latest_us: None, counts: false };
         if self.feed.judge(&usize::MAX, &stamp) == Verdict::Believed {
@@ -241,7 +241,7 @@ impl Book {
         }
     }
 
-    /// The bars that readers have to hear of since the last call, as a list: complete ones first,
+    /// The bars that changed since the last call, as a list: complete ones first,
     /// then those that changed, as they are now; open ones only if `with_open`.
     pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
         for (index, period) in self.dirty.drain(..) {

@@ -103,8 +103,8 @@ impl Transform for Bars {
         ))
     }
 
-    /// A recorded feed goes on no more: what its last quotes completed is closed, and what they did
-    /// not is shown as it is. A live one goes on after a restart.
+    /// For a recorded feed, which has ended: bars that its last quotes completed are closed, the
+    /// others sent on as they are. A live feed goes on after a restart.
     fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
         let (updates, now_us) = (self.book.settings.updates, self.context.now_us());
         self.end_doubt(now_us);
@@ -163,7 +163,7 @@ impl Bars {
         self.report(skipped);
     }
 
-    /// Closes what nobody waits for any longer.
+    /// Closes the bars whose time is over.
     fn close_by_time(&mut self, now_us: i64) {
         let newest_us = self.book.newest_us();
         let time_us = if self.is_live == Some(true) { newest_us.max(now_us) } else { newest_us };

@@ -17,9 +17,9 @@ use crate::{
     msgpack::Writer,
     options::Settings,
     request::{Refusal, Request},
+    semaphore::Semaphore,
     server::Counters,
     store::{BarRow, Block, Security, Store, key_buffer, key_of},
-    semaphore::Semaphore,
 };
 
 /// Bytes around the bars of a security, at most.

@@ -2,7 +2,7 @@
 //!
 //! A client may ask for everything and never read the answer; many of them must not cost more than
 //! the user said. Requests and answers have a budget each: who holds a part of one waits for the
-//! other alone, so nobody waits in a circle.
+//! other alone, so there is no deadlock.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 /// Transfers up to this size are not counted: connections are bounded in number.
 const SMALL: usize = 64 << 10;
 
-/// What is left to take.
+/// What is not taken.
 #[derive(Debug)]
 pub struct Budget {
     all: usize,

@@ -15,7 +15,7 @@ use crate::{
     lake,
     options::{Options, Settings},
     server::{Counters, Server},
-    store::{self, Evicted, StoreWriter, Skipped, Limits, Oldest},
+    store::{self, Evicted, Limits, Oldest, Skipped, StoreWriter},
 };
 
 /// Name of the file in which what is kept outlives a restart.
@@ -26,7 +26,7 @@ const QUIET_US: i64 = 5 * 60 * SECOND_US;
 /// The `hikyuu-server` sink.
 pub struct HikyuuServer {
     context: Context,
-    /// Ends with the sink: after it is gone nobody reads.
+    /// Closed before the rest of the sink is dropped, so that nothing is read any more.
     server: Option<Server>,
     writer: StoreWriter,
     counters: Arc<Counters>,
@@ -50,7 +50,7 @@ impl Sink for HikyuuServer {
 
     const DELIVERY: Delivery = Delivery::Service;
 
-    /// Leaves the addresses alone: a host that runs may hold them rightly.
+    /// Does not bind: a running host may hold the addresses.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = Settings::new(options, context)?;
         settings.warm_start.as_deref().map_or(Ok(()), lake::check)
@@ -123,7 +123,8 @@ impl HikyuuServer {
             false => None,
         };
         let throttle = Throttle::default();
-        let mut settle = |writer: &mut StoreWriter, skipped| settle(writer, skipped, &context, &throttle);
+        let mut settle =
+            |writer: &mut StoreWriter, skipped| settle(writer, skipped, &context, &throttle);
         if let Some(path) = image.as_deref().filter(|path| path.exists()) {
             match store::load(&mut writer, path, context.now_us()) {
                 Ok(skipped) => settle(&mut writer, skipped),
@@ -141,7 +142,8 @@ impl HikyuuServer {
             Server::start(settings.clone(), context.clone(), store, Arc::clone(&counters))?;
         let (reported, server) = (Reported::default(), Some(server));
         let taken_us = context.now_us();
-        let mut sink = Self { context, server, writer, counters, reported, image, throttle, taken_us };
+        let mut sink =
+            Self { context, server, writer, counters, reported, image, throttle, taken_us };
         sink.report();
         Ok(sink)
     }
@@ -194,9 +196,11 @@ impl HikyuuServer {
 
 /// Counts what was left out, and makes room.
 fn settle(writer: &mut StoreWriter, skipped: Skipped, context: &Context, throttle: &Throttle) {
-    for (reason, records) in
-        [("bad_time", skipped.bad_time), ("bad_symbol", skipped.bad_symbol), ("bad_bar", skipped.bad_bar)]
-    {
+    for (reason, records) in [
+        ("bad_time", skipped.bad_time),
+        ("bad_symbol", skipped.bad_symbol),
+        ("bad_bar", skipped.bad_bar),
+    ] {
         if records > 0 {
             context.dropped(reason, records);
         }

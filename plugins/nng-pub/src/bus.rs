@@ -130,7 +130,7 @@ impl Bus {
             CloseReason::Left | CloseReason::Done => 0, // what it did not want is not lost
             _ => subscriber.queued_records(),
         };
-        // counted before the publisher can see that the subscriber has gone
+        // counted before the publisher can see that the subscriber is closed
         self.count_dropped(lost);
         let mut members = self.lock();
         members.subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));

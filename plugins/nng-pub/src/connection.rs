@@ -10,7 +10,7 @@ use sp::{Accepted, Framing, Protocol, Wire, greeting};
 
 use crate::message::Message;
 
-/// Why a subscriber is no longer there.
+/// Why a connection to a subscriber was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
     /// It closed the connection.
@@ -32,7 +32,7 @@ pub enum CloseReason {
 pub struct Connection {
     wire: Wire,
     framing: Framing,
-    /// Who is at the other end, for the log.
+    /// Name of the peer, for the log.
     peer: String,
 }
 
@@ -43,7 +43,7 @@ impl Connection {
         Self { wire, framing, peer }
     }
 
-    /// Who is at the other end.
+    /// Name of the peer.
     pub fn peer(&self) -> &str {
         &self.peer
     }
@@ -88,7 +88,7 @@ impl Connection {
         }
     }
 
-    /// Ends the connection: whoever blocks on it returns. What was written still arrives.
+    /// Ends the connection: calls that block on it return. What was written still arrives.
     pub fn shut_down(&self) {
         self.wire.shut_down(Shutdown::Both);
     }

@@ -45,7 +45,7 @@ impl Sink for NngPub {
 
     const DELIVERY: Delivery = Delivery::Publisher;
 
-    /// Leaves the addresses alone: a host that runs may hold them rightly.
+    /// Does not bind: a running host may hold the addresses.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         Settings::new(options, context).map(drop)
     }
@@ -207,7 +207,7 @@ impl NngPub {
                 SlowSubscriber::Wait => self.offer_or_wait(subscriber, message),
             };
         }
-        receivers.clear(); // a subscriber that goes is not kept alive by this list
+        receivers.clear(); // drops the references, so that closed subscribers are freed
         self.receivers = receivers;
         dropped
     }

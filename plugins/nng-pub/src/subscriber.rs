@@ -18,9 +18,9 @@ use crate::{
 pub struct Subscriber {
     connection: Connection,
     state: Mutex<State>,
-    /// Tells the writer of messages and of the end.
+    /// Signals messages and the end to the writer.
     filled: Condvar,
-    /// Tells the publisher of room and of the end.
+    /// Signals room and the end to the publisher.
     emptied: Condvar,
 }
 
@@ -65,7 +65,7 @@ impl Subscriber {
         self.connection.shake_hands(within, stall)
     }
 
-    /// Writes what is queued until the subscriber or the sink goes. Blocks until then.
+    /// Writes what is queued until the connection or the sink is closed. Blocks until then.
     pub fn serve(&self) -> CloseReason {
         thread::scope(|scope| {
             let watch = || self.end(self.connection.wait_for_end());
@@ -87,7 +87,7 @@ impl Subscriber {
                 return reason;
             }
             if let Err(reason) = self.connection.send(&group) {
-                // a write that fails because somebody ended the connection has that reason
+                // if the connection was ended on purpose, that is why the write failed
                 return self.ended().unwrap_or(reason);
             }
             self.lock().queue.written(&group);
@@ -136,7 +136,7 @@ impl Subscriber {
         offered
     }
 
-    /// Waits until something was written, the subscriber has gone, or the time is over.
+    /// Waits until something was written, the subscriber is closed, or the time is over.
     pub fn wait_for_progress(&self, at_most: Duration) {
         let state = self.lock();
         if state.ending == Ending::NotYet && !state.queue.is_empty() {
@@ -145,8 +145,8 @@ impl Subscriber {
         }
     }
 
-    /// Waits until everything queued was written or the subscriber has gone; false when it still
-    /// has something at the deadline.
+    /// Waits until everything queued was written or the subscriber is closed; false if the queue is
+    /// not empty at the deadline.
     pub fn wait_until_empty(&self, deadline: Instant) -> bool {
         let mut state = self.lock();
         loop {
@@ -162,7 +162,7 @@ impl Subscriber {
         }
     }
 
-    /// Lets it end when its queue is empty.
+    /// Closes it when its queue is empty.
     pub fn drain(&self) {
         let mut state = self.lock();
         if state.ending == Ending::NotYet {
@@ -172,7 +172,7 @@ impl Subscriber {
         self.filled.notify_one();
     }
 
-    /// Ends it at once, for the first reason given.
+    /// Closes it at once; the first reason given counts.
     pub fn end(&self, reason: CloseReason) {
         let mut state = self.lock();
         if !matches!(state.ending, Ending::Now(_)) {

@@ -10,10 +10,10 @@ use plugin_api::{Context, schemas::verify};
 use sp::{Frame, Frames};
 
 use crate::{
-    waker::Woken,
     inbox::{Inbox, Item, ReaderCommand},
     link::{Link, NoLink, Received},
     options::Settings,
+    waker::Woken,
 };
 
 /// Taken from the socket at once.
@@ -185,7 +185,7 @@ fn accept(
         }
     };
     let Some(content) = message.strip_prefix(topic) else {
-        // as NNG's own subscriber, which filters by topic without a word
+        // as NNG's own subscriber, which filters by topic
         context.count("messages_of_other_topics_total", 1);
         return;
     };

@@ -1,8 +1,9 @@
 //! What was received and not taken yet, bounded in bytes.
 //!
 //! One thread reads the publisher as fast as it sends ([`feed`](crate::feed)), the host takes when
-//! the pipeline has room. What does not fit is dropped here, oldest lists first, and counted, because
-//! a publisher that finds its socket full drops it uncounted; or the reader waits, as the options say.
+//! the pipeline has room. What does not fit is dropped here, oldest lists first, and counted,
+//! because a publisher that finds its socket full drops it uncounted; or the reader waits, as the
+//! options say.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,7 @@ use std::{
 
 use plugin_api::schemas::verify;
 
-use crate::{waker::Waker, feed::Connection, options::SlowPipeline};
+use crate::{feed::Connection, options::SlowPipeline, waker::Waker};
 
 /// What an entry counts for besides its bytes.
 const OVERHEAD: usize = 128;
@@ -78,8 +79,8 @@ struct State {
 }
 
 impl State {
-    /// Whether a mark adds nothing to those at the back: a repeated mark is a fault that is reported
-    /// once, and a round that is closed right after it was opened held nothing.
+    /// Whether a mark adds nothing to those at the back: a repeated mark is a fault that is
+    /// reported once, and a round that is closed right after it was opened held nothing.
     fn is_redundant(&mut self, item: &Item) -> bool {
         let mut back = self.items.iter().rev();
         let (last, before) = (back.next(), back.next());
@@ -110,16 +111,21 @@ impl Inbox {
     /// # Errors
     /// When the process has no file descriptor left.
     pub fn new(limit: usize, when_full: SlowPipeline) -> io::Result<Self> {
-        let state =
-            State { items: VecDeque::new(), marks: 0, bytes: 0, command: ReaderCommand::Run, parked: None };
+        let state = State {
+            items: VecDeque::new(),
+            marks: 0,
+            bytes: 0,
+            command: ReaderCommand::Run,
+            parked: None,
+        };
         let (state, changed, waker) = (Mutex::new(state), Condvar::new(), Waker::new()?);
         Ok(Self { state, changed, waker, limit, when_full })
     }
 
     /// Appends an item; returns what was dropped to make room for it. Redundant marks are not kept.
     ///
-    /// With `slow_pipeline = "wait"` it blocks while there is no room, unless the reader should stop or
-    /// pause.
+    /// With `slow_pipeline = "wait"` it blocks while there is no room, unless the reader should
+    /// stop or pause.
     pub fn put(&self, item: Item) -> Vec<Item> {
         let mut state = self.lock();
         if state.is_redundant(&item) {
@@ -127,7 +133,10 @@ impl Inbox {
         }
         let cost = item.cost();
         if self.when_full == SlowPipeline::Wait {
-            while state.command == ReaderCommand::Run && state.bytes > 0 && state.bytes + cost > self.limit {
+            while state.command == ReaderCommand::Run
+                && state.bytes > 0
+                && state.bytes + cost > self.limit
+            {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }

@@ -11,7 +11,6 @@
 //! [`inbox`] → [`source`] with [`rounds`] and [`list`] (batch). A thread reads; it ends when the
 //! source is closed.
 
-mod waker;
 mod feed;
 mod handover;
 mod inbox;
@@ -23,6 +22,7 @@ mod sequences;
 mod source;
 #[cfg(test)]
 mod tests;
+mod waker;
 mod watch;
 
 use plugin_api::export_plugin;

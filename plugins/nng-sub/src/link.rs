@@ -1,7 +1,7 @@
 //! A connection to a publisher, from dialling to its end.
 //!
-//! A subscriber greets and says nothing after that. Every wait ends when the waker is called, so that a
-//! source can be closed while it dials.
+//! A subscriber greets and says nothing after that. Every wait ends when the waker is called, so
+//! that a source can be closed while it dials.
 
 use std::{
     io,
@@ -114,7 +114,7 @@ impl Link {
         &self.peer
     }
 
-    /// How messages lie on it.
+    /// How messages are framed on it.
     pub fn framing(&self) -> Framing {
         self.framing
     }
@@ -243,7 +243,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Dials somebody who says those bytes and shuts up.
+    /// Dials a peer that sends those bytes and nothing more.
     fn dial(says: &'static [u8], stays: bool, within: Duration) -> Result<Link, NoLink> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -10,7 +10,6 @@ use kit::Throttle;
 use plugin_api::{Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder};
 
 use crate::{
-    waker::Waker,
     feed::{Connection, Feed},
     handover::{Handover, Socket},
     inbox::{Inbox, Item, ReaderCommand},
@@ -19,6 +18,7 @@ use crate::{
     options::{Options, Settings},
     rounds::{Gap, Rounds},
     sequences::Sequences,
+    waker::Waker,
     watch::Watch,
 };
 
@@ -116,7 +116,9 @@ impl Source for NngSub {
         let socket = if self.reader.is_some() {
             self.is_paused = true;
             self.inbox.set_command(ReaderCommand::Pause);
-            self.inbox.with_parked(PARK_TIMEOUT, |connection| connection.and_then(Socket::of)).flatten()
+            self.inbox
+                .with_parked(PARK_TIMEOUT, |connection| connection.and_then(Socket::of))
+                .flatten()
         } else {
             self.handed_over.as_ref().and_then(Socket::of)
         };
@@ -284,12 +286,12 @@ impl NngSub {
         }
     }
 
-    /// Logs what a publisher can bring about as often as it likes.
+    /// Logs what a publisher can cause as often as it likes.
     fn warn(&self, line: String) {
         self.throttle.warn(&self.context, line);
     }
 
-    /// Waits, not for long, until a successor has taken the connection that was handed over.
+    /// Waits, for a bounded time, until a successor has taken the connection that was handed over.
     fn wait_until_taken(&self) {
         if !self.is_handed_over {
             return;
@@ -312,7 +314,7 @@ impl NngSub {
     fn stop(&mut self) {
         self.inbox.set_command(ReaderCommand::Stop);
         if let Some(reader) = self.reader.take() {
-            // a thread that panicked has said so on stderr
+            // a panic was printed to stderr
             let _ = reader.join();
         }
     }

@@ -9,7 +9,7 @@ use crate::options::Settings;
 #[derive(Debug, Default)]
 pub struct Watch {
     silence: SilenceWatch,
-    /// Second in which the host heard of the buffer.
+    /// Second in which the gauge of the buffer was set last.
     second: i64,
 }
 

@@ -266,7 +266,7 @@ impl LakeFile {
             // without room for a copy the file keeps its old footers, which no reader minds
             let _ = self.drop_old_footers(disk);
         }
-        // a file that somebody put there is not ours to replace; `~` sorts behind `.`
+        // a file of another origin is not replaced; `~` sorts behind `.`
         let name = |number: u32| match number {
             0 => format!("{}.parquet", self.stem),
             _ => format!("{}~{number}.parquet", self.stem),

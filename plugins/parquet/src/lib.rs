@@ -7,8 +7,8 @@
 //! Follow one batch: [`sink`] takes its rows into the row group of their [`partition`], whose
 //! columns [`rows`] fills and [`group`] encodes; a commit appends the row groups of all partitions
 //! to their [`file`]s and makes them safe at once, by its [`writer_lock`]; a full file gets its
-//! final name. What a killed process left unfinished is recovered by [`recover`]; what it had committed
-//! and is offered again, because the host was not told, is recognised by its [`mark`].
+//! final name. What a killed process left unfinished is recovered by [`recover`]; what it had
+//! committed and is offered again, because the host was not told, is recognised by its [`mark`].
 
 mod checksum;
 mod fault;

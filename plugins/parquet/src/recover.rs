@@ -1,9 +1,9 @@
 //! Recovers the files that a killed writer left unfinished.
 //!
-//! An unfinished file is cut at the last whole footer of a complete commit, and finished; one without
-//! any is removed. What is damaged, of complete commits, is kept under another name: row
-//! groups whose checksum is wrong or that cannot be read, and what is behind the last footer.
-//! Files of running writers are not touched.
+//! An unfinished file is cut at the last whole footer of a complete commit, and finished; one
+//! without any is removed. What is damaged, of complete commits, is kept under another name: row
+//! groups whose checksum is wrong or that cannot be read, and what is behind the last footer. Files
+//! of running writers are not touched.
 
 use std::{
     collections::BTreeMap,

@@ -1,13 +1,13 @@
 //! The lock of one writer of a lake, with the record of its last commit.
 //!
-//! A lock is one hidden file at the root of the lake. Whoever holds it owns all unfinished files that
-//! bear its name; the system releases it with the process, so a name whose lock is free belongs to a
-//! writer that has ended.
+//! A lock is one hidden file at the root of the lake. Whoever holds it owns all unfinished files
+//! that bear its name; the system releases it with the process, so a name whose lock is free
+//! belongs to a writer that has ended.
 //!
-//! A commit appends to any number of files, and every footer bears the commit's number. It is complete
-//! once that number is recorded here, together with the writer's mark: one record, written in turn at
-//! one of two offsets, so that a crash leaves this record or the one before. Footers of later commits
-//! were never confirmed.
+//! A commit appends to any number of files, and every footer bears the commit's number. It is
+//! complete once that number is recorded here, together with the writer's mark: one record, written
+//! in turn at one of two offsets, so that a crash leaves this record or the one before. Footers of
+//! later commits were never confirmed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -45,8 +45,8 @@ pub struct WriterLock {
 impl WriterLock {
     /// Acquires the lock that the owner had before, or the first without an owner.
     ///
-    /// `instance` can stand in a file name. Commits are numbered from about `now_us` on, so that the
-    /// numbers grow even if the file is removed.
+    /// `instance` can stand in a file name. Commits are numbered from about `now_us` on, so that
+    /// the numbers grow even if the file is removed.
     pub fn acquire(
         disk: &dyn Disk,
         lake: &Path,
@@ -143,8 +143,8 @@ impl WriterLock {
         self.owner != Some(owner) || self.last.is_none_or(|last| number <= last.number)
     }
 
-    /// Releases the lock, once no unfinished file bears its name. The file stays if it holds a mark,
-    /// for the owner's next start.
+    /// Releases the lock, once no unfinished file bears its name. The file stays if it holds a
+    /// mark, for the owner's next start.
     pub fn release(&self) -> Result<(), Fault> {
         if self.owner.is_some() && self.mark() != Mark::default() {
             return self.file.unlock().map_err(Fault::disk("unlock", &self.path));
@@ -278,7 +278,11 @@ mod tests {
         third.release().unwrap();
         second.release().unwrap();
         drop((second, third));
-        assert_eq!(acquire(lake.path(), OTHERS).unwrap().mark(), mark(9), "a mark is never given up");
+        assert_eq!(
+            acquire(lake.path(), OTHERS).unwrap().mark(),
+            mark(9),
+            "a mark is never given up"
+        );
         assert_eq!(acquire(lake.path(), MINE).unwrap().mark(), mark(7));
         assert_eq!(acquire(lake.path(), "00000000000000cc").unwrap().name(), "lake-2");
     }

@@ -111,7 +111,7 @@ fn printable(text: &str) -> String {
     text.chars().take(32).flat_map(char::escape_debug).collect()
 }
 
-/// A tick in words, for whoever looks at it later.
+/// A tick as text, for the dead letters.
 fn describe(tick: &Tick<'_>) -> String {
     let mut text = String::new();
     let numbers = [

@@ -87,7 +87,7 @@ pub enum Origin {
         /// What they must know.
         token: String,
     },
-    /// A server of somebody else's.
+    /// A `qmt-bridge` server.
     Server {
         /// Host and port.
         address: String,
@@ -105,7 +105,7 @@ pub struct Settings {
     pub origin: Origin,
     /// Pause between signs of life.
     pub heartbeat: time::Duration,
-    /// Longest silence while quotes are expected; `None` when nobody minds.
+    /// Longest silence while quotes are expected; `None` when none matters.
     pub stale_after: Option<time::Duration>,
     /// When they are.
     pub sessions: Sessions,
@@ -215,7 +215,7 @@ fn server_of(url: &str) -> Option<(String, String)> {
 
 fn has_port(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    // nobody logs in there, and a password would end up in logs
+    // the server has no login, and a password would end up in logs
     !host.is_empty()
         && !host.contains('@')
         && port.bytes().all(|b| b.is_ascii_digit())

@@ -37,7 +37,7 @@ enum Feed {
 impl Source for Qmt {
     type Options = Options;
 
-    /// Leaves the address alone: a host that runs may hold it rightly.
+    /// Does not bind: a running host may hold the address.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = options.check(context)?;
         match &settings.origin {
@@ -103,7 +103,7 @@ impl Source for Qmt {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
         match &mut self.feed {
             Feed::Bridge(bridge) => {
-                // frees the address; what comes from now on is sent again to whoever listens next
+                // frees the address; the bridge sends what comes from now on to the next listener
                 bridge.server = None;
                 Ok(Some(lock(&bridge.progress).export()))
             }
@@ -175,7 +175,7 @@ impl Bridge {
         let &Arrival { spool, sequence, .. } = arrival;
         let place = lock(&self.progress).of(spool);
         if sequence <= place.taken {
-            // sent again by a bridge that had not heard of it
+            // sent again by a bridge that had not received the acknowledgement
             if sequence <= place.confirmed {
                 self.acknowledge(spool, place.confirmed);
             }

@@ -88,7 +88,7 @@ impl Client {
         Ok(Self { address, path, symbols, heartbeat, connection, pause, numbered: 0 })
     }
 
-    /// Whether somebody listens there.
+    /// Whether a server listens there.
     ///
     /// # Errors
     /// `Retry` that names the server.

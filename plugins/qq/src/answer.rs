@@ -23,7 +23,7 @@ pub struct NonRecords {
     pub damaged: u64,
     /// Lines of Hong Kong, New York, or in the short form.
     pub foreign: u64,
-    /// Lines that nobody asked for, or that came before.
+    /// Lines that were not asked for, or that came before.
     pub unasked: u64,
     /// Lines without anything in them.
     pub empty: u64,
@@ -134,7 +134,7 @@ impl Reader {
 /// Whether bytes are an answer of the service.
 ///
 /// # Errors
-/// What they are instead: nothing, as when it is asked too much, or the page of somebody else.
+/// What they are instead: nothing, as when it is asked too much, or another server's page.
 pub fn check(bytes: &[u8]) -> Result<(), Fault> {
     if bytes.trim_ascii().is_empty() {
         let text = "the answer was empty, as they are when the service is asked too often: raise \

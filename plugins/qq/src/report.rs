@@ -1,10 +1,10 @@
-//! What the operator hears: counters of every round, and a line when something changes.
+//! Counters of every round, and a line of the log when something changes.
 
 use plugin_api::Context;
 
 use crate::round::{Round, Totals};
 
-/// What the operator was told of a symbol.
+/// What was logged last about a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SymbolStatus {
     /// Nothing: it is answered.
@@ -19,12 +19,12 @@ enum SymbolStatus {
     Refused,
 }
 
-/// Remembers what was said.
+/// Remembers what was logged.
 pub struct Report {
     context: Context,
-    /// What was said of each symbol, by its number, and holds since.
+    /// Status of each symbol, by its number.
     status: Vec<SymbolStatus>,
-    /// Those of which something is to be said at the end of the round.
+    /// Symbols to be named at the end of the round.
     to_name: Vec<usize>,
     /// Rounds in a row with symbols that had no answer.
     bad_rounds: u64,
@@ -36,7 +36,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing was said about so many symbols.
+    /// Without a line about any of so many symbols.
     pub fn new(context: Context, symbols: usize) -> Self {
         Self {
             context,
@@ -64,7 +64,7 @@ impl Report {
         self.say(symbol, SymbolStatus::Unknown);
     }
 
-    /// Notes that whole answers lacked the symbol of that number, and nobody said why.
+    /// Notes that whole answers lacked the symbol of that number, without a reason.
     pub fn is_left_out(&mut self, symbol: usize) {
         self.say(symbol, SymbolStatus::LeftOut);
     }
@@ -76,7 +76,9 @@ impl Report {
 
     /// The symbols that bring down every request, by number.
     pub fn refused(&self) -> Vec<usize> {
-        (0..self.status.len()).filter(|symbol| self.status[*symbol] == SymbolStatus::Refused).collect()
+        (0..self.status.len())
+            .filter(|symbol| self.status[*symbol] == SymbolStatus::Refused)
+            .collect()
     }
 
     fn say(&mut self, symbol: usize, what: SymbolStatus) {

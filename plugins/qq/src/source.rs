@@ -13,7 +13,7 @@ use plugin_api::{
 };
 
 use crate::{
-    answer::{self, Answer, Reader, NonRecords},
+    answer::{self, Answer, NonRecords, Reader},
     client::{Client, Fault},
     options::{Options, Settings},
     report::Report,

@@ -1,4 +1,4 @@
-//! The options laid out for a look at every record.
+//! The options in the form in which every record is checked.
 
 use crate::{
     options::{Action, Options},
@@ -12,11 +12,11 @@ const OF_BARS: [Rule; 7] =
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Outcome {
-    /// It goes on as it is.
+    /// It passes unchanged.
     Keep,
-    /// It goes on with that share of rules passed.
+    /// It passes with that share of rules fulfilled.
     Mark(f32),
-    /// It goes no further, for that rule.
+    /// It is dropped, for that rule.
     Drop(Rule),
 }
 
@@ -77,7 +77,7 @@ impl Plan {
     }
 }
 
-/// The lower of what was found here and what somebody before said, within 0 and 1.
+/// The lower of this score and an earlier one, within 0 and 1.
 pub fn combined(earlier: Option<f32>, score: f32) -> f32 {
     earlier.map_or(score, |earlier| earlier.clamp(0.0, 1.0).min(score))
 }

@@ -31,7 +31,7 @@ struct Request {
     consumer: Option<String>,
     /// Client that gets what `consumer` has.
     to: Option<String>,
-    /// Only entries that nobody asked about for so long.
+    /// Only entries that were idle for so long.
     min_idle: Option<Duration>,
     /// Most rows.
     limit: Option<usize>,

@@ -30,7 +30,8 @@ const HOST_CALL_EXTRA: u64 = 16 << 20;
 /// Handles of resources in all of a store.
 const MOST_HANDLES: usize = 10_000;
 
-/// What a guest's call ends with: a trap or the like, an error that the guest returns, or the answer.
+/// What a guest's call ends with: a trap or the like, an error that the guest returns, or the
+/// answer.
 pub(super) type Answer<R> = wasmtime::Result<Result<R, types::Error>>;
 
 /// The calls that the exports of every role have.

@@ -168,8 +168,8 @@ impl WasmPlugin {
         Arc::clone(names.entry(component.to_owned()).or_default())
     }
 
-    /// Opens an instance of a role; `load` finds its exports by the indices, which only a plugin that
-    /// has the role has.
+    /// Opens an instance of a role; `load` finds its exports by the indices, which only a plugin
+    /// that has the role has.
     fn open<I, G: RoleExports>(
         &self,
         role: RoleKind,

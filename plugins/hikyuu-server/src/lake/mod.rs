@@ -18,7 +18,7 @@ use plugin_api::{
     schemas::time::{ExchangeTime, parse_date},
 };
 
-use crate::store::{StoreWriter, Skipped};
+use crate::store::{Skipped, StoreWriter};
 
 /// What the name of a file ends with, when it is whole and when it is not.
 const WHOLE: &str = ".parquet";
@@ -28,7 +28,7 @@ const QUOTES: &str = "spot-";
 /// Pause between lines that tell how far the reading is.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Tells whether that can be a lake. One that nobody has made yet can: the sink beside this one may.
+/// Whether that can be a lake. A folder that does not exist yet can: another sink may make it.
 ///
 /// # Errors
 /// `Config` when it is something else than a folder.

@@ -13,7 +13,7 @@ use plugin_api::{
     schemas::units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
 };
 
-use crate::store::{StoreWriter, Skipped, MOST_LEVELS, Tick};
+use crate::store::{MOST_LEVELS, Skipped, StoreWriter, Tick};
 
 /// Rows that are unpacked at a time.
 const UNPACKED_ROWS: usize = 8_192;
@@ -65,7 +65,12 @@ pub fn read(
 struct Columns<'a>(&'a RecordBatch);
 
 impl<'a> Columns<'a> {
-    fn take_spots(&self, writer: &mut StoreWriter, now_us: i64, skipped: &mut Skipped) -> Result<(), String> {
+    fn take_spots(
+        &self,
+        writer: &mut StoreWriter,
+        now_us: i64,
+        skipped: &mut Skipped,
+    ) -> Result<(), String> {
         let (markets, codes) = (self.texts("market")?, self.texts("code")?);
         let times = self.numbers::<TimestampMicrosecondType>("time")?;
         let prices = PRICES.map(|name| self.numbers::<Float64Type>(name));
@@ -92,7 +97,12 @@ impl<'a> Columns<'a> {
         Ok(())
     }
 
-    fn take_bars(&self, writer: &mut StoreWriter, now_us: i64, skipped: &mut Skipped) -> Result<(), String> {
+    fn take_bars(
+        &self,
+        writer: &mut StoreWriter,
+        now_us: i64,
+        skipped: &mut Skipped,
+    ) -> Result<(), String> {
         let (symbols, periods) = (self.texts("symbol")?, self.texts("period")?);
         let times = self.numbers::<TimestampMicrosecondType>("time")?;
         let number = |name| self.numbers::<Float64Type>(name);

@@ -20,9 +20,9 @@ const BUSY: u64 = u64::MAX;
 pub struct Client {
     /// The connection itself.
     pub wire: Wire,
-    /// How messages lie on it.
+    /// How messages are framed on it.
     pub framing: Framing,
-    /// Who is at the other end, for the log.
+    /// Name of the peer, for the log.
     pub peer: String,
     /// When it was connected or answered last, microseconds since the server's start; or [`BUSY`].
     idle_since_us: AtomicU64,
@@ -81,7 +81,8 @@ impl Clients {
         Self { most, start: Instant::now(), state, changed }
     }
 
-    /// Registers a connection. When there are too many, the one that has been idle longest is evicted.
+    /// Registers a connection. When there are too many, the one that has been idle longest is
+    /// evicted.
     pub fn admit(&self, accepted: Accepted) -> Admission {
         let Accepted { wire, framing, peer, .. } = accepted;
         let mut state = self.lock();

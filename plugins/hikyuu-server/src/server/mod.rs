@@ -93,7 +93,8 @@ impl Server {
             tls.warn_of_exposed_key();
         }
         let answers = Budget::new(settings.transfer_memory);
-        let responder = Responder::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
+        let responder =
+            Responder::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
         let shared = Arc::new(Shared {
             budgets: [inbox::budget(&settings), answers],
             settings,
@@ -230,7 +231,9 @@ impl Shared {
                 Ok(Incoming::Request { header, body, deadline }) => {
                     self.responder.answer(body, header.to_vec(), deadline)
                 }
-                Ok(Incoming::Refused { header, refusal }) => self.responder.refusal(&refusal, header),
+                Ok(Incoming::Refused { header, refusal }) => {
+                    self.responder.refusal(&refusal, header)
+                }
                 Err(reason) => return reason,
             };
             inbox.tidy();

@@ -13,7 +13,7 @@ use crc32fast::Hasher;
 
 use super::{
     Bar, Block, LONGEST_KEY,
-    store_writer::{StoreWriter, Skipped},
+    store_writer::{Skipped, StoreWriter},
 };
 use crate::ktype::KType;
 

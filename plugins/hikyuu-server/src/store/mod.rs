@@ -21,7 +21,7 @@ use std::{
 pub use bars::BarRow;
 use bars::{Bar, Bars};
 pub use image::{load, save};
-pub use store_writer::{Evicted, StoreWriter, Skipped, Limits, Oldest};
+pub use store_writer::{Evicted, Limits, Oldest, Skipped, StoreWriter};
 pub use tick::{MOST_LEVELS, Tick};
 pub use ticks::Block;
 use ticks::Ticks;
@@ -136,7 +136,7 @@ impl Security {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // what a reader left half done is nothing, it only reads
+        // a reader that panicked has changed nothing
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

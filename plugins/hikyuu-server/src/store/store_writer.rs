@@ -133,8 +133,9 @@ impl StoreWriter {
     /// Takes a quote in that the host received at `received_us`; nothing comes from the future of
     /// `now_us`.
     ///
-    /// A quote whose time is in doubt is kept like any other of a day that has begun. It begins no day
-    /// and is not the newest before others confirm it, and what a live feed cannot have yet waits.
+    /// A quote whose time is in doubt is kept like any other of a day that has begun. It begins no
+    /// day and is not the newest before others confirm it, and what a live feed cannot have yet
+    /// waits.
     pub fn take_spot(
         &mut self,
         spot: &SpotView<'_>,
@@ -219,7 +220,7 @@ impl StoreWriter {
         self.forget(|held| held.ticks.evict_day(refuted));
     }
 
-    /// Keeps a quote of elsewhere whose time nobody doubts.
+    /// Keeps a quote from a lake or a file, whose time is certain.
     pub fn take_tick(
         &mut self,
         market: &str,

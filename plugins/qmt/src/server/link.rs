@@ -84,7 +84,7 @@ impl Link {
     /// Says it, however many threads have something to say.
     pub fn send(&self, frame: &Frame) {
         let mut last_word = lock(&self.last_word);
-        // whoever reads from the connection notices when it is broken
+        // the reader of the connection notices when it is broken
         let sent = self.wire.send_all(&mut [IoSlice::new(&frame.encode())]);
         if sent.is_err() {
             self.is_closed.store(true, Ordering::Relaxed);

@@ -43,9 +43,16 @@ impl Others {
                 Also::List => ("LPUSH", &options.queue, &options.bar_queue),
                 Also::Pubsub => ("PUBLISH", &options.channel, &options.bar_channel),
             };
-            [destination(RecordKind::Spot, command, spots), destination(RecordKind::Bar, command, bars)]
+            [
+                destination(RecordKind::Spot, command, spots),
+                destination(RecordKind::Bar, command, bars),
+            ]
         });
-        Self { destinations: destinations.collect(), writer: Writer::default(), json: Json::default() }
+        Self {
+            destinations: destinations.collect(),
+            writer: Writer::default(),
+            json: Json::default(),
+        }
     }
 
     /// Sends all records of the batches.

@@ -13,7 +13,7 @@ use crate::server::{Entry, Fault, Node, Servers, array, into_entries, text};
 
 /// What one reading should be about, so that entries with whole batches do not fill the memory.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// Entries of the first reading, when nobody knows how large they are.
+/// Entries of the first reading, before their size is known.
 const FIRST_COUNT: usize = 32;
 /// Pauses between looks at nodes that cannot be waited for together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
