@@ -239,18 +239,9 @@ impl Bus {
     }
 
     fn wait(&self, deadline: Instant, until: impl Fn(&Members) -> bool) -> bool {
-        let mut members = self.lock();
-        loop {
-            if until(&members) {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.changed.wait_timeout(members, left);
-            members = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |it| !until(it));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Sets the gauge of subscribers, under the lock so that it cannot fall behind.

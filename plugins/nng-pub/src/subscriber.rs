@@ -148,18 +148,11 @@ impl Subscriber {
     /// Waits until everything queued was written or the subscriber is closed; false if the queue is
     /// not empty at the deadline.
     pub fn wait_until_empty(&self, deadline: Instant) -> bool {
-        let mut state = self.lock();
-        loop {
-            if state.queue.is_empty() || matches!(state.ending, Ending::Now(_)) {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.emptied.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.emptied.wait_timeout_while(self.lock(), left, |state| {
+            !state.queue.is_empty() && !matches!(state.ending, Ending::Now(_))
+        });
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Closes it when its queue is empty.

@@ -169,16 +169,9 @@ impl Inbox {
 
     /// The oldest item; waits for one until the moment.
     pub fn take(&self, until: Instant) -> Option<Item> {
-        let mut state = self.lock();
-        while state.items.is_empty() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        self.pop(state)
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |it| it.items.is_empty());
+        self.pop(waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Takes the oldest item if it is an end mark.
@@ -248,16 +241,9 @@ impl Inbox {
         at_most: Duration,
         look: impl FnOnce(Option<&Connection>) -> T,
     ) -> Option<T> {
-        let until = Instant::now() + at_most;
-        let mut state = self.lock();
-        while state.parked.is_none() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let waited =
+            self.changed.wait_timeout_while(self.lock(), at_most, |it| it.parked.is_none());
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.parked.as_ref().map(|connection| look(connection.as_ref()))
     }
 
