@@ -69,7 +69,7 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	cp $(TARGET)/release/libdataserver_hikyuu_dropin.so $(DIST)/hikyuu/libdataserver.so
 	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
-	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp
+	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp $(DIST)/sdk/plugin-api/kit
 	mkdir $(DIST)/sdk/config && cp config/trading_days.txt $(DIST)/sdk/config/
 	mkdir -p $(DIST)/sdk/tests/fixtures && cp -r tests/fixtures/Cargo.toml tests/fixtures/src $(DIST)/sdk/tests/fixtures/
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml

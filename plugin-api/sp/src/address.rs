@@ -65,28 +65,17 @@ impl Address {
         parse(text, Use::Listen, &resolve)
     }
 
-    /// Reads the addresses of an option `listen`, in order, without doubles. What is wrong with them
-    /// is added to `faults`, each with its remedy; `example` is one to write where there is none.
+    /// Reads the addresses of an option `listen`, in order, without doubles. What is wrong with
+    /// them is added to `faults`, each with its remedy; `example` is one to write where there is
+    /// none.
     pub fn listen_all(
         texts: &[String],
         example: &str,
         resolve: impl Fn(&Path) -> PathBuf,
         faults: &mut Vec<String>,
     ) -> Vec<Self> {
-        let mut addresses: Vec<Self> = Vec::new();
-        for text in texts {
-            match Self::listen(text, &resolve) {
-                Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
-                    faults.push(format!("listen names \"{text}\" twice; drop one"));
-                }
-                Ok(address) => addresses.push(address),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        if texts.is_empty() {
-            faults.push(format!("listen is empty; name an address, e.g. {example}"));
-        }
-        addresses
+        let read = |text: &str| Self::listen(text, &resolve);
+        read_all(texts, "listen", example, read, faults)
     }
 
     /// Reads an address to dial: host and port are named. `resolve` makes a path absolute.
@@ -95,6 +84,17 @@ impl Address {
     /// A text that names the address, what is wrong with it, and the remedy.
     pub fn dial(text: &str, resolve: impl Fn(&Path) -> PathBuf) -> Result<Self, String> {
         parse(text, Use::Dial, &resolve)
+    }
+
+    /// Reads the addresses of an option `dial`; as [`listen_all`](Self::listen_all).
+    pub fn dial_all(
+        texts: &[String],
+        example: &str,
+        resolve: impl Fn(&Path) -> PathBuf,
+        faults: &mut Vec<String>,
+    ) -> Vec<Self> {
+        let read = |text: &str| Self::dial(text, &resolve);
+        read_all(texts, "dial", example, read, faults)
     }
 
     /// Whether TLS is spoken there.
@@ -124,6 +124,31 @@ impl Address {
         let unix = unix.map_err(|_| "it is longer than 107 bytes; use a shorter one".to_owned())?;
         Ok(vec![Endpoint::Unix(unix)])
     }
+}
+
+/// Reads the addresses of an option in order, without doubles. Two that stand for any free port are
+/// two addresses.
+fn read_all(
+    texts: &[String],
+    option: &str,
+    example: &str,
+    read: impl Fn(&str) -> Result<Address, String>,
+    faults: &mut Vec<String>,
+) -> Vec<Address> {
+    let mut addresses: Vec<Address> = Vec::new();
+    for text in texts {
+        match read(text) {
+            Ok(address) if addresses.contains(&address) && !address.is_any_port() => {
+                faults.push(format!("{option} names \"{text}\" twice; drop one"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if texts.is_empty() {
+        faults.push(format!("{option} is empty; name an address, e.g. {example}"));
+    }
+    addresses
 }
 
 /// The IP addresses of a host, once each.

@@ -17,7 +17,6 @@ mod socket;
 mod socket_file;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod throttle;
 pub mod tls;
 mod wire;
 
@@ -27,5 +26,4 @@ pub use framing::{Frame, Frames, Framing};
 pub use greeting::Protocol;
 pub use listener::{Accepted, Listener};
 pub use socket::tune;
-pub use throttle::Throttle;
 pub use wire::Wire;

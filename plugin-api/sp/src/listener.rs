@@ -82,6 +82,27 @@ impl Listener {
         }
     }
 
+    /// Listens at all addresses or, when one of them cannot be had, at none; see
+    /// [`bind`](Self::bind).
+    ///
+    /// # Errors
+    /// What is in the way of each address that cannot be had.
+    pub fn bind_all(
+        addresses: &[Address],
+        ipc_mode: u32,
+        tls: Option<&Arc<tls::Server>>,
+    ) -> Result<Vec<Self>, String> {
+        let mut bound = Vec::new();
+        let mut faults = Vec::new();
+        for address in addresses {
+            match Self::bind(address, ipc_mode, tls) {
+                Ok(listeners) => bound.extend(listeners),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(bound) } else { Err(faults.join("; ")) }
+    }
+
     fn unix(address: &Address, socket: UnixListener, file: Option<SocketFile>) -> Self {
         Self { socket: Socket::Unix(socket), name: address.to_string(), file }
     }

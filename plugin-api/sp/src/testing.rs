@@ -1,18 +1,49 @@
-//! Certificates for tests, each set from a CA of its own.
+//! TLS in tests: certificates, each set from a CA of its own, and a peer that dials.
 
 // a test that cannot get what it needs must fail loudly
 #![allow(clippy::unwrap_used)]
 
 use std::{
     fs,
+    net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustix::event::PollFlags;
+
+use crate::{Protocol, Wire, greeting, tls};
+
+/// Longest wait for the other end of a handshake.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Dials `tls+tcp://127.0.0.1:PORT` and greets as a peer of that protocol.
+///
+/// # Errors
+/// What the listener did instead of a handshake.
+pub fn dial_tls(
+    address: &str,
+    files: &tls::ClientFiles,
+    protocol: Protocol,
+) -> Result<Wire, String> {
+    let log = tls::Log::new(|_| {}, |_| {});
+    let client = tls::Client::new(files, Path::to_owned, log).unwrap();
+    let stream = TcpStream::connect(address.strip_prefix("tls+tcp://").unwrap()).unwrap();
+    let wire = Wire::new(stream.into());
+    let deadline = Instant::now() + DEADLINE;
+    let wait = |flags| match wire.wait(flags, deadline) {
+        Ok(true) => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    wire.secure(&client, "127.0.0.1", wait)?;
+    greeting::greet(&wire, protocol, |_| wait(PollFlags::IN))?;
+    Ok(wire)
+}
 
 /// A CA that makes certificates, in files of a folder.
 pub struct Authority {

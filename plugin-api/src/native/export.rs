@@ -179,6 +179,19 @@ fn to_abi<T>(result: Result<T, PluginError>) -> RResult<T, AbiError> {
     RResult::from(result.map_err(AbiError::from))
 }
 
+/// The calls that hand a state over, the same for every role.
+macro_rules! state_calls {
+    ($role:ident) => {
+        fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
+            to_abi(self.call($role::export_state).map(|state| state.map(RVec::from).into()))
+        }
+
+        fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
+            to_abi(self.call(|role| role.import_state(state.as_slice())))
+        }
+    };
+}
+
 impl<S: Source> AbiSource for Instance<S> {
     fn next(&mut self, wait_us: u64) -> RResult<AbiPolled, AbiError> {
         let polled = self.call(|source| source.next(Duration::from_micros(wait_us)));
@@ -193,13 +206,7 @@ impl<S: Source> AbiSource for Instance<S> {
         to_abi(self.call(|source| source.confirm(batches)))
     }
 
-    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
-        to_abi(self.call(Source::export_state).map(abi_state))
-    }
-
-    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
-        to_abi(self.call(|source| source.import_state(state.as_slice())))
-    }
+    state_calls!(Source);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Source::close))
@@ -228,13 +235,7 @@ impl<T: Transform> AbiTransform for Instance<T> {
         self.collect(Transform::tick)
     }
 
-    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
-        to_abi(self.call(Transform::export_state).map(abi_state))
-    }
-
-    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
-        to_abi(self.call(|transform| transform.import_state(state.as_slice())))
-    }
+    state_calls!(Transform);
 
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError> {
         self.collect(Transform::close)
@@ -254,13 +255,7 @@ impl<S: Sink> AbiSink for Instance<S> {
         to_abi(self.call(Sink::flush))
     }
 
-    fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
-        to_abi(self.call(Sink::export_state).map(abi_state))
-    }
-
-    fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
-        to_abi(self.call(|sink| sink.import_state(state.as_slice())))
-    }
+    state_calls!(Sink);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Sink::close))
@@ -272,10 +267,6 @@ fn abi_ack(ack: Ack) -> AbiAck {
         Ack::Delivered => AbiAck::Delivered,
         Ack::Held => AbiAck::Held,
     }
-}
-
-fn abi_state(state: Option<Vec<u8>>) -> ROption<RVec<u8>> {
-    state.map(RVec::from).into()
 }
 
 /// The lent host behind the author's [`Context`].

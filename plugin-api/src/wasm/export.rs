@@ -97,11 +97,26 @@ impl<P: Exports> plugin::Guest for Component<P> {
     }
 }
 
+/// Opening, and the calls that hand a state over: the same for every role of `P`.
+macro_rules! open_and_state {
+    ($role:ident) => {
+        fn open(options: String, instance: Instance) -> Result<(), Error> {
+            slot::put(P::$role::open(parse(&options)?, instance.into())?);
+            Ok(())
+        }
+
+        fn export_state() -> Result<Option<Vec<u8>>, Error> {
+            Ok(slot::call(P::$role::export_state)?)
+        }
+
+        fn import_state(state: Vec<u8>) -> Result<(), Error> {
+            Ok(slot::call(|role: &mut P::$role| role.import_state(&state))?)
+        }
+    };
+}
+
 impl<P: Exports> source_role::Guest for Component<P> {
-    fn open(options: String, instance: Instance) -> Result<(), Error> {
-        slot::put(P::Source::open(parse(&options)?, instance.into())?);
-        Ok(())
-    }
+    open_and_state!(Source);
 
     fn next(wait_us: u64) -> Result<source_role::Polled, Error> {
         let wait = Duration::from_micros(wait_us);
@@ -116,24 +131,13 @@ impl<P: Exports> source_role::Guest for Component<P> {
         Ok(slot::call(|source: &mut P::Source| source.confirm(batches))?)
     }
 
-    fn export_state() -> Result<Option<Vec<u8>>, Error> {
-        Ok(slot::call(P::Source::export_state)?)
-    }
-
-    fn import_state(state: Vec<u8>) -> Result<(), Error> {
-        Ok(slot::call(|source: &mut P::Source| source.import_state(&state))?)
-    }
-
     fn close() -> Result<(), Error> {
         Ok(slot::call_last(P::Source::close)?)
     }
 }
 
 impl<P: Exports> transform_role::Guest for Component<P> {
-    fn open(options: String, instance: Instance) -> Result<(), Error> {
-        slot::put(P::Transform::open(parse(&options)?, instance.into())?);
-        Ok(())
-    }
+    open_and_state!(Transform);
 
     fn apply(batch: types::Batch) -> Result<(), Error> {
         let input = Batch::from(batch);
@@ -148,14 +152,6 @@ impl<P: Exports> transform_role::Guest for Component<P> {
         slot::call(|transform: &mut P::Transform| transform.tick(&mut output))?;
         push(output, None);
         Ok(())
-    }
-
-    fn export_state() -> Result<Option<Vec<u8>>, Error> {
-        Ok(slot::call(P::Transform::export_state)?)
-    }
-
-    fn import_state(state: Vec<u8>) -> Result<(), Error> {
-        Ok(slot::call(|transform: &mut P::Transform| transform.import_state(&state))?)
     }
 
     fn close() -> Result<(), Error> {
@@ -173,10 +169,7 @@ fn push(output: Output, input: Option<&Batch>) {
 }
 
 impl<P: Exports> sink_role::Guest for Component<P> {
-    fn open(options: String, instance: Instance) -> Result<(), Error> {
-        slot::put(P::Sink::open(parse(&options)?, instance.into())?);
-        Ok(())
-    }
+    open_and_state!(Sink);
 
     fn write(batches: Vec<types::Batch>) -> Result<sink_role::Ack, Error> {
         let batches: Vec<_> = batches.into_iter().map(Batch::from).collect();
@@ -189,14 +182,6 @@ impl<P: Exports> sink_role::Guest for Component<P> {
 
     fn flush() -> Result<(), Error> {
         Ok(slot::call(P::Sink::flush)?)
-    }
-
-    fn export_state() -> Result<Option<Vec<u8>>, Error> {
-        Ok(slot::call(P::Sink::export_state)?)
-    }
-
-    fn import_state(state: Vec<u8>) -> Result<(), Error> {
-        Ok(slot::call(|sink: &mut P::Sink| sink.import_state(&state))?)
     }
 
     fn close() -> Result<(), Error> {

@@ -63,11 +63,11 @@ pub struct Bar {
     pub base: Totals,
     /// Totals up to the last quote.
     pub until: Totals,
-    /// Lowest score of its quotes; `None` while nobody judged.
+    /// Lowest score of its quotes; `None` if none was judged.
     pub quality_score: Option<f32>,
     /// Readers were told that it is complete.
     pub is_closed: bool,
-    /// It changed since readers heard of it.
+    /// It changed since it was sent on.
     pub is_dirty: bool,
 }
 

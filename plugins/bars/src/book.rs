@@ -1,4 +1,4 @@
-//! All securities, and what readers have to hear of their bars.
+//! All securities, and which of their bars are to be sent on.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// What was left out of a batch of quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Left {
+pub struct Skipped {
     /// Without a time, or from the future.
     pub bad_time: u64,
     /// Of securities for which there is no room.
@@ -32,9 +32,9 @@ pub struct Left {
     pub strays: u64,
 }
 
-/// A bar that readers have to hear of.
+/// A bar that is to be sent on.
 #[derive(Debug, Clone, Copy)]
-struct Made {
+struct ChangedBar {
     security: usize,
     period: usize,
     bar: Bar,
@@ -52,7 +52,7 @@ pub struct Book {
     next_due_us: i64,
     key: String,
     effects: Effects,
-    made: Vec<Made>,
+    made: Vec<ChangedBar>,
     dirty: Vec<(usize, usize)>,
 }
 
@@ -85,8 +85,8 @@ impl Book {
     }
 
     /// Takes the quotes of a batch at that moment of the clock; returns what was left out.
-    pub fn take(&mut self, batch: &Batch, now_us: i64) -> Left {
-        let mut left = Left::default();
+    pub fn take(&mut self, batch: &Batch, now_us: i64) -> Skipped {
+        let mut skipped = Skipped::default();
         let received_us = match batch.provenance().received_at_us {
             0 => now_us,
             received_us => received_us,
@@ -94,37 +94,37 @@ impl Book {
         for spot in batch.spots().iter() {
             let time_us = spot.time_us();
             if time_us == 0 || time_us > now_us.saturating_add(DAY_US) {
-                left.bad_time += 1;
+                skipped.bad_time += 1;
                 continue;
             }
             let moment = ExchangeTime::from_utc_us(time_us);
             let hours = self.settings.hours_of(spot.market());
             let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
             let counts = is_day && hours.counts(moment.of_day_us);
-            left.outside += u64::from(!counts);
+            skipped.outside += u64::from(!counts);
             let quote = Quote::new(&spot, time_us, moment, counts);
             let Some(index) = self.find(spot.market(), spot.code(), counts) else {
-                left.no_room += u64::from(counts);
-                self.hear_of(time_us, received_us, &mut left);
+                skipped.no_room += u64::from(counts);
+                self.observe_time(time_us, received_us, &mut skipped);
                 continue;
             };
-            self.weigh(index, quote, received_us, &mut left);
+            self.weigh(index, quote, received_us, &mut skipped);
         }
         self.feed.settle();
-        self.enter_released(&mut left);
-        left
+        self.enter_released(&mut skipped);
+        skipped
     }
 
     /// Takes the quotes in that nothing refuted, for a feed of which nothing more is expected.
-    pub fn end(&mut self) -> Left {
-        let mut left = Left::default();
+    pub fn end(&mut self) -> Skipped {
+        let mut skipped = Skipped::default();
         self.feed.end();
-        self.enter_released(&mut left);
-        left
+        self.enter_released(&mut skipped);
+        skipped
     }
 
     /// Takes a quote in, or has it wait until others confirm its time.
-    fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, left: &mut Left) {
+    fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, skipped: &mut Skipped) {
         let latest_us = self.securities[index].latest_us;
         let stamp = Stamp {
             time_us: quote.time_us,
@@ -134,8 +134,8 @@ impl Book {
         };
         match self.feed.judge(&index, &stamp) {
             Verdict::Believed => {
-                self.enter_released(left);
-                self.enter(index, &quote, left);
+                self.enter_released(skipped);
+                self.enter(index, &quote, skipped);
             }
             verdict @ (Verdict::Ahead | Verdict::Behind) => {
                 self.feed.hold(index, stamp, verdict, quote);
@@ -144,29 +144,29 @@ impl Book {
         }
     }
 
-    /// Takes the time of a quote of a security for which there is no place.
-    fn hear_of(&mut self, time_us: i64, received_us: i64, left: &mut Left) {
+    /// Uses the time of a quote whose security has no place.
+    fn observe_time(&mut self, time_us: i64, received_us: i64, skipped: &mut Skipped) {
         let stamp = Stamp { time_us, received_us, latest_us: None, counts: false };
         if self.feed.judge(&usize::MAX, &stamp) == Verdict::Believed {
-            self.enter_released(left);
+            self.enter_released(skipped);
         }
     }
 
-    fn enter_released(&mut self, left: &mut Left) {
+    fn enter_released(&mut self, skipped: &mut Skipped) {
         for held in self.feed.released() {
-            self.enter(held.key, &held.quote, left);
+            self.enter(held.key, &held.quote, skipped);
         }
-        left.strays += self.feed.take_strays();
+        skipped.strays += self.feed.take_strays();
     }
 
-    fn enter(&mut self, index: usize, quote: &Quote, left: &mut Left) {
+    fn enter(&mut self, index: usize, quote: &Quote, skipped: &mut Skipped) {
         let security = &mut self.securities[index];
         let hours = self.settings.hours_of(&security.market);
         let effects = &mut self.effects;
         security.take(quote, &self.settings.periods, hours, effects);
-        left.late += std::mem::take(&mut effects.late);
+        skipped.late += std::mem::take(&mut effects.late);
         for (period, bar) in effects.closed.drain(..) {
-            self.made.push(Made { security: index, period, bar });
+            self.made.push(ChangedBar { security: index, period, bar });
         }
         for period in effects.dirty.drain(..) {
             self.dirty.push((index, period));
@@ -223,7 +223,7 @@ impl Book {
             let due_us = security.close_if(&is_over, &mut self.effects.closed);
             next_due_us = next_due_us.min(due_us);
             for (period, bar) in self.effects.closed.drain(..) {
-                self.made.push(Made { security: index, period, bar });
+                self.made.push(ChangedBar { security: index, period, bar });
             }
         }
         next_due_us
@@ -241,7 +241,7 @@ impl Book {
         }
     }
 
-    /// The bars that readers have to hear of since the last call, as a list: complete ones first,
+    /// The bars that changed since the last call, as a list: complete ones first,
     /// then those that changed, as they are now; open ones only if `with_open`.
     pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
         for (index, period) in self.dirty.drain(..) {
@@ -249,7 +249,7 @@ impl Book {
             let Some(bar) = bar.filter(|bar| bar.is_dirty) else { continue };
             bar.is_dirty = false;
             if with_open || bar.is_closed {
-                self.made.push(Made { security: index, period, bar: *bar });
+                self.made.push(ChangedBar { security: index, period, bar: *bar });
             }
         }
         if self.made.is_empty() {
@@ -264,7 +264,7 @@ impl Book {
     }
 }
 
-fn record<'a>(security: &'a Security, periods: &[Period], made: &Made) -> BarRecord<'a> {
+fn record<'a>(security: &'a Security, periods: &[Period], made: &ChangedBar) -> BarRecord<'a> {
     let (period, bar) = (periods[made.period], &made.bar);
     BarRecord {
         symbol: Symbol { market: &security.market, code: &security.code },

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time};
 
+use kit::{Faults, count};
 use plugin_api::{Duration, PluginError, options};
 
 use crate::{hours::Hours, period::Period};
@@ -9,7 +10,7 @@ use crate::{hours::Hours, period::Period};
 /// Most securities that can be allowed; each takes about 150 bytes a period.
 const MOST_SYMBOLS: usize = 1_000_000;
 /// Longest wait for quotes of a bar that is over.
-const LONGEST_CLOSE_AFTER: time::Duration = time::Duration::from_secs(3_600);
+const LONGEST_CLOSE_AFTER: Duration = Duration(time::Duration::from_secs(3_600));
 
 options! {
     /// Options of the `bars` transform.
@@ -85,7 +86,7 @@ impl Settings {
     /// # Errors
     /// `Config` that names every fault.
     pub fn new(options: &Options) -> Result<Self, PluginError> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let mut periods: Vec<Period> = Vec::new();
         for &period in &options.periods {
             if periods.contains(&period) {
@@ -108,26 +109,18 @@ impl Settings {
             (market.to_uppercase(), hours_of(&format!("market_sessions.{market}"), texts))
         });
         let of_markets = of_markets.collect();
-        if *options.close_after > LONGEST_CLOSE_AFTER {
-            faults.push(format!("close_after is {}; use at most 1h", options.close_after));
-        }
-        if !(1..=MOST_SYMBOLS).contains(&options.max_symbols) {
-            let given = options.max_symbols;
-            faults.push(format!("max_symbols is {given}; use 1 to {MOST_SYMBOLS}"));
-        }
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("; ")));
-        }
-        let micros = |given: Duration| i64::try_from(given.as_micros()).unwrap_or(i64::MAX);
+        faults.at_most("close_after", options.close_after, LONGEST_CLOSE_AFTER, "use at most");
+        faults.within("max_symbols", options.max_symbols, 1..=MOST_SYMBOLS, "use");
+        faults.check()?;
         Ok(Self {
             periods,
             updates: options.updates,
-            close_after_us: micros(options.close_after),
+            close_after_us: count::micros(options.close_after),
             hours,
             of_markets,
             ignore_weekend: options.ignore_weekend,
             max_symbols: options.max_symbols,
-            checkpoint_us: Some(micros(options.checkpoint)).filter(|us| *us > 0),
+            checkpoint_us: Some(count::micros(options.checkpoint)).filter(|us| *us > 0),
         })
     }
 

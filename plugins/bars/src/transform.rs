@@ -6,7 +6,7 @@ use plugin_api::{
 };
 
 use crate::{
-    book::{Book, Left},
+    book::{Book, Skipped},
     checkpoint::Checkpoint,
     codec::{self, State},
     options::{Options, Settings},
@@ -56,12 +56,12 @@ impl Transform for Bars {
             return Ok(());
         }
         let now_us = self.context.now_us();
-        let left = self.book.take(batch, now_us);
+        let skipped = self.book.take(batch, now_us);
         if batch.records() > 0 {
             (self.is_changed, self.taken_us) = (true, now_us);
             self.note_time(now_us);
         }
-        self.report(left);
+        self.report(skipped);
         self.close_by_time(now_us);
         if let Some(bars) = self.bars(self.book.settings.updates)? {
             let bars = bars.with_round(batch.round());
@@ -103,8 +103,8 @@ impl Transform for Bars {
         ))
     }
 
-    /// A recorded feed goes on no more: what its last quotes completed is closed, and what they did
-    /// not is shown as it is. A live one goes on after a restart.
+    /// For a recorded feed, which has ended: bars that its last quotes completed are closed, the
+    /// others sent on as they are. A live feed goes on after a restart.
     fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
         let (updates, now_us) = (self.book.settings.updates, self.context.now_us());
         self.end_doubt(now_us);
@@ -158,12 +158,12 @@ impl Bars {
 
     /// Takes in what waits for quotes that confirm its time, unless a live feed refutes it.
     fn end_doubt(&mut self, now_us: i64) {
-        let left = self.book.end();
+        let skipped = self.book.end();
         self.note_time(now_us);
-        self.report(left);
+        self.report(skipped);
     }
 
-    /// Closes what nobody waits for any longer.
+    /// Closes the bars whose time is over.
     fn close_by_time(&mut self, now_us: i64) {
         let newest_us = self.book.newest_us();
         let time_us = if self.is_live == Some(true) { newest_us.max(now_us) } else { newest_us };
@@ -174,14 +174,14 @@ impl Bars {
         self.book.drain(with_open).map(Batch::from_bars).transpose()
     }
 
-    fn report(&self, left: Left) {
+    fn report(&self, skipped: Skipped) {
         let dropped = [
             (
                 "bad_time",
-                left.bad_time,
+                skipped.bad_time,
                 "they have no time, or one later than the clock's by a day",
             ),
-            ("too_many_symbols", left.no_room, "raise max_symbols"),
+            ("too_many_symbols", skipped.no_room, "raise max_symbols"),
         ];
         for (reason, records, remedy) in dropped {
             if records > 0 {
@@ -190,9 +190,9 @@ impl Bars {
             }
         }
         for (metric, count) in [
-            ("outside_sessions_total", left.outside),
-            ("late_for_bar_total", left.late),
-            ("stray_times_total", left.strays),
+            ("outside_sessions_total", skipped.outside),
+            ("late_for_bar_total", skipped.late),
+            ("stray_times_total", skipped.strays),
         ] {
             if count > 0 {
                 self.context.count(metric, count);

@@ -23,7 +23,7 @@ pub enum Failure {
     Strange(String),
 }
 
-/// What has nothing to say went well; anything else came from somebody else.
+/// An empty answer is success; any other text came from another server.
 pub fn silent(answer: String) -> Result<(), Failure> {
     if answer.trim().is_empty() { Ok(()) } else { Err(Failure::Strange(shown(&answer))) }
 }

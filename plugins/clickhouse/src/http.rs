@@ -19,7 +19,7 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Longest answer that is read; names and types of all columns of both tables.
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
 
-/// A server with somebody's credentials.
+/// A server with the credentials for it.
 pub struct Server {
     agent: Agent,
     settings: Settings,

@@ -2,6 +2,7 @@
 
 use std::time;
 
+use kit::Faults;
 use plugin_api::{Duration, PluginError, RecordKind, options, shown_address};
 use ureq::http::{HeaderValue, Uri, uri::Scheme};
 
@@ -58,8 +59,8 @@ options! {
 
 /// The server counts in 32 bits of seconds: what passes 2106 begins anew, and everything would be old.
 const MAX_TTL_DAYS: u32 = 10_000;
-const MIN_TIMEOUT: time::Duration = time::Duration::from_secs(1);
-const MAX_TIMEOUT: time::Duration = time::Duration::from_secs(3_600);
+const MIN_TIMEOUT: Duration = Duration(time::Duration::from_secs(1));
+const MAX_TIMEOUT: Duration = Duration(time::Duration::from_secs(3_600));
 
 fn default_database() -> String {
     "default".to_owned()
@@ -121,7 +122,7 @@ impl Settings {
 impl Options {
     /// Checks the options and reports all faults at once.
     pub fn check(&self) -> Result<Settings, PluginError> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let uri = self.uri(&mut faults);
         let names = [
             ("database", &self.database),
@@ -136,13 +137,8 @@ impl Options {
         if self.spot_table == self.bar_table {
             faults.push(format!("both tables are named {:?}; name two", self.spot_table));
         }
-        if self.ttl_days > MAX_TTL_DAYS {
-            let given = self.ttl_days;
-            faults.push(format!("`ttl_days` is {given}; allowed is 0 to {MAX_TTL_DAYS}"));
-        }
-        if !(MIN_TIMEOUT..=MAX_TIMEOUT).contains(&self.timeout.0) {
-            faults.push(format!("`timeout` is {}; allowed is 1s to 1h", self.timeout));
-        }
+        faults.within("`ttl_days`", self.ttl_days, 0..=MAX_TTL_DAYS, "allowed is");
+        faults.within("`timeout`", self.timeout, MIN_TIMEOUT..=MAX_TIMEOUT, "allowed is");
         let user = header(&self.user);
         let password = header(&self.password);
         for (option, value) in [("user", &user), ("password", &password)] {
@@ -150,15 +146,12 @@ impl Options {
                 faults.push(format!("`{option}` has control characters; write it without them"));
             }
         }
-        let (Some(uri), Some(user), Some(password), true) =
-            (uri, user, password, faults.is_empty())
-        else {
-            return Err(PluginError::config(faults.join("; ")));
-        };
+        let credentials = user.zip(password);
+        let (uri, credentials) = faults.check_made(uri.zip(credentials))?;
         Ok(Settings {
             url: uri.to_string().trim_end_matches('/').to_owned(),
             uri,
-            credentials: (user, password),
+            credentials,
             database: self.database.clone(),
             spot_table: self.spot_table.clone(),
             bar_table: self.bar_table.clone(),
@@ -170,7 +163,7 @@ impl Options {
     }
 
     /// The address, which is shown in logs and so must hold no password.
-    fn uri(&self, faults: &mut Vec<String>) -> Option<Uri> {
+    fn uri(&self, faults: &mut Faults) -> Option<Uri> {
         const REMEDY: &str = "write e.g. http://127.0.0.1:8123";
         if self.url.contains('@') {
             let text = "`url` names a user; use the options `user` and `password` for that";

@@ -17,7 +17,7 @@ use crate::{
 pub struct Features {
     /// As it calls itself, e.g. `18.16.1`.
     pub version: String,
-    /// Times to the microsecond; whoever has them converts between types and deletes by age too.
+    /// Times to the microsecond; servers with them convert between types and delete by age too.
     pub has_micros: bool,
     /// A repeated insert is recognised by its token.
     pub has_tokens: bool,

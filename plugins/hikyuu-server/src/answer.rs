@@ -18,8 +18,8 @@ use crate::{
     msgpack::Writer,
     options::Settings,
     request::{Refusal, Request},
+    semaphore::Semaphore,
     store::{BarRow, Block, Security, Store, key_buffer, key_of},
-    turns::Turns,
 };
 
 /// Bytes around the bars of a security, at most.
@@ -29,11 +29,11 @@ const ENVELOPE: usize = 64;
 
 /// Answers the requests of every client.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Responder {
     store: Arc<Store>,
     counters: Arc<Counters>,
     budget: Arc<Budget>,
-    turns: Turns,
+    permits: Semaphore,
     keeps_ticks: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct Answer {
     _share: Option<Share>,
 }
 
-impl Desk {
+impl Responder {
     /// Answers from a store.
     pub fn new(
         store: Arc<Store>,
@@ -53,8 +53,8 @@ impl Desk {
         budget: Arc<Budget>,
         settings: &Settings,
     ) -> Self {
-        let (turns, keeps_ticks) = (Turns::new(settings.threads), settings.ticks);
-        Self { store, counters, budget, turns, keeps_ticks }
+        let (permits, keeps_ticks) = (Semaphore::new(settings.threads), settings.ticks);
+        Self { store, counters, budget, permits, keeps_ticks }
     }
 
     /// The answer to a message; its bytes go behind `header`. Memory for it is waited for until the
@@ -62,9 +62,9 @@ impl Desk {
     pub fn answer(&self, message: &[u8], header: Vec<u8>, deadline: Instant) -> Answer {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let mut writer = Writer::after(header);
-        let turn = self.turns.take();
+        let permit = self.permits.acquire();
         let request = Request::read(message);
-        drop(turn);
+        drop(permit);
         match request.and_then(|request| self.fulfil(&request, &mut writer, deadline)) {
             Ok(share) => Answer { bytes: writer.finish(), _share: share },
             Err(refusal) => self.refuse(writer, &refusal),
@@ -140,7 +140,7 @@ impl Desk {
         };
         let bytes = ENVELOPE + known.iter().map(count).sum::<usize>();
         let share = room(bytes)?;
-        let _turn = self.turns.take();
+        let _permit = self.permits.acquire();
         writer.reserve(bytes);
         open(writer);
         let length = writer.late_array();
@@ -173,7 +173,7 @@ impl Desk {
             security.map(|security| security.ticks_since(since_us)).unwrap_or_default();
         let bytes = ENVELOPE + blocks.iter().map(|block| block.answer_len).sum::<usize>();
         let share = room(bytes)?;
-        let _turn = self.turns.take();
+        let _permit = self.permits.acquire();
         writer.reserve(bytes);
         open(writer);
         let length = writer.late_array();
@@ -202,7 +202,7 @@ impl Desk {
             ("ticks", load(&figures.ticks)),
             ("bars", load(&figures.bars)),
             ("bytes", load(&figures.bytes)),
-            ("ticks_forgotten", load(&figures.forgotten)),
+            ("ticks_forgotten", load(&figures.evicted)),
             ("clients", load(&self.counters.clients)),
             ("requests", load(&self.counters.requests)),
             ("refusals", load(&self.counters.refusals)),

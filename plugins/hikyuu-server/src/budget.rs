@@ -2,7 +2,7 @@
 //!
 //! A client may ask for everything and never read the answer; many of them must not cost more than
 //! the user said. Requests and answers have a budget each: who holds a part of one waits for the
-//! other alone, so nobody waits in a circle.
+//! other alone, so there is no deadlock.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -12,7 +12,7 @@ use std::{
 /// Transfers up to this size are not counted: connections are bounded in number.
 const SMALL: usize = 64 << 10;
 
-/// What is left to take.
+/// What is not taken.
 #[derive(Debug)]
 pub struct Budget {
     all: usize,
@@ -60,10 +60,10 @@ impl Budget {
             return Err(NoRoom::TooMuch);
         }
         let lacks = |state: &State| state.taken + bytes > self.all;
-        let patience = deadline.saturating_duration_since(Instant::now());
+        let timeout = deadline.saturating_duration_since(Instant::now());
         let (mut state, _) = self
             .changed
-            .wait_timeout_while(self.lock(), patience, |state| lacks(state) && !state.is_closed)
+            .wait_timeout_while(self.lock(), timeout, |state| lacks(state) && !state.is_closed)
             .unwrap_or_else(PoisonError::into_inner);
         if lacks(&state) {
             return Err(NoRoom::Busy);

@@ -17,12 +17,12 @@ mod lake;
 mod msgpack;
 mod options;
 mod request;
+mod semaphore;
 mod server;
 mod sink;
 mod store;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 use plugin_api::export_plugin;
 

@@ -1,11 +1,8 @@
 //! What the `hikyuu-server` sink can be told.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time,
-};
+use std::{path::PathBuf, sync::Arc, time};
 
+use kit::{Faults, Texts, count, endpoints};
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
 use sp::{Address, tls};
 
@@ -13,15 +10,15 @@ const DAY: time::Duration = time::Duration::from_secs(86_400);
 /// Longest `keep`, days.
 const MOST_DAYS: u64 = 366;
 /// Smallest `max_memory`, bytes.
-const LEAST_MEMORY: u64 = 16 << 20;
+const LEAST_MEMORY: ByteSize = ByteSize(16 << 20);
 /// Smallest `max_request` and `transfer_memory`, bytes: a request for every listed share.
-const LEAST_TRANSFER: u64 = 1 << 20;
+const LEAST_TRANSFER: ByteSize = ByteSize(1 << 20);
 /// Largest `max_request`, bytes.
-const MOST_REQUEST: u64 = 1 << 30;
+const MOST_REQUEST: ByteSize = ByteSize(1 << 30);
 /// Shortest time after which a client counts as stalled.
-const SHORTEST_STALL: time::Duration = time::Duration::from_millis(100);
+const SHORTEST_STALL: Duration = Duration(time::Duration::from_millis(100));
 /// Longest, so that the end of the host does not wait for ever.
-const LONGEST_STALL: time::Duration = time::Duration::from_secs(600);
+const LONGEST_STALL: Duration = Duration(time::Duration::from_secs(600));
 /// Most clients that can be allowed; each costs a thread.
 const MOST_CLIENTS: usize = 16_384;
 /// Most answers that can be made at a time.
@@ -36,7 +33,7 @@ options! {
         /// `ipc:///path` or `unix:///path` (a socket file), `abstract://name`; `tls+tcp://*:9201` in
         /// TLS, with `tls`. Port 0 picks a free one, which the log names. Default
         /// `tcp://127.0.0.1:9201`.
-        pub listen: Addresses,
+        pub listen: Texts,
         /// Certificates for the addresses that begin with `tls+tcp://`, e.g. `{ cert = "server.pem",
         /// key = "server.key" }`. Hikyuu's own client speaks no TLS. Default: none.
         pub tls: Option<tls::ServerFiles>,
@@ -81,36 +78,10 @@ options! {
     }
 }
 
-/// One address or several.
-#[derive(
-    Debug,
-    Clone,
-    plugin_api::serde::Deserialize,
-    plugin_api::serde::Serialize,
-    plugin_api::schemars::JsonSchema,
-)]
-#[serde(crate = "plugin_api::serde", untagged)]
-#[schemars(crate = "plugin_api::schemars")]
-pub enum Addresses {
-    /// One.
-    One(String),
-    /// Several.
-    Many(Vec<String>),
-}
-
-impl Addresses {
-    fn texts(&self) -> &[String] {
-        match self {
-            Self::One(text) => std::slice::from_ref(text),
-            Self::Many(texts) => texts,
-        }
-    }
-}
-
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: Addresses::One("tcp://127.0.0.1:9201".to_owned()),
+            listen: "tcp://127.0.0.1:9201".into(),
             tls: None,
             threads: 0,
             keep: Duration(DAY),
@@ -167,12 +138,10 @@ impl Settings {
     /// # Errors
     /// `Config` that names every fault.
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
-        let mut faults = Vec::new();
-        let resolve = |path: &Path| context.resolve(path);
+        let mut faults = Faults::default();
+        let (texts, files) = (options.listen.as_slice(), options.tls.as_ref());
         let example = "tcp://127.0.0.1:9201";
-        let listen = Address::listen_all(options.listen.texts(), example, resolve, &mut faults);
-        tls::check_use(options.tls.is_some(), "listen", &listen, &mut faults);
-        let tls = tls::Server::read(options.tls.as_ref(), resolve, log(context), &mut faults);
+        let (listen, tls) = endpoints::listen(texts, files, example, context, &mut faults);
         let days = options.keep.as_secs() / DAY.as_secs();
         if *options.keep != DAY * u32::try_from(days).unwrap_or(0)
             || !(1..=MOST_DAYS).contains(&days)
@@ -180,72 +149,49 @@ impl Settings {
             faults
                 .push(format!("keep is {}; use whole days from 1d to {MOST_DAYS}d", options.keep));
         }
-        if *options.max_request > MOST_REQUEST {
-            let (given, most) = (options.max_request, ByteSize(MOST_REQUEST));
-            faults.push(format!("max_request is {given}; use at most {most}"));
-        }
+        faults.at_most("max_request", options.max_request, MOST_REQUEST, "use at most");
         let sizes = [
             ("max_memory", options.max_memory, LEAST_MEMORY),
             ("max_request", options.max_request, LEAST_TRANSFER),
             ("transfer_memory", options.transfer_memory, LEAST_TRANSFER),
         ];
         for (name, given, least) in sizes {
-            if *given < least {
-                faults.push(format!("{name} is {given}; use at least {}", ByteSize(least)));
-            }
+            faults.at_least(name, given, least, "use at least");
         }
-        if !(SHORTEST_STALL..=LONGEST_STALL).contains(&*options.stall_timeout) {
-            let given = options.stall_timeout;
-            faults.push(format!("stall_timeout is {given}; use 100ms to 10m"));
-        }
+        let stall = options.stall_timeout;
+        faults.within("stall_timeout", stall, SHORTEST_STALL..=LONGEST_STALL, "use");
         let idle = options.idle_timeout;
-        if !idle.is_zero() && !(SHORTEST_STALL..=DAY).contains(&*idle) {
+        if !idle.is_zero() && !(SHORTEST_STALL..=Duration(DAY)).contains(&idle) {
             faults.push(format!("idle_timeout is {idle}; use 100ms to 1d, or 0s for never"));
         }
         let (clients, threads) = (options.max_clients, options.threads);
-        if !(1..=MOST_CLIENTS).contains(&clients) {
-            faults.push(format!("max_clients is {clients}; use 1 to {MOST_CLIENTS}"));
-        }
-        if threads > MOST_THREADS {
-            faults.push(format!("threads is {threads}; use at most {MOST_THREADS}"));
-        }
-        let ipc_mode = u32::from_str_radix(&options.ipc_mode, 8).unwrap_or(u32::MAX);
-        if ipc_mode > 0o777 {
-            let given = &options.ipc_mode;
-            faults.push(format!("ipc_mode \"{given}\" is no octal file mode; write e.g. 0660"));
-        }
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("; ")));
-        }
+        faults.within("max_clients", clients, 1..=MOST_CLIENTS, "use");
+        faults.at_most("threads", threads, MOST_THREADS, "use at most");
+        let ipc_mode = endpoints::ipc_mode(&options.ipc_mode, &mut faults);
+        faults.check()?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
         Ok(Self {
             listen,
             tls,
             threads: if threads == 0 { processors } else { threads },
             keep_days: usize::try_from(days).unwrap_or(1),
             ticks: options.ticks,
-            max_memory: bytes(options.max_memory),
+            max_memory: count::bytes(options.max_memory),
             remember: options.remember,
             warm_start: options.warm_start.as_deref().map(|path| context.resolve(path)),
-            max_request: bytes(options.max_request),
-            transfer_memory: bytes(options.transfer_memory),
+            max_request: count::bytes(options.max_request),
+            transfer_memory: count::bytes(options.transfer_memory),
             max_clients: clients,
             idle_timeout: (!idle.is_zero()).then_some(*idle),
-            stall_timeout: *options.stall_timeout,
+            stall_timeout: *stall,
             ipc_mode,
         })
     }
 }
 
-fn log(context: &Context) -> tls::Log {
-    let (info, warn) = (context.clone(), context.clone());
-    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use plugin_api::{ErrorKind, serde_json::json, testing};
 

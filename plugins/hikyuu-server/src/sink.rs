@@ -5,18 +5,18 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use kit::Throttle;
 use plugin_api::{
     Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink,
     schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US, SECOND_US},
 };
-use sp::Throttle;
 
 use crate::{
     counters::Counters,
     lake,
     options::{Options, Settings},
     server::Server,
-    store::{self, Forgotten, Keeper, Left, Limits, Oldest},
+    store::{self, Evicted, Limits, Oldest, Skipped, StoreWriter},
 };
 
 /// Name of the file in which what is kept outlives a restart.
@@ -27,12 +27,12 @@ const QUIET_US: i64 = 5 * 60 * SECOND_US;
 /// The `hikyuu-server` sink.
 pub struct HikyuuServer {
     context: Context,
-    /// Ends with the sink: after it is gone nobody reads.
+    /// Closed before the rest of the sink is dropped, so that nothing is read any more.
     server: Option<Server>,
-    keeper: Keeper,
+    writer: StoreWriter,
     counters: Arc<Counters>,
-    /// What of the counters the host has been told.
-    told: Told,
+    /// Values of the counters when they were last reported to the host.
+    reported: Reported,
     image: Option<PathBuf>,
     throttle: Throttle,
     /// When the last quotes came, microseconds since 1970 UTC.
@@ -40,7 +40,7 @@ pub struct HikyuuServer {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Told {
+struct Reported {
     requests: u64,
     refusals: u64,
     idle: u64,
@@ -51,7 +51,7 @@ impl Sink for HikyuuServer {
 
     const DELIVERY: Delivery = Delivery::Service;
 
-    /// Leaves the addresses alone: a host that runs may hold them rightly.
+    /// Does not bind: a running host may hold the addresses.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = Settings::new(options, context)?;
         settings.warm_start.as_deref().map_or(Ok(()), lake::check)
@@ -63,7 +63,7 @@ impl Sink for HikyuuServer {
 
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
         let now_us = self.context.now_us();
-        let mut left = Left::default();
+        let mut skipped = Skipped::default();
         for batch in batches {
             match batch.kind() {
                 RecordKind::Spot => {
@@ -72,26 +72,26 @@ impl Sink for HikyuuServer {
                         received_us => received_us,
                     };
                     for spot in batch.spots().iter() {
-                        self.keeper.take_spot(&spot, received_us, now_us, &mut left);
+                        self.writer.take_spot(&spot, received_us, now_us, &mut skipped);
                     }
-                    self.keeper.settle_times(&mut left);
+                    self.writer.settle_times(&mut skipped);
                     self.taken_us = now_us;
                 }
                 RecordKind::Bar => {
-                    batch.bars().for_each(|bar| self.keeper.take_bar(&bar, now_us, &mut left));
+                    batch.bars().for_each(|bar| self.writer.take_bar(&bar, now_us, &mut skipped));
                 }
                 // Hikyuu asks for no other kind
                 _ => {}
             }
         }
-        settle(&mut self.keeper, left, &self.context, &self.throttle);
+        settle(&mut self.writer, skipped, &self.context, &self.throttle);
         self.report();
         Ok(Ack::Delivered)
     }
 
     fn tick(&mut self) -> Result<Ack, PluginError> {
         let is_quiet = self.context.now_us().saturating_sub(self.taken_us) > QUIET_US;
-        if is_quiet && self.keeper.is_in_doubt() {
+        if is_quiet && self.writer.is_in_doubt() {
             self.end_times();
         }
         self.report();
@@ -103,7 +103,7 @@ impl Sink for HikyuuServer {
         self.report();
         self.server = None;
         let Some(path) = &self.image else { return Ok(()) };
-        store::save(&self.keeper, path).map_err(|error| {
+        store::save(&self.writer, path).map_err(|error| {
             PluginError::fatal(format!(
                 "what was kept could not be written to {}: {error}; free space there, or set \
                  remember = false",
@@ -116,7 +116,7 @@ impl Sink for HikyuuServer {
 impl HikyuuServer {
     /// Reads what was kept before, then listens at all addresses, or at none.
     pub(crate) fn start(settings: &Settings, context: Context) -> Result<Self, PluginError> {
-        let mut keeper = Keeper::new(Limits {
+        let mut writer = StoreWriter::new(Limits {
             days: settings.keep_days,
             bytes: settings.max_memory,
             ticks: settings.ticks,
@@ -126,10 +126,11 @@ impl HikyuuServer {
             false => None,
         };
         let throttle = Throttle::default();
-        let mut settle = |keeper: &mut Keeper, left| settle(keeper, left, &context, &throttle);
+        let mut settle =
+            |writer: &mut StoreWriter, skipped| settle(writer, skipped, &context, &throttle);
         if let Some(path) = image.as_deref().filter(|path| path.exists()) {
-            match store::load(&mut keeper, path, context.now_us()) {
-                Ok(left) => settle(&mut keeper, left),
+            match store::load(&mut writer, path, context.now_us()) {
+                Ok(skipped) => settle(&mut writer, skipped),
                 Err(error) => context.warn(&format!(
                     "{} is not used: {error}; it is written anew at the end",
                     path.display()
@@ -137,22 +138,23 @@ impl HikyuuServer {
             }
         }
         if let Some(lake) = &settings.warm_start {
-            lake::read(&mut keeper, lake, settings.keep_days, &context, &mut settle)?;
+            lake::read(&mut writer, lake, settings.keep_days, &context, &mut settle)?;
         }
-        let (counters, store) = (Arc::<Counters>::default(), Arc::clone(keeper.store()));
+        let (counters, store) = (Arc::<Counters>::default(), Arc::clone(writer.store()));
         let server =
             Server::start(settings.clone(), context.clone(), store, Arc::clone(&counters))?;
-        let (told, server) = (Told::default(), Some(server));
+        let (reported, server) = (Reported::default(), Some(server));
         let taken_us = context.now_us();
-        let mut sink = Self { context, server, keeper, counters, told, image, throttle, taken_us };
+        let mut sink =
+            Self { context, server, writer, counters, reported, image, throttle, taken_us };
         sink.report();
         Ok(sink)
     }
 
     fn end_times(&mut self) {
-        let mut left = Left::default();
-        self.keeper.end_times(&mut left);
-        settle(&mut self.keeper, left, &self.context, &self.throttle);
+        let mut skipped = Skipped::default();
+        self.writer.end_times(&mut skipped);
+        settle(&mut self.writer, skipped, &self.context, &self.throttle);
     }
 
     fn image_path(context: &Context) -> Result<PathBuf, PluginError> {
@@ -172,16 +174,16 @@ impl HikyuuServer {
         let (requests, refusals) = (load(&self.counters.requests), load(&self.counters.refusals));
         let idle = load(&self.counters.idle);
         for (metric, now, told) in [
-            ("queries_total", requests, self.told.requests),
-            ("query_errors_total", refusals, self.told.refusals),
-            ("query_clients_put_out_total", idle, self.told.idle),
+            ("queries_total", requests, self.reported.requests),
+            ("query_errors_total", refusals, self.reported.refusals),
+            ("query_clients_put_out_total", idle, self.reported.idle),
         ] {
             if now > told {
                 self.context.count(metric, now - told);
             }
         }
-        self.told = Told { requests, refusals, idle };
-        let figures = &self.keeper.store().figures;
+        self.reported = Reported { requests, refusals, idle };
+        let figures = &self.writer.store().figures;
         self.context.gauge("query_clients", load(&self.counters.clients) as f64);
         self.context.gauge("kept_ticks", load(&figures.ticks) as f64);
         self.context.gauge("kept_bars", load(&figures.bars) as f64);
@@ -196,24 +198,26 @@ impl HikyuuServer {
 }
 
 /// Counts what was left out, and makes room.
-fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttle) {
-    for (reason, records) in
-        [("bad_time", left.bad_time), ("bad_symbol", left.bad_symbol), ("bad_bar", left.bad_bar)]
-    {
+fn settle(writer: &mut StoreWriter, skipped: Skipped, context: &Context, throttle: &Throttle) {
+    for (reason, records) in [
+        ("bad_time", skipped.bad_time),
+        ("bad_symbol", skipped.bad_symbol),
+        ("bad_bar", skipped.bad_bar),
+    ] {
         if records > 0 {
             context.dropped(reason, records);
         }
     }
     for (metric, records) in [
-        ("records_outdated_total", left.outdated),
-        ("records_known_total", left.known),
-        ("stray_times_total", left.strays),
+        ("records_outdated_total", skipped.outdated),
+        ("records_known_total", skipped.known),
+        ("stray_times_total", skipped.strays),
     ] {
         if records > 0 {
             context.count(metric, records);
         }
     }
-    let Forgotten { ticks, from, is_full } = keeper.settle();
+    let Evicted { ticks, from, is_full } = writer.settle();
     if ticks > 0 {
         context.count("ticks_forgotten_total", ticks);
     }
@@ -237,7 +241,5 @@ fn settle(keeper: &mut Keeper, left: Left, context: &Context, throttle: &Throttl
         }
         None => return,
     };
-    if let Some(line) = throttle.pass(line) {
-        context.warn(&line);
-    }
+    throttle.warn(context, line);
 }

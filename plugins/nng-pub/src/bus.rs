@@ -1,15 +1,15 @@
-//! Who is connected: shared by the publisher, the listeners and the subscribers' threads.
+//! The connections, shared by the publisher, the listeners and the subscribers' threads.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use kit::Throttle;
 use plugin_api::Context;
-use sp::Throttle;
 
 use crate::{
-    connection::{Connection, Farewell},
+    connection::{CloseReason, Connection},
     message::Message,
     options::Settings,
     pace::Pace,
@@ -17,16 +17,16 @@ use crate::{
     subscriber::Subscriber,
 };
 
-/// Most connections that have not said yet what they are.
-const MOST_GUESTS: usize = 64;
+/// Most connections whose handshake is not complete.
+const MOST_PENDING: usize = 64;
 
-/// Everybody connected.
+/// All connections of the publisher.
 pub struct Bus {
     settings: Settings,
     context: Context,
     end: Message,
     members: Mutex<Members>,
-    /// Tells that somebody came or went, or that the bus closes.
+    /// Signalled when a subscriber joins or leaves, and when the bus closes.
     changed: Condvar,
     refusals: Throttle,
     losses: Throttle,
@@ -36,14 +36,14 @@ pub struct Bus {
 
 #[derive(Default)]
 struct Members {
-    /// Connected, but not known to be subscribers.
-    guests: Vec<Arc<Subscriber>>,
+    /// Connections whose handshake is not complete.
+    pending: Vec<Arc<Subscriber>>,
     subscribers: Vec<Arc<Subscriber>>,
     closing: bool,
 }
 
 impl Bus {
-    /// A bus with nobody on it; `end` is the end mark.
+    /// A bus without subscribers; `end` is the end mark.
     pub fn new(settings: Settings, context: Context, end: Message) -> Self {
         context.gauge("subscribers", 0.0);
         Self {
@@ -59,54 +59,54 @@ impl Bus {
         }
     }
 
-    /// Takes a new connection in, to be [`serve`](Self::serve)d by a thread of its own; `None`
-    /// when the bus closes or too many connections have not introduced themselves.
+    /// Registers a new connection, to be [`serve`](Self::serve)d by a thread of its own; `None`
+    /// when the bus closes or too many handshakes are not complete.
     pub fn admit(&self, connection: Connection) -> Option<Arc<Subscriber>> {
         let mut members = self.lock();
         if members.closing {
             return None;
         }
-        if members.guests.len() >= MOST_GUESTS {
+        if members.pending.len() >= MOST_PENDING {
             drop(members);
             self.refuse(
                 connection.peer(),
-                &format!("{MOST_GUESTS} connections have not introduced themselves yet"),
+                &format!("{MOST_PENDING} connections have not introduced themselves yet"),
             );
             return None;
         }
         let queue = Queue::new(self.settings.send_buffer, self.end.clone());
         let pace = Pace::new(self.settings.max_rate);
-        let guest = Arc::new(Subscriber::new(connection, queue, pace));
-        members.guests.push(Arc::clone(&guest));
-        Some(guest)
+        let subscriber = Arc::new(Subscriber::new(connection, queue, pace));
+        members.pending.push(Arc::clone(&subscriber));
+        Some(subscriber)
     }
 
     /// Serves a connection until it ends.
-    pub fn serve(&self, guest: &Arc<Subscriber>) {
+    pub fn serve(&self, subscriber: &Arc<Subscriber>) {
         let Settings { handshake_timeout, stall_timeout, .. } = self.settings;
-        let welcome = guest.shake_hands(handshake_timeout, stall_timeout);
-        match welcome.and_then(|()| self.join(guest)) {
+        let handshake = subscriber.shake_hands(handshake_timeout, stall_timeout);
+        match handshake.and_then(|()| self.join(subscriber)) {
             Ok(()) => {
-                let farewell = guest.serve();
-                self.leave(guest, &farewell);
+                let reason = subscriber.serve();
+                self.leave(subscriber, &reason);
             }
-            Err(reason) => self.dismiss(guest, &reason),
+            Err(reason) => self.reject(subscriber, &reason),
         }
     }
 
-    /// Lets a guest go that does not become a subscriber.
-    pub fn dismiss(&self, guest: &Arc<Subscriber>, reason: &str) {
+    /// Removes a pending connection that does not become a subscriber.
+    pub fn reject(&self, pending: &Arc<Subscriber>, reason: &str) {
         let mut members = self.lock();
-        members.guests.retain(|other| !Arc::ptr_eq(other, guest));
+        members.pending.retain(|other| !Arc::ptr_eq(other, pending));
         let closing = members.closing;
         drop(members);
         if !closing {
-            self.refuse(guest.peer(), reason);
+            self.refuse(pending.peer(), reason);
         }
     }
 
-    /// Makes a guest a subscriber.
-    fn join(&self, guest: &Arc<Subscriber>) -> Result<(), String> {
+    /// Makes a pending connection a subscriber.
+    fn join(&self, subscriber: &Arc<Subscriber>) -> Result<(), String> {
         let mut members = self.lock();
         let most = self.settings.max_subscribers;
         if members.closing {
@@ -115,51 +115,48 @@ impl Bus {
         if members.subscribers.len() >= most {
             return Err(format!("{most} subscribers are there already; raise max_subscribers"));
         }
-        members.guests.retain(|other| !Arc::ptr_eq(other, guest));
-        members.subscribers.push(Arc::clone(guest));
+        members.pending.retain(|other| !Arc::ptr_eq(other, subscriber));
+        members.subscribers.push(Arc::clone(subscriber));
         let count = self.show_count(&members);
         drop(members);
         self.changed.notify_all();
-        let line = format!("subscriber {} joined, {count} there", guest.peer());
-        if let Some(line) = self.arrivals.pass(line) {
-            self.context.info(&line);
-        }
+        let line = format!("subscriber {} joined, {count} there", subscriber.peer());
+        self.arrivals.info(&self.context, line);
         Ok(())
     }
 
-    fn leave(&self, subscriber: &Arc<Subscriber>, farewell: &Farewell) {
-        let lost = match farewell {
-            Farewell::Left | Farewell::Done => 0, // what it did not want is not lost
+    fn leave(&self, subscriber: &Arc<Subscriber>, close: &CloseReason) {
+        let lost = match close {
+            CloseReason::Left | CloseReason::Done => 0, // what it did not want is not lost
             _ => subscriber.queued_records(),
         };
-        // counted before the publisher can see that the subscriber has gone
+        // counted before the publisher can see that the subscriber is closed
         self.count_dropped(lost);
         let mut members = self.lock();
         members.subscribers.retain(|other| !Arc::ptr_eq(other, subscriber));
         let count = self.show_count(&members);
         drop(members);
         self.changed.notify_all();
-        let reason = match farewell {
-            Farewell::Left => "left".to_owned(),
-            Farewell::Done => "has everything".to_owned(),
-            Farewell::Spoke => {
+        let reason = match close {
+            CloseReason::Left => "left".to_owned(),
+            CloseReason::Done => "has everything".to_owned(),
+            CloseReason::Spoke => {
                 "sent data, which no subscriber does, and was disconnected".to_owned()
             }
-            Farewell::Stalled => format!(
+            CloseReason::Stalled => format!(
                 "took nothing for {:?} and was disconnected with {lost} records to come",
                 self.settings.stall_timeout
             ),
-            Farewell::CutOff => format!(
+            CloseReason::CutOff => format!(
                 "did not take {lost} records within {:?}; raise drain_timeout if it should have",
                 self.settings.drain_timeout
             ),
-            Farewell::Broken(fault) => format!("was lost with {lost} records to come: {fault}"),
+            CloseReason::Broken(fault) => format!("was lost with {lost} records to come: {fault}"),
         };
         let line = format!("subscriber {} {reason}, {count} there", subscriber.peer());
-        let Some(line) = self.departures.pass(line) else { return };
-        match farewell {
-            Farewell::Left | Farewell::Done => self.context.info(&line),
-            _ => self.context.warn(&line),
+        match close {
+            CloseReason::Left | CloseReason::Done => self.departures.info(&self.context, line),
+            _ => self.departures.warn(&self.context, line),
         }
     }
 
@@ -178,9 +175,7 @@ impl Bus {
             subscriber.peer(),
             subscriber.queued_bytes(),
         );
-        if let Some(line) = self.losses.pass(line) {
-            self.context.warn(&line);
-        }
+        self.losses.warn(&self.context, line);
     }
 
     /// Logs what is wrong with a listener.
@@ -191,9 +186,7 @@ impl Bus {
     /// Logs that a peer was not served.
     pub fn refuse(&self, peer: &str, reason: &str) {
         let line = format!("refused {peer}: {reason}");
-        if let Some(line) = self.refusals.pass(line) {
-            self.context.warn(&line);
-        }
+        self.refusals.warn(&self.context, line);
     }
 
     /// Puts the subscribers into `receivers`, instead of what is there.
@@ -222,45 +215,36 @@ impl Bus {
         self.wait(Instant::now() + at_most, |members| members.closing)
     }
 
-    /// Lets nobody in any more.
-    pub fn shut_doors(&self) {
+    /// Refuses new connections from now on and ends those whose handshake is not complete.
+    pub fn stop_accepting(&self) {
         let mut members = self.lock();
         members.closing = true;
-        for guest in &members.guests {
-            guest.end(Farewell::CutOff);
+        for pending in &members.pending {
+            pending.end(CloseReason::CutOff);
         }
         drop(members);
         self.changed.notify_all();
     }
 
-    /// Lets the subscribers have what is queued until the deadline, and ends the rest.
+    /// Lets the queues empty until the deadline, then ends the subscribers that are left.
     pub fn drain(&self, deadline: Instant) {
         for subscriber in &self.lock().subscribers {
             subscriber.drain();
         }
         if !self.wait(deadline, |members| members.subscribers.is_empty()) {
             for subscriber in &self.lock().subscribers {
-                subscriber.end(Farewell::CutOff);
+                subscriber.end(CloseReason::CutOff);
             }
         }
     }
 
     fn wait(&self, deadline: Instant, until: impl Fn(&Members) -> bool) -> bool {
-        let mut members = self.lock();
-        loop {
-            if until(&members) {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.changed.wait_timeout(members, left);
-            members = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |it| !until(it));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Shows the number of subscribers while nobody can change it.
+    /// Sets the gauge of subscribers, under the lock so that it cannot fall behind.
     fn show_count(&self, members: &Members) -> usize {
         let count = members.subscribers.len();
         self.context.gauge("subscribers", f64::from(u32::try_from(count).unwrap_or(u32::MAX)));

@@ -10,9 +10,9 @@ use sp::{Accepted, Framing, Protocol, Wire, greeting};
 
 use crate::message::Message;
 
-/// Why a subscriber is no longer there.
+/// Why a connection to a subscriber was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// It closed the connection.
     Left,
     /// It sent something, which no subscriber does.
@@ -32,7 +32,7 @@ pub enum Farewell {
 pub struct Connection {
     wire: Wire,
     framing: Framing,
-    /// Who is at the other end, for the log.
+    /// Name of the peer, for the log.
     peer: String,
 }
 
@@ -43,7 +43,7 @@ impl Connection {
         Self { wire, framing, peer }
     }
 
-    /// Who is at the other end.
+    /// Name of the peer.
     pub fn peer(&self) -> &str {
         &self.peer
     }
@@ -62,7 +62,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why the subscriber gets no more.
-    pub fn send(&self, messages: &[Message]) -> Result<(), Farewell> {
+    pub fn send(&self, messages: &[Message]) -> Result<(), CloseReason> {
         let heads: Vec<_> = messages.iter().map(|one| self.framing.head(one.len())).collect();
         let mut slices = Vec::with_capacity(3 * messages.len());
         for (message, head) in messages.iter().zip(&heads) {
@@ -71,24 +71,24 @@ impl Connection {
             slices.extend(message.payload.as_ref().map(|payload| IoSlice::new(payload)));
         }
         self.wire.send_all(&mut slices).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Farewell::Stalled,
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Farewell::Left,
-            _ => Farewell::Broken(error.to_string()),
+            io::ErrorKind::WouldBlock => CloseReason::Stalled,
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => CloseReason::Left,
+            _ => CloseReason::Broken(error.to_string()),
         })
     }
 
     /// Blocks until the connection ends, or the peer breaks the protocol.
-    pub fn wait_for_end(&self) -> Farewell {
+    pub fn wait_for_end(&self) -> CloseReason {
         let mut byte = [0; 1];
         match self.wire.receive(&mut byte) {
-            Ok(0) => Farewell::Left,
-            Ok(_) => Farewell::Spoke,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Farewell::Left,
-            Err(error) => Farewell::Broken(error.to_string()),
+            Ok(0) => CloseReason::Left,
+            Ok(_) => CloseReason::Spoke,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => CloseReason::Left,
+            Err(error) => CloseReason::Broken(error.to_string()),
         }
     }
 
-    /// Ends the connection: whoever blocks on it returns. What was written still arrives.
+    /// Ends the connection: calls that block on it return. What was written still arrives.
     pub fn shut_down(&self) {
         self.wire.shut_down(Shutdown::Both);
     }

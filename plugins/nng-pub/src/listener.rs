@@ -1,4 +1,4 @@
-//! The thread that takes subscribers in at one address.
+//! The thread that accepts subscribers at one address.
 
 use std::{sync::Arc, thread};
 
@@ -14,14 +14,14 @@ pub fn run(listener: &Listener, bus: &Bus) {
         loop {
             match listener.accept() {
                 Ok(accepted) => {
-                    let Some(guest) = bus.admit(Connection::new(accepted)) else { continue };
+                    let Some(pending) = bus.admit(Connection::new(accepted)) else { continue };
                     let serve = {
-                        let guest = Arc::clone(&guest);
-                        move || bus.serve(&guest)
+                        let pending = Arc::clone(&pending);
+                        move || bus.serve(&pending)
                     };
                     let thread = thread::Builder::new().name("nng-pub-write".into());
                     if let Err(error) = thread.spawn_scoped(scope, serve) {
-                        bus.dismiss(&guest, &format!("no thread for it: {error}"));
+                        bus.reject(&pending, &format!("no thread for it: {error}"));
                     }
                 }
                 Err(_) if bus.is_closing() => return,

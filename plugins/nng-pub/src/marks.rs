@@ -1,4 +1,4 @@
-//! Where rounds open and close on the bus, whatever the sources do.
+//! Where rounds open and close on the bus.
 //!
 //! A Hikyuu process takes quotes only between a start and an end mark, and joins at a start mark.
 //! The bus knows one open round at a time, the sources each have their own. So:
@@ -38,8 +38,8 @@ impl Marks {
         !self.open.is_empty()
     }
 
-    /// Takes note of a batch and tells the marks around it. One without quotes matters only for
-    /// the round that it opens or closes.
+    /// Records a batch and returns the marks around it. One without quotes matters only for the
+    /// round that it opens or closes.
     pub fn step(&mut self, source: &str, round: Round, has_quotes: bool) -> Step {
         let own = self.open.iter().position(|open| open == source);
         if own.is_none() && !round.first && !has_quotes {

@@ -1,14 +1,15 @@
 //! What the `nng-pub` sink can be told.
 
-use std::{path::Path, sync::Arc, time};
+use std::{sync::Arc, time};
 
+use kit::{Faults, count, endpoints};
 use plugin_api::{ByteSize, Context, Duration, PluginError, options};
 use sp::{Address, tls};
 
 /// Smallest queue of a subscriber, in bytes: room for a round of a few hundred quotes.
-const SMALLEST_SEND_BUFFER: u64 = 64 << 10;
+const SMALLEST_SEND_BUFFER: ByteSize = ByteSize(64 << 10);
 /// Shortest time after which a subscriber counts as stalled.
-const SHORTEST_STALL: time::Duration = time::Duration::from_millis(100);
+const SHORTEST_STALL: Duration = Duration(time::Duration::from_millis(100));
 /// Longest topic, in bytes.
 const LONGEST_TOPIC: usize = 255;
 /// Most subscribers that can be allowed; each costs two threads.
@@ -16,7 +17,7 @@ const MOST_SUBSCRIBERS: usize = 4096;
 /// How long a new connection may take to say what it is.
 const HANDSHAKE_TIMEOUT: time::Duration = time::Duration::from_secs(5);
 /// Longest wait for subscribers within one call; the host reports calls of 30 seconds as stuck.
-const AUDIENCE_TIMEOUT: time::Duration = time::Duration::from_secs(20);
+const SUBSCRIBERS_TIMEOUT: time::Duration = time::Duration::from_secs(20);
 
 options! {
     /// Options of the `nng-pub` sink.
@@ -119,7 +120,7 @@ pub struct Settings {
     /// Longest handshake.
     pub handshake_timeout: time::Duration,
     /// Longest wait for subscribers within one call.
-    pub audience_timeout: time::Duration,
+    pub subscribers_timeout: time::Duration,
 }
 
 impl Settings {
@@ -128,28 +129,19 @@ impl Settings {
     /// # Errors
     /// `Config` that names every fault.
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
-        let mut faults = Vec::new();
-        let resolve = |path: &Path| context.resolve(path);
-        let example = "tcp://127.0.0.1:9200";
-        let listen = Address::listen_all(&options.listen, example, resolve, &mut faults);
-        tls::check_use(options.tls.is_some(), "listen", &listen, &mut faults);
-        let tls = tls::Server::read(options.tls.as_ref(), resolve, log(context), &mut faults);
+        let mut faults = Faults::default();
+        let (example, files) = ("tcp://127.0.0.1:9200", options.tls.as_ref());
+        let (listen, tls) =
+            endpoints::listen(&options.listen, files, example, context, &mut faults);
         if options.topic.len() > LONGEST_TOPIC {
             let len = options.topic.len();
             faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
         }
-        if *options.send_buffer < SMALLEST_SEND_BUFFER {
-            let given = options.send_buffer;
-            faults.push(format!("send_buffer is {given}; use at least 64KiB"));
-        }
-        if *options.stall_timeout < SHORTEST_STALL {
-            let given = options.stall_timeout;
-            faults.push(format!("stall_timeout is {given}; use at least 100ms"));
-        }
+        let (buffer, stall) = (options.send_buffer, options.stall_timeout);
+        faults.at_least("send_buffer", buffer, SMALLEST_SEND_BUFFER, "use at least");
+        faults.at_least("stall_timeout", stall, SHORTEST_STALL, "use at least");
         let most = options.max_subscribers;
-        if !(1..=MOST_SUBSCRIBERS).contains(&most) {
-            faults.push(format!("max_subscribers is {most}; use 1 to {MOST_SUBSCRIBERS}"));
-        }
+        faults.within("max_subscribers", most, 1..=MOST_SUBSCRIBERS, "use");
         if options.wait_subscribers > most {
             faults.push(format!(
                 "wait_subscribers is {} but max_subscribers is {most}, so the first batch would \
@@ -157,40 +149,29 @@ impl Settings {
                 options.wait_subscribers
             ));
         }
-        let ipc_mode = u32::from_str_radix(&options.ipc_mode, 8).unwrap_or(u32::MAX);
-        if ipc_mode > 0o777 {
-            let given = &options.ipc_mode;
-            faults.push(format!("ipc_mode \"{given}\" is no octal file mode; write e.g. 0660"));
-        }
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("; ")));
-        }
+        let ipc_mode = endpoints::ipc_mode(&options.ipc_mode, &mut faults);
+        faults.check()?;
         Ok(Self {
             listen,
             tls,
             topic: options.topic.clone(),
             wait_subscribers: options.wait_subscribers,
-            send_buffer: usize::try_from(*options.send_buffer).unwrap_or(usize::MAX),
+            send_buffer: count::bytes(options.send_buffer),
             max_rate: options.max_rate,
             slow_subscriber: options.slow_subscriber,
-            stall_timeout: *options.stall_timeout,
+            stall_timeout: *stall,
             drain_timeout: *options.drain_timeout,
             max_subscribers: most,
             ipc_mode,
             handshake_timeout: HANDSHAKE_TIMEOUT,
-            audience_timeout: AUDIENCE_TIMEOUT,
+            subscribers_timeout: SUBSCRIBERS_TIMEOUT,
         })
     }
 }
 
-fn log(context: &Context) -> tls::Log {
-    let (info, warn) = (context.clone(), context.clone());
-    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use plugin_api::{ErrorKind, serde_json::json, testing};
 

@@ -1,8 +1,8 @@
-//! How fast one subscriber is fed.
+//! Rate limit of one subscriber.
 //!
-//! A subscriber of NNG keeps 128 messages by default, 8192 at most, and drops the rest without a
-//! word. Rounds of a live market stay far below that; a replay at full speed does not, and would
-//! lose within the reader what we delivered. So bursts are spread: few at once, then an even pace.
+//! A subscriber of NNG keeps 128 messages by default, 8192 at most, and drops the rest without
+//! notice. Rounds of a live market stay far below that; a replay at full speed does not, and would
+//! lose delivered messages in the reader. So bursts are limited: few at once, then an even rate.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl Pace {
         Err(Duration::from_secs_f64((1.0 - self.due) / self.rate))
     }
 
-    /// Takes note that so many left.
+    /// Counts so many messages as sent.
     pub fn left(&mut self, messages: usize) {
         #[allow(clippy::cast_precision_loss)]
         let messages = messages as f64;

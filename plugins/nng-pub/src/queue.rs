@@ -16,7 +16,7 @@ const GROUP: usize = 64;
 /// A system call gets no further message after so many bytes.
 const GROUP_BYTES: usize = 256 << 10;
 
-/// Where the subscriber stands.
+/// State of the subscriber within the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Between rounds.
@@ -32,7 +32,7 @@ enum Phase {
 pub enum WhenFull {
     /// Lose it.
     Drop,
-    /// Leave everything as it is and say so.
+    /// Change nothing and answer `Full`.
     Refuse,
 }
 
@@ -153,7 +153,7 @@ impl Queue {
         }
     }
 
-    /// Takes note that a group left.
+    /// Subtracts a group that was written.
     pub fn written(&mut self, group: &[Message]) {
         self.bytes -= group.iter().map(Message::cost).sum::<usize>();
     }

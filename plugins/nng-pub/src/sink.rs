@@ -2,10 +2,10 @@
 
 use std::{
     sync::Arc,
-    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
+use kit::endpoints::Acceptor;
 use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
 use sp::Listener;
 
@@ -27,17 +27,17 @@ pub struct NngPub {
     settings: Settings,
     context: Context,
     bus: Arc<Bus>,
-    listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
+    acceptors: Vec<Acceptor>,
     messages: Messages,
     marks: Marks,
-    /// The subscribers while a message goes out; kept for its memory.
+    /// The subscribers while a message is sent; kept so that its memory is reused.
     receivers: Vec<Arc<Subscriber>>,
-    /// Whether `wait_subscribers` were there once.
-    has_audience: bool,
+    /// Whether `wait_subscribers` were connected at any time.
+    has_had_subscribers: bool,
     /// Whether the log said that bars are not carried.
     told_of_bars: bool,
     /// When waiting for slow subscribers ends, once the host is stopping.
-    patience: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
 impl Sink for NngPub {
@@ -45,7 +45,7 @@ impl Sink for NngPub {
 
     const DELIVERY: Delivery = Delivery::Publisher;
 
-    /// Leaves the addresses alone: a host that runs may hold them rightly.
+    /// Does not bind: a running host may hold the addresses.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         Settings::new(options, context).map(drop)
     }
@@ -61,7 +61,7 @@ impl Sink for NngPub {
     /// whereas the host's pauses grow; but a call that never returns would be reported as stuck.
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
         if !batches.is_empty() {
-            self.wait_for_audience()?;
+            self.wait_for_subscribers()?;
         }
         let mut dropped = 0;
         for batch in batches {
@@ -101,17 +101,9 @@ impl Sink for NngPub {
 impl NngPub {
     /// Listens at all addresses, or at none.
     pub(crate) fn start(mut settings: Settings, context: Context) -> Result<Self, PluginError> {
-        let mut bound = Vec::new();
-        let mut faults = Vec::new();
-        for address in &settings.listen {
-            match Listener::bind(address, settings.ipc_mode, settings.tls.as_ref()) {
-                Ok(listeners) => bound.extend(listeners),
-                Err(fault) => faults.push(fault),
-            }
-        }
-        if !faults.is_empty() {
-            return Err(PluginError::fatal(faults.join("; ")));
-        }
+        let Settings { listen, ipc_mode, tls, .. } = &settings;
+        let bound =
+            Listener::bind_all(listen, *ipc_mode, tls.as_ref()).map_err(PluginError::fatal)?;
         let (most, line) = sp::room("max_subscribers", settings.max_subscribers);
         settings.max_subscribers = most.max(settings.wait_subscribers);
         if let Some(line) = line {
@@ -126,16 +118,21 @@ impl NngPub {
             settings,
             context,
             bus,
-            listeners: Vec::new(),
+            acceptors: Vec::new(),
             messages,
             marks: Marks::default(),
             receivers: Vec::new(),
-            has_audience: false,
+            has_had_subscribers: false,
             told_of_bars: false,
-            patience: None,
+            deadline: None,
         };
         for listener in bound {
-            sink.listen(listener)?;
+            let bus = Arc::clone(&sink.bus);
+            let run = move |listener: &Listener| listener::run(listener, &bus);
+            let context = &sink.context;
+            let acceptor =
+                Acceptor::start(listener, "nng-pub-accept", "listening at", context, run)?;
+            sink.acceptors.push(acceptor);
         }
         if sink.settings.wait_subscribers > 0 {
             sink.context.info(&format!(
@@ -146,31 +143,13 @@ impl NngPub {
         Ok(sink)
     }
 
-    fn listen(&mut self, listener: Listener) -> Result<(), PluginError> {
-        let listener = Arc::new(listener);
-        let run = {
-            let (listener, bus) = (Arc::clone(&listener), Arc::clone(&self.bus));
-            move || listener::run(&listener, &bus)
-        };
-        let thread = thread::Builder::new().name("nng-pub-accept".into()).spawn(run);
-        let thread = thread.map_err(|error| {
-            PluginError::fatal(format!("no thread for {}: {error}", listener.name()))
-        })?;
-        self.context.info(&format!("listening at {}", listener.name()));
-        if let Some(warning) = listener.warning() {
-            self.context.warn(&warning);
-        }
-        self.listeners.push((listener, Some(thread)));
-        Ok(())
-    }
-
-    fn wait_for_audience(&mut self) -> Result<(), PluginError> {
+    fn wait_for_subscribers(&mut self) -> Result<(), PluginError> {
         let wanted = self.settings.wait_subscribers;
-        if self.has_audience || self.bus.wait_for(wanted, Duration::ZERO) {
-            self.has_audience = true;
+        if self.has_had_subscribers || self.bus.wait_for(wanted, Duration::ZERO) {
+            self.has_had_subscribers = true;
             return Ok(());
         }
-        let deadline = Instant::now() + self.settings.audience_timeout;
+        let deadline = Instant::now() + self.settings.subscribers_timeout;
         while !self.bus.wait_for(wanted, SLICE) {
             if self.context.is_stopping() || Instant::now() >= deadline {
                 return Err(PluginError::retry(format!(
@@ -180,7 +159,7 @@ impl NngPub {
                 )));
             }
         }
-        self.has_audience = true;
+        self.has_had_subscribers = true;
         Ok(())
     }
 
@@ -217,7 +196,7 @@ impl NngPub {
         }
     }
 
-    /// Offers a message to everybody; returns the quotes that slow subscribers lost.
+    /// Offers a message to every subscriber; returns the quotes that slow subscribers lost.
     fn send(&mut self, message: &Message) -> u64 {
         let mut receivers = std::mem::take(&mut self.receivers);
         self.bus.list(&mut receivers);
@@ -225,10 +204,10 @@ impl NngPub {
         for subscriber in &receivers {
             dropped += match self.settings.slow_subscriber {
                 SlowSubscriber::Drop => self.offer(subscriber, message),
-                SlowSubscriber::Wait => self.offer_patiently(subscriber, message),
+                SlowSubscriber::Wait => self.offer_or_wait(subscriber, message),
             };
         }
-        receivers.clear(); // a subscriber that goes is not kept alive by this list
+        receivers.clear(); // drops the references, so that closed subscribers are freed
         self.receivers = receivers;
         dropped
     }
@@ -247,11 +226,11 @@ impl NngPub {
 
     /// Waits for room. A subscriber that takes nothing is disconnected by its own thread, so this
     /// ends; when the host stops it ends after `drain_timeout` at the latest.
-    fn offer_patiently(&mut self, subscriber: &Subscriber, message: &Message) -> u64 {
+    fn offer_or_wait(&mut self, subscriber: &Subscriber, message: &Message) -> u64 {
         while subscriber.offer(message, WhenFull::Refuse) == Offered::Full {
             if self.context.is_stopping() {
                 let now = Instant::now();
-                let until = *self.patience.get_or_insert(now + self.settings.drain_timeout);
+                let until = *self.deadline.get_or_insert(now + self.settings.drain_timeout);
                 if now >= until {
                     return self.offer(subscriber, message);
                 }
@@ -261,24 +240,18 @@ impl NngPub {
         0
     }
 
-    /// Ends everything: nobody dials in any more, the subscribers get what is queued within the
-    /// time, every thread ends.
+    /// Stops accepting, drains the queues for at most `drain`, and joins every thread.
     fn end(&mut self, drain: Duration) {
-        self.bus.shut_doors();
-        for (listener, _) in &self.listeners {
-            listener.stop();
-        }
+        self.bus.stop_accepting();
+        self.acceptors.iter().for_each(Acceptor::stop);
         self.bus.drain(Instant::now() + drain);
-        for (_, thread) in &mut self.listeners {
-            // a thread that panicked has said so on stderr
-            let _ = thread.take().map(JoinHandle::join);
-        }
-        self.listeners.clear();
+        self.acceptors.iter_mut().for_each(Acceptor::join);
+        self.acceptors.clear();
     }
 
     #[cfg(test)]
     pub(crate) fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|(listener, _)| listener.name().to_owned()).collect()
+        self.acceptors.iter().map(|acceptor| acceptor.address().to_owned()).collect()
     }
 
     #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    connection::{Connection, Farewell},
+    connection::{CloseReason, Connection},
     message::Message,
     pace::Pace,
     queue::{Offered, Queue, WhenFull},
@@ -18,9 +18,9 @@ use crate::{
 pub struct Subscriber {
     connection: Connection,
     state: Mutex<State>,
-    /// Tells the writer of messages and of the end.
+    /// Signals messages and the end to the writer.
     filled: Condvar,
-    /// Tells the publisher of room and of the end.
+    /// Signals room and the end to the publisher.
     emptied: Condvar,
 }
 
@@ -38,7 +38,7 @@ enum Ending {
     /// It ends when the queue is empty.
     Drain,
     /// It ends at once.
-    Now(Farewell),
+    Now(CloseReason),
 }
 
 impl Subscriber {
@@ -65,30 +65,30 @@ impl Subscriber {
         self.connection.shake_hands(within, stall)
     }
 
-    /// Writes what is queued until the subscriber or the sink goes. Blocks until then.
-    pub fn serve(&self) -> Farewell {
+    /// Writes what is queued until the connection or the sink is closed. Blocks until then.
+    pub fn serve(&self) -> CloseReason {
         thread::scope(|scope| {
             let watch = || self.end(self.connection.wait_for_end());
             let spawned =
                 thread::Builder::new().name("nng-pub-watch".into()).spawn_scoped(scope, watch);
-            let farewell = match spawned {
+            let reason = match spawned {
                 Ok(_) => self.write_out(),
-                Err(error) => Farewell::Broken(format!("no thread for it: {error}")),
+                Err(error) => CloseReason::Broken(format!("no thread for it: {error}")),
             };
-            self.end(farewell.clone()); // the watching thread ends with the connection
-            farewell
+            self.end(reason.clone()); // the watching thread ends with the connection
+            reason
         })
     }
 
-    fn write_out(&self) -> Farewell {
+    fn write_out(&self) -> CloseReason {
         let mut group = Vec::new();
         loop {
-            if let Some(farewell) = self.next_group(&mut group) {
-                return farewell;
+            if let Some(reason) = self.next_group(&mut group) {
+                return reason;
             }
-            if let Err(farewell) = self.connection.send(&group) {
-                // a write that fails because somebody ended the connection has that reason
-                return self.ended().unwrap_or(farewell);
+            if let Err(reason) = self.connection.send(&group) {
+                // if the connection was ended on purpose, that is why the write failed
+                return self.ended().unwrap_or(reason);
             }
             self.lock().queue.written(&group);
             self.emptied.notify_all();
@@ -97,11 +97,11 @@ impl Subscriber {
     }
 
     /// Waits for messages; `Some` when there is nothing to write any more.
-    fn next_group(&self, group: &mut Vec<Message>) -> Option<Farewell> {
+    fn next_group(&self, group: &mut Vec<Message>) -> Option<CloseReason> {
         let mut state = self.lock();
         loop {
-            if let Ending::Now(farewell) = &state.ending {
-                return Some(farewell.clone());
+            if let Ending::Now(reason) = &state.ending {
+                return Some(reason.clone());
             }
             if !state.queue.is_empty() {
                 match state.pace.due(Instant::now()) {
@@ -118,7 +118,7 @@ impl Subscriber {
                 }
             }
             if state.ending == Ending::Drain {
-                return Some(Farewell::Done);
+                return Some(CloseReason::Done);
             }
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -136,7 +136,7 @@ impl Subscriber {
         offered
     }
 
-    /// Waits until something was written, the subscriber has gone, or the time is over.
+    /// Waits until something was written, the subscriber is closed, or the time is over.
     pub fn wait_for_progress(&self, at_most: Duration) {
         let state = self.lock();
         if state.ending == Ending::NotYet && !state.queue.is_empty() {
@@ -145,24 +145,17 @@ impl Subscriber {
         }
     }
 
-    /// Waits until everything queued was written or the subscriber has gone; false when it still
-    /// has something at the deadline.
+    /// Waits until everything queued was written or the subscriber is closed; false if the queue is
+    /// not empty at the deadline.
     pub fn wait_until_empty(&self, deadline: Instant) -> bool {
-        let mut state = self.lock();
-        loop {
-            if state.queue.is_empty() || matches!(state.ending, Ending::Now(_)) {
-                return true;
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            let waited = self.emptied.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = self.emptied.wait_timeout_while(self.lock(), left, |state| {
+            !state.queue.is_empty() && !matches!(state.ending, Ending::Now(_))
+        });
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Lets it end when its queue is empty.
+    /// Closes it when its queue is empty.
     pub fn drain(&self) {
         let mut state = self.lock();
         if state.ending == Ending::NotYet {
@@ -172,11 +165,11 @@ impl Subscriber {
         self.filled.notify_one();
     }
 
-    /// Ends it at once, for the first reason given.
-    pub fn end(&self, farewell: Farewell) {
+    /// Closes it at once; the first reason given counts.
+    pub fn end(&self, reason: CloseReason) {
         let mut state = self.lock();
         if !matches!(state.ending, Ending::Now(_)) {
-            state.ending = Ending::Now(farewell);
+            state.ending = Ending::Now(reason);
         }
         drop(state);
         self.connection.shut_down(); // wakes both threads if they block on it
@@ -194,9 +187,9 @@ impl Subscriber {
         self.lock().queue.records()
     }
 
-    fn ended(&self) -> Option<Farewell> {
+    fn ended(&self) -> Option<CloseReason> {
         match &self.lock().ending {
-            Ending::Now(farewell) => Some(farewell.clone()),
+            Ending::Now(reason) => Some(reason.clone()),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::testing::{DEADLINE, wait_until};
 use plugin_api::{
     Batch, Context, PluginError, Provenance, Round, Sink, SpotListEncoder, SpotRecord,
     serde_json::{Value, json},
@@ -28,8 +29,6 @@ use raw::RawSubscriber;
 
 const FIRST: Round = Round { first: true, last: false };
 const LAST: Round = Round { first: false, last: true };
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A sink in a folder of its own.
 struct Bench {
@@ -97,15 +96,6 @@ fn settings(mut options: Value, context: &Context) -> Result<Settings, PluginErr
         options["listen"] = json!(["ipc://bus.ipc", "tcp://127.0.0.1:0"]);
     }
     Settings::new(&testing::options::<Options>(options)?, context)
-}
-
-/// Waits for what another thread or process brings about.
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Quotes whose codes are those numbers.

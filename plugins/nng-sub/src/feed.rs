@@ -5,23 +5,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::Throttle;
 use plugin_api::{Context, schemas::verify};
-use sp::{Frame, Frames, Throttle};
+use sp::{Frame, Frames};
 
 use crate::{
-    bell::Woken,
     connection::Connection,
-    inbox::{Inbox, Item, Wish},
+    inbox::{Inbox, Item, ReaderCommand},
     link::{Link, NoLink, Received},
     options::Settings,
+    waker::Woken,
 };
 
 /// Taken from the socket at once.
 const CHUNK: usize = 256 << 10;
 /// Pause after the first attempt that failed; doubled up to the option's limit.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// For how long quotes must have come before a publisher that was lost is dialled soon.
-const GOOD_SERVICE: Duration = Duration::from_secs(1);
+/// A connection that brought quotes for so long resets the pause before the next attempt.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
 const START_MARK: &[u8] = b"[start spot]";
 const END_MARK: &[u8] = b"[end spot]";
 
@@ -32,9 +33,9 @@ pub struct Feed {
     inbox: Arc<Inbox>,
     buffer: Vec<u8>,
     pause: Duration,
-    /// The log knows that nobody answers.
-    told_of_absence: bool,
-    /// Of connections that come and go, and of messages that are wrong.
+    /// The log has a line that no publisher answers.
+    is_absence_logged: bool,
+    /// Of lines about connections, and of those about messages.
     throttles: [Throttle; 2],
 }
 
@@ -47,7 +48,7 @@ impl Feed {
             inbox,
             buffer: vec![0; CHUNK],
             pause: FIRST_PAUSE,
-            told_of_absence: false,
+            is_absence_logged: false,
             throttles: Default::default(),
         }
     }
@@ -55,11 +56,11 @@ impl Feed {
     /// Reads until it should stop, beginning with that connection if there is one.
     pub fn run(mut self, mut connection: Option<Connection>) {
         loop {
-            connection = match (self.inbox.wish(), connection) {
-                (Wish::Stop, _) => return,
-                (Wish::Pause, connection) => self.inbox.park(connection),
-                (Wish::Run, Some(connection)) => self.read(connection),
-                (Wish::Run, None) => self.dial(),
+            connection = match (self.inbox.command(), connection) {
+                (ReaderCommand::Stop, _) => return,
+                (ReaderCommand::Pause, connection) => self.inbox.park(connection),
+                (ReaderCommand::Run, Some(connection)) => self.read(connection),
+                (ReaderCommand::Run, None) => self.dial(),
             };
         }
     }
@@ -67,45 +68,43 @@ impl Feed {
     /// Dials once; after a failure it waits before it returns.
     fn dial(&mut self) -> Option<Connection> {
         let Settings { dial, tls, connect_timeout, .. } = &*self.settings;
-        match Link::dial(dial, tls.as_deref(), &self.inbox.bell, *connect_timeout) {
+        match Link::dial(dial, tls.as_deref(), &self.inbox.waker, *connect_timeout) {
             Ok(link) => {
-                if let Some(line) = self.throttles[0].pass(format!("reading {}", link.peer())) {
-                    self.context.info(&line);
-                }
+                self.throttles[0].info(&self.context, format!("reading {}", link.peer()));
                 self.context.gauge("connected", 1.0);
                 self.context.count("connects_total", 1);
-                self.told_of_absence = false;
+                self.is_absence_logged = false;
                 let frames = Frames::new(link.framing(), self.largest_message());
                 Some(Connection::new(link, frames))
             }
             Err(NoLink::Interrupted) => None,
             Err(NoLink::Fault(fault)) => {
                 self.context.gauge("connected", 0.0);
-                if !self.told_of_absence {
-                    self.told_of_absence = true;
+                if !self.is_absence_logged {
+                    self.is_absence_logged = true;
                     self.context.warn(&format!(
                         "no publisher answers ({fault}); dialling again until one does: start the \
                          collector, or correct `dial`"
                     ));
                 }
-                self.rest();
+                self.back_off();
                 None
             }
         }
     }
 
     /// Waits before dialling again, each time longer.
-    fn rest(&mut self) {
+    fn back_off(&mut self) {
         // a kernel that refuses to wait only makes the pause short
-        let _ = self.inbox.bell.wait(None, Some(Instant::now() + self.pause));
+        let _ = self.inbox.waker.wait(None, Some(Instant::now() + self.pause));
         self.pause = (self.pause * 2).min(self.settings.reconnect_max);
     }
 
     /// Reads what is there; `None` when the connection has ended.
     fn read(&mut self, mut connection: Connection) -> Option<Connection> {
-        let received = match connection.link.wait(&self.inbox.bell, None) {
+        let received = match connection.link.wait(&self.inbox.waker, None) {
             Ok(Woken::Socket) => connection.link.receive(&mut self.buffer),
-            Ok(Woken::Bell | Woken::Time) => Received::Nothing,
+            Ok(Woken::Waker | Woken::Time) => Received::Nothing,
             Err(error) => Received::End(error.to_string()),
         };
         let end = match received {
@@ -130,17 +129,15 @@ impl Feed {
 
     /// Notes that a connection has ended and waits before the next.
     fn lose(&mut self, connection: &Connection, end: &str) {
-        lay_in(Item::Cut, &self.inbox, &self.context, &self.throttles[1]);
+        enqueue(Item::Cut, &self.inbox, &self.context, &self.throttles[1]);
         self.context.gauge("connected", 0.0);
         let line = format!("lost {}: {end}; dialling again", connection.link.peer());
-        if let Some(line) = self.throttles[0].pass(line) {
-            self.context.warn(&line);
-        }
-        // one that hangs up on us at once, says nothing of use or makes no sense may do so every time
-        if connection.is_useful && connection.since.elapsed() > self.pause.max(GOOD_SERVICE) {
+        self.throttles[0].warn(&self.context, line);
+        // a publisher that hangs up at once or sends nothing of use may do so every time
+        if connection.is_useful && connection.since.elapsed() > self.pause.max(STABLE_AFTER) {
             self.pause = FIRST_PAUSE;
         }
-        self.rest();
+        self.back_off();
     }
 
     /// The topic stands before what an option bounds.
@@ -165,14 +162,12 @@ fn accept(
             let line = format!(
                 "a message of {len} bytes was passed over; raise `max_message` to take such"
             );
-            if let Some(line) = throttle.pass(line) {
-                context.warn(&line);
-            }
+            throttle.warn(context, line);
             return;
         }
     };
     let Some(content) = message.strip_prefix(topic) else {
-        // as NNG's own subscriber, which filters by topic without a word
+        // as NNG's own subscriber, which filters by topic
         context.count("messages_of_other_topics_total", 1);
         return;
     };
@@ -185,11 +180,11 @@ fn accept(
         message.drain(..topic.len());
         Item::List(message)
     };
-    lay_in(item, inbox, context, throttle);
+    enqueue(item, inbox, context, throttle);
 }
 
 /// Puts an item into the inbox and counts what was lost to make room for it.
-fn lay_in(item: Item, inbox: &Inbox, context: &Context, throttle: &Throttle) {
+fn enqueue(item: Item, inbox: &Inbox, context: &Context, throttle: &Throttle) {
     let lost = inbox.put(item);
     if lost.is_empty() {
         return;
@@ -198,7 +193,5 @@ fn lay_in(item: Item, inbox: &Inbox, context: &Context, throttle: &Throttle) {
     context.dropped("receive_buffer_full", records as u64);
     let line = "the pipeline is slower than the publisher, so the oldest quotes were dropped; raise \
                 `receive_buffer`, or set `slow_pipeline = \"wait\"` if the publisher can wait";
-    if let Some(line) = throttle.pass(line.to_owned()) {
-        context.warn(&line);
-    }
+    throttle.warn(context, line.to_owned());
 }

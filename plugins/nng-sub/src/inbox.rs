@@ -1,8 +1,9 @@
-//! What came and was not handed on yet, bounded in bytes.
+//! What was received and not taken yet, bounded in bytes.
 //!
 //! One thread reads the publisher as fast as it sends ([`feed`](crate::feed)), the host takes when
-//! the pipeline has room. What does not fit is lost here, oldest lists first, and counted, because
-//! a publisher that finds its socket full loses it unseen; or the reader waits, if told so.
+//! the pipeline has room. What does not fit is dropped here, oldest lists first, and counted,
+//! because a publisher that finds its socket full drops it uncounted; or the reader waits, as the
+//! options say.
 
 use std::{
     collections::VecDeque,
@@ -13,12 +14,12 @@ use std::{
 
 use plugin_api::schemas::verify;
 
-use crate::{bell::Bell, connection::Connection, options::SlowPipeline};
+use crate::{connection::Connection, options::SlowPipeline, waker::Waker};
 
 /// What an entry counts for besides its bytes.
 const OVERHEAD: usize = 128;
 
-/// What a publisher sent, or that it went.
+/// A message of the publisher, or the end of its connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
     /// A start mark.
@@ -45,10 +46,10 @@ impl Item {
 
 /// What the reading thread should do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum ReaderCommand {
     /// Read.
     Run,
-    /// Lay the connection down and wait.
+    /// Park the connection and wait.
     Pause,
     /// End.
     Stop,
@@ -58,10 +59,10 @@ pub enum Wish {
 #[derive(Debug)]
 pub struct Inbox {
     state: Mutex<State>,
-    /// Tells of items, room, wishes and a connection laid down.
+    /// Signalled when items, room, the command or the parked connection change.
     changed: Condvar,
     /// Wakes the reader while it waits for its socket.
-    pub bell: Bell,
+    pub waker: Waker,
     limit: usize,
     when_full: SlowPipeline,
 }
@@ -72,16 +73,15 @@ struct State {
     /// Items at the front that are known to be no lists.
     marks: usize,
     bytes: usize,
-    wish: Wish,
-    /// What the reader laid down; the inner one is absent when it had none.
+    command: ReaderCommand,
+    /// What a pausing reader parked; the inner one is absent when it had none.
     parked: Option<Option<Connection>>,
 }
 
 impl State {
-    /// Whether a mark tells nothing that those at the back do not: one of its kind that repeats
-    /// itself is a fault and told as such, more are not; a round that was just opened and is closed
-    /// again held nothing.
-    fn has_said(&mut self, item: &Item) -> bool {
+    /// Whether a mark adds nothing to those at the back: a repeated mark is a fault that is
+    /// reported once, and a round that is closed right after it was opened held nothing.
+    fn is_redundant(&mut self, item: &Item) -> bool {
         let mut back = self.items.iter().rev();
         let (last, before) = (back.next(), back.next());
         match item {
@@ -111,25 +111,32 @@ impl Inbox {
     /// # Errors
     /// When the process has no file descriptor left.
     pub fn new(limit: usize, when_full: SlowPipeline) -> io::Result<Self> {
-        let state =
-            State { items: VecDeque::new(), marks: 0, bytes: 0, wish: Wish::Run, parked: None };
-        let (state, changed, bell) = (Mutex::new(state), Condvar::new(), Bell::new()?);
-        Ok(Self { state, changed, bell, limit, when_full })
+        let state = State {
+            items: VecDeque::new(),
+            marks: 0,
+            bytes: 0,
+            command: ReaderCommand::Run,
+            parked: None,
+        };
+        let (state, changed, waker) = (Mutex::new(state), Condvar::new(), Waker::new()?);
+        Ok(Self { state, changed, waker, limit, when_full })
     }
 
-    /// Takes an item in; returns what was lost to make room for it. Of marks that say the same again
-    /// and again, and of empty rounds, only the first are kept.
+    /// Appends an item; returns what was dropped to make room for it. Redundant marks are not kept.
     ///
-    /// Blocks while there is none if the pipeline should be waited for, but not when the reader
-    /// should stop or pause.
+    /// With `slow_pipeline = "wait"` it blocks while there is no room, unless the reader should
+    /// stop or pause.
     pub fn put(&self, item: Item) -> Vec<Item> {
         let mut state = self.lock();
-        if state.has_said(&item) {
+        if state.is_redundant(&item) {
             return Vec::new();
         }
         let cost = item.cost();
         if self.when_full == SlowPipeline::Wait {
-            while state.wish == Wish::Run && state.bytes > 0 && state.bytes + cost > self.limit {
+            while state.command == ReaderCommand::Run
+                && state.bytes > 0
+                && state.bytes + cost > self.limit
+            {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
         }
@@ -153,7 +160,7 @@ impl Inbox {
         lost
     }
 
-    /// Takes items of an instance before in, whatever the bound.
+    /// Appends items of the instance before, whatever the bound.
     pub fn restore(&self, items: Vec<Item>) {
         let mut state = self.lock();
         state.bytes += items.iter().map(Item::cost).sum::<usize>();
@@ -162,16 +169,9 @@ impl Inbox {
 
     /// The oldest item; waits for one until the moment.
     pub fn take(&self, until: Instant) -> Option<Item> {
-        let mut state = self.lock();
-        while state.items.is_empty() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        self.pop(state)
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, |it| it.items.is_empty());
+        self.pop(waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Takes the oldest item if it is an end mark.
@@ -205,52 +205,45 @@ impl Inbox {
     }
 
     /// What the reader should do.
-    pub fn wish(&self) -> Wish {
-        self.lock().wish
+    pub fn command(&self) -> ReaderCommand {
+        self.lock().command
     }
 
     /// Tells the reader what to do.
-    pub fn set_wish(&self, wish: Wish) {
+    pub fn set_command(&self, command: ReaderCommand) {
         let mut state = self.lock();
-        if wish == Wish::Run {
-            self.bell.silence();
+        if command == ReaderCommand::Run {
+            self.waker.reset();
         }
-        state.wish = wish;
+        state.command = command;
         drop(state);
-        if wish != Wish::Run {
-            self.bell.ring();
+        if command != ReaderCommand::Run {
+            self.waker.wake();
         }
         self.changed.notify_all();
     }
 
-    /// Lays the connection down for as long as the reader should pause, and gives it back.
+    /// Parks the connection while the reader should pause, and returns it.
     pub fn park(&self, connection: Option<Connection>) -> Option<Connection> {
         let mut state = self.lock();
         state.parked = Some(connection);
         self.changed.notify_all();
-        while state.wish == Wish::Pause {
+        while state.command == ReaderCommand::Pause {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.parked.take().flatten()
     }
 
-    /// Looks at the connection that a pausing reader laid down, waiting for that at most so long;
-    /// `None` when it did not.
+    /// Calls `look` with the connection that a pausing reader parked, and waits for that at most so
+    /// long; `None` when it did not.
     pub fn with_parked<T>(
         &self,
         at_most: Duration,
         look: impl FnOnce(Option<&Connection>) -> T,
     ) -> Option<T> {
-        let until = Instant::now() + at_most;
-        let mut state = self.lock();
-        while state.parked.is_none() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return None;
-            }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        let waited =
+            self.changed.wait_timeout_while(self.lock(), at_most, |it| it.parked.is_none());
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.parked.as_ref().map(|connection| look(connection.as_ref()))
     }
 
@@ -348,7 +341,7 @@ mod tests {
                 assert!(Instant::now() < patience);
                 thread::yield_now();
             }
-            inbox.set_wish(Wish::Stop);
+            inbox.set_command(ReaderCommand::Stop);
             assert_eq!(reader.join().unwrap(), (Vec::new(), Vec::new()));
         });
         assert_eq!(inbox.items(), [list(2), list(3)]);

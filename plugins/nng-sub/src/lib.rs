@@ -11,7 +11,6 @@
 //! [`inbox`] → [`source`] with [`rounds`] and [`list`] (batch). A thread reads; it ends when the
 //! source is closed.
 
-mod bell;
 mod connection;
 mod feed;
 mod handover;
@@ -24,7 +23,7 @@ mod sequences;
 mod source;
 #[cfg(test)]
 mod tests;
-mod texts;
+mod waker;
 mod watch;
 
 use plugin_api::export_plugin;

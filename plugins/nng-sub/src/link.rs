@@ -1,7 +1,7 @@
 //! A connection to a publisher, from dialling to its end.
 //!
-//! A subscriber greets and says nothing after that. Every wait ends when the bell rings, so that a
-//! source can be closed while it dials.
+//! A subscriber greets and says nothing after that. Every wait ends when the waker is called, so
+//! that a source can be closed while it dials.
 
 use std::{
     io,
@@ -16,7 +16,7 @@ use rustix::{
 };
 use sp::{Address, Endpoint, Framing, Protocol, Wire, greeting, tls, tune};
 
-use crate::bell::{Bell, Woken};
+use crate::waker::{Waker, Woken};
 
 /// What a taken socket shows; any time does.
 const TAKEN: Duration = Duration::from_secs(60);
@@ -33,9 +33,9 @@ pub struct Link {
 /// Why there is no connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoLink {
-    /// The bell rang.
+    /// The waker was called.
     Interrupted,
-    /// Nobody answers, or somebody else does; a text for people.
+    /// No publisher answers; a text for people.
     Fault(String),
 }
 
@@ -55,16 +55,16 @@ impl Link {
     /// Those with TLS need `tls`.
     ///
     /// # Errors
-    /// All that was tried with what came of it, or that the bell rang.
+    /// All that was tried with what came of it, or that the waker was called.
     pub fn dial(
         addresses: &[Address],
         tls: Option<&tls::Client>,
-        bell: &Bell,
+        waker: &Waker,
         within: Duration,
     ) -> Result<Self, NoLink> {
         let mut faults = Vec::new();
         for address in addresses {
-            match Self::dial_one(address, tls, bell, within) {
+            match Self::dial_one(address, tls, waker, within) {
                 Err(NoLink::Fault(fault)) => faults.push(format!("{address}: {fault}")),
                 settled => return settled,
             }
@@ -75,7 +75,7 @@ impl Link {
     fn dial_one(
         address: &Address,
         tls: Option<&tls::Client>,
-        bell: &Bell,
+        waker: &Waker,
         within: Duration,
     ) -> Result<Self, NoLink> {
         let tls = match address {
@@ -84,7 +84,7 @@ impl Link {
         };
         let mut last = NoLink::Fault("it stands for no address".to_owned());
         for endpoint in address.endpoints().map_err(NoLink::Fault)? {
-            let dialled = reach(&endpoint, tls, bell, Instant::now() + within).map(|wire| {
+            let dialled = reach(&endpoint, tls, waker, Instant::now() + within).map(|wire| {
                 let framing = match endpoint {
                     Endpoint::Tcp(_) => Framing::Tcp,
                     Endpoint::Unix(_) => Framing::Unix,
@@ -114,7 +114,7 @@ impl Link {
         &self.peer
     }
 
-    /// How messages lie on it.
+    /// How messages are framed on it.
     pub fn framing(&self) -> Framing {
         self.framing
     }
@@ -137,15 +137,15 @@ impl Link {
         let _ = sockopt::set_socket_timeout(&self.wire, sockopt::Timeout::Recv, None);
     }
 
-    /// Waits until something came, the bell rings, or the moment comes.
+    /// Waits until something came, the waker is called, or the deadline passes.
     ///
     /// # Errors
     /// When the kernel refuses to wait.
-    pub fn wait(&self, bell: &Bell, until: Option<Instant>) -> io::Result<Woken> {
+    pub fn wait(&self, waker: &Waker, until: Option<Instant>) -> io::Result<Woken> {
         if self.wire.holds_bytes() {
             return Ok(Woken::Socket);
         }
-        bell.wait(Some((self.wire.as_fd(), PollFlags::IN)), until)
+        waker.wait(Some((self.wire.as_fd(), PollFlags::IN)), until)
     }
 
     /// Takes what came, without waiting.
@@ -169,7 +169,7 @@ impl AsFd for Link {
 fn reach(
     endpoint: &Endpoint,
     tls: Option<(&tls::Client, &str)>,
-    bell: &Bell,
+    waker: &Waker,
     until: Instant,
 ) -> Result<Wire, NoLink> {
     let fault = |error: Errno| NoLink::Fault(io::Error::from(error).to_string());
@@ -187,7 +187,7 @@ fn reach(
     match connecting {
         Ok(()) => {}
         Err(Errno::INPROGRESS) => {
-            await_socket(&socket, PollFlags::OUT, bell, until, "does not answer")?;
+            await_socket(&socket, PollFlags::OUT, waker, until, "does not answer")?;
             sockopt::socket_error(&socket).and_then(|result| result).map_err(fault)?;
         }
         Err(Errno::AGAIN) => return Err(NoLink::Fault("it is overrun with connections".into())),
@@ -199,11 +199,11 @@ fn reach(
     let wire = Wire::new(socket);
     if let Some((tls, name)) = tls {
         wire.secure(tls, name, |flags| {
-            await_socket(&wire, flags, bell, until, "does not agree on TLS")
+            await_socket(&wire, flags, waker, until, "does not agree on TLS")
         })?;
     }
     greeting::greet(&wire, Protocol::Sub, |_| {
-        await_socket(&wire, PollFlags::IN, bell, until, "does not say what it is")
+        await_socket(&wire, PollFlags::IN, waker, until, "does not say what it is")
     })?;
     Ok(wire)
 }
@@ -218,13 +218,13 @@ impl From<String> for NoLink {
 fn await_socket(
     socket: impl AsFd,
     flags: PollFlags,
-    bell: &Bell,
+    waker: &Waker,
     until: Instant,
     late: &str,
 ) -> Result<(), NoLink> {
-    match bell.wait(Some((socket.as_fd(), flags)), Some(until)) {
+    match waker.wait(Some((socket.as_fd(), flags)), Some(until)) {
         Ok(Woken::Socket) => Ok(()),
-        Ok(Woken::Bell) => Err(NoLink::Interrupted),
+        Ok(Woken::Waker) => Err(NoLink::Interrupted),
         Ok(Woken::Time) => Err(NoLink::Fault(format!("it {late} in time"))),
         Err(error) => Err(NoLink::Fault(error.to_string())),
     }
@@ -243,7 +243,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Dials somebody who says those bytes and shuts up.
+    /// Dials a peer that sends those bytes and nothing more.
     fn dial(says: &'static [u8], stays: bool, within: Duration) -> Result<Link, NoLink> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -259,7 +259,7 @@ mod tests {
             }
         });
         let address = Address::dial(&format!("tcp://127.0.0.1:{port}"), Path::to_owned).unwrap();
-        let link = Link::dial(&[address], None, &Bell::new().unwrap(), within);
+        let link = Link::dial(&[address], None, &Waker::new().unwrap(), within);
         drop(done);
         peer.join().unwrap();
         link
@@ -295,12 +295,12 @@ mod tests {
 
     #[test]
     fn dialling_ends_when_the_bell_rings() {
-        let bell = Bell::new().unwrap();
-        bell.ring();
+        let waker = Waker::new().unwrap();
+        waker.wake();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap(); // never accepts
         let text = format!("tcp://{}", listener.local_addr().unwrap());
         let address = Address::dial(&text, Path::to_owned).unwrap();
-        let dialled = Link::dial(&[address], None, &bell, PATIENCE);
+        let dialled = Link::dial(&[address], None, &waker, PATIENCE);
         assert_eq!(dialled.err(), Some(NoLink::Interrupted));
     }
 
@@ -311,7 +311,7 @@ mod tests {
             ["tcp://127.0.0.1:1".to_owned(), format!("ipc://{}/a", folder.path().display())];
         let addresses: Vec<_> =
             texts.iter().map(|text| Address::dial(text, Path::to_owned).unwrap()).collect();
-        let dialled = Link::dial(&addresses, None, &Bell::new().unwrap(), PATIENCE);
+        let dialled = Link::dial(&addresses, None, &Waker::new().unwrap(), PATIENCE);
         let Err(NoLink::Fault(fault)) = dialled else { panic!("somebody answered") };
         for text in texts {
             assert!(fault.contains(&text), "{text} is missing in: {fault}");

@@ -1,11 +1,11 @@
 //! The bytes of a list into a batch, with every check that a reader should not have to make again.
 //!
-//! A list that is no FlatBuffer is refused whole. Of one that is, each quote is judged alone: what
+//! A list that is no FlatBuffer is refused whole. Of one that is, each quote is checked alone: what
 //! has no exchange, code or readable time, holds a number that is none, or says one thing in two
 //! ways that do not agree is left out and counted; the others go on. They get what Hikyuu's
-//! publishers do not send: exchange in upper case, the time in one form and as a number, a source, a
-//! number, and the time of receipt. A list that has all of that, as one of `nng-pub` does, goes on
-//! byte for byte.
+//! publishers do not send: exchange in upper case, the time in one form and as a number, a source,
+//! a number, and the time of receipt. A list that has all of that, as one of `nng-pub` does, goes
+//! on byte for byte.
 
 use std::borrow::Cow;
 
@@ -168,8 +168,8 @@ fn judge<'a>(spot: &SpotView<'a>, datetime: &mut DatetimeText) -> Result<Fit<'a>
     Ok(Fit { wire, market, code, time_us, is_same })
 }
 
-/// Exchange and code, both in upper case. Hikyuu joins the two texts, so the exchange may also stand
-/// before or behind the code.
+/// Exchange and code, both in upper case. Hikyuu joins the two texts, so the exchange may also
+/// stand before or behind the code.
 fn symbol<'a>(spot: &SpotView<'a>) -> Result<(Cow<'a, str>, Cow<'a, str>), Refusal> {
     let market = spot.0.market().ok_or(Refusal::BadSymbol)?;
     let code = spot.0.code().ok_or(Refusal::BadSymbol)?;

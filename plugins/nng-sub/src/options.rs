@@ -1,32 +1,26 @@
 //! What the `nng-sub` source can be told.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time,
-};
+use std::{ops::RangeInclusive, path::PathBuf, sync::Arc, time};
 
+use kit::{Faults, Texts, count, endpoints, hours};
 use plugin_api::{
     ByteSize, Context, Duration, PluginError, options,
-    schemas::session::{Phase, Sessions, TradingCalendar},
+    schemas::session::{Sessions, TradingCalendar},
 };
 use sp::{Address, tls};
-
-use crate::texts::Texts;
 
 /// Longest topic, in bytes.
 const LONGEST_TOPIC: usize = 255;
 /// Smallest bound of messages and of the buffer, in bytes.
-const SMALLEST_BUFFER: u64 = 64 << 10;
+const SMALLEST_BUFFER: ByteSize = ByteSize(64 << 10);
 /// Largest message: what a list of quotes can hold.
-const LARGEST_MESSAGE: u64 = 1 << 30;
+const LARGEST_MESSAGE: ByteSize = ByteSize(1 << 30);
 /// Bounds of `connect_timeout`.
-const CONNECT_TIMEOUT: (time::Duration, time::Duration) =
-    (time::Duration::from_millis(10), time::Duration::from_secs(60));
+const CONNECT_TIMEOUT: RangeInclusive<Duration> =
+    Duration(time::Duration::from_millis(10))..=Duration(time::Duration::from_secs(60));
 /// Bounds of `reconnect_max`.
-const RECONNECT_MAX: (time::Duration, time::Duration) =
-    (time::Duration::from_millis(100), time::Duration::from_secs(300));
+const RECONNECT_MAX: RangeInclusive<Duration> =
+    Duration(time::Duration::from_millis(100))..=Duration(time::Duration::from_secs(300));
 
 options! {
     /// Options of the `nng-sub` source.
@@ -86,7 +80,7 @@ options! {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            dial: Texts::One("ipc:///tmp/hikyuu_real.ipc".to_owned()),
+            dial: "ipc:///tmp/hikyuu_real.ipc".into(),
             tls: None,
             topic: ":spot:".to_owned(),
             max_message: ByteSize(64 << 20),
@@ -133,40 +127,33 @@ impl Settings {
     /// # Errors
     /// `Config` that names every fault.
     pub fn new(options: &Options, context: &Context) -> Result<Self, PluginError> {
-        let mut faults = Vec::new();
-        let dial = addresses(options.dial.as_slice(), context, &mut faults);
-        tls::check_use(options.tls.is_some(), "dial", &dial, &mut faults);
-        let resolve = |path: &Path| context.resolve(path);
-        let tls = tls::Client::read(options.tls.as_ref(), resolve, log(context), &mut faults);
+        let mut faults = Faults::default();
+        let (texts, files) = (options.dial.as_slice(), options.tls.as_ref());
+        let example = "ipc:///tmp/hikyuu_real.ipc";
+        let (dial, tls) = endpoints::dial(texts, files, example, context, &mut faults);
         if options.topic.len() > LONGEST_TOPIC {
             let len = options.topic.len();
             faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
         }
-        if *options.receive_buffer < SMALLEST_BUFFER {
-            let given = options.receive_buffer;
-            faults.push(format!("receive_buffer is {given}; use at least 64KiB"));
-        }
-        let (message, most) = (options.max_message, LARGEST_MESSAGE.min(*options.receive_buffer));
-        if !(SMALLEST_BUFFER..=most.max(SMALLEST_BUFFER)).contains(&*message) {
+        let (message, buffer) = (options.max_message, options.receive_buffer);
+        faults.at_least("receive_buffer", buffer, SMALLEST_BUFFER, "use at least");
+        let most = LARGEST_MESSAGE.min(buffer).max(SMALLEST_BUFFER);
+        if !(SMALLEST_BUFFER..=most).contains(&message) {
             faults.push(format!(
                 "max_message is {message}; use 64KiB to 1GiB, and no more than receive_buffer, \
-                 which is {}",
-                options.receive_buffer
+                 which is {buffer}"
             ));
         }
-        within("connect_timeout", options.connect_timeout, CONNECT_TIMEOUT, &mut faults);
-        within("reconnect_max", options.reconnect_max, RECONNECT_MAX, &mut faults);
+        faults.within("connect_timeout", options.connect_timeout, CONNECT_TIMEOUT, "use");
+        faults.within("reconnect_max", options.reconnect_max, RECONNECT_MAX, "use");
         let sessions = sessions(options, context, &mut faults);
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("; ")));
-        }
-        let bytes = |size: ByteSize| usize::try_from(*size).unwrap_or(usize::MAX);
+        faults.check()?;
         Ok(Self {
             dial,
             tls,
             topic: options.topic.clone(),
-            max_message: bytes(options.max_message),
-            receive_buffer: bytes(options.receive_buffer),
+            max_message: count::bytes(message),
+            receive_buffer: count::bytes(buffer),
             slow_pipeline: options.slow_pipeline,
             connect_timeout: *options.connect_timeout,
             reconnect_max: *options.reconnect_max,
@@ -176,69 +163,22 @@ impl Settings {
     }
 }
 
-fn log(context: &Context) -> tls::Log {
-    let (info, warn) = (context.clone(), context.clone());
-    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
-}
-
-fn within(
-    name: &str,
-    given: Duration,
-    (least, most): (time::Duration, time::Duration),
-    faults: &mut Vec<String>,
-) {
-    if !(least..=most).contains(&*given) {
-        let (least, most) = (Duration(least), Duration(most));
-        faults.push(format!("{name} is {given}; use {least} to {most}"));
-    }
-}
-
-fn addresses(texts: &[String], context: &Context, faults: &mut Vec<String>) -> Vec<Address> {
-    let mut addresses: Vec<Address> = Vec::new();
-    for text in texts {
-        match Address::dial(text, |path: &Path| context.resolve(path)) {
-            Ok(address) if addresses.contains(&address) => {
-                faults.push(format!("dial names \"{text}\" twice; drop one"));
-            }
-            Ok(address) => addresses.push(address),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if texts.is_empty() {
-        faults.push("dial is empty; name an address, e.g. ipc:///tmp/hikyuu_real.ipc".to_owned());
-    }
-    addresses
-}
-
-fn sessions(options: &Options, context: &Context, faults: &mut Vec<String>) -> Sessions {
-    let mut phases: Vec<Phase> = Vec::new();
-    for text in &options.phases {
-        match text.parse() {
-            Ok(phase) => phases.push(phase),
-            Err(error) => faults.push(format!("phases: {error}")),
-        }
-    }
-    let mut calendar = TradingCalendar::shipped();
-    if let Some(file) = &options.holidays_file {
-        let path = context.resolve(file);
-        let text = fs::read_to_string(&path).map_err(|error| error.to_string());
-        let added = text.and_then(|text| {
-            calendar.clone().with_holidays(&text).map_err(|error| error.to_string())
-        });
-        match added {
-            Ok(with_holidays) => calendar = with_holidays,
-            Err(fault) => faults.push(format!(
-                "holidays_file {} cannot be used: {fault}; name a file with one date a line",
-                path.display()
-            )),
-        }
-    }
+fn sessions(options: &Options, context: &Context, faults: &mut Faults) -> Sessions {
+    let phases = hours::phases(&options.phases, |error| faults.push(format!("phases: {error}")));
+    let path = options.holidays_file.as_deref().map(|file| context.resolve(file));
+    let calendar = hours::calendar(path.as_deref()).unwrap_or_else(|fault| {
+        faults.push(format!(
+            "holidays_file {} cannot be used: {fault}; name a file with one date a line",
+            path.unwrap_or_default().display()
+        ));
+        TradingCalendar::shipped()
+    });
     Sessions::new(&phases, options.ignore_weekend, calendar)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use plugin_api::{
         ErrorKind,

@@ -1,4 +1,4 @@
-//! The source: what the reading thread laid into the inbox, as batches.
+//! The source: makes batches of what the reading thread put into the inbox.
 
 use std::{
     sync::Arc,
@@ -6,28 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::Throttle;
 use plugin_api::{Batch, Context, PluginError, Polled, Round, Source, SpotListEncoder};
-use sp::Throttle;
 
 use crate::{
-    bell::Bell,
     connection::Connection,
     feed::Feed,
     handover::{Handover, Socket},
-    inbox::{Inbox, Item, Wish},
+    inbox::{Inbox, Item, ReaderCommand},
     link::{Link, NoLink},
     list::{Lists, Read, Refusal},
     options::{Options, Settings},
     rounds::{Gap, Rounds},
     sequences::Sequences,
+    waker::Waker,
     watch::Watch,
 };
 
-/// How long the reading thread has to lay its connection down; looking up a name takes longest.
-const PARKING: Duration = Duration::from_secs(5);
+/// How long the reading thread has to park its connection; looking up a name takes longest.
+const PARK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an instance keeps a connection open that its successor has not taken yet.
-const TAKING: Duration = Duration::from_secs(5);
-const TAKING_STEP: Duration = Duration::from_millis(2);
+const ADOPT_TIMEOUT: Duration = Duration::from_secs(5);
+const ADOPT_POLL: Duration = Duration::from_millis(2);
 /// Refused messages that are set aside, per window; a flood of garbage must not fill the disk.
 const MOST_DEAD_LETTERS: u32 = 20;
 const DEAD_LETTER_WINDOW_US: i64 = 60_000_000;
@@ -50,7 +50,7 @@ pub struct NngSub {
     sequences: Sequences,
     watch: Watch,
     /// Start of the window and what was set aside in it.
-    letters: (i64, u32),
+    dead_letters: (i64, u32),
     throttle: Throttle,
 }
 
@@ -60,9 +60,9 @@ impl Source for NngSub {
     /// Dials, and hangs up.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = Settings::new(options, context)?;
-        let bell = Bell::new().map_err(|error| no_descriptor(&error))?;
+        let waker = Waker::new().map_err(|error| no_descriptor(&error))?;
         let Settings { dial, tls, connect_timeout, .. } = &settings;
-        match Link::dial(dial, tls.as_deref(), &bell, *connect_timeout) {
+        match Link::dial(dial, tls.as_deref(), &waker, *connect_timeout) {
             Ok(_) | Err(NoLink::Interrupted) => Ok(()),
             Err(NoLink::Fault(fault)) => Err(PluginError::retry(format!(
                 "no publisher answers: {fault}; start the collector, or correct `dial`"
@@ -90,7 +90,7 @@ impl Source for NngSub {
             rounds: Rounds::default(),
             sequences: Sequences::default(),
             watch: Watch::default(),
-            letters: (i64::MIN, 0),
+            dead_letters: (i64::MIN, 0),
             throttle: Throttle::default(),
         })
     }
@@ -116,8 +116,10 @@ impl Source for NngSub {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
         let socket = if self.reader.is_some() {
             self.is_paused = true;
-            self.inbox.set_wish(Wish::Pause);
-            self.inbox.with_parked(PARKING, |connection| connection.and_then(Socket::of)).flatten()
+            self.inbox.set_command(ReaderCommand::Pause);
+            self.inbox
+                .with_parked(PARK_TIMEOUT, |connection| connection.and_then(Socket::of))
+                .flatten()
         } else {
             self.handed_over.as_ref().and_then(Socket::of)
         };
@@ -173,7 +175,7 @@ impl NngSub {
     fn read_on(&mut self) -> Result<(), PluginError> {
         if self.is_paused {
             self.is_paused = false;
-            self.inbox.set_wish(Wish::Run);
+            self.inbox.set_command(ReaderCommand::Run);
         }
         if self.reader.as_ref().is_some_and(JoinHandle::is_finished) {
             return Err(PluginError::fatal("the reading thread ended; a new instance is needed"));
@@ -217,7 +219,7 @@ impl NngSub {
         let is_mark = round.first != round.last;
         match self.lists.read(bytes, round, self.context.now_us()) {
             Ok(read) => {
-                let batch = self.judged(read);
+                let batch = self.checked(read);
                 Ok((is_mark || batch.records() > 0).then_some(batch))
             }
             Err((error, bytes)) => {
@@ -231,7 +233,7 @@ impl NngSub {
     }
 
     /// Counts what was left out of a list and what is missing before it.
-    fn judged(&mut self, read: Read) -> Batch {
+    fn checked(&mut self, read: Read) -> Batch {
         let Read { batch, refused, example } = read;
         if let Some(example) = example {
             let reasons =
@@ -269,11 +271,11 @@ impl NngSub {
         self.context.count("messages_refused_total", 1);
         self.warn(format!("a message was refused: {error}; mend the collector"));
         let now_us = self.context.now_us();
-        if now_us.saturating_sub(self.letters.0) >= DEAD_LETTER_WINDOW_US {
-            self.letters = (now_us, 0);
+        if now_us.saturating_sub(self.dead_letters.0) >= DEAD_LETTER_WINDOW_US {
+            self.dead_letters = (now_us, 0);
         }
-        if self.letters.1 < MOST_DEAD_LETTERS {
-            self.letters.1 += 1;
+        if self.dead_letters.1 < MOST_DEAD_LETTERS {
+            self.dead_letters.1 += 1;
             self.context.dead_letter(&error.message, bytes);
         }
     }
@@ -285,19 +287,17 @@ impl NngSub {
         }
     }
 
-    /// Logs what a publisher can bring about as often as it likes.
+    /// Logs what a publisher can cause as often as it likes.
     fn warn(&self, line: String) {
-        if let Some(line) = self.throttle.pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttle.warn(&self.context, line);
     }
 
-    /// Waits, not for long, until a successor has taken the connection that was handed over.
+    /// Waits, for a bounded time, until a successor has taken the connection that was handed over.
     fn wait_until_taken(&self) {
         if !self.is_handed_over {
             return;
         }
-        let until = Instant::now() + TAKING;
+        let until = Instant::now() + ADOPT_TIMEOUT;
         let is_taken = |connection: &Connection| connection.link.is_taken();
         let waits = || match &self.handed_over {
             Some(connection) => !is_taken(connection),
@@ -308,14 +308,14 @@ impl NngSub {
             }
         };
         while waits() && Instant::now() < until {
-            thread::sleep(TAKING_STEP);
+            thread::sleep(ADOPT_POLL);
         }
     }
 
     fn stop(&mut self) {
-        self.inbox.set_wish(Wish::Stop);
+        self.inbox.set_command(ReaderCommand::Stop);
         if let Some(reader) = self.reader.take() {
-            // a thread that panicked has said so on stderr
+            // a panic was printed to stderr
             let _ = reader.join();
         }
     }

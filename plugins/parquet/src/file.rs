@@ -22,7 +22,7 @@ use parquet::file::metadata::{
 use crate::{
     checksum,
     fault::Fault,
-    fnv::sum,
+    fnv::fnv1a,
     group::{MAGIC, RowGroup, moved},
     names::{self, COPY, DAMAGED, UNFINISHED},
 };
@@ -266,7 +266,7 @@ impl LakeFile {
             // without room for a copy the file keeps its old footers, which no reader minds
             let _ = self.drop_old_footers(disk);
         }
-        // a file that somebody put there is not ours to replace; `~` sorts behind `.`
+        // a file of another origin is not replaced; `~` sorts behind `.`
         let name = |number: u32| match number {
             0 => format!("{}.parquet", self.stem),
             _ => format!("{}~{number}.parquet", self.stem),
@@ -384,7 +384,7 @@ fn footer(
 /// What an append of that commit begins with.
 fn begin_of(commit: &str) -> String {
     let text = format!("{BEGIN}{commit}");
-    let line = format!("{text} sum {:016x}", sum(&text));
+    let line = format!("{text} sum {:016x}", fnv1a(&text));
     format!("{line:BEGIN_LENGTH$}\n")
 }
 
@@ -392,7 +392,7 @@ fn begin_of(commit: &str) -> String {
 pub fn commit_in(bytes: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(bytes.get(..BEGIN_LENGTH + 1)?).ok()?.strip_suffix('\n')?;
     let (text, found) = line.trim_end().rsplit_once(" sum ")?;
-    (found == format!("{:016x}", sum(text))).then(|| text.strip_prefix(BEGIN))?
+    (found == format!("{:016x}", fnv1a(text))).then(|| text.strip_prefix(BEGIN))?
 }
 
 /// Makes a folder, with those above it, such that it survives a loss of power.

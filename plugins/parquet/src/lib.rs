@@ -6,9 +6,9 @@
 //!
 //! Follow one batch: [`sink`] takes its rows into the row group of their [`partition`], whose
 //! columns [`rows`] fills and [`group`] encodes; a commit appends the row groups of all partitions
-//! to their [`file`]s and makes them safe at once, with the help of [`slot`]; a full file gets its
-//! final name. What a killed process left behind is put in order by [`recover`]; what it had
-//! committed and is offered again, because the host did not hear of it, is known by its [`mark`].
+//! to their [`file`]s and makes them safe at once, by its [`writer_lock`]; a full file gets its
+//! final name. What a killed process left unfinished is recovered by [`recover`]; what it had
+//! committed and is offered again, because the host was not told, is recognised by its [`mark`].
 
 mod checksum;
 mod fault;
@@ -25,9 +25,9 @@ mod recover;
 mod rows;
 mod schema;
 mod sink;
-mod slot;
 #[cfg(test)]
 mod tests;
+mod writer_lock;
 
 use plugin_api::export_plugin;
 use sink::Parquet;

@@ -29,7 +29,7 @@ pub fn next_stem(folder: &Path, kind: &str, writer: &str, now_us: i64) -> Result
     Ok(format!("{kind}-{stamp}-{writer}"))
 }
 
-/// Whether a name is that of a copy that a dead writer did not end.
+/// Whether a name is that of a copy that a killed writer did not complete.
 pub fn is_copy(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(COPY)
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use kit::{Faults, count};
 use parquet::basic::{Compression, ZstdLevel};
 use plugin_api::{ByteSize, Duration, PluginError, options};
 
@@ -72,6 +73,7 @@ options! {
     }
 }
 
+const MIN_ROLL_INTERVAL: Duration = Duration(std::time::Duration::from_secs(1));
 const MAX_ROW_GROUP_RECORDS: u64 = 10_000_000;
 const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
 
@@ -118,50 +120,37 @@ pub struct Settings {
 impl Options {
     /// Checks the options and reports all faults at once.
     pub fn check(&self) -> Result<Settings, PluginError> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         for (place, by) in self.partition.iter().enumerate() {
             if self.partition[..place].contains(by) {
                 faults
                     .push(format!("`partition` names {by:?} twice; name each once").to_lowercase());
             }
         }
-        if self.roll_records == 0 {
-            faults.push("`roll_records` is 0; the least is 1".to_owned());
-        }
-        if self.roll_bytes.0 == 0 {
-            faults.push("`roll_bytes` is 0B; the least is 1B".to_owned());
-        }
-        if self.roll_interval.as_secs() == 0 {
-            let given = self.roll_interval;
-            faults.push(format!("`roll_interval` is {given}; the least is 1s"));
-        }
-        if !(1..=MAX_ROW_GROUP_RECORDS).contains(&self.row_group_records) {
-            let given = self.row_group_records;
-            faults.push(format!(
-                "`row_group_records` is {given}; allowed is 1 to {MAX_ROW_GROUP_RECORDS}"
-            ));
-        }
+        faults.at_least("`roll_records`", self.roll_records, 1, "the least is");
+        faults.at_least("`roll_bytes`", self.roll_bytes, ByteSize(1), "the least is");
+        faults.at_least("`roll_interval`", self.roll_interval, MIN_ROLL_INTERVAL, "the least is");
+        let records = self.row_group_records;
+        faults.within("`row_group_records`", records, 1..=MAX_ROW_GROUP_RECORDS, "allowed is");
         let compression = self.compression(&mut faults);
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("; ")));
-        }
+        faults.check()?;
         Ok(Settings {
             partition: self.partition.clone(),
             compression,
             roll_records: self.roll_records,
             roll_bytes: self.roll_bytes.0,
-            roll_interval_us: micros(self.roll_interval),
-            row_group_records: self.row_group_records,
-            flush_interval_us: micros(self.flush_interval),
+            roll_interval_us: count::micros(self.roll_interval),
+            row_group_records: records,
+            flush_interval_us: count::micros(self.flush_interval),
         })
     }
 
-    fn compression(&self, faults: &mut Vec<String>) -> Compression {
+    fn compression(&self, faults: &mut Faults) -> Compression {
         if let Some(level) = self.compression_level {
             if self.compression != Codec::Zstd {
                 faults.push("`compression_level` is for zstd alone; leave it out".to_owned());
-            } else if !ZSTD_LEVELS.contains(&level) {
-                faults.push(format!("`compression_level` is {level}; allowed is 1 to 22"));
+            } else {
+                faults.within("`compression_level`", level, ZSTD_LEVELS, "allowed is");
             }
         }
         match self.compression {
@@ -174,8 +163,4 @@ impl Options {
             Codec::None => Compression::UNCOMPRESSED,
         }
     }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -108,7 +108,7 @@ impl Part {
         !self.ready.is_empty()
     }
 
-    /// Makes the file that the rows need; `Some` with what was lost when somebody removed it.
+    /// Makes the file that the rows need; `Some` with what was lost when it was removed meanwhile.
     pub fn prepare(
         &mut self,
         disk: &dyn Disk,
@@ -141,7 +141,7 @@ impl Part {
         file.append(disk, &self.ready, commit, |rows| layout.file_metadata(rows, sequences, commit))
     }
 
-    /// Lets go of what waited: it is safe.
+    /// Drops the row groups that waited: they are committed.
     pub fn forget(&mut self) {
         self.ready.clear();
     }

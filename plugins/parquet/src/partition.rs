@@ -7,7 +7,7 @@ use plugin_api::{
     schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime},
 };
 
-use crate::{fnv::sum, options::PartitionBy};
+use crate::{fnv::fnv1a, options::PartitionBy};
 
 /// What Hive-style readers take for a null.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -135,7 +135,7 @@ fn push_escaped(name: &mut String, text: &str) {
 /// gives way to a hash of the whole.
 fn shorten(name: &mut String, start: usize) {
     if name.len() - start > MAX_VALUE {
-        let hash = sum(&name[start..]);
+        let hash = fnv1a(&name[start..]);
         name.truncate(start + MAX_VALUE);
         let _ = write!(name, "~{hash:016x}");
     }

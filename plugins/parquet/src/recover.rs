@@ -1,9 +1,9 @@
-//! Puts in order what a killed writer left behind.
+//! Recovers the files that a killed writer left unfinished.
 //!
-//! An unfinished file is cut at the last complete footer of a commit that holds, and finished; one
-//! without any is removed. What is damaged, of commits that hold, is kept under another name: row
-//! groups whose checksum is wrong or that cannot be read, and what is behind the last footer.
-//! Files of writers that live are left alone.
+//! An unfinished file is cut at the last whole footer of a complete commit, and finished; one
+//! without any is removed. What is damaged, of complete commits, is kept under another name: row
+//! groups whose checksum is wrong or that cannot be read, and what is behind the last footer. Files
+//! of running writers are not touched.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ use crate::{
     group::MAGIC,
     names::{UNFINISHED, is_copy, writer_of},
     schema::{COMMIT_KEY, SCHEMA_KEY},
-    slot::Slot,
+    writer_lock::WriterLock,
 };
 
 /// Length of the footer and magic, at the end of a file.
@@ -55,7 +55,7 @@ pub struct Recovered {
 }
 
 /// Recovers the files of this writer's name and of all writers that are gone.
-pub fn lake(disk: &dyn Disk, lake: &Path, own: &Slot) -> Result<Recovered, Fault> {
+pub fn lake(disk: &dyn Disk, lake: &Path, own: &WriterLock) -> Result<Recovered, Fault> {
     let mut by_writer = BTreeMap::<String, Vec<PathBuf>>::new();
     list_unfinished(lake, &mut by_writer)?;
     by_writer.entry(own.name().to_owned()).or_default();
@@ -63,9 +63,9 @@ pub fn lake(disk: &dyn Disk, lake: &Path, own: &Slot) -> Result<Recovered, Fault
     for (writer, files) in by_writer {
         if writer == own.name() {
             recover_writer(disk, own, &files, &mut recovered)?;
-        } else if let Some(slot) = Slot::try_take(lake, &writer)? {
-            recover_writer(disk, &slot, &files, &mut recovered)?;
-            slot.give_back()?;
+        } else if let Some(lock) = WriterLock::try_acquire(lake, &writer)? {
+            recover_writer(disk, &lock, &files, &mut recovered)?;
+            lock.release()?;
         }
     }
     Ok(recovered)
@@ -91,7 +91,7 @@ fn list_unfinished(
 
 fn recover_writer(
     disk: &dyn Disk,
-    slot: &Slot,
+    lock: &WriterLock,
     files: &[PathBuf],
     recovered: &mut Recovered,
 ) -> Result<(), Fault> {
@@ -102,7 +102,7 @@ fn recover_writer(
         if is_copy(name) {
             fs::remove_file(&path).map_err(Fault::disk("remove", &path))?;
         } else if name.ends_with(UNFINISHED) {
-            recover_file(disk, &path, slot, recovered)?;
+            recover_file(disk, &path, lock, recovered)?;
         }
     }
     Ok(())
@@ -111,17 +111,17 @@ fn recover_writer(
 fn recover_file(
     disk: &dyn Disk,
     path: &Path,
-    slot: &Slot,
+    lock: &WriterLock,
     recovered: &mut Recovered,
 ) -> Result<(), Fault> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(Fault::disk("open", path))?;
     let found = file.metadata().map_err(Fault::disk("look at", path))?.len();
-    let last = last_footer(&file, found, slot).map_err(Fault::disk("read", path))?;
+    let last = last_footer(&file, found, lock).map_err(Fault::disk("read", path))?;
     let found_footer = last
         .and_then(|(len, metadata)| Some((LakeFile::found(path, len, &metadata)?, len, metadata)));
     let Some((mut lake_file, len, metadata)) = found_footer else {
-        if is_damage(&file, 0, found, slot).map_err(Fault::disk("read", path))? {
+        if is_damage(&file, 0, found, lock).map_err(Fault::disk("read", path))? {
             let kept = damaged_name(path);
             fs::rename(path, &kept).map_err(Fault::disk("rename", path))?;
             recovered.damaged.push(format!(
@@ -137,7 +137,7 @@ fn recover_file(
         return fs::remove_file(path).map_err(Fault::disk("remove", path));
     };
     if len < found {
-        if is_damage(&file, len, found, slot).map_err(Fault::disk("read", path))? {
+        if is_damage(&file, len, found, lock).map_err(Fault::disk("read", path))? {
             let kept = keep_tail(disk, path, len)?;
             recovered.damaged.push(format!(
                 "{}: rows behind byte {len} cannot be read any more, and how many they were is not \
@@ -174,15 +174,14 @@ fn recover_file(
     Ok(())
 }
 
-/// Whether what is behind the last footer belongs to a commit that holds, so that it is there no
-/// more because of damage.
-fn is_damage(file: &File, from: u64, len: u64, slot: &Slot) -> std::io::Result<bool> {
+/// Whether what is behind the last footer belongs to a complete commit, and so is lost by damage.
+fn is_damage(file: &File, from: u64, len: u64, lock: &WriterLock) -> std::io::Result<bool> {
     let from = from.max(MAGIC.len() as u64);
     let mut begin = vec![0; BEGIN_LENGTH + 1];
     if len >= from + begin.len() as u64 {
         file.read_exact_at(&mut begin, from)?;
         if let Some(commit) = commit_in(&begin) {
-            return Ok(slot.holds(commit));
+            return Ok(lock.is_complete(commit));
         }
     }
     // the last commit may have begun with what is damaged, but had come to its end
@@ -191,13 +190,13 @@ fn is_damage(file: &File, from: u64, len: u64, slot: &Slot) -> std::io::Result<b
         return Ok(false);
     }
     file.read_exact_at(&mut magic, len - MAGIC.len() as u64)?;
-    Ok(&magic == MAGIC && !is_unheld(file, len, slot)?)
+    Ok(&magic == MAGIC && !is_of_incomplete_commit(file, len, lock)?)
 }
 
-/// Whether the file ends with a footer of a commit that does not hold.
-fn is_unheld(file: &File, len: u64, slot: &Slot) -> std::io::Result<bool> {
+/// Whether the file ends with a footer of a commit that is not complete.
+fn is_of_incomplete_commit(file: &File, len: u64, lock: &WriterLock) -> std::io::Result<bool> {
     let footer = footer_at(file, len)?;
-    Ok(footer.is_some_and(|it| !slot.holds(key(&it, COMMIT_KEY).unwrap_or_default())))
+    Ok(footer.is_some_and(|it| !lock.is_complete(key(&it, COMMIT_KEY).unwrap_or_default())))
 }
 
 /// Copies what is behind that byte to a file of its own.
@@ -278,7 +277,7 @@ fn can_be_read(file: &File, metadata: &ParquetMetaData, group: usize) -> bool {
 fn last_footer(
     file: &File,
     len: u64,
-    slot: &Slot,
+    lock: &WriterLock,
 ) -> std::io::Result<Option<(u64, ParquetMetaData)>> {
     let mut window = Vec::new();
     let mut end = len; // everything behind it was looked at
@@ -290,7 +289,7 @@ fn last_footer(
             if window[at..].starts_with(MAGIC) {
                 let footer_end = start + (at + MAGIC.len()) as u64;
                 if let Some(metadata) = footer_at(file, footer_end)?
-                    && slot.holds(key(&metadata, COMMIT_KEY).unwrap_or_default())
+                    && lock.is_complete(key(&metadata, COMMIT_KEY).unwrap_or_default())
                 {
                     return Ok(Some((footer_end, metadata)));
                 }

@@ -67,7 +67,7 @@ impl Layout {
 
     /// What the footer of a file says about the file as a whole.
     ///
-    /// `commit` tells whether it holds, see [`slot`](crate::slot).
+    /// `commit` tells whether it is complete, see [`writer_lock`](crate::writer_lock).
     pub fn file_metadata(&self, rows: i64, sequences: &Sequences, commit: &str) -> FileMetaData {
         let mut keys = self.template.key_value_metadata().cloned().unwrap_or_default();
         keys.push(KeyValue::new("dataserver.sequences".to_owned(), sequences.to_json()));

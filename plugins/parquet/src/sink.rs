@@ -1,10 +1,9 @@
 //! The sink: takes rows in, commits them, finishes files.
 //!
 //! Two rules keep a record from being lost or written twice. A call that fails has taken nothing:
-//! the disk is touched before rows are taken, or after all of them were, and a fault after that is
-//! told by the next call. And a commit makes the rows of all partitions safe or those of none, at
-//! one stroke with how far it had come in what was offered, so that its successor finds what it
-//! confirmed and takes nothing of it a second time.
+//! the disk is written before rows are taken, or after all of them were, and a fault after that is
+//! returned by the next call. A commit makes the rows of all partitions safe or those of none, and
+//! records the mark of what was taken with them, so that the next instance takes nothing twice.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
@@ -23,7 +22,7 @@ use crate::{
     partition::{Folders, escaped},
     recover::{self, Recovered},
     schema::Layout,
-    slot::Slot,
+    writer_lock::WriterLock,
 };
 
 /// Payload bytes held over all partitions that make a commit due before its records do.
@@ -37,7 +36,7 @@ pub struct Parquet {
     context: Context,
     disk: Box<dyn Disk>,
     lake: PathBuf,
-    slot: Slot,
+    lock: WriterLock,
     /// By the number of the kind.
     layouts: Vec<Arc<Layout>>,
     folders: Folders,
@@ -120,7 +119,7 @@ impl Sink for Parquet {
         self.sealed.append(&mut self.parts);
         self.index_parts();
         self.finish_sealed().map_err(Fault::into_error)?;
-        self.slot.give_back().map_err(Fault::into_error)
+        self.lock.release().map_err(Fault::into_error)
     }
 }
 
@@ -163,9 +162,9 @@ impl Parquet {
         make_folder(disk.as_ref(), &lake).map_err(open_error)?;
         let instance = escaped(context.instance());
         let owner = Owner::of(disk.as_ref(), &context).map_err(open_error)?;
-        let slot = Slot::take(disk.as_ref(), &lake, &instance, owner, context.now_us())
+        let lock = WriterLock::acquire(disk.as_ref(), &lake, &instance, owner, context.now_us())
             .map_err(open_error)?;
-        let recovered = recover::lake(disk.as_ref(), &lake, &slot).map_err(open_error)?;
+        let recovered = recover::lake(disk.as_ref(), &lake, &lock).map_err(open_error)?;
         tell_recovered(&context, &recovered);
         let layout = |kind| {
             let layout = Layout::new(kind, settings.compression, context.instance());
@@ -174,12 +173,12 @@ impl Parquet {
         Ok(Self {
             layouts: RecordKind::ALL.into_iter().map(layout).collect::<Result<_, _>>()?,
             folders: Folders::new(&settings.partition),
-            taken: slot.mark(),
+            taken: lock.mark(),
             settings,
             context,
             disk,
             lake,
-            slot,
+            lock,
             parts: Vec::new(),
             part_by_folder: HashMap::new(),
             current: None,
@@ -277,7 +276,7 @@ impl Parquet {
         Ok(Ack::Held)
     }
 
-    /// Makes all rows safe, or leaves all as they were.
+    /// Makes all rows safe, or changes nothing.
     fn commit(&mut self) -> Result<(), PluginError> {
         let result = self.try_commit();
         self.is_stalled = matches!(result, Err(Fault::Disk { .. }));
@@ -289,10 +288,10 @@ impl Parquet {
             part.close_group()?;
         }
         if self.is_appended || self.append()? {
-            // after a fault nobody knows whether the word got through, so there is no way back:
-            // what was appended stays, and the word is written again
+            // after a fault it is not known whether the record was written, so nothing is undone:
+            // what was appended stays, and the record is written again
             self.is_appended = true;
-            self.slot.hold(self.disk.as_ref(), self.taken)?;
+            self.lock.record_commit(self.disk.as_ref(), self.taken)?;
             self.is_appended = false;
             self.sealed.iter_mut().chain(&mut self.parts).for_each(Part::forget);
         }
@@ -304,7 +303,7 @@ impl Parquet {
     fn append(&mut self) -> Result<bool, Fault> {
         let disk = self.disk.as_ref();
         let naming =
-            Naming { lake: &self.lake, writer: self.slot.name(), now_us: self.context.now_us() };
+            Naming { lake: &self.lake, writer: self.lock.name(), now_us: self.context.now_us() };
         let parts = self.sealed.iter_mut().chain(&mut self.parts);
         let mut waiting: Vec<_> = parts.filter(|part| part.is_waiting()).collect();
         let mut before = Vec::with_capacity(waiting.len());
@@ -314,7 +313,7 @@ impl Parquet {
             }
             before.extend(part.file().map(|file| file.safe()));
         }
-        let commit = self.slot.next_tag();
+        let commit = self.lock.next_tag();
         let result = waiting.iter_mut().try_for_each(|part| part.append(disk, &commit));
         if result.is_err() {
             for (part, safe) in waiting.iter_mut().zip(&before) {
@@ -347,7 +346,7 @@ impl Parquet {
         }
     }
 
-    /// Lets no further rows into the parts that are meant.
+    /// Closes the chosen parts to further rows.
     fn seal(&mut self, mut is_meant: impl FnMut(usize, &Part) -> bool) {
         let mut index = 0;
         let before = self.sealed.len();

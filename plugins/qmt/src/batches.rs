@@ -13,7 +13,7 @@ use crate::{
 const MOST_SET_ASIDE: usize = 20;
 
 /// Makes batches for one source.
-pub struct Maker {
+pub struct BatchBuilder {
     encoder: SpotListEncoder,
     source: String,
 }
@@ -27,7 +27,7 @@ pub struct Numbers {
     pub count: u64,
 }
 
-impl Maker {
+impl BatchBuilder {
     /// For records that name that source.
     pub fn new(source: &str) -> Self {
         Self { encoder: SpotListEncoder::new(0), source: source.to_owned() }
@@ -111,7 +111,7 @@ fn printable(text: &str) -> String {
     text.chars().take(32).flat_map(char::escape_debug).collect()
 }
 
-/// A tick in words, for whoever looks at it later.
+/// A tick as text, for the dead letters.
 fn describe(tick: &Tick<'_>) -> String {
     let mut text = String::new();
     let numbers = [

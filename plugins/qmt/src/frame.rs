@@ -134,14 +134,14 @@ pub struct FrameReader {
     buffer: Vec<u8>,
     /// Bytes of `buffer` that were given as frames.
     taken: usize,
-    /// Longest body that is let in.
+    /// Longest body that is accepted.
     most_body: usize,
     /// When the last byte came.
     last_byte: Instant,
 }
 
 impl FrameReader {
-    /// A reader that lets in bodies of at most so many bytes.
+    /// A reader that accepts bodies of at most so many bytes.
     pub fn new(most_body: usize) -> Self {
         Self { buffer: Vec::new(), taken: 0, most_body, last_byte: Instant::now() }
     }
@@ -156,7 +156,7 @@ impl FrameReader {
         self.last_byte.elapsed()
     }
 
-    /// Forgets the silence so far: nobody was listening.
+    /// Restarts the time since the last frame, for a time in which nothing was read.
     pub fn forget_silence(&mut self) {
         self.last_byte = Instant::now();
     }
@@ -190,7 +190,7 @@ impl FrameReader {
 
     fn take(&mut self) -> Result<Option<Frame>, Fault> {
         let bytes = &self.buffer[self.taken..];
-        // as a length that would be far above what is let in from a stranger
+        // as a length that would be far above what is accepted before the handshake
         if let ([0x16, 3, 0..=4, ..], MOST_BEFORE_AUTH) = (bytes, self.most_body) {
             return Err(Fault::Garbage(
                 "it speaks TLS, and this address does not; listen at tls+tcp:// with `tls`, or set \

@@ -3,7 +3,7 @@
 //! ```text
 //! {code: tick}            subscribe_whole_quote, get_full_tick
 //! {code: [tick, …]}       subscribe_quote
-//! {code: {stime: tick}}   market data that somebody posted again
+//! {code: {stime: tick}}   market data that was posted again
 //! {"data": any of these}  within an envelope
 //! ```
 

@@ -21,7 +21,6 @@ mod progress;
 mod queue;
 mod quote;
 mod server;
-mod silence;
 mod source;
 #[cfg(test)]
 mod tests;

@@ -7,10 +7,9 @@ use std::{
     time,
 };
 
+use kit::{Faults, endpoints, hours};
 use plugin_api::{
-    Context, Duration, PluginError, options,
-    schemas::session::{Phase, Sessions, TradingCalendar},
-    shown_address,
+    Context, Duration, PluginError, options, schemas::session::Sessions, shown_address,
 };
 use sp::{Address, tls};
 
@@ -88,7 +87,7 @@ pub enum Origin {
         /// What they must know.
         token: String,
     },
-    /// A server of somebody else's.
+    /// A `qmt-bridge` server.
     Server {
         /// Host and port.
         address: String,
@@ -106,7 +105,7 @@ pub struct Settings {
     pub origin: Origin,
     /// Pause between signs of life.
     pub heartbeat: time::Duration,
-    /// Longest silence while quotes are expected; `None` when nobody minds.
+    /// Longest silence while quotes are expected; `None` when none matters.
     pub stale_after: Option<time::Duration>,
     /// When they are.
     pub sessions: Sessions,
@@ -118,7 +117,7 @@ impl Options {
     /// # Errors
     /// `Config`.
     pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let origin = self.origin(context, &mut faults);
         if !(HEARTBEATS[0]..=HEARTBEATS[1]).contains(&*self.heartbeat) {
             faults.push(format!("`heartbeat` is {}; use 1s to 60s", self.heartbeat));
@@ -128,18 +127,16 @@ impl Options {
             faults.push(format!("`stale_after` is {given}; the least is 1s, or 0s for ever"));
         }
         let sessions = self.sessions(context, &mut faults);
-        match (origin, sessions) {
-            (Some(origin), Some(sessions)) if faults.is_empty() => Ok(Settings {
-                origin,
-                heartbeat: *self.heartbeat,
-                stale_after: (!self.stale_after.is_zero()).then_some(*self.stale_after),
-                sessions,
-            }),
-            _ => Err(PluginError::config(faults.join("; "))),
-        }
+        let (origin, sessions) = faults.check_made(origin.zip(sessions))?;
+        Ok(Settings {
+            origin,
+            heartbeat: *self.heartbeat,
+            stale_after: (!self.stale_after.is_zero()).then_some(*self.stale_after),
+            sessions,
+        })
     }
 
-    fn origin(&self, context: &Context, faults: &mut Vec<String>) -> Option<Origin> {
+    fn origin(&self, context: &Context, faults: &mut Faults) -> Option<Origin> {
         let Some(url) = &self.connect else { return self.bridge(context, faults) };
         if self.tls.is_some() {
             faults.push("`tls` belongs to `listen`, and `connect` is given; drop it".to_owned());
@@ -166,7 +163,7 @@ impl Options {
         Some(Origin::Server { address, path, symbols: self.symbols.clone() })
     }
 
-    fn bridge(&self, context: &Context, faults: &mut Vec<String>) -> Option<Origin> {
+    fn bridge(&self, context: &Context, faults: &mut Faults) -> Option<Origin> {
         let listen = self.listen.as_deref().unwrap_or("tcp://127.0.0.1:9300");
         let address = Address::listen(listen, Path::to_owned).ok();
         let address = address.filter(|address| matches!(address, Address::Tcp { .. }));
@@ -174,9 +171,8 @@ impl Options {
             let listen = shown_address(listen);
             faults.push(format!("`listen` is \"{listen}\"; write e.g. tcp://127.0.0.1:9300"));
         }
-        tls::check_use(self.tls.is_some(), "listen", address.as_slice(), faults);
-        let resolve = |path: &Path| context.resolve(path);
-        let tls = tls::Server::read(self.tls.as_ref(), resolve, log(context), faults);
+        let (files, addresses) = (self.tls.as_ref(), address.as_slice());
+        let tls = endpoints::server_certificates(files, addresses, context, faults);
         let token = self.token.clone().unwrap_or_default();
         if token.len() < SHORTEST_TOKEN {
             let remedy = "make one with `openssl rand -hex 16` and give it to the bridge too";
@@ -192,36 +188,17 @@ impl Options {
         Some(Origin::Bridge { address: address?, tls, token })
     }
 
-    fn sessions(&self, context: &Context, faults: &mut Vec<String>) -> Option<Sessions> {
-        let mut phases: Vec<Phase> = Vec::new();
-        for text in &self.phases {
-            match text.parse() {
-                Ok(phase) => phases.push(phase),
-                Err(error) => faults.push(format!("`phases`: {error}")),
-            }
-        }
-        let mut calendar = TradingCalendar::shipped();
-        if let Some(file) = &self.holidays_file {
-            let path = context.resolve(file);
-            let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-            let with = |text: String| {
-                calendar.clone().with_holidays(&text).map_err(|error| error.to_string())
-            };
-            match read.and_then(with) {
-                Ok(with_holidays) => calendar = with_holidays,
-                Err(error) => {
-                    faults.push(format!("`holidays_file` {}: {error}", path.display()));
-                    return None;
-                }
-            }
-        }
+    fn sessions(&self, context: &Context, faults: &mut Faults) -> Option<Sessions> {
+        let fault = |error: String| faults.push(format!("`phases`: {error}"));
+        let phases = hours::phases(&self.phases, fault);
+        let path = self.holidays_file.as_deref().map(|file| context.resolve(file));
+        let calendar = hours::calendar(path.as_deref()).map_err(|fault| {
+            let path = path.unwrap_or_default();
+            faults.push(format!("`holidays_file` {}: {fault}", path.display()));
+        });
+        let calendar = calendar.ok()?;
         Some(Sessions::new(&phases, self.ignore_weekend, calendar))
     }
-}
-
-fn log(context: &Context) -> tls::Log {
-    let (info, warn) = (context.clone(), context.clone());
-    tls::Log::new(move |line| info.info(line), move |line| warn.warn(line))
 }
 
 /// Host, port and path of `ws://host:port/path`.
@@ -238,7 +215,7 @@ fn server_of(url: &str) -> Option<(String, String)> {
 
 fn has_port(address: &str) -> bool {
     let Some((host, port)) = address.rsplit_once(':') else { return false };
-    // nobody logs in there, and a password would end up in logs
+    // the server has no login, and a password would end up in logs
     !host.is_empty()
         && !host.contains('@')
         && port.bytes().all(|b| b.is_ascii_digit())

@@ -23,7 +23,7 @@ pub struct Place {
     pub last_record: u64,
 }
 
-/// Every spool that was heard of, the latest last.
+/// Every spool that is known, the latest last.
 #[derive(Debug)]
 pub struct Progress {
     path: Option<PathBuf>,

@@ -69,7 +69,7 @@ impl Refusal {
         }
     }
 
-    /// Whether somebody should look at the tick: it is none that QMT is known to send.
+    /// Whether the tick deserves a look: it is none that QMT is known to send.
     pub fn is_odd(self) -> bool {
         matches!(self, Self::NoTime | Self::Missing(_) | Self::Malformed(_))
     }

@@ -6,24 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::hours::SilenceWatch;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
 
 use crate::{
-    batches::{Maker, Numbers},
+    batches::{BatchBuilder, Numbers},
     columns::{self, Head},
     options::{Options, Origin, Settings},
     progress::Progress,
     queue::Arrival,
-    server::{Door, Server},
-    silence::Silence,
+    server::{ListenConfig, Server},
     websocket::Client,
 };
 
 /// The `qmt` source.
 pub struct Qmt {
+    settings: Settings,
     context: Context,
-    silence: Silence,
-    maker: Maker,
+    silence: SilenceWatch,
+    builder: BatchBuilder,
     feed: Feed,
 }
 
@@ -36,7 +37,7 @@ enum Feed {
 impl Source for Qmt {
     type Options = Options;
 
-    /// Leaves the address alone: a host that runs may hold it rightly.
+    /// Does not bind: a running host may hold the address.
     fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
         let settings = options.check(context)?;
         match &settings.origin {
@@ -50,10 +51,9 @@ impl Source for Qmt {
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let settings = options.check(&context)?;
-        let Settings { sessions, stale_after, .. } = settings.clone();
         let feed = match &settings.origin {
             Origin::Bridge { address, tls, token } => Feed::Bridge(Bridge {
-                door: Door {
+                listen: ListenConfig {
                     address: address.clone(),
                     tls: tls.clone(),
                     token: token.clone(),
@@ -67,9 +67,10 @@ impl Source for Qmt {
             Origin::Server { .. } => Feed::Client(Box::new(Client::new(&settings, &context)?)),
         };
         let mut source = Self {
-            silence: Silence::new(sessions, stale_after, &context),
-            maker: Maker::new(context.instance()),
+            silence: SilenceWatch::default(),
+            builder: BatchBuilder::new(context.instance()),
             feed,
+            settings,
             context,
         };
         if let Feed::Bridge(bridge) = &mut source.feed
@@ -82,11 +83,12 @@ impl Source for Qmt {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        self.silence.update(&self.context);
+        let Settings { sessions, stale_after, .. } = &self.settings;
+        self.silence.look(sessions, *stale_after, &self.context);
         let deadline = Instant::now() + wait;
         let batch = match &mut self.feed {
-            Feed::Bridge(bridge) => bridge.next(deadline, &mut self.maker, &self.context)?,
-            Feed::Client(client) => client.next(deadline, &mut self.maker, &self.context)?,
+            Feed::Bridge(bridge) => bridge.next(deadline, &mut self.builder, &self.context)?,
+            Feed::Client(client) => client.next(deadline, &mut self.builder, &self.context)?,
         };
         Ok(batch.map_or(Polled::Idle, Polled::Batch))
     }
@@ -101,7 +103,7 @@ impl Source for Qmt {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
         match &mut self.feed {
             Feed::Bridge(bridge) => {
-                // frees the address; what comes from now on is sent again to whoever listens next
+                // frees the address; the bridge sends what comes from now on to the next listener
                 bridge.server = None;
                 Ok(Some(lock(&bridge.progress).export()))
             }
@@ -127,7 +129,7 @@ impl Source for Qmt {
 
 /// Frames in, batches out, confirmations back.
 struct Bridge {
-    door: Door,
+    listen: ListenConfig,
     /// None while the address cannot be had, and after the state was given away.
     server: Option<Server>,
     progress: Arc<Mutex<Progress>>,
@@ -141,7 +143,7 @@ impl Bridge {
     fn listen(&mut self, context: &Context) -> Result<(), PluginError> {
         if self.server.is_none() {
             let progress = Arc::clone(&self.progress);
-            self.server = Some(Server::start(self.door.clone(), context, progress)?);
+            self.server = Some(Server::start(self.listen.clone(), context, progress)?);
         }
         Ok(())
     }
@@ -149,12 +151,12 @@ impl Bridge {
     fn next(
         &mut self,
         deadline: Instant,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
         self.listen(context)?;
         while let Some(arrival) = self.server.as_ref().and_then(|server| server.next(deadline)) {
-            let batch = self.take(&arrival, maker, context)?;
+            let batch = self.take(&arrival, builder, context)?;
             // frames that give nothing do not keep the host waiting, however many come
             if batch.is_some() || Instant::now() >= deadline {
                 return Ok(batch);
@@ -167,19 +169,19 @@ impl Bridge {
     fn take(
         &mut self,
         arrival: &Arrival,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
         let &Arrival { spool, sequence, .. } = arrival;
         let place = lock(&self.progress).of(spool);
         if sequence <= place.taken {
-            // sent again by a bridge that had not heard of it
+            // sent again by a bridge that had not received the acknowledgement
             if sequence <= place.confirmed {
                 self.acknowledge(spool, place.confirmed);
             }
             return Ok(None);
         }
-        let made = self.make(arrival, place.taken, place.last_record, maker, context);
+        let made = self.make(arrival, place.taken, place.last_record, builder, context);
         let batch = match made {
             Ok(batch) => batch,
             Err(fault) => {
@@ -205,7 +207,7 @@ impl Bridge {
         arrival: &Arrival,
         taken: u64,
         last_record: u64,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, String> {
         let (head, rest) = Head::parse(&arrival.body)?;
@@ -228,7 +230,7 @@ impl Bridge {
             ));
         }
         let numbers = Numbers { first: head.first_record, count };
-        let batch = maker
+        let batch = builder
             .make(&ticks, numbers, head.received_us, context)
             .map_err(|error| error.to_string())?;
         let last = head.first_record.saturating_add(count.saturating_sub(1));

@@ -24,7 +24,7 @@ use plugin_api::{Batch, Context, PluginError, serde_json::json, shown_address};
 use tungstenite::{Bytes, Error, HandshakeError, Message, WebSocket, protocol::WebSocketConfig};
 
 use crate::{
-    batches::{Maker, Numbers},
+    batches::{BatchBuilder, Numbers},
     json,
     options::{Origin, Settings, resolve},
     tick::Coded,
@@ -88,7 +88,7 @@ impl Client {
         Ok(Self { address, path, symbols, heartbeat, connection, pause, numbered: 0 })
     }
 
-    /// Whether somebody listens there.
+    /// Whether a server listens there.
     ///
     /// # Errors
     /// `Retry` that names the server.
@@ -103,7 +103,7 @@ impl Client {
     pub fn next(
         &mut self,
         deadline: Instant,
-        maker: &mut Maker,
+        builder: &mut BatchBuilder,
         context: &Context,
     ) -> Result<Option<Batch>, PluginError> {
         let mut connection = match self.connection.take() {
@@ -128,7 +128,7 @@ impl Client {
             let count = ticks.len() as u64;
             let numbers = Numbers { first: self.numbered + 1, count };
             self.numbered += count;
-            if let Some(batch) = maker.make(&ticks, numbers, context.now_us(), context)? {
+            if let Some(batch) = builder.make(&ticks, numbers, context.now_us(), context)? {
                 connection.is_useful = true;
                 self.connection = Some(connection);
                 return Ok(Some(batch));

@@ -16,14 +16,14 @@ const MOST_SHOWN: usize = 40;
 
 /// What an answer had besides records.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Rest {
+pub struct NonRecords {
     /// It said that the service does not know all symbols.
     pub none_match: bool,
     /// Lines that cannot be read.
     pub damaged: u64,
     /// Lines of Hong Kong, New York, or in the short form.
     pub foreign: u64,
-    /// Lines that nobody asked for, or that came before.
+    /// Lines that were not asked for, or that came before.
     pub unasked: u64,
     /// Lines without anything in them.
     pub empty: u64,
@@ -61,8 +61,8 @@ impl Reader {
         round: &mut Round,
         report: &mut Report,
         context: &Context,
-    ) -> Result<Rest, PluginError> {
-        let mut rest = Rest::default();
+    ) -> Result<NonRecords, PluginError> {
+        let mut rest = NonRecords::default();
         // what comes from elsewhere than the service is often UTF-8
         let encoding = Encoding::of(answer.bytes);
         for line in lines(answer.bytes) {
@@ -134,7 +134,7 @@ impl Reader {
 /// Whether bytes are an answer of the service.
 ///
 /// # Errors
-/// What they are instead: nothing, as when it is asked too much, or the page of somebody else.
+/// What they are instead: nothing, as when it is asked too much, or another server's page.
 pub fn check(bytes: &[u8]) -> Result<(), Fault> {
     if bytes.trim_ascii().is_empty() {
         let text = "the answer was empty, as they are when the service is asked too often: raise \

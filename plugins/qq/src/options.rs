@@ -1,10 +1,19 @@
 //! Options as they are written, and as they are checked.
 
-use std::{fs, path::PathBuf, time};
+use std::{
+    fs,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time,
+};
 
+use kit::{
+    Faults,
+    hours::{self, HolidaysFault},
+};
 use plugin_api::{
     Context, Duration, PluginError, options,
-    schemas::session::{Phase, Sessions, TradingCalendar},
+    schemas::session::{Sessions, TradingCalendar},
     shown_address,
 };
 use ureq::http::Uri;
@@ -14,11 +23,12 @@ use crate::{
     symbols::{self, Listing},
 };
 
-const INTERVALS: (time::Duration, time::Duration) =
-    (time::Duration::from_millis(100), time::Duration::from_secs(3_600));
-const TIMEOUTS: (time::Duration, time::Duration) =
-    (time::Duration::from_millis(100), time::Duration::from_secs(60));
-const LONGEST_CLOSING_LAG: time::Duration = time::Duration::from_secs(600);
+const INTERVALS: RangeInclusive<Duration> =
+    Duration(time::Duration::from_millis(100))..=Duration(time::Duration::from_secs(3_600));
+const TIMEOUTS: RangeInclusive<Duration> =
+    Duration(time::Duration::from_millis(100))..=Duration(time::Duration::from_secs(60));
+const CLOSING_LAGS: RangeInclusive<Duration> =
+    Duration(time::Duration::ZERO)..=Duration(time::Duration::from_secs(600));
 const MOST_REQUEST_SYMBOLS: usize = 800;
 const MOST_CONCURRENCY: usize = 64;
 const MOST_RETRIES: u32 = 20;
@@ -150,41 +160,34 @@ impl Options {
     /// # Errors
     /// `Config` with all problems, `Retry` when Hikyuu's database is busy.
     pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
-        let mut problems = Problems::default();
-        problems.within("interval", *self.interval, INTERVALS);
-        problems.within("timeout", *self.timeout, TIMEOUTS);
-        problems.within(
-            "closing_lag",
-            *self.closing_lag,
-            (time::Duration::ZERO, LONGEST_CLOSING_LAG),
-        );
-        problems.between("request_symbols", self.request_symbols, 1, MOST_REQUEST_SYMBOLS);
-        problems.between("concurrency", self.concurrency, 1, MOST_CONCURRENCY);
-        problems.between("retries", self.retries, 0, MOST_RETRIES);
+        let mut faults = Faults::default();
+        faults.within("`interval`", self.interval, INTERVALS, "write");
+        faults.within("`timeout`", self.timeout, TIMEOUTS, "write");
+        faults.within("`closing_lag`", self.closing_lag, CLOSING_LAGS, "write");
+        let symbols = self.request_symbols;
+        faults.within("`request_symbols`", symbols, 1..=MOST_REQUEST_SYMBOLS, "write");
+        faults.within("`concurrency`", self.concurrency, 1..=MOST_CONCURRENCY, "write");
+        faults.within("`retries`", self.retries, 0..=MOST_RETRIES, "write");
         let base: Option<Uri> = format!("{}sh600000", self.url).parse().ok();
         let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
         if !base.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
             let url = shown_address(&self.url);
-            problems.add(format!("`url` is \"{url}\"; write e.g. http://qt.gtimg.cn/q="));
+            faults.push(format!("`url` is \"{url}\"; write e.g. http://qt.gtimg.cn/q="));
         }
         // the address may hold a password
         let proxy = self.proxy.as_deref().map(Client::proxy);
         if proxy.as_ref().is_some_and(Option::is_none) {
-            problems.add(
+            faults.push(
                 "`proxy` is no address; write http://HOST:PORT or socks5://HOST:PORT".to_owned(),
             );
         }
-        let phases = self.phases.iter().filter_map(|text| problems.keep(text.parse::<Phase>()));
-        let phases: Vec<Phase> = phases.collect();
-        let calendar = problems.keep(self.calendar(context));
+        let phases = hours::phases(&self.phases, |error| faults.push(error));
+        let calendar = faults.keep(self.calendar(context));
         let listing = match self.listing(context) {
             Err(error) if error.kind == plugin_api::ErrorKind::Retry => return Err(error),
-            listing => problems.keep(listing),
+            listing => faults.keep(listing),
         };
-        let (Some(calendar), Some(listing), true) = (calendar, listing, problems.0.is_empty())
-        else {
-            return Err(PluginError::config(problems.0.join("\n")));
-        };
+        let (calendar, listing) = faults.check_made_by_line(calendar.zip(listing))?;
         Ok(Settings {
             listing,
             client: ClientSettings {
@@ -195,7 +198,7 @@ impl Options {
             sessions: Sessions::new(&phases, self.ignore_weekend, calendar)
                 .with_closing_lag(*self.closing_lag),
             interval: *self.interval,
-            request_symbols: self.request_symbols,
+            request_symbols: symbols,
             concurrency: self.concurrency,
             timeout: *self.timeout,
             retries: self.retries,
@@ -205,14 +208,15 @@ impl Options {
     }
 
     fn calendar(&self, context: &Context) -> Result<TradingCalendar, String> {
-        let shipped = TradingCalendar::shipped();
-        let Some(path) = &self.holidays_file else { return Ok(shipped) };
-        let text = fs::read_to_string(context.resolve(path)).map_err(|error| {
-            format!("`holidays_file` {}: {error}; name a text file", path.display())
-        })?;
-        shipped
-            .with_holidays(&text)
-            .map_err(|error| format!("`holidays_file` {}: {error}", path.display()))
+        let path = self.holidays_file.as_deref();
+        let resolved = path.map(|path| context.resolve(path));
+        hours::calendar(resolved.as_deref()).map_err(|fault| {
+            let remedy = match fault {
+                HolidaysFault::Unreadable(_) => "; name a text file",
+                HolidaysFault::Invalid(_) => "",
+            };
+            format!("`holidays_file` {}: {fault}{remedy}", path.unwrap_or(Path::new("")).display())
+        })
     }
 
     fn listing(&self, context: &Context) -> Result<Listing, PluginError> {
@@ -246,47 +250,9 @@ impl Options {
 }
 
 /// A path with the home folder in place of `~/`.
-fn home(path: &std::path::Path) -> PathBuf {
+fn home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),
-    }
-}
-
-/// What is wrong with the options.
-#[derive(Default)]
-struct Problems(Vec<String>);
-
-impl Problems {
-    fn add(&mut self, problem: String) {
-        self.0.push(problem);
-    }
-
-    fn keep<T>(&mut self, result: Result<T, impl ToString>) -> Option<T> {
-        result.map_err(|error| self.add(error.to_string())).ok()
-    }
-
-    fn between<T: PartialOrd + std::fmt::Display>(
-        &mut self,
-        key: &str,
-        given: T,
-        least: T,
-        most: T,
-    ) {
-        if given < least || given > most {
-            self.add(format!("`{key}` is {given}; write {least} to {most}"));
-        }
-    }
-
-    fn within(
-        &mut self,
-        key: &str,
-        given: time::Duration,
-        bounds: (time::Duration, time::Duration),
-    ) {
-        if given < bounds.0 || given > bounds.1 {
-            let [given, least, most] = [given, bounds.0, bounds.1].map(Duration);
-            self.add(format!("`{key}` is {given}; write {least} to {most}"));
-        }
     }
 }

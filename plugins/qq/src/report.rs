@@ -1,12 +1,12 @@
-//! What the operator hears: counters of every round, and a line when something changes.
+//! Counters of every round, and a line of the log when something changes.
 
 use plugin_api::Context;
 
 use crate::round::{Round, Totals};
 
-/// What the operator was told of a symbol.
+/// What was logged last about a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum SymbolStatus {
     /// Nothing: it is answered.
     Known,
     /// The service does not know it.
@@ -19,12 +19,12 @@ enum Said {
     Refused,
 }
 
-/// Remembers what was said.
+/// Remembers what was logged.
 pub struct Report {
     context: Context,
-    /// What was said of each symbol, by its number, and holds since.
-    said: Vec<Said>,
-    /// Those of which something is to be said at the end of the round.
+    /// Status of each symbol, by its number.
+    status: Vec<SymbolStatus>,
+    /// Symbols to be named at the end of the round.
     to_name: Vec<usize>,
     /// Rounds in a row with symbols that had no answer.
     bad_rounds: u64,
@@ -36,11 +36,11 @@ pub struct Report {
 }
 
 impl Report {
-    /// Nothing was said about so many symbols.
+    /// Without a line about any of so many symbols.
     pub fn new(context: Context, symbols: usize) -> Self {
         Self {
             context,
-            said: vec![Said::Known; symbols],
+            status: vec![SymbolStatus::Known; symbols],
             to_name: Vec::new(),
             bad_rounds: 0,
             rounds: 0,
@@ -51,36 +51,38 @@ impl Report {
 
     /// Notes that the service knows the symbol of that number.
     pub fn is_known(&mut self, symbol: usize) {
-        self.said[symbol] = Said::Known;
+        self.status[symbol] = SymbolStatus::Known;
     }
 
     /// Whether it is no surprise that an answer lacks the symbol of that number.
     pub fn was_missing(&self, symbol: usize) -> bool {
-        matches!(self.said[symbol], Said::Unknown | Said::LeftOut)
+        matches!(self.status[symbol], SymbolStatus::Unknown | SymbolStatus::LeftOut)
     }
 
     /// Notes that the service does not know the symbol of that number.
     pub fn is_unknown(&mut self, symbol: usize) {
-        self.say(symbol, Said::Unknown);
+        self.say(symbol, SymbolStatus::Unknown);
     }
 
-    /// Notes that whole answers lacked the symbol of that number, and nobody said why.
+    /// Notes that whole answers lacked the symbol of that number, without a reason.
     pub fn is_left_out(&mut self, symbol: usize) {
-        self.say(symbol, Said::LeftOut);
+        self.say(symbol, SymbolStatus::LeftOut);
     }
 
     /// Notes that the service has nothing to say of the symbol of that number.
     pub fn is_empty(&mut self, symbol: usize) {
-        self.say(symbol, Said::Empty);
+        self.say(symbol, SymbolStatus::Empty);
     }
 
     /// The symbols that bring down every request, by number.
     pub fn refused(&self) -> Vec<usize> {
-        (0..self.said.len()).filter(|symbol| self.said[*symbol] == Said::Refused).collect()
+        (0..self.status.len())
+            .filter(|symbol| self.status[*symbol] == SymbolStatus::Refused)
+            .collect()
     }
 
-    fn say(&mut self, symbol: usize, what: Said) {
-        if std::mem::replace(&mut self.said[symbol], what) != what {
+    fn say(&mut self, symbol: usize, what: SymbolStatus) {
+        if std::mem::replace(&mut self.status[symbol], what) != what {
             self.to_name.push(symbol);
         }
     }
@@ -105,7 +107,7 @@ impl Report {
         // where nothing is answered, no symbol is to blame
         if round.is_answered {
             for (symbol, reason) in &round.blamed {
-                self.say(*symbol, Said::Refused);
+                self.say(*symbol, SymbolStatus::Refused);
                 self.reason.clone_from(reason);
             }
         }
@@ -129,12 +131,12 @@ impl Report {
     fn name(&mut self, symbols: &[String]) {
         let to_name = std::mem::take(&mut self.to_name);
         for (what, counter) in [
-            (Said::Unknown, "qq_unknown_total"),
-            (Said::LeftOut, "qq_left_out_total"),
-            (Said::Empty, "qq_empty_symbols_total"),
-            (Said::Refused, "qq_refused_total"),
+            (SymbolStatus::Unknown, "qq_unknown_total"),
+            (SymbolStatus::LeftOut, "qq_left_out_total"),
+            (SymbolStatus::Empty, "qq_empty_symbols_total"),
+            (SymbolStatus::Refused, "qq_refused_total"),
         ] {
-            let names = to_name.iter().filter(|it| self.said[**it] == what);
+            let names = to_name.iter().filter(|it| self.status[**it] == what);
             let names: Vec<_> = names.map(|it| symbols[*it].as_str()).collect();
             if names.is_empty() {
                 continue;
@@ -142,20 +144,20 @@ impl Report {
             self.context.count(counter, names.len() as u64);
             let (count, all, names) = (names.len(), symbols.len(), names.join(", "));
             match what {
-                Said::Known => {}
-                Said::Unknown => self.context.warn(&format!(
+                SymbolStatus::Known => {}
+                SymbolStatus::Unknown => self.context.warn(&format!(
                     "the service does not know {count} of {all} symbols: {names}; take them off the \
                      list if they will not be listed"
                 )),
-                Said::LeftOut => self.context.warn(&format!(
+                SymbolStatus::LeftOut => self.context.warn(&format!(
                     "answers lack {count} of {all} symbols, and do not say that they are unknown: \
                      {names}; they are asked for in every round"
                 )),
-                Said::Empty => self.context.info(&format!(
+                SymbolStatus::Empty => self.context.info(&format!(
                     "the service has nothing to say of {count} of {all} symbols: {names}; they are \
                      asked for in every round"
                 )),
-                Said::Refused => self.context.warn(&format!(
+                SymbolStatus::Refused => self.context.warn(&format!(
                     "requests with {count} of {all} symbols in them fail as a whole ({}): {names}; \
                      they are asked for alone from now on: take them off the list",
                     self.reason

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::hours::SilenceWatch;
 use plugin_api::{
     Batch, Context, PluginError, Polled, Round as Marks, Source,
     serde_json::{self, json},
@@ -12,7 +13,7 @@ use plugin_api::{
 };
 
 use crate::{
-    answer::{self, Answer, Reader, Rest},
+    answer::{self, Answer, NonRecords, Reader},
     client::{Client, Fault},
     options::{Options, Settings},
     report::Report,
@@ -40,9 +41,7 @@ pub struct Qq {
     last_start_us: Option<i64>,
     /// When the next round is due, as it was last known.
     due_us: Option<i64>,
-    /// How long the host was told that there may be no record.
-    expected: Option<Duration>,
-    is_warned: bool,
+    silence: SilenceWatch,
     /// The last round whose requests were halved had no answer at all.
     is_mute: bool,
 }
@@ -95,8 +94,7 @@ impl Source for Qq {
             rounds: 0,
             last_start_us: None,
             due_us: None,
-            expected: None,
-            is_warned: false,
+            silence: SilenceWatch::default(),
             is_mute: false,
             settings,
             context,
@@ -149,8 +147,8 @@ impl Qq {
     /// Waits for the time of the next round, at most until then, and starts it.
     fn await_round(&mut self, until: Instant) -> Result<(), PluginError> {
         let now_us = self.context.now_us();
-        self.expect(now_us);
         let sessions = &self.settings.sessions;
+        self.silence.look(sessions, Some(self.settings.stale_after), &self.context);
         let next = sessions.next_round(now_us, self.last_start_us, self.settings.interval);
         let left_us = next.map_or(i64::MAX, |next| next.at_us - now_us);
         if left_us > 0 {
@@ -176,21 +174,6 @@ impl Qq {
         }
         self.round = Some(round);
         Ok(())
-    }
-
-    /// Tells the host whether silence is normal, and the operator when the calendar has ended.
-    fn expect(&mut self, now_us: i64) {
-        let is_open = self.settings.sessions.is_open(now_us);
-        let expected = is_open.then_some(self.settings.stale_after);
-        if self.expected != expected {
-            self.context.expect_records(expected);
-            self.expected = expected;
-        }
-        if let Some(text) = self.settings.sessions.warning(now_us)
-            && !std::mem::replace(&mut self.is_warned, true)
-        {
-            self.context.warn(&text);
-        }
     }
 
     /// Goes on with a round until it has a batch or the time is over; keeps it unless it has ended.
@@ -289,7 +272,7 @@ impl Qq {
     }
 
     /// Counts what an answer had besides records.
-    fn count(&self, rest: &Rest) {
+    fn count(&self, rest: &NonRecords) {
         if rest.damaged > 0 {
             self.context.count("qq_damaged_lines_total", rest.damaged);
         }

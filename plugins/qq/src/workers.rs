@@ -59,7 +59,7 @@ impl Workers {
         context: &Context,
     ) -> Result<Self, PluginError> {
         let (jobs, to_do) = sync_channel(most_jobs);
-        // a worker whose outcome nobody takes waits with it, so a slow pipeline asks less
+        // a worker whose outcome is not taken waits with it, so a slow pipeline asks less
         let (done, outcomes) = sync_channel(threads);
         let to_do = Arc::new(Mutex::new(to_do));
         let stopped = Arc::new(AtomicBool::new(false));
@@ -98,7 +98,7 @@ impl Workers {
 }
 
 impl Drop for Workers {
-    /// Threads end with their request; nobody waits for them, as that may take as long as `timeout`.
+    /// Threads end with their request; they are not joined, as that may take as long as `timeout`.
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
     }

@@ -32,7 +32,7 @@ use checks::Measures;
 use history::History;
 use key::Key;
 use options::Options;
-use plan::{Fate, Plan, combined};
+use plan::{Outcome, Plan, combined};
 use quote::Quote;
 use rule::{Rule, Rules};
 use tally::Tally;
@@ -45,7 +45,7 @@ struct Quality {
     history: History,
     tally: Tally,
     /// What becomes of each record of the batch at hand; kept for its memory.
-    fates: Vec<Fate>,
+    outcomes: Vec<Outcome>,
 }
 
 impl Transform for Quality {
@@ -64,12 +64,12 @@ impl Transform for Quality {
             measures: Measures::new(options.bands, *options.stale_after),
             history: History::default(),
             tally: Tally::default(),
-            fates: Vec::new(),
+            outcomes: Vec::new(),
         })
     }
 
     fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
-        self.fates.clear();
+        self.outcomes.clear();
         let judged = match batch.kind() {
             RecordKind::Spot => self.judge_spots(batch)?,
             RecordKind::Bar => self.judge_bars(batch)?,
@@ -99,21 +99,21 @@ impl Quality {
         for view in batch.spots().iter() {
             let quote = Quote::read(view);
             let found = plan.asked(self.broken(&quote));
-            let fate = plan.fate(found);
+            let outcome = plan.outcome(found);
             if !found.is_empty() {
-                self.tally.note(&self.context, found, fate, || describe_spot(&quote));
+                self.tally.note(&self.context, found, outcome, || describe_spot(&quote));
             }
-            self.fates.push(fate);
+            self.outcomes.push(outcome);
         }
         if self.all_keep() {
             return Ok(batch.clone());
         }
-        let mut fates = self.fates.iter();
+        let mut outcomes = self.outcomes.iter();
         batch.map_spots(|mut spot| {
-            match fates.next() {
-                None | Some(Fate::Keep) => {}
-                Some(Fate::Drop(_)) => return None,
-                Some(Fate::Mark(score)) => {
+            match outcomes.next() {
+                None | Some(Outcome::Keep) => {}
+                Some(Outcome::Drop(_)) => return None,
+                Some(Outcome::Mark(score)) => {
                     spot.quality_score = Some(combined(spot.quality_score, *score));
                 }
             }
@@ -138,19 +138,19 @@ impl Quality {
     fn judge_bars(&mut self, batch: &Batch) -> Result<Batch, PluginError> {
         for bar in batch.bars() {
             let found = self.bars.asked(bars::check(&bar));
-            let fate = self.bars.fate(found);
+            let outcome = self.bars.outcome(found);
             if !found.is_empty() {
-                self.tally.note(&self.context, found, fate, || describe_bar(&bar));
+                self.tally.note(&self.context, found, outcome, || describe_bar(&bar));
             }
-            self.fates.push(fate);
+            self.outcomes.push(outcome);
         }
         if self.all_keep() {
             return Ok(batch.clone());
         }
-        let judged = batch.bars().zip(&self.fates).filter_map(|(bar, fate)| match fate {
-            Fate::Keep => Some(bar),
-            Fate::Drop(_) => None,
-            Fate::Mark(score) => {
+        let judged = batch.bars().zip(&self.outcomes).filter_map(|(bar, outcome)| match outcome {
+            Outcome::Keep => Some(bar),
+            Outcome::Drop(_) => None,
+            Outcome::Mark(score) => {
                 let quality_score = Some(combined(bar.quality_score, *score));
                 Some(BarRecord { quality_score, ..bar })
             }
@@ -160,7 +160,7 @@ impl Quality {
     }
 
     fn all_keep(&self) -> bool {
-        self.fates.iter().all(|fate| *fate == Fate::Keep)
+        self.outcomes.iter().all(|outcome| *outcome == Outcome::Keep)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the `quality` transform can be told.
 
+use kit::Faults;
 use plugin_api::{Duration, PluginError, options};
 
 use crate::rule::Rule;
@@ -169,15 +170,11 @@ impl Options {
     /// # Errors
     /// `Config` that names every value out of range.
     pub fn check(&self) -> Result<(), PluginError> {
-        let mut faults: Vec<_> = self
-            .bands
-            .all()
-            .into_iter()
-            .filter(|(_, percent)| !(0.0..=99.0).contains(percent))
-            .map(|(name, percent)| {
-                format!("bands.{name} is {percent}; give a percentage from 0 to 99")
-            })
-            .collect();
+        let mut faults = Faults::default();
+        for (name, percent) in self.bands.all() {
+            let ask = "give a percentage from";
+            faults.within(&format!("bands.{name}"), percent, 0.0..=99.0, ask);
+        }
         let stale_after = self.stale_after.as_millis();
         if (1..1_000).contains(&stale_after) {
             faults.push(format!(
@@ -185,7 +182,7 @@ impl Options {
                 self.stale_after
             ));
         }
-        if faults.is_empty() { Ok(()) } else { Err(PluginError::config(faults.join("; "))) }
+        faults.check()
     }
 
     /// What happens to a record that breaks the rule.

@@ -1,4 +1,4 @@
-//! The options laid out for a look at every record.
+//! The options in the form in which every record is checked.
 
 use crate::{
     options::{Action, Options},
@@ -11,12 +11,12 @@ const OF_BARS: [Rule; 7] =
 
 /// What becomes of a record.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fate {
-    /// It goes on as it is.
+pub enum Outcome {
+    /// It passes unchanged.
     Keep,
-    /// It goes on with that share of rules passed.
+    /// It passes with that share of rules fulfilled.
     Mark(f32),
-    /// It goes no further, for that rule.
+    /// It is dropped, for that rule.
     Drop(Rule),
 }
 
@@ -59,14 +59,14 @@ impl Plan {
     }
 
     /// What becomes of a record that breaks those of the rules asked for.
-    pub fn fate(&self, found: Rules) -> Fate {
+    pub fn outcome(&self, found: Rules) -> Outcome {
         if let Some(rule) = found.and(self.dropping).iter().next() {
-            return Fate::Drop(rule);
+            return Outcome::Drop(rule);
         }
         if found.is_empty() && !self.score_clean {
-            return Fate::Keep;
+            return Outcome::Keep;
         }
-        Fate::Mark(self.score(found))
+        Outcome::Mark(self.score(found))
     }
 
     /// Share of the rules asked for that the record passed.
@@ -77,7 +77,7 @@ impl Plan {
     }
 }
 
-/// The lower of what was found here and what somebody before said, within 0 and 1.
+/// The lower of this score and an earlier one, within 0 and 1.
 pub fn combined(earlier: Option<f32>, score: f32) -> f32 {
     earlier.map_or(score, |earlier| earlier.clamp(0.0, 1.0).min(score))
 }

@@ -3,7 +3,7 @@
 use plugin_api::Context;
 
 use crate::{
-    plan::Fate,
+    plan::Outcome,
     rule::{Rule, Rules},
 };
 
@@ -22,7 +22,7 @@ impl Tally {
         &mut self,
         context: &Context,
         found: Rules,
-        fate: Fate,
+        outcome: Outcome,
         describe: impl Fn() -> String,
     ) {
         for rule in found.iter() {
@@ -39,10 +39,10 @@ impl Tally {
                 ));
             }
         }
-        match fate {
-            Fate::Keep => {}
-            Fate::Mark(_) => self.marked += 1,
-            Fate::Drop(rule) => self.dropped[rule as usize] += 1,
+        match outcome {
+            Outcome::Keep => {}
+            Outcome::Mark(_) => self.marked += 1,
+            Outcome::Drop(rule) => self.dropped[rule as usize] += 1,
         }
     }
 

@@ -14,7 +14,6 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
-mod texts;
 
 use plugin_api::export_plugin;
 use sink::RedisSink;

@@ -31,7 +31,7 @@ impl Pace {
     pub fn new(options: &Options) -> Self {
         Self {
             speed: options.speed,
-            max_gap_us: i64::try_from(options.max_gap.as_micros()).unwrap_or(i64::MAX),
+            max_gap_us: kit::count::micros(options.max_gap),
             clock: options.clock,
             anchor: None,
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use kit::Faults;
 use plugin_api::{
     PluginError, Symbol,
     schemas::{
@@ -87,16 +88,14 @@ impl Settings {
     /// # Errors
     /// `Config` with every fault found, one a line.
     pub fn check(options: &Options) -> Result<Self, PluginError> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         if !options.speed.is_finite() || options.speed < 0.0 {
             faults.push(format!("speed is {}; give 0 or a positive number", options.speed));
         }
         if options.max_gap.is_zero() {
             faults.push("max_gap is 0; give a duration such as 5m".to_owned());
         }
-        if !(1..=MAX_LEVELS).contains(&options.levels) {
-            faults.push(format!("levels is {}; give 1 to {MAX_LEVELS}", options.levels));
-        }
+        faults.within("levels", options.levels, 1..=MAX_LEVELS, "give");
         let market = options.market.as_deref().and_then(|text| {
             let known = market_name(text.trim());
             if known.is_none() {
@@ -116,9 +115,7 @@ impl Settings {
             faults.push("both `date` and `columns.date` are given; keep one".to_owned());
         }
         let filter = check_filter(options, market, &mut faults);
-        if !faults.is_empty() {
-            return Err(PluginError::config(faults.join("\n")));
-        }
+        faults.check_by_line()?;
         Ok(Self {
             market,
             date,
@@ -147,11 +144,7 @@ impl Settings {
     }
 }
 
-fn check_filter(
-    options: &Options,
-    market: Option<&'static str>,
-    faults: &mut Vec<String>,
-) -> Filter {
+fn check_filter(options: &Options, market: Option<&'static str>, faults: &mut Faults) -> Filter {
     let mut filter = Filter::default();
     for text in &options.symbols {
         match Symbol::parse(text, market) {

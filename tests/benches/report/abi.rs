@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use dataserver::{
     engine::topology::onlooker,
-    loader::{Opening, Plugin, PluginCatalog, SinkInstance},
+    loader::{AnyInstance, Opening, Plugin, PluginCatalog, SinkInstance},
 };
 use plugin_api::{Ack, Batch, Context, PluginError, RoleKind, Round, testing::spot_batch};
 
@@ -28,6 +28,16 @@ pub fn context(folder: &Path) -> Context {
 
 struct Direct;
 
+impl AnyInstance for Direct {
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        Ok(None)
+    }
+
+    fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
+        Ok(())
+    }
+}
+
 impl SinkInstance for Direct {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
         std::hint::black_box(batches);
@@ -39,14 +49,6 @@ impl SinkInstance for Direct {
     }
 
     fn flush(&mut self) -> Result<(), PluginError> {
-        Ok(())
-    }
-
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        Ok(None)
-    }
-
-    fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use plugin_api::{
 };
 use serde_json::Value;
 
-use super::{Opening, Plugin, SinkInstance, SourceInstance, TransformInstance};
+use super::{AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance};
 
 /// See the module.
 pub struct Covered(pub Arc<dyn Plugin>);
@@ -52,6 +52,17 @@ fn cover<R>(secrets: &Secrets, result: Result<R, PluginError>) -> Result<R, Plug
     })
 }
 
+/// Opens an instance, and covers it with `wrap` if its options hold a secret.
+fn open<T: ?Sized>(
+    opening: Opening,
+    open: impl FnOnce(Opening) -> Result<Box<T>, PluginError>,
+    wrap: impl FnOnce(With<Box<T>>) -> Box<T>,
+) -> Result<Box<T>, PluginError> {
+    let (opening, secrets) = opening.covered();
+    let inner = cover(&secrets, open(opening))?;
+    Ok(if secrets.is_empty() { inner } else { wrap(With { inner, secrets }) })
+}
+
 impl Plugin for Covered {
     fn manifest(&self) -> &Manifest {
         self.0.manifest()
@@ -73,21 +84,27 @@ impl Plugin for Covered {
     }
 
     fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
-        let (opening, secrets) = opening.covered();
-        let inner = cover(&secrets, self.0.open_source(opening))?;
-        Ok(if secrets.is_empty() { inner } else { Box::new(With { inner, secrets }) })
+        open(opening, |opening| self.0.open_source(opening), |covered| Box::new(covered))
     }
 
     fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
-        let (opening, secrets) = opening.covered();
-        let inner = cover(&secrets, self.0.open_transform(opening))?;
-        Ok(if secrets.is_empty() { inner } else { Box::new(With { inner, secrets }) })
+        open(opening, |opening| self.0.open_transform(opening), |covered| Box::new(covered))
     }
 
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
-        let (opening, secrets) = opening.covered();
-        let inner = cover(&secrets, self.0.open_sink(opening))?;
-        Ok(if secrets.is_empty() { inner } else { Box::new(With { inner, secrets }) })
+        open(opening, |opening| self.0.open_sink(opening), |covered| Box::new(covered))
+    }
+}
+
+impl<T: AnyInstance + ?Sized> AnyInstance for With<Box<T>> {
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        let result = self.inner.export_state();
+        self.cover(result)
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        let result = self.inner.import_state(state);
+        self.cover(result)
     }
 }
 
@@ -99,16 +116,6 @@ impl SourceInstance for With<Box<dyn SourceInstance>> {
 
     fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
         let result = self.inner.confirm(batches);
-        self.cover(result)
-    }
-
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        let result = self.inner.export_state();
-        self.cover(result)
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        let result = self.inner.import_state(state);
         self.cover(result)
     }
 
@@ -126,16 +133,6 @@ impl TransformInstance for With<Box<dyn TransformInstance>> {
 
     fn tick(&mut self) -> Result<Vec<Batch>, PluginError> {
         let result = self.inner.tick();
-        self.cover(result)
-    }
-
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        let result = self.inner.export_state();
-        self.cover(result)
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        let result = self.inner.import_state(state);
         self.cover(result)
     }
 
@@ -158,16 +155,6 @@ impl SinkInstance for With<Box<dyn SinkInstance>> {
 
     fn flush(&mut self) -> Result<(), PluginError> {
         let result = self.inner.flush();
-        self.cover(result)
-    }
-
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        let result = self.inner.export_state();
-        self.cover(result)
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        let result = self.inner.import_state(state);
         self.cover(result)
     }
 
@@ -262,20 +249,22 @@ mod tests {
         }
     }
 
+    impl AnyInstance for Talking {
+        fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+            self.talk()
+        }
+
+        fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
+            self.talk()
+        }
+    }
+
     impl SourceInstance for Talking {
         fn next(&mut self, _: Duration) -> Result<Polled, PluginError> {
             self.talk()
         }
 
         fn confirm(&mut self, _: u64) -> Result<(), PluginError> {
-            self.talk()
-        }
-
-        fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-            self.talk()
-        }
-
-        fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
             self.talk()
         }
 
@@ -294,14 +283,6 @@ mod tests {
         }
 
         fn flush(&mut self) -> Result<(), PluginError> {
-            self.talk()
-        }
-
-        fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-            self.talk()
-        }
-
-        fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
             self.talk()
         }
 

@@ -94,33 +94,35 @@ pub trait Plugin: Send + Sync {
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError>;
 }
 
-/// An open source; its calls are those of [`plugin_api::Source`].
+/// An open instance of any role, whose successor can go on where it is; its calls are those of the
+/// author's traits.
 #[allow(missing_docs, clippy::missing_errors_doc)]
-pub trait SourceInstance {
-    fn next(&mut self, wait: Duration) -> Result<Polled, PluginError>;
-    fn confirm(&mut self, batches: u64) -> Result<(), PluginError>;
+pub trait AnyInstance {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
+}
+
+/// An open source; its calls are those of [`plugin_api::Source`].
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait SourceInstance: AnyInstance {
+    fn next(&mut self, wait: Duration) -> Result<Polled, PluginError>;
+    fn confirm(&mut self, batches: u64) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<(), PluginError>;
 }
 
 /// An open transform; its calls are those of [`plugin_api::Transform`].
 #[allow(missing_docs, clippy::missing_errors_doc)]
-pub trait TransformInstance {
+pub trait TransformInstance: AnyInstance {
     fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError>;
     fn tick(&mut self) -> Result<Vec<Batch>, PluginError>;
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<Vec<Batch>, PluginError>;
 }
 
 /// An open sink; its calls are those of [`plugin_api::Sink`].
 #[allow(missing_docs, clippy::missing_errors_doc)]
-pub trait SinkInstance {
+pub trait SinkInstance: AnyInstance {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError>;
     fn tick(&mut self) -> Result<Ack, PluginError>;
     fn flush(&mut self) -> Result<(), PluginError>;
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
     fn close(&mut self) -> Result<(), PluginError>;
 }

@@ -11,23 +11,23 @@ use std::{path::Path, sync::Arc, time::Duration};
 use abi_stable::{
     library::{AbiHeaderRef, LibHeader, LibraryError},
     sabi_trait::TD_Opaque,
-    std_types::{RArc, ROption, RSlice, RStr, RVec},
+    std_types::{RArc, ROption, RResult, RSlice, RStr, RVec},
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use plugin_api::{
     Ack, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, PluginError, Polled,
     Role, RoleKind,
     native::{
-        AbiAck, AbiContext, AbiDelivery, AbiHost, AbiHost_TO, AbiManifest, AbiPolled, AbiRoleKind,
-        Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject,
-        TransformObject,
+        AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled,
+        AbiRoleKind, Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject,
+        SourceObject, TransformObject,
     },
 };
 
 use serde_json::Value;
 
 use super::{
-    Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
+    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
     apart::{Helper, Place},
     probe::probe,
     problem::Problem,
@@ -191,25 +191,24 @@ impl Plugin for NativePlugin {
     }
 
     fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
-        let source =
-            self.module.open_source()(RStr::from(opening.options.as_str()), lend(opening.context))
-                .into_result()?;
-        Ok(Box::new(NativeSource(source)))
+        Ok(Box::new(NativeSource(opened(self.module.open_source(), opening)?)))
     }
 
     fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
-        let open = self.module.open_transform();
-        Ok(Box::new(NativeTransform(
-            open(RStr::from(opening.options.as_str()), lend(opening.context)).into_result()?,
-        )))
+        Ok(Box::new(NativeTransform(opened(self.module.open_transform(), opening)?)))
     }
 
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
-        let sink =
-            self.module.open_sink()(RStr::from(opening.options.as_str()), lend(opening.context))
-                .into_result()?;
-        Ok(Box::new(NativeSink(sink)))
+        Ok(Box::new(NativeSink(opened(self.module.open_sink(), opening)?)))
     }
+}
+
+/// Opens an instance with the function of its role.
+fn opened<Object>(
+    open: extern "C" fn(RStr<'_>, AbiContext) -> RResult<Object, AbiError>,
+    opening: Opening,
+) -> Result<Object, PluginError> {
+    Ok(open(RStr::from(opening.options.as_str()), lend(opening.context)).into_result()?)
 }
 
 fn abi_role(role: RoleKind) -> AbiRoleKind {
@@ -220,7 +219,24 @@ fn abi_role(role: RoleKind) -> AbiRoleKind {
     }
 }
 
-struct NativeSource(SourceObject);
+/// An open instance behind an object of the ABI, with the calls that every role has.
+macro_rules! instance {
+    ($name:ident, $object:ty) => {
+        struct $name($object);
+
+        impl AnyInstance for $name {
+            fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+                Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
+            }
+
+            fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+                Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+            }
+        }
+    };
+}
+
+instance!(NativeSource, SourceObject);
 
 impl SourceInstance for NativeSource {
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
@@ -236,20 +252,12 @@ impl SourceInstance for NativeSource {
         Ok(self.0.confirm(batches).into_result()?)
     }
 
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
-    }
-
     fn close(&mut self) -> Result<(), PluginError> {
         Ok(self.0.close().into_result()?)
     }
 }
 
-struct NativeTransform(TransformObject);
+instance!(NativeTransform, TransformObject);
 
 impl TransformInstance for NativeTransform {
     fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError> {
@@ -260,20 +268,12 @@ impl TransformInstance for NativeTransform {
         Ok(self.0.tick().map(RVec::into_vec).into_result()?)
     }
 
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
-    }
-
     fn close(&mut self) -> Result<Vec<Batch>, PluginError> {
         Ok(self.0.close().map(RVec::into_vec).into_result()?)
     }
 }
 
-struct NativeSink(SinkObject);
+instance!(NativeSink, SinkObject);
 
 impl SinkInstance for NativeSink {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
@@ -286,14 +286,6 @@ impl SinkInstance for NativeSink {
 
     fn flush(&mut self) -> Result<(), PluginError> {
         Ok(self.0.flush().into_result()?)
-    }
-
-    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
-        Ok(self.0.export_state().into_result()?.into_option().map(RVec::into_vec))
-    }
-
-    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
-        Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
     }
 
     fn close(&mut self) -> Result<(), PluginError> {

@@ -18,7 +18,7 @@ use plugin_api::{
     schemas::time::{ExchangeTime, parse_date},
 };
 
-use crate::store::{Keeper, Left};
+use crate::store::{Skipped, StoreWriter};
 
 /// What the name of a file ends with, when it is whole and when it is not.
 const WHOLE: &str = ".parquet";
@@ -28,7 +28,7 @@ const QUOTES: &str = "spot-";
 /// Pause between lines that tell how far the reading is.
 const PROGRESS: Duration = Duration::from_secs(10);
 
-/// Tells whether that can be a lake. One that nobody has made yet can: the sink beside this one may.
+/// Whether that can be a lake. A folder that does not exist yet can: another sink may make it.
 ///
 /// # Errors
 /// `Config` when it is something else than a folder.
@@ -47,11 +47,11 @@ pub fn check(lake: &Path) -> Result<(), PluginError> {
 /// # Errors
 /// `Config` when the lake cannot be listed.
 pub fn read(
-    keeper: &mut Keeper,
+    writer: &mut StoreWriter,
     lake: &Path,
     days: usize,
     context: &Context,
-    settle: &mut impl FnMut(&mut Keeper, Left),
+    settle: &mut impl FnMut(&mut StoreWriter, Skipped),
 ) -> Result<(), PluginError> {
     check(lake)?;
     if !lake.exists() {
@@ -71,7 +71,7 @@ pub fn read(
         if context.is_stopping() {
             return Ok(());
         }
-        match read_file(keeper, file, context.now_us(), settle) {
+        match read_file(writer, file, context.now_us(), settle) {
             Ok(taken) => rows += taken,
             Err(fault) => context.warn(&format!(
                 "warm_start: {} is left out from where it cannot be read: {fault}",
@@ -97,14 +97,14 @@ pub fn read(
 }
 
 fn read_file(
-    keeper: &mut Keeper,
+    writer: &mut StoreWriter,
     file: &Path,
     now_us: i64,
-    settle: &mut impl FnMut(&mut Keeper, Left),
+    settle: &mut impl FnMut(&mut StoreWriter, Skipped),
 ) -> Result<u64, String> {
     let mut read = |path: &Path| {
         // a damaged file can make its reader panic
-        catch_unwind(AssertUnwindSafe(|| rows::read(keeper, path, now_us, settle)))
+        catch_unwind(AssertUnwindSafe(|| rows::read(writer, path, now_us, settle)))
             .unwrap_or_else(|_| Err("its reader failed, so it is damaged".to_owned()))
     };
     match read(file) {

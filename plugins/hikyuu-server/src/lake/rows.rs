@@ -13,7 +13,7 @@ use plugin_api::{
     schemas::units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
 };
 
-use crate::store::{Keeper, Left, MOST_LEVELS, Tick};
+use crate::store::{MOST_LEVELS, Skipped, StoreWriter, Tick};
 
 /// Rows that are unpacked at a time.
 const UNPACKED_ROWS: usize = 8_192;
@@ -26,10 +26,10 @@ const BOOK: [&str; 4] = ["bid", "bid_volume", "ask", "ask_volume"];
 /// # Errors
 /// What is wrong with the file. Rows before that were taken in.
 pub fn read(
-    keeper: &mut Keeper,
+    writer: &mut StoreWriter,
     path: &Path,
     now_us: i64,
-    settle: &mut impl FnMut(&mut Keeper, Left),
+    settle: &mut impl FnMut(&mut StoreWriter, Skipped),
 ) -> Result<u64, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let builder =
@@ -50,13 +50,13 @@ pub fn read(
     let mut rows = 0;
     for part in parts {
         let part = part.map_err(|error| error.to_string())?;
-        let (columns, mut left) = (Columns(&part), Left::default());
+        let (columns, mut skipped) = (Columns(&part), Skipped::default());
         if is_bars {
-            columns.take_bars(keeper, now_us, &mut left)?;
+            columns.take_bars(writer, now_us, &mut skipped)?;
         } else {
-            columns.take_spots(keeper, now_us, &mut left)?;
+            columns.take_spots(writer, now_us, &mut skipped)?;
         }
-        settle(keeper, left);
+        settle(writer, skipped);
         rows += part.num_rows() as u64;
     }
     Ok(rows)
@@ -65,7 +65,12 @@ pub fn read(
 struct Columns<'a>(&'a RecordBatch);
 
 impl<'a> Columns<'a> {
-    fn take_spots(&self, keeper: &mut Keeper, now_us: i64, left: &mut Left) -> Result<(), String> {
+    fn take_spots(
+        &self,
+        writer: &mut StoreWriter,
+        now_us: i64,
+        skipped: &mut Skipped,
+    ) -> Result<(), String> {
         let (markets, codes) = (self.texts("market")?, self.texts("code")?);
         let times = self.numbers::<TimestampMicrosecondType>("time")?;
         let prices = PRICES.map(|name| self.numbers::<Float64Type>(name));
@@ -87,12 +92,17 @@ impl<'a> Columns<'a> {
             for (count, side) in tick.levels.iter_mut().zip(&book) {
                 *count = push_levels(&mut tick.values, side, row)?;
             }
-            keeper.take_tick(market, code, &tick, now_us, left);
+            writer.take_tick(market, code, &tick, now_us, skipped);
         }
         Ok(())
     }
 
-    fn take_bars(&self, keeper: &mut Keeper, now_us: i64, left: &mut Left) -> Result<(), String> {
+    fn take_bars(
+        &self,
+        writer: &mut StoreWriter,
+        now_us: i64,
+        skipped: &mut Skipped,
+    ) -> Result<(), String> {
         let (symbols, periods) = (self.texts("symbol")?, self.texts("period")?);
         let times = self.numbers::<TimestampMicrosecondType>("time")?;
         let number = |name| self.numbers::<Float64Type>(name);
@@ -114,7 +124,7 @@ impl<'a> Columns<'a> {
                 closed: true,
                 quality_score: None,
             };
-            keeper.merge_bar(&bar, now_us, left);
+            writer.merge_bar(&bar, now_us, skipped);
         }
         Ok(())
     }

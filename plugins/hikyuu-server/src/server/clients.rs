@@ -1,4 +1,4 @@
-//! Who is connected, and who gives way when too many are.
+//! The connections, and which one is evicted when there are too many.
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 use rustix::net::Shutdown;
 use sp::{Accepted, Framing, Wire};
 
-/// A client has asked something and is not answered yet.
+/// In place of a time: the client waits for an answer.
 const BUSY: u64 = u64::MAX;
 
 /// One connection.
@@ -20,30 +20,30 @@ const BUSY: u64 = u64::MAX;
 pub struct Client {
     /// The connection itself.
     pub wire: Wire,
-    /// How messages lie on it.
+    /// How messages are framed on it.
     pub framing: Framing,
-    /// Who is at the other end, for the log.
+    /// Name of the peer, for the log.
     pub peer: String,
     /// When it was connected or answered last, microseconds since the server's start; or [`BUSY`].
     idle_since_us: AtomicU64,
     start: Instant,
-    has_given_way: AtomicBool,
+    is_evicted: AtomicBool,
 }
 
 impl Client {
-    /// Notes that it begins to ask.
-    pub fn begins(&self) {
+    /// Marks it as waiting for an answer.
+    pub fn set_busy(&self) {
         self.idle_since_us.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Notes that it is answered and has said nothing more.
-    pub fn rests(&self) {
+    /// Marks it as idle from now on.
+    pub fn set_idle(&self) {
         self.idle_since_us.store(since_us(self.start), Ordering::Relaxed);
     }
 
-    /// Whether its connection was closed for another's sake.
-    pub fn has_given_way(&self) -> bool {
-        self.has_given_way.load(Ordering::Relaxed)
+    /// Whether its connection was closed to make room for another.
+    pub fn is_evicted(&self) -> bool {
+        self.is_evicted.load(Ordering::Relaxed)
     }
 }
 
@@ -66,7 +66,7 @@ struct State {
 /// What came of a connection.
 #[derive(Debug)]
 pub enum Admission {
-    /// It is served under that number; the other one gave way, having rested so long.
+    /// It is served under that number; the other one was evicted, idle for so long.
     Served(u64, Arc<Client>, Option<(Arc<Client>, Duration)>),
     /// All others are being answered; the connection's own name.
     Full(String),
@@ -81,7 +81,8 @@ impl Clients {
         Self { most, start: Instant::now(), state, changed }
     }
 
-    /// Takes a connection in. When there are too many, the one that has rested longest gives way.
+    /// Registers a connection. When there are too many, the one that has been idle longest is
+    /// evicted.
     pub fn admit(&self, accepted: Accepted) -> Admission {
         let Accepted { wire, framing, peer, .. } = accepted;
         let mut state = self.lock();
@@ -90,7 +91,7 @@ impl Clients {
         }
         let mut gone = None;
         if state.by_id.len() >= self.most {
-            gone = self.put_out_idlest(&mut state);
+            gone = self.evict_idlest(&mut state);
             if gone.is_none() {
                 return Admission::Full(peer);
             }
@@ -103,31 +104,31 @@ impl Clients {
             peer,
             idle_since_us: AtomicU64::new(since_us(self.start)),
             start: self.start,
-            has_given_way: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
         });
         state.by_id.insert(id, Arc::clone(&client));
         Admission::Served(id, client, gone)
     }
 
-    /// Closes the connection that has rested longest, so that others can be made.
+    /// Closes the connection that has been idle longest, so that others can be made.
     pub fn make_room(&self) {
-        self.put_out_idlest(&mut self.lock());
+        self.evict_idlest(&mut self.lock());
     }
 
-    /// Closes the connection that has rested longest; `None` when all are being answered.
-    fn put_out_idlest(&self, state: &mut State) -> Option<(Arc<Client>, Duration)> {
+    /// Closes the connection that has been idle longest; `None` when all wait for answers.
+    fn evict_idlest(&self, state: &mut State) -> Option<(Arc<Client>, Duration)> {
         let since = |client: &Client| client.idle_since_us.load(Ordering::Relaxed);
         let idle = state.by_id.iter().map(|(id, client)| (since(client), *id));
         let (since, id) = idle.filter(|(since, _)| *since != BUSY).min()?;
         let client = state.by_id.remove(&id)?;
-        client.has_given_way.store(true, Ordering::Relaxed);
+        client.is_evicted.store(true, Ordering::Relaxed);
         client.wire.shut_down(Shutdown::Both); // wakes its thread
         let rested = since_us(self.start).saturating_sub(since);
         Some((client, Duration::from_micros(rested)))
     }
 
-    /// Forgets a connection that has ended.
-    pub fn dismiss(&self, id: u64) {
+    /// Removes a connection that has ended.
+    pub fn remove(&self, id: u64) {
         self.lock().by_id.remove(&id);
         self.changed.notify_all();
     }
@@ -148,13 +149,13 @@ impl Clients {
         drop(wait);
     }
 
-    /// Lets nobody in any more.
-    pub fn shut_doors(&self) {
+    /// Refuses new connections from now on.
+    pub fn stop_accepting(&self) {
         self.lock().is_closing = true;
         self.changed.notify_all();
     }
 
-    /// Lets answers under way go out for so long, then ends every connection.
+    /// Waits at most so long for answers under way, then ends every connection.
     pub fn end(&self, drain: Duration) {
         let state = self.lock();
         state.shut_down(Shutdown::Read);
@@ -203,18 +204,18 @@ mod tests {
         };
         let Admission::Served(_, first, None) = admit() else { panic!() };
         let Admission::Served(_, second, None) = admit() else { panic!() };
-        first.begins();
+        first.set_busy();
         let Admission::Served(_, third, Some((gone, _))) = admit() else { panic!() };
-        assert!(Arc::ptr_eq(&gone, &second) && second.has_given_way());
-        third.begins();
+        assert!(Arc::ptr_eq(&gone, &second) && second.is_evicted());
+        third.set_busy();
         assert!(matches!(admit(), Admission::Full(_)));
         thread::sleep(Duration::from_millis(2));
-        first.rests();
+        first.set_idle();
         let Admission::Served(_, fourth, Some((gone, _))) = admit() else { panic!() };
         assert!(Arc::ptr_eq(&gone, &first) && clients.count() == 2);
-        assert!(!third.has_given_way() && !fourth.has_given_way());
+        assert!(!third.is_evicted() && !fourth.is_evicted());
         assert_eq!(theirs[0].read(&mut [0]).unwrap(), 0, "its connection is closed");
-        clients.shut_doors();
+        clients.stop_accepting();
         assert!(matches!(clients.admit(connection().0), Admission::Closing));
     }
 }

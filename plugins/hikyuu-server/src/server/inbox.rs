@@ -31,7 +31,7 @@ const LARGEST_AT_A_TIME: usize = 4;
 /// Bytes a second that a message comes with at least, after `stall_timeout`.
 const SLOWEST: u64 = 1 << 20;
 /// Share of `stall_timeout` that a request waits for memory, so that its client still waits for it.
-const PATIENCE: f64 = 0.8;
+const MEMORY_WAIT: f64 = 0.8;
 /// Most bytes of the words that lead back: a question passes through 15 devices at most.
 const LONGEST_HEADER: usize = 64;
 
@@ -56,9 +56,9 @@ pub enum Incoming<'a> {
     },
 }
 
-/// Why a conversation is over.
+/// Why a connection ends.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum CloseReason {
     /// The client closed it, as it should.
     Left,
     /// It asked nothing for the time allowed.
@@ -111,18 +111,18 @@ impl<'a> Inbox<'a> {
     }
 
     /// Waits for the next message.
-    pub fn next(&mut self) -> Result<Incoming<'_>, Farewell> {
+    pub fn next(&mut self) -> Result<Incoming<'_>, CloseReason> {
         self.bytes.copy_within(self.used..self.filled, 0);
         self.filled -= self.used;
         self.used = 0;
         self.due = None;
         if self.filled == 0 {
-            self.client.rests();
+            self.client.set_idle();
         }
         let head = self.client.framing.head(0).len();
         self.fill(head)?;
         if self.client.framing == Framing::Unix && self.bytes[0] != 1 {
-            return Err(Farewell::Fault(format!(
+            return Err(CloseReason::Fault(format!(
                 "sent a message that begins with {:#04x}, not 0x01",
                 self.bytes[0]
             )));
@@ -131,11 +131,11 @@ impl<'a> Inbox<'a> {
         len.copy_from_slice(&self.bytes[head - 8..head]);
         let len = u64::from_be_bytes(len);
         if len > LARGEST_SKIPPED {
-            return Err(Farewell::Fault(format!("announced a message of {len} bytes")));
+            return Err(CloseReason::Fault(format!("announced a message of {len} bytes")));
         }
         let begun = Instant::now();
         self.due = Some(begun + self.stall + Duration::from_secs(len / SLOWEST));
-        let deadline = begun + self.stall.mul_f64(PATIENCE);
+        let deadline = begun + self.stall.mul_f64(MEMORY_WAIT);
         let size = usize::try_from(len).unwrap_or(usize::MAX);
         if size > self.largest {
             let refusal = Refusal::failed(format!(
@@ -175,7 +175,7 @@ impl<'a> Inbox<'a> {
         head: usize,
         len: u64,
         refusal: Refusal,
-    ) -> Result<Incoming<'_>, Farewell> {
+    ) -> Result<Incoming<'_>, CloseReason> {
         self.fill(head + LONGEST_HEADER.min(usize::try_from(len).unwrap_or(usize::MAX)))?;
         let header = header_len(&self.bytes[head..self.filled]).ok_or_else(no_header)?;
         let header = self.bytes[head..head + header].to_vec();
@@ -193,7 +193,7 @@ impl<'a> Inbox<'a> {
     }
 
     /// Reads until so many bytes are there. The first may take long, the others may not.
-    fn fill(&mut self, wanted: usize) -> Result<(), Farewell> {
+    fn fill(&mut self, wanted: usize) -> Result<(), CloseReason> {
         while self.filled < wanted {
             self.limit_wait(if self.filled > 0 { Some(self.stall) } else { self.idle })?;
             // room for what was announced is made as it comes
@@ -205,42 +205,42 @@ impl<'a> Inbox<'a> {
             let received = self.receive(&mut bytes[self.filled..]);
             self.bytes = bytes;
             self.filled += received?;
-            self.client.begins();
+            self.client.set_busy();
         }
         Ok(())
     }
 
     /// Reads once. A message that comes byte by byte must not hold its room for ever.
-    fn receive(&self, buffer: &mut [u8]) -> Result<usize, Farewell> {
+    fn receive(&self, buffer: &mut [u8]) -> Result<usize, CloseReason> {
         let count = match self.client.wire.receive(buffer) {
-            Ok(0) => return Err(Farewell::Left),
+            Ok(0) => return Err(CloseReason::Left),
             Ok(count) => count,
-            Err(error) => return Err(self.farewell(&error)),
+            Err(error) => return Err(self.close_reason(&error)),
         };
         if self.due.is_some_and(|due| Instant::now() > due) {
-            return Err(Farewell::Fault("sends its request too slowly".to_owned()));
+            return Err(CloseReason::Fault("sends its request too slowly".to_owned()));
         }
         Ok(count)
     }
 
-    fn farewell(&self, error: &io::Error) -> Farewell {
+    fn close_reason(&self, error: &io::Error) -> CloseReason {
         match error.kind() {
-            ErrorKind::ConnectionReset => Farewell::Left,
-            ErrorKind::WouldBlock if self.filled == 0 => Farewell::Idle,
+            ErrorKind::ConnectionReset => CloseReason::Left,
+            ErrorKind::WouldBlock if self.filled == 0 => CloseReason::Idle,
             ErrorKind::WouldBlock => {
-                Farewell::Fault(format!("sent nothing more of its request for {:?}", self.stall))
+                CloseReason::Fault(format!("sent nothing more of its request for {:?}", self.stall))
             }
-            _ => Farewell::Fault(error.to_string()),
+            _ => CloseReason::Fault(error.to_string()),
         }
     }
 
-    fn limit_wait(&mut self, limit: Option<Duration>) -> Result<(), Farewell> {
+    fn limit_wait(&mut self, limit: Option<Duration>) -> Result<(), CloseReason> {
         if self.limit == limit {
             return Ok(());
         }
         self.limit = limit;
         sockopt::set_socket_timeout(&self.client.wire, sockopt::Timeout::Recv, limit)
-            .map_err(|error| Farewell::Fault(io::Error::from(error).to_string()))
+            .map_err(|error| CloseReason::Fault(io::Error::from(error).to_string()))
     }
 }
 
@@ -250,8 +250,8 @@ fn header_len(message: &[u8]) -> Option<usize> {
     words.map(|word| word[0] & 0x80 != 0).position(|is_last| is_last).map(|at| 4 * (at + 1))
 }
 
-fn no_header() -> Farewell {
-    Farewell::Fault("sent a message without a request number".to_owned())
+fn no_header() -> CloseReason {
+    CloseReason::Fault("sent a message without a request number".to_owned())
 }
 
 #[cfg(test)]

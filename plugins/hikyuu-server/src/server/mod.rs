@@ -9,23 +9,24 @@ mod inbox;
 use std::{
     io::{self, IoSlice},
     sync::{Arc, atomic::Ordering},
-    thread::{self, JoinHandle},
+    thread,
     time::{Duration, Instant},
 };
 
+use kit::{Throttle, endpoints::Acceptor};
 use plugin_api::{Context, PluginError};
 use rustix::net::sockopt;
-use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, Throttle, greeting};
+use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, greeting};
 
 use crate::{
-    answer::{Answer, Desk},
+    answer::{Answer, Responder},
     budget::Budget,
     counters::Counters,
     options::Settings,
     store::Store,
 };
 use clients::{Admission, Client, Clients};
-use inbox::{Farewell, Inbox, Incoming};
+use inbox::{CloseReason, Inbox, Incoming};
 
 /// How long a new connection may take to say what it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,13 +40,13 @@ const STACK: usize = 512 << 10;
 /// Listens and answers until it is closed.
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<(Arc<Listener>, JoinHandle<()>)>,
+    acceptors: Vec<Acceptor>,
 }
 
 struct Shared {
     settings: Settings,
     context: Context,
-    desk: Desk,
+    responder: Responder,
     /// Memory of requests and of answers.
     budgets: [Arc<Budget>; 2],
     counters: Arc<Counters>,
@@ -64,70 +65,55 @@ impl Server {
         store: Arc<Store>,
         counters: Arc<Counters>,
     ) -> Result<Self, PluginError> {
-        let bound = bind(&settings).map_err(PluginError::fatal)?;
+        let Settings { listen, ipc_mode, tls, .. } = &settings;
+        let bound =
+            Listener::bind_all(listen, *ipc_mode, tls.as_ref()).map_err(PluginError::fatal)?;
         let (most, line) = sp::room("max_clients", settings.max_clients);
         if let Some(line) = line {
-            context.info(&line); // the default needs no remedy: whoever rests gives way
+            context.info(&line); // the default needs no remedy: idle clients are evicted
         }
         if let Some(tls) = &settings.tls {
             tls.warn_of_exposed_key();
         }
         let answers = Budget::new(settings.transfer_memory);
-        let desk = Desk::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
+        let responder =
+            Responder::new(store, Arc::clone(&counters), Arc::clone(&answers), &settings);
         let shared = Arc::new(Shared {
             budgets: [inbox::budget(&settings), answers],
             settings,
             context,
-            desk,
+            responder,
             counters,
             throttle: Throttle::default(),
             clients: Clients::new(most),
         });
-        let mut server = Self { shared, listeners: Vec::new() };
+        let mut server = Self { shared, acceptors: Vec::new() };
         for listener in bound {
-            server.listen(listener)?;
+            let shared = Arc::clone(&server.shared);
+            let accept = move |listener: &Listener| shared.accept(listener);
+            let context = &server.shared.context;
+            let acceptor =
+                Acceptor::start(listener, "hikyuu-accept", "listening at", context, accept)?;
+            server.acceptors.push(acceptor);
         }
         Ok(server)
-    }
-
-    fn listen(&mut self, listener: Listener) -> Result<(), PluginError> {
-        let listener = Arc::new(listener);
-        let accept = {
-            let (listener, shared) = (Arc::clone(&listener), Arc::clone(&self.shared));
-            move || shared.accept(&listener)
-        };
-        let thread = thread::Builder::new().name("hikyuu-accept".into()).spawn(accept);
-        let thread = thread.map_err(|error| {
-            PluginError::fatal(format!("no thread for {}: {error}", listener.name()))
-        })?;
-        self.shared.context.info(&format!("listening at {}", listener.name()));
-        if let Some(warning) = listener.warning() {
-            self.shared.context.warn(&warning);
-        }
-        self.listeners.push((listener, thread));
-        Ok(())
     }
 
     /// Where it listens, with the ports in effect.
     #[cfg(test)]
     pub fn addresses(&self) -> Vec<String> {
-        self.listeners.iter().map(|(listener, _)| listener.name().to_owned()).collect()
+        self.acceptors.iter().map(|acceptor| acceptor.address().to_owned()).collect()
     }
 }
 
 impl Drop for Server {
     /// Lets answers under way go out for a moment, then ends every connection and thread.
     fn drop(&mut self) {
-        self.shared.clients.shut_doors();
+        self.shared.clients.stop_accepting();
         self.shared.budgets.iter().for_each(|budget| budget.close());
-        for (listener, _) in &self.listeners {
-            listener.stop();
-        }
+        self.acceptors.iter().for_each(Acceptor::stop);
         self.shared.clients.end(DRAIN);
-        for (_, thread) in self.listeners.drain(..) {
-            // a panic in it was reported where it happened
-            let _ = thread.join();
-        }
+        self.acceptors.iter_mut().for_each(Acceptor::join);
     }
 }
 
@@ -146,7 +132,7 @@ impl Shared {
                             .stack_size(STACK)
                             .spawn_scoped(scope, move || self.serve(id, &client));
                         if let Err(error) = thread {
-                            self.dismiss(id);
+                            self.remove(id);
                             self.warn(format!("no thread for {peer}: {error}"));
                         }
                     }
@@ -163,7 +149,7 @@ impl Shared {
         });
     }
 
-    /// Takes a client in, unless too many wait for answers.
+    /// Registers a client, unless too many wait for answers.
     fn admit(&self, accepted: Accepted) -> Option<(u64, Arc<Client>)> {
         match self.clients.admit(accepted) {
             Admission::Served(id, client, gone) => {
@@ -189,8 +175,8 @@ impl Shared {
         }
     }
 
-    fn dismiss(&self, id: u64) {
-        self.clients.dismiss(id);
+    fn remove(&self, id: u64) {
+        self.clients.remove(id);
         self.count_clients();
     }
 
@@ -199,45 +185,47 @@ impl Shared {
     }
 
     fn serve(&self, id: u64, client: &Client) {
-        let seat = Seat { of: self, id };
-        let farewell = self.converse(client);
-        drop(seat);
-        match farewell {
-            Farewell::Idle => drop(self.counters.idle.fetch_add(1, Ordering::Relaxed)),
-            Farewell::Fault(text) if !client.has_given_way() => {
+        let guard = ClientGuard { of: self, id };
+        let reason = self.converse(client);
+        drop(guard);
+        match reason {
+            CloseReason::Idle => drop(self.counters.idle.fetch_add(1, Ordering::Relaxed)),
+            CloseReason::Fault(text) if !client.is_evicted() => {
                 self.warn(format!("client {} {text}; its connection was closed", client.peer));
             }
-            Farewell::Fault(_) | Farewell::Left => {}
+            CloseReason::Fault(_) | CloseReason::Left => {}
         }
     }
 
     /// Answers questions until the connection ends.
-    fn converse(&self, client: &Client) -> Farewell {
+    fn converse(&self, client: &Client) -> CloseReason {
         if let Err(text) = greeting::shake_hands(&client.wire, Protocol::Rep, HANDSHAKE_TIMEOUT) {
-            return Farewell::Fault(text);
+            return CloseReason::Fault(text);
         }
         let stall = self.settings.stall_timeout;
         let limited =
             sockopt::set_socket_timeout(&client.wire, sockopt::Timeout::Send, Some(stall));
         if let Err(error) = limited {
-            return Farewell::Fault(format!("has a socket without limits: {error}"));
+            return CloseReason::Fault(format!("has a socket without limits: {error}"));
         }
         let mut inbox = Inbox::new(client, &self.settings, Arc::clone(&self.budgets[0]));
         loop {
             let answer = match inbox.next() {
                 Ok(Incoming::Request { header, body, deadline }) => {
-                    self.desk.answer(body, header.to_vec(), deadline)
+                    self.responder.answer(body, header.to_vec(), deadline)
                 }
-                Ok(Incoming::Refused { header, refusal }) => self.desk.refusal(&refusal, header),
-                Err(farewell) => return farewell,
+                Ok(Incoming::Refused { header, refusal }) => {
+                    self.responder.refusal(&refusal, header)
+                }
+                Err(reason) => return reason,
             };
             inbox.tidy();
             if let Err(error) = self.send(client, &answer) {
                 return match error.kind() {
-                    io::ErrorKind::WouldBlock => Farewell::Fault(format!(
+                    io::ErrorKind::WouldBlock => CloseReason::Fault(format!(
                         "took nothing of its answer for {stall:?}, or too little"
                     )),
-                    _ => Farewell::Left,
+                    _ => CloseReason::Left,
                 };
             }
         }
@@ -254,32 +242,18 @@ impl Shared {
     }
 
     fn warn(&self, line: String) {
-        if let Some(line) = self.throttle.pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttle.warn(&self.context, line);
     }
 }
 
-/// A client's place, free again when dropped.
-struct Seat<'a> {
+/// Removes its client when dropped.
+struct ClientGuard<'a> {
     of: &'a Shared,
     id: u64,
 }
 
-impl Drop for Seat<'_> {
+impl Drop for ClientGuard<'_> {
     fn drop(&mut self) {
-        self.of.dismiss(self.id);
+        self.of.remove(self.id);
     }
-}
-
-fn bind(settings: &Settings) -> Result<Vec<Listener>, String> {
-    let mut bound = Vec::new();
-    let mut faults = Vec::new();
-    for address in &settings.listen {
-        match Listener::bind(address, settings.ipc_mode, settings.tls.as_ref()) {
-            Ok(listeners) => bound.extend(listeners),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() { Ok(bound) } else { Err(faults.join("; ")) }
 }

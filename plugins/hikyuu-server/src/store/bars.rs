@@ -128,7 +128,7 @@ impl Bars {
     }
 
     /// Forgets the days before that one.
-    pub fn forget_before(&mut self, day: i64) {
+    pub fn evict_before(&mut self, day: i64) {
         let gone = self.times_us.partition_point(|time_us| day_of_bar(*time_us) < day);
         self.forget(gone);
         self.times_us.shrink_to_fit();
@@ -206,11 +206,11 @@ mod tests {
     fn old_bars_go_by_day_or_by_number() {
         let mut bars = filled((0..4_000).map(|day| bar(day * 1_440, 1.0)));
         assert!((MOST_LONG..=2 * MOST_LONG).contains(&bars.len()));
-        bars.forget_before(3_999);
+        bars.evict_before(3_999);
         assert_eq!(bars.len(), 1);
         // midnight in Shanghai ends the day before
         bars.put(bar(4_000 * 1_440 - 8 * 60, 1.0), &mut DatetimeText::default());
-        bars.forget_before(4_000);
+        bars.evict_before(4_000);
         assert_eq!(bars.len(), 0);
     }
 }

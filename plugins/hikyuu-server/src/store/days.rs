@@ -33,7 +33,7 @@ impl Days {
     }
 
     /// Gives the oldest day up, unless it is the only one; returns the oldest that is left.
-    pub fn give_up_oldest(&mut self) -> Option<i64> {
+    pub fn evict_oldest(&mut self) -> Option<i64> {
         if self.seen.len() < 2 {
             return None;
         }
@@ -114,10 +114,10 @@ mod tests {
         (1..=3).for_each(|day| {
             days.see(day);
         });
-        assert_eq!(days.give_up_oldest(), Some(2));
+        assert_eq!(days.evict_oldest(), Some(2));
         assert_eq!(days.see(1), Verdict::Outdated);
-        assert_eq!(days.give_up_oldest(), Some(3));
-        assert_eq!(days.give_up_oldest(), None, "the newest stays");
+        assert_eq!(days.evict_oldest(), Some(3));
+        assert_eq!(days.evict_oldest(), None, "the newest stays");
         assert_eq!(days.see(4), Verdict::Begins(3), "there is room for as many as ever");
     }
 }

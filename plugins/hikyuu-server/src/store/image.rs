@@ -13,7 +13,7 @@ use crc32fast::Hasher;
 
 use super::{
     Bar, Block, LONGEST_KEY,
-    keeper::{Keeper, Left},
+    store_writer::{Skipped, StoreWriter},
 };
 use crate::ktype::KType;
 
@@ -29,9 +29,9 @@ const FIRST_ROOM: usize = 4_096;
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save(keeper: &Keeper, path: &Path) -> io::Result<()> {
+pub fn save(writer: &StoreWriter, path: &Path) -> io::Result<()> {
     let unfinished = path.with_extension("tmp");
-    let saved = write(keeper, &unfinished).and_then(|()| fs::rename(&unfinished, path));
+    let saved = write(writer, &unfinished).and_then(|()| fs::rename(&unfinished, path));
     if saved.is_err() {
         // a half of it would only keep a full disk full; there may be none
         let _ = fs::remove_file(&unfinished);
@@ -39,11 +39,11 @@ pub fn save(keeper: &Keeper, path: &Path) -> io::Result<()> {
     saved
 }
 
-fn write(keeper: &Keeper, path: &Path) -> io::Result<()> {
+fn write(writer: &StoreWriter, path: &Path) -> io::Result<()> {
     let mut file = Summed::new(BufWriter::new(File::create(path)?));
     file.bytes(MAGIC)?;
     file.number(VERSION)?;
-    for (key, security) in keeper.each_security() {
+    for (key, security) in writer.each_security() {
         let held = security.lock();
         file.number(key.len() as u64)?;
         file.bytes(key.as_bytes())?;
@@ -76,16 +76,16 @@ fn write(keeper: &Keeper, path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read or is not what this version wrote; then nothing was taken in.
-pub fn load(keeper: &mut Keeper, path: &Path, now_us: i64) -> io::Result<Left> {
+pub fn load(writer: &mut StoreWriter, path: &Path, now_us: i64) -> io::Result<Skipped> {
     check(path)?;
     let mut file = Summed::new(BufReader::new(File::open(path)?));
-    let mut left = Left::default();
+    let mut skipped = Skipped::default();
     file.array::<8>()?;
     file.read_number()?;
     loop {
         let len = file.at_most(LONGEST_KEY as u64)?;
         if len == 0 {
-            return Ok(left);
+            return Ok(skipped);
         }
         let key = String::from_utf8(file.vec(len)?).map_err(|_| damaged())?;
         let blocks = (0..file.read_number()?).map(|_| file.block()).collect::<io::Result<_>>()?;
@@ -100,7 +100,7 @@ pub fn load(keeper: &mut Keeper, path: &Path, now_us: i64) -> io::Result<Left> {
                 bars.push((ktype, Bar { time_us, values }));
             }
         }
-        keeper.take_held(&key, blocks, bars, now_us, &mut left);
+        writer.take_held(&key, blocks, bars, now_us, &mut skipped);
     }
 }
 
@@ -207,13 +207,13 @@ mod tests {
 
     const NOW_US: i64 = 1_700_000_000_000_000;
 
-    fn keeper() -> Keeper {
-        Keeper::new(Limits { days: 1, bytes: 1 << 30, ticks: true })
+    fn writer() -> StoreWriter {
+        StoreWriter::new(Limits { days: 1, bytes: 1 << 30, ticks: true })
     }
 
-    fn filled() -> Keeper {
-        let mut keeper = keeper();
-        let mut left = Left::default();
+    fn filled() -> StoreWriter {
+        let mut writer = writer();
+        let mut skipped = Skipped::default();
         for second in 0..1_000 {
             for code in ["600000", "600001"] {
                 let tick = super::super::Tick {
@@ -222,20 +222,20 @@ mod tests {
                     #[allow(clippy::cast_precision_loss)]
                     values: vec![second as f64; FIELDS],
                 };
-                keeper.take_tick("SH", code, &tick, NOW_US, &mut left);
+                writer.take_tick("SH", code, &tick, NOW_US, &mut skipped);
             }
         }
         let bar = Bar { time_us: NOW_US, values: [1.0; 6] };
         let bars =
             vec![(KType::by_name("MIN").unwrap(), bar), (KType::by_name("DAY").unwrap(), bar)];
-        keeper.take_held("SH600000", Vec::new(), bars, NOW_US, &mut left);
-        keeper.settle();
-        assert_eq!(left, Left::default());
-        keeper
+        writer.take_held("SH600000", Vec::new(), bars, NOW_US, &mut skipped);
+        writer.settle();
+        assert_eq!(skipped, Skipped::default());
+        writer
     }
 
-    fn figures(keeper: &Keeper) -> (u64, u64) {
-        let figures = &keeper.store().figures;
+    fn figures(writer: &StoreWriter) -> (u64, u64) {
+        let figures = &writer.store().figures;
         let load =
             |it: &std::sync::atomic::AtomicU64| it.load(std::sync::atomic::Ordering::Relaxed);
         (load(&figures.ticks), load(&figures.bars))
@@ -247,7 +247,7 @@ mod tests {
         let path = folder.path().join("store");
         let written = filled();
         save(&written, &path).unwrap();
-        let mut read = keeper();
+        let mut read = writer();
         load(&mut read, &path, NOW_US).unwrap();
         load(&mut read, &path, NOW_US).unwrap();
         read.settle();
@@ -272,10 +272,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         save(&filled(), &path).unwrap();
-        let mut read = keeper();
-        let left = load(&mut read, &path, NOW_US - 2 * 86_400_000_000).unwrap();
+        let mut read = writer();
+        let skipped = load(&mut read, &path, NOW_US - 2 * 86_400_000_000).unwrap();
         read.settle();
-        assert_eq!((figures(&read), left.bad_time), ((0, 0), 2_002));
+        assert_eq!((figures(&read), skipped.bad_time), ((0, 0), 2_002));
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             flipped[at] ^= 1;
             for bytes in [&whole[..at], &flipped] {
                 fs::write(&path, bytes).unwrap();
-                let mut read = keeper();
+                let mut read = writer();
                 assert!(load(&mut read, &path, NOW_US).is_err(), "at {at}");
                 assert_eq!(figures(&read), (0, 0));
             }

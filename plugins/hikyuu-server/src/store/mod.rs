@@ -6,7 +6,7 @@
 mod bars;
 mod days;
 mod image;
-mod keeper;
+mod store_writer;
 mod tick;
 mod ticks;
 
@@ -21,7 +21,7 @@ use std::{
 pub use bars::BarRow;
 use bars::{Bar, Bars};
 pub use image::{load, save};
-pub use keeper::{Forgotten, Keeper, Left, Limits, Oldest};
+pub use store_writer::{Evicted, Limits, Oldest, Skipped, StoreWriter};
 pub use tick::{MOST_LEVELS, Tick};
 pub use ticks::Block;
 use ticks::Ticks;
@@ -48,8 +48,8 @@ pub struct Figures {
     pub bars: AtomicU64,
     /// Memory that they take, bytes.
     pub bytes: AtomicU64,
-    /// Quotes that were forgotten because there was no more room.
-    pub forgotten: AtomicU64,
+    /// Quotes that were evicted because there was no more room.
+    pub evicted: AtomicU64,
     /// Time of the newest quote, microseconds since 1970 UTC; 0 before the first.
     pub newest_us: AtomicU64,
 }
@@ -136,7 +136,7 @@ impl Security {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // what a reader left half done is nothing, it only reads
+        // a reader that panicked has changed nothing
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

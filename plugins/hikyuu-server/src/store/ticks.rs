@@ -207,20 +207,20 @@ impl Ticks {
     }
 
     /// Forgets the days before that one.
-    pub fn forget_before(&mut self, day: i64) {
+    pub fn evict_before(&mut self, day: i64) {
         let gone = self.blocks.partition_point(|block| block.day < day);
         self.blocks.drain(..gone);
         self.settle();
     }
 
     /// Forgets one day.
-    pub fn forget_day(&mut self, day: i64) {
+    pub fn evict_day(&mut self, day: i64) {
         self.blocks.retain(|block| block.day != day);
         self.settle();
     }
 
     /// Forgets the oldest block unless it is the only one; returns its quotes.
-    pub fn forget_oldest(&mut self) -> u64 {
+    pub fn evict_oldest_blocks(&mut self) -> u64 {
         if self.blocks.len() < 2 {
             return 0;
         }
@@ -301,10 +301,10 @@ mod tests {
         for second in [0, 1, 86_400, 86_401, 172_800] {
             ticks.insert(&tick(second, 1.0));
         }
-        ticks.forget_before(1);
+        ticks.evict_before(1);
         assert_eq!(all(&ticks).len(), 3);
-        assert_eq!(ticks.forget_oldest(), 2);
-        assert_eq!(ticks.forget_oldest(), 0, "the newest stays");
+        assert_eq!(ticks.evict_oldest_blocks(), 2);
+        assert_eq!(ticks.evict_oldest_blocks(), 0, "the newest stays");
         assert_eq!(ticks.insert(&tick(172_800, 1.0)), Kept::Known);
     }
 

@@ -28,12 +28,12 @@ fn clients_that_never_read_are_put_out_and_others_are_served() {
         client.write(&raw::framed(0x8000_0001, &body));
     }
     assert!(bench.client().is_alive(), "small questions do not wait");
-    until("the deaf to be put out", || bench.logged("took nothing of its answer") > 0);
+    wait_until("the deaf to be put out", || bench.logged("took nothing of its answer") > 0);
     // those for whom there was no memory were told so, and may ask again
     drop(deaf);
     let client = bench.client();
     let stats = || client.ask(&map(&[("cmd", "stats".into())]));
-    until("all of them to go", || stats()["data"]["clients"].as_u64() == Some(1));
+    wait_until("all of them to go", || stats()["data"]["clients"].as_u64() == Some(1));
     assert_eq!(client.data(&tick("SH", "600000", "1400-01-01")).len(), 100_000);
 }
 
@@ -96,7 +96,7 @@ fn of_more_clients_than_allowed_one_that_rests_gives_way() {
     assert!(clients.iter_mut().all(RawClient::is_alive));
     let mut third = RawClient::dial(&bench.address());
     assert!(third.is_alive());
-    until("one to go", || bench.logged("gave way to tcp://127.0.0.1:") == 1);
+    wait_until("one to go", || bench.logged("gave way to tcp://127.0.0.1:") == 1);
     let is_left = |client: &mut RawClient| {
         client.0.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         client.0.read(&mut [0]).is_ok_and(|count| count == 0)
@@ -114,7 +114,7 @@ fn clients_that_wait_for_answers_do_not_give_way() {
     let question = raw::framed(0x8000_0001, b"\x81\xa3cmd\xa4ping");
     let (half, rest) = question.split_at(10);
     // whether the server has read a half already is not seen, so that more than one try may be due
-    until("two that are kept", || {
+    wait_until("two that are kept", || {
         let mut clients: Vec<_> = (0..2).map(|_| RawClient::dial(&bench.address())).collect();
         for client in &mut clients {
             client.write(half);
@@ -153,17 +153,10 @@ fn a_client_that_asks_nothing_is_disconnected_and_one_that_asks_is_not() {
 /// In a process of its own, whose bound on open files is low.
 #[test]
 fn a_crowd_of_idle_clients_leaves_files_for_everything_else() {
-    const CHILD: &str = "DATASERVER_HIKYUU_SERVER_CROWD_CHILD";
-    if std::env::var_os(CHILD).is_some() {
-        return crowd();
+    let test = "tests::limits::a_crowd_of_idle_clients_leaves_files_for_everything_else";
+    if is_alone(test, "ulimit -n 256") {
+        crowd();
     }
-    let name = "tests::limits::a_crowd_of_idle_clients_leaves_files_for_everything_else";
-    let program = std::env::current_exe().unwrap();
-    let command = format!("ulimit -n 256; exec {} --exact {name} --nocapture", program.display());
-    let output =
-        std::process::Command::new("sh").args(["-c", &command]).env(CHILD, "1").output().unwrap();
-    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
-    assert!(output.status.success() && said[0].contains("1 passed"), "{}{}", said[0], said[1]);
 }
 
 fn crowd() {
@@ -205,7 +198,7 @@ fn crowd() {
         crowd.wait().unwrap();
     }
     drop(files);
-    until("an answer", || RawClient::dial(&address).is_alive());
+    wait_until("an answer", || RawClient::dial(&address).is_alive());
     assert!(bench.logged("nobody is let in") <= 1);
 }
 

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::testing::{DEADLINE, is_alone, wait_until};
 use nng::options::{Options as _, RecvTimeout, SendTimeout};
 use plugin_api::{
     Batch, Round, Sink, SpotListEncoder, SpotRecord, Symbol, encode_bars,
@@ -29,8 +30,6 @@ use crate::{
     sink::HikyuuServer,
 };
 
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// When the tests take place, on the exchange's clock.
 const NOW: &str = "2026-11-20 15:10:00";
 
@@ -90,8 +89,8 @@ struct Client(nng::Socket);
 impl Client {
     fn dial(address: &str) -> Self {
         let socket = nng::Socket::new(nng::Protocol::Req0).unwrap();
-        socket.set_opt::<RecvTimeout>(Some(PATIENCE)).unwrap();
-        socket.set_opt::<SendTimeout>(Some(PATIENCE)).unwrap();
+        socket.set_opt::<RecvTimeout>(Some(DEADLINE)).unwrap();
+        socket.set_opt::<SendTimeout>(Some(DEADLINE)).unwrap();
         socket.dial(address).unwrap();
         Self(socket)
     }
@@ -199,15 +198,6 @@ fn bar<'a>(code: &'a str, period: &'a str, time: &str, close: f64) -> BarRecord<
 
 fn texts(rows: &[Value]) -> Vec<String> {
     rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect()
-}
-
-/// Waits for what another thread brings about.
-fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 #[test]

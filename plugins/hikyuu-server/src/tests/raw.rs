@@ -7,13 +7,13 @@ use std::{
 
 use rmpv::Value;
 
-use super::PATIENCE;
+use super::DEADLINE;
 
 /// A connection on which nothing was said.
 pub fn connect(address: &str) -> TcpStream {
     let socket = TcpStream::connect(address.strip_prefix("tcp://").unwrap()).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.set_write_timeout(Some(DEADLINE)).unwrap();
     socket
 }
 

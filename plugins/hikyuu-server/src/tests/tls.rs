@@ -6,7 +6,11 @@ use std::{
     path::Path,
 };
 
-use sp::{Protocol, Wire, greeting, testing::Authority, tls};
+use sp::{
+    Protocol, Wire,
+    testing::{Authority, dial_tls},
+    tls,
+};
 
 use super::*;
 
@@ -24,19 +28,7 @@ fn dial(address: &str, authority: &Authority) -> Wire {
     let (cert, key) = authority.make("client", &["client"]);
     let files =
         tls::ClientFiles { ca: authority.ca(), cert: Some(cert), key: Some(key), name: None };
-    let log = tls::Log::new(|_| {}, |_| {});
-    let client = tls::Client::new(&files, Path::to_owned, log).unwrap();
-    let stream = TcpStream::connect(address.strip_prefix("tls+tcp://").unwrap()).unwrap();
-    let wire = Wire::new(stream.into());
-    let until = Instant::now() + PATIENCE;
-    let wait = |flags| match wire.wait(flags, until) {
-        Ok(true) => Ok(()),
-        other => Err(format!("{other:?}")),
-    };
-    wire.secure(&client, "127.0.0.1", wait).unwrap();
-    let reads = rustix::event::PollFlags::IN;
-    greeting::greet(&wire, Protocol::Req, |_| wait(reads)).unwrap();
-    wire
+    dial_tls(address, &files, Protocol::Req).unwrap()
 }
 
 fn ask(mut wire: &Wire, request: &Value) -> Value {
@@ -95,12 +87,12 @@ fn a_client_without_tls_is_told_from_one_with() {
     let mut plain = TcpStream::connect(&bench.address()[10..]).unwrap();
     plain.write_all(b"\0SP\0\0\x30\0\0").unwrap();
     let _ = plain.read_to_end(&mut Vec::new());
-    until("a line", || bench.logged("speaks no TLS") == 1);
+    wait_until("a line", || bench.logged("speaks no TLS") == 1);
     let open = Bench::new(json!({}));
     let mut hello = TcpStream::connect(open.address().strip_prefix("tcp://").unwrap()).unwrap();
     hello.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").unwrap();
     let _ = hello.read_to_end(&mut Vec::new());
-    until("a line", || open.logged("speaks TLS, which this address does not") == 1);
+    wait_until("a line", || open.logged("speaks TLS, which this address does not") == 1);
 }
 
 /// NNG's own TLS is that of mbedTLS.

@@ -70,7 +70,7 @@ fn the_first_batch_waits_for_its_subscribers() {
 #[test]
 fn a_wait_for_subscribers_becomes_a_retry_and_loses_nothing() {
     let mut bench = Bench::with(json!({ "wait_subscribers": 1 }), |settings| {
-        settings.audience_timeout = Duration::from_millis(10);
+        settings.subscribers_timeout = Duration::from_millis(10);
     });
     assert_eq!(bench.sink.write(&[]), Ok(Ack::Delivered), "nothing to hold");
     let batch = numbered(0..1, Round::WHOLE);

@@ -8,7 +8,7 @@ use std::{
 
 use plugin_api::{Batch, Round};
 
-use super::PATIENCE;
+use super::DEADLINE;
 
 pub const TOPIC: &[u8] = b":spot:";
 
@@ -44,7 +44,7 @@ pub fn connect(address: &str) -> Box<dyn Stream> {
     match scheme {
         "tcp" => {
             let stream = TcpStream::connect(rest).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
             Box::new(stream)
         }
         _ => {
@@ -53,7 +53,7 @@ pub fn connect(address: &str) -> Box<dyn Stream> {
                 _ => net::SocketAddr::from_pathname(rest),
             };
             let stream = net::UnixStream::connect_addr(&address.unwrap()).unwrap();
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
             Box::new(stream)
         }
     }

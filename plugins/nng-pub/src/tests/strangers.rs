@@ -27,7 +27,7 @@ fn who_is_no_subscriber_is_refused_and_the_others_are_served() {
             let _ = stranger.write_all(bytes); // the sink may hang up meanwhile
             assert!(farewell(&mut *stranger).len() <= 8, "a greeting at most");
             // lines beyond the fifth are held back
-            until("a refusal", || bench.logged(said) > before || bench.logged("refused") == 5);
+            wait_until("a refusal", || bench.logged(said) > before || bench.logged("refused") == 5);
         }
     }
     let mut subscriber = bench.dial(&bench.tcp());
@@ -43,7 +43,7 @@ fn who_dawdles_over_its_greeting_is_sent_away() {
     let mut stranger = connect(&bench.tcp());
     stranger.write_all(b"\0S").unwrap();
     assert_eq!(farewell(&mut *stranger), b"\0SP\0\0\x20\0\0");
-    until("a refusal", || bench.logged("2 of 8 bytes in 50ms") == 1);
+    wait_until("a refusal", || bench.logged("2 of 8 bytes in 50ms") == 1);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn more_subscribers_than_allowed_are_refused() {
     let _second = bench.dial(&bench.ipc());
     let mut third = RawSubscriber::dial(&bench.tcp());
     assert!(third.next().is_none());
-    until("a refusal", || bench.logged("raise max_subscribers") == 1);
+    wait_until("a refusal", || bench.logged("raise max_subscribers") == 1);
     drop(first);
     bench.await_subscribers(1);
     drop(bench.dial(&bench.tcp()));
@@ -75,7 +75,7 @@ fn more_subscribers_than_allowed_are_refused() {
 fn silent_connections_are_bounded_and_do_not_hold_up_the_end() {
     let mut bench = Bench::new(json!({}));
     let mut silent: Vec<_> = (0..80).map(|_| connect(&bench.ipc())).collect();
-    until("refusals", || bench.logged("have not introduced themselves") > 0);
+    wait_until("refusals", || bench.logged("have not introduced themselves") > 0);
     bench.sink.close().unwrap();
     for stranger in &mut silent {
         assert!(farewell(&mut **stranger).len() <= 8);

@@ -269,7 +269,7 @@ fn nngs_own_subscriber_reads_over_every_transport() {
         .iter()
         .map(|address| {
             let socket = nng::Socket::new(Protocol::Sub0).unwrap();
-            socket.set_opt::<RecvTimeout>(Some(PATIENCE)).unwrap();
+            socket.set_opt::<RecvTimeout>(Some(DEADLINE)).unwrap();
             socket.set_opt::<RecvBufferSize>(1024).unwrap();
             socket.set_opt::<Subscribe>(raw::TOPIC.to_vec()).unwrap();
             socket.dial(address).unwrap();
@@ -290,7 +290,7 @@ fn nngs_own_subscriber_reads_over_every_transport() {
 fn a_subscriber_returns_by_itself_after_a_restart() {
     let mut bench = Bench::new(json!({}));
     let socket = nng::Socket::new(Protocol::Sub0).unwrap();
-    socket.set_opt::<RecvTimeout>(Some(PATIENCE)).unwrap();
+    socket.set_opt::<RecvTimeout>(Some(DEADLINE)).unwrap();
     socket.set_opt::<Subscribe>(raw::TOPIC.to_vec()).unwrap();
     socket.dial(&bench.tcp()).unwrap();
     bench.await_subscribers(1);

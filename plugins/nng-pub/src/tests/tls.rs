@@ -6,7 +6,11 @@ use std::{
     path::Path,
 };
 
-use sp::{Protocol, Wire, greeting, testing::Authority, tls};
+use sp::{
+    Protocol, Wire,
+    testing::{Authority, dial_tls},
+    tls,
+};
 
 use super::*;
 
@@ -25,18 +29,7 @@ fn bench(authority: &Authority, asks: bool) -> Bench {
 fn dial(address: &str, authority: &Authority, shows: bool) -> Result<Wire, String> {
     let (cert, key) = shows.then(|| authority.make("reader", &["reader"])).unzip();
     let files = tls::ClientFiles { ca: authority.ca(), cert, key, name: None };
-    let log = tls::Log::new(|_| {}, |_| {});
-    let client = tls::Client::new(&files, Path::to_owned, log).unwrap();
-    let stream = TcpStream::connect(address.strip_prefix("tls+tcp://").unwrap()).unwrap();
-    let wire = Wire::new(stream.into());
-    let until = Instant::now() + PATIENCE;
-    let wait = |flags| match wire.wait(flags, until) {
-        Ok(true) => Ok(()),
-        other => Err(format!("{other:?}")),
-    };
-    wire.secure(&client, "127.0.0.1", wait)?;
-    greeting::greet(&wire, Protocol::Sub, |_| wait(rustix::event::PollFlags::IN))?;
-    Ok(wire)
+    dial_tls(address, &files, Protocol::Sub)
 }
 
 /// The next message without its topic.
@@ -77,7 +70,7 @@ fn who_shows_no_certificate_is_refused_where_one_is_asked_for() {
     let bench = bench(&authority, true);
     let fault = dial(&bench.address("tls+tcp://"), &authority, false).unwrap_err();
     assert!(fault.contains("set `tls.cert` and `tls.key`"), "{fault}");
-    until("the refusal", || bench.logged("showed no certificate") == 1);
+    wait_until("the refusal", || bench.logged("showed no certificate") == 1);
     assert_eq!(bench.sink.bus().subscribers(), 0);
 }
 
@@ -92,12 +85,14 @@ fn tls_where_there_is_none_and_none_where_there_is_are_told() {
     // a reset is an end as well
     let _ = plain.read_to_end(&mut received);
     assert!(received.is_empty(), "no greeting");
-    until("a line", || secure.logged("speaks no TLS") == 1 && secure.logged("dial tls+tcp") == 1);
+    wait_until("a line", || {
+        secure.logged("speaks no TLS") == 1 && secure.logged("dial tls+tcp") == 1
+    });
 
     let open = Bench::new(json!({ "listen": ["tcp://127.0.0.1:0"] }));
     let fault = dial(&format!("tls+{}", open.tcp()), &authority, false).unwrap_err();
     assert!(fault.contains("speaks no TLS") && fault.contains("dial tcp://"), "{fault}");
-    until("a line", || open.logged("speaks TLS, which this address does not") == 1);
+    wait_until("a line", || open.logged("speaks TLS, which this address does not") == 1);
 }
 
 #[test]
@@ -115,10 +110,10 @@ fn who_says_nothing_of_tls_holds_nobody_up() {
     bench.await_subscribers(1);
     assert!(begun.elapsed() < Duration::from_secs(2), "it waited for the silent ones");
     for mut stream in silent {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     }
-    until("a line", || bench.logged("did not agree on TLS in 2s") > 0);
+    wait_until("a line", || bench.logged("did not agree on TLS in 2s") > 0);
 }
 
 #[test]

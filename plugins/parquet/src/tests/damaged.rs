@@ -13,7 +13,7 @@ use crate::{
     owner::Owner,
     recover::{self, Recovered},
     schema::SCHEMA_KEY,
-    slot::Slot,
+    writer_lock::WriterLock,
 };
 
 /// The name of an unfinished file, as the next writer finds it.
@@ -34,8 +34,8 @@ fn killed(compression: &str) -> (Lake, PathBuf) {
 
 fn recover_in(lake: &Lake) -> Recovered {
     let owner = Owner::of(&FastDisk, &lake.context()).unwrap();
-    let slot = Slot::take(&FastDisk, &lake.path(), "test", owner, 0).unwrap();
-    recover::lake(&FastDisk, &lake.path(), &slot).unwrap()
+    let lock = WriterLock::acquire(&FastDisk, &lake.path(), "test", owner, 0).unwrap();
+    recover::lake(&FastDisk, &lake.path(), &lock).unwrap()
 }
 
 #[test]

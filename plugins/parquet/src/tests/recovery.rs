@@ -7,12 +7,12 @@ use crate::{
     file::{BEGIN_LENGTH, pages},
     owner::Owner,
     recover::{self, Recovered},
-    slot::Slot,
+    writer_lock::WriterLock,
 };
 
-fn slot(lake: &Lake) -> Slot {
+fn lock(lake: &Lake) -> WriterLock {
     let owner = Owner::of(&FastDisk, &lake.context()).unwrap();
-    Slot::take(&FastDisk, &lake.path(), "test", owner, 0).unwrap()
+    WriterLock::acquire(&FastDisk, &lake.path(), "test", owner, 0).unwrap()
 }
 
 /// A lake whose writer was killed after three commits of 1, 2 and 3 quotes, with the places where
@@ -50,7 +50,7 @@ fn a_file_cut_anywhere_is_recovered_to_its_last_whole_row_group() {
     let (lake, path, ends) = killed();
     let whole = fs::read(&path).unwrap();
     fs::remove_file(&path).unwrap();
-    let slot = slot(&lake);
+    let lock = lock(&lake);
     let len = whole.len();
     let near_an_end =
         |cut: usize| ends.iter().any(|end| cut.abs_diff(usize::try_from(*end).unwrap()) < 24);
@@ -60,7 +60,7 @@ fn a_file_cut_anywhere_is_recovered_to_its_last_whole_row_group() {
         let noise = [&whole[..cut], b"PAR1\x05\0\0\0PAR1\xff\xff\xff\xffPAR1PA"].concat();
         for (tail, bytes) in [("none", &whole[..cut]), ("zeroes", &zeroes), ("noise", &noise)] {
             fs::write(&path, bytes).unwrap();
-            let recovered = recover::lake(&FastDisk, &lake.path(), &slot).unwrap();
+            let recovered = recover::lake(&FastDisk, &lake.path(), &lock).unwrap();
             // what lost nothing but trailing zeroes is whole
             let kept = ends
                 .iter()
@@ -166,8 +166,8 @@ fn an_orderly_end_leaves_nothing_to_recover() {
     sink.write(&[spots([1])]).unwrap();
     sink.close().unwrap();
     drop(sink);
-    let slot = slot(&lake);
-    let recovered = recover::lake(&FastDisk, &lake.path(), &slot).unwrap();
+    let lock = lock(&lake);
+    let recovered = recover::lake(&FastDisk, &lake.path(), &lock).unwrap();
     assert_eq!(recovered, Recovered::default());
     let begin = 4 + BEGIN_LENGTH as u64 + 1;
     assert_eq!(pages(metadata(&lake.finished()[0]).row_group(0)).0, begin);

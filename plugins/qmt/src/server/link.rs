@@ -84,7 +84,7 @@ impl Link {
     /// Says it, however many threads have something to say.
     pub fn send(&self, frame: &Frame) {
         let mut last_word = lock(&self.last_word);
-        // whoever reads from the connection notices when it is broken
+        // the reader of the connection notices when it is broken
         let sent = self.wire.send_all(&mut [IoSlice::new(&frame.encode())]);
         if sent.is_err() {
             self.is_closed.store(true, Ordering::Relaxed);
@@ -140,7 +140,7 @@ impl Shared {
     }
 
     fn read(&self, link: &Link, reader: &mut FrameReader) -> End {
-        let patience = self.heartbeat * MOST_MISSED;
+        let idle_limit = self.heartbeat * MOST_MISSED;
         loop {
             if self.is_closing() || link.is_closed() {
                 return End::Ours;
@@ -159,8 +159,8 @@ impl Shared {
                     Kind::Bye => return End::Bye,
                     kind => return End::Fault(format!("it sent a frame of kind {kind:?}")),
                 },
-                Ok(None) if reader.silence() > patience => {
-                    return End::Fault(format!("nothing came for {} s", patience.as_secs()));
+                Ok(None) if reader.silence() > idle_limit => {
+                    return End::Fault(format!("nothing came for {} s", idle_limit.as_secs()));
                 }
                 Ok(None) => {}
                 Err(_) if link.is_closed() => return End::Ours,

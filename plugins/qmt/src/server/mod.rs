@@ -1,6 +1,6 @@
-//! Where bridges connect: one at a time, and only one that knows the token.
+//! Listens for bridges: one is connected at a time, and only one that knows the token.
 
-mod greet;
+mod handshake;
 mod link;
 
 use std::{
@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::{Throttle, endpoints::Acceptor};
 use plugin_api::{Context, PluginError};
-use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, Throttle, tls};
+use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, tls};
 
 use crate::{
     progress::Progress,
@@ -21,14 +22,14 @@ use crate::{
 };
 use link::Link;
 
-/// Connections that may be greeted at a time; more are closed at once.
-const MOST_GREETINGS: usize = 16;
+/// Handshakes at a time; further connections are closed at once.
+const MOST_HANDSHAKES: usize = 16;
 /// Permissions of socket files, of which there are none.
 const NO_FILE: u32 = 0o600;
 
 /// Where bridges find the host, and what they must know.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct ListenConfig {
     /// Host and port.
     pub address: Address,
     /// Certificates, where TLS is spoken.
@@ -42,38 +43,38 @@ pub struct Door {
 /// Listeners with the link of the bridge that is connected.
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Vec<(Arc<Listener>, Option<JoinHandle<()>>)>,
+    acceptors: Vec<Acceptor>,
 }
 
 /// What all threads of a server share.
 struct Shared {
     token: String,
     heartbeat: Duration,
-    /// For what visitors can bring about as often as they like.
+    /// Of lines that peers can cause as often as they like.
     throttle: Throttle,
-    /// For what a bridge tells about itself.
+    /// Of lines that a bridge reports about itself.
     statuses: Throttle,
     context: Context,
     progress: Arc<Mutex<Progress>>,
     queue: Queue,
     /// The bridge that is connected.
     current: Mutex<Option<Arc<Link>>>,
-    greetings: AtomicUsize,
+    handshakes: AtomicUsize,
     is_closing: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Server {
-    /// Listens, and takes in whoever knows the token.
+    /// Listens, and accepts the bridges that know the token.
     ///
     /// # Errors
     /// `Retry` when the address cannot be had right now.
     pub fn start(
-        door: Door,
+        listen: ListenConfig,
         context: &Context,
         progress: Arc<Mutex<Progress>>,
     ) -> Result<Self, PluginError> {
-        let Door { address, tls, token, heartbeat } = door;
+        let ListenConfig { address, tls, token, heartbeat } = listen;
         let bound = Listener::bind(&address, NO_FILE, tls.as_ref()).map_err(PluginError::retry)?;
         let shared = Arc::new(Shared {
             token,
@@ -84,7 +85,7 @@ impl Server {
             progress,
             queue: Queue::default(),
             current: Mutex::new(None),
-            greetings: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
         });
@@ -92,16 +93,13 @@ impl Server {
             tls.warn_of_exposed_key();
         }
         context.gauge("qmt_bridge_connected", 0.0);
-        let mut server = Self { shared, listeners: Vec::new() };
+        let mut server = Self { shared, acceptors: Vec::new() };
         for listener in bound {
-            context.info(&format!("waiting for a qmt bridge at {}", listener.name()));
-            if let Some(warning) = listener.warning() {
-                context.warn(&warning);
-            }
-            let listener = Arc::new(listener);
-            let (shared, accepting) = (Arc::clone(&server.shared), Arc::clone(&listener));
-            let acceptor = thread::spawn(move || shared.accept(&accepting));
-            server.listeners.push((listener, Some(acceptor)));
+            let shared = Arc::clone(&server.shared);
+            let accept = move |listener: &Listener| shared.accept(listener);
+            let what = "waiting for a qmt bridge at";
+            let acceptor = Acceptor::start(listener, "qmt-accept", what, context, accept)?;
+            server.acceptors.push(acceptor);
         }
         Ok(server)
     }
@@ -109,7 +107,7 @@ impl Server {
     /// Where it listens.
     #[cfg(test)]
     pub fn address(&self) -> std::net::SocketAddr {
-        let (_, address) = self.listeners[0].0.name().split_once("://").unwrap();
+        let (_, address) = self.acceptors[0].address().split_once("://").unwrap();
         address.parse().unwrap()
     }
 
@@ -132,12 +130,12 @@ impl Server {
         if self.shared.is_closing.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.listeners.iter().for_each(|(listener, _)| listener.stop());
+        self.acceptors.iter().for_each(Acceptor::stop);
         if let Some(link) = lock(&self.shared.current).take() {
             link.close("the host ends");
         }
-        let acceptors = self.listeners.iter_mut().filter_map(|(_, thread)| thread.take());
-        for thread in acceptors.chain(std::mem::take(&mut *lock(&self.shared.threads))) {
+        self.acceptors.iter_mut().for_each(Acceptor::join);
+        for thread in std::mem::take(&mut *lock(&self.shared.threads)) {
             // one that panicked has nothing to clean up
             let _ = thread.join();
         }
@@ -169,31 +167,29 @@ impl Shared {
         }
     }
 
-    /// Logs what others can bring about as often as they like.
+    /// Logs what peers can cause as often as they like.
     fn warn(&self, line: String) {
-        if let Some(line) = self.throttle.pass(line) {
-            self.context.warn(&line);
-        }
+        self.throttle.warn(&self.context, line);
     }
 
-    /// Greets a visitor on a thread of its own, so that a slow one holds nobody up.
+    /// Shakes hands on a thread of its own, so that a slow peer delays no other.
     fn receive(self: &Arc<Self>, accepted: Accepted) {
         let mut threads = lock(&self.threads);
         threads.retain(|thread| !thread.is_finished());
         if self.is_closing() {
             return;
         }
-        if self.greetings.fetch_add(1, Ordering::Relaxed) >= MOST_GREETINGS {
-            self.greetings.fetch_sub(1, Ordering::Relaxed);
+        if self.handshakes.fetch_add(1, Ordering::Relaxed) >= MOST_HANDSHAKES {
+            self.handshakes.fetch_sub(1, Ordering::Relaxed);
             self.context.count("qmt_refused_connections_total", 1);
             return;
         }
         let shared = Arc::clone(self);
         threads.push(thread::spawn(move || {
             let peer = accepted.peer.clone();
-            let greeted = greet::greet(&shared, accepted);
-            shared.greetings.fetch_sub(1, Ordering::Relaxed);
-            match greeted {
+            let connected = handshake::run(&shared, accepted);
+            shared.handshakes.fetch_sub(1, Ordering::Relaxed);
+            match connected {
                 Ok((link, reader)) => shared.serve(&link, reader),
                 Err(reason) => {
                     shared.context.count("qmt_refused_connections_total", 1);

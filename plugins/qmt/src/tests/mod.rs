@@ -14,10 +14,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    thread,
     time::{Duration, Instant},
 };
 
+use kit::testing::{DEADLINE, wait_until};
 use plugin_api::{
     Batch, Context, Polled, Source,
     serde_json::{Value, json},
@@ -31,8 +31,6 @@ use crate::source::Qmt;
 /// xtquant/xtdata.py of xtquant 250807.1.2 (MIT).
 const EXAMPLE: &str = r#"{"000001.SZ": {"time": 1733118954000, "lastPrice": 11.39, "open": 11.39, "high": 11.4, "low": 11.31, "lastClose": 11.38, "amount": 862127800.0, "volume": 758613, "pvolume": 75861284, "stockStatus": 3, "openInt": 13, "transactionNum": 37062, "lastSettlementPrice": 11.38, "settlementPrice": 0.0, "pe": 0.0, "askPrice": [11.4, 11.41, 11.42, 11.43, 11.44], "bidPrice": [11.39, 11.38, 11.370000000000001, 11.36, 11.35], "askVol": [10929, 12401, 6671, 4555, 6708], "bidVol": [2429, 7127, 7146, 9111, 12189], "volRatio": 0.0, "speed1Min": 0.0, "speed5Min": 0.0}}"#;
 const TOKEN: &str = "a token of tests";
-/// Longest wait for anything that must happen.
-const DEADLINE: Duration = Duration::from_secs(30);
 /// 2024-12-02 10:00 in Shanghai, a trading day.
 const MORNING_US: i64 = 1_733_104_800_000_000;
 
@@ -72,15 +70,6 @@ impl Bench {
 
 fn listening() -> Value {
     json!({ "listen": "tcp://127.0.0.1:0", "token": TOKEN, "heartbeat": "1s" })
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        thread::park_timeout(Duration::from_millis(5));
-    }
 }
 
 /// The next batch of a source.

@@ -25,7 +25,7 @@ impl Snapshot {
         let url = format!("http://{address}/api/full_tick?stocks={}", symbols.join(","));
         let (sender, answer) = sync_channel(1);
         thread::spawn(move || {
-            // nobody waits any more when the connection is gone
+            // no receiver is left when the connection is closed
             let _ = sender.send(fetch(&url));
         });
         Self { answer }

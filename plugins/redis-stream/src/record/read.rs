@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
         seconds().ok_or_else(|| unfit("timestamp", text, "seconds since 1970"))
     }
 
-    /// `1` says that nobody judged, `1.0` that somebody found no fault.
+    /// `1` says that the record was not judged, `1.0` that no fault was found.
     fn quality(&self) -> Result<Option<f32>, String> {
         match self.optional("quality_score")? {
             Some("1") | None => Ok(None),

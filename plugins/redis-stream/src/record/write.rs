@@ -193,7 +193,7 @@ fn timestamp(us: i64, out: &mut impl Fields) {
     });
 }
 
-/// `1` while nobody judged the record, otherwise with a decimal point.
+/// `1` if the record was not judged, otherwise with a decimal point.
 pub(super) fn quality(score: Option<f32>, out: &mut impl Fields) {
     out.number("quality_score", score.is_none_or(f32::is_finite), |buffer| {
         // a `Vec` takes everything

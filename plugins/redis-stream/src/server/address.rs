@@ -1,8 +1,14 @@
 //! Where the servers are and how to get in.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time,
+};
 
-use plugin_api::{Context, PluginError};
+use kit::{Faults, Texts};
+use plugin_api::{Context, Duration, options};
 use redis::{ConnectionAddr, ConnectionInfo};
 use rustls::{
     ClientConfig, RootCertStore,
@@ -10,20 +16,45 @@ use rustls::{
 };
 
 use super::{Fault, Node};
-use crate::texts::Texts;
 
 /// Answers that take longer than this are no use to a live feed.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(25);
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+const LONGEST_TIMEOUT: Duration = Duration(time::Duration::from_secs(25));
+const SHORTEST_TIMEOUT: Duration = Duration(time::Duration::from_millis(10));
 
-/// The options that say where the servers are, of a sink or a source.
-pub struct Access<'a> {
-    pub url: &'a Texts,
-    pub username: Option<&'a str>,
-    pub password: Option<&'a str>,
-    pub cluster: Option<bool>,
-    pub tls_ca: Option<&'a std::path::Path>,
-    pub timeout: Duration,
+options! {
+    /// Where the servers are and how to get in, among the options of a sink or a source.
+    #[serde(default)]
+    pub struct Access {
+        /// Server: `redis://127.0.0.1:6379`, `redis://user:password@host:6379/0` with a database,
+        /// `rediss://host:6379` with TLS, `unix:///path` for a socket. A list names nodes of a
+        /// cluster, of which one has to answer. Default `redis://127.0.0.1:6379`.
+        pub url: Texts,
+        /// User, instead of one in `url`.
+        pub username: Option<String>,
+        /// Password, instead of one in `url`; best written `"${file:NAME}"`.
+        pub password: Option<String>,
+        /// Whether the server is part of a cluster. Default: when `url` is a list of several.
+        pub cluster: Option<bool>,
+        /// File with the certificates, in PEM, that a `rediss` server's must come from. Default:
+        /// those that browsers trust.
+        pub tls_ca: Option<PathBuf>,
+        /// Longest time for connecting and logging in together, and for a command with its whole
+        /// answer, however it trickles in; a second more for each MiB. 10ms to 25s. Default 5s.
+        pub timeout: Duration,
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:6379".into(),
+            username: None,
+            password: None,
+            cluster: None,
+            tls_ca: None,
+            timeout: Duration(time::Duration::from_secs(5)),
+        }
+    }
 }
 
 /// Servers that hold the same data: one, or the nodes of a cluster that are known by the options.
@@ -33,14 +64,14 @@ pub struct Target {
     /// Whether keys are spread over nodes.
     pub is_cluster: bool,
     /// Longest time for a connection, and for a command with its answer.
-    pub timeout: Duration,
+    pub timeout: time::Duration,
     /// Whom to trust where an address asks for TLS.
     tls: Arc<ClientConfig>,
 }
 
-impl Access<'_> {
+impl Access {
     /// Checks the options; what is wrong is added to `faults`.
-    pub fn target(&self, context: &Context, faults: &mut Vec<String>) -> Option<Target> {
+    pub fn target(&self, context: &Context, faults: &mut Faults) -> Option<Target> {
         let before = faults.len();
         let urls = self.url.as_slice();
         if urls.is_empty() {
@@ -59,17 +90,15 @@ impl Access<'_> {
         if is_cluster && seeds.iter().any(|seed| seed.redis_settings().db() != 0) {
             faults.push("a cluster has no database but 0; leave it out of `url`".to_owned());
         }
-        if !(SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&self.timeout) {
-            let given = plugin_api::Duration(self.timeout);
-            faults.push(format!("`timeout` is {given}; allowed is 10ms to 25s"));
-        }
+        let allowed = SHORTEST_TIMEOUT..=LONGEST_TIMEOUT;
+        faults.within("`timeout`", self.timeout, allowed, "allowed is");
         let tls = self.tls(context, &seeds, faults);
         let tls = tls.filter(|_| faults.len() == before)?;
-        Some(Target { seeds, is_cluster, timeout: self.timeout, tls })
+        Some(Target { seeds, is_cluster, timeout: *self.timeout, tls })
     }
 
     /// The address never shows in a text: it may hold a password.
-    fn seed(&self, at: usize, url: &str, faults: &mut Vec<String>) -> Option<ConnectionInfo> {
+    fn seed(&self, at: usize, url: &str, faults: &mut Faults) -> Option<ConnectionInfo> {
         let name = if self.url.as_slice().len() > 1 { format!("url[{at}]") } else { "url".into() };
         let info = url.parse::<ConnectionInfo>().map_err(|error| {
             faults.push(format!(
@@ -85,10 +114,10 @@ impl Access<'_> {
             ));
         }
         let mut settings = info.redis_settings().clone();
-        if let Some(username) = self.username {
+        if let Some(username) = &self.username {
             settings = settings.set_username(username);
         }
-        if let Some(password) = self.password {
+        if let Some(password) = &self.password {
             settings = settings.set_password(password);
         }
         if settings.username().is_some() && settings.password().is_none() {
@@ -102,10 +131,10 @@ impl Access<'_> {
         &self,
         context: &Context,
         seeds: &[ConnectionInfo],
-        faults: &mut Vec<String>,
+        faults: &mut Faults,
     ) -> Option<Arc<ClientConfig>> {
         let mut roots = RootCertStore::empty();
-        match self.tls_ca {
+        match &self.tls_ca {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(path) => {
                 let is_tls =
@@ -176,13 +205,5 @@ impl Target {
         let db = info.redis_settings().db();
         let name = if db == 0 { info.addr().to_string() } else { format!("{}/{db}", info.addr()) };
         Node::connect(name, info, &self.tls, self.timeout)
-    }
-}
-
-/// All faults of the options as one error.
-pub fn all_or<T>(value: Option<T>, faults: Vec<String>) -> Result<T, PluginError> {
-    match value {
-        Some(value) if faults.is_empty() => Ok(value),
-        _ => Err(PluginError::config(faults.join("; "))),
     }
 }

@@ -114,7 +114,7 @@ impl Fault {
         matches!(&self.cause, Cause::Refused(code, _) if code == "BUSYGROUP")
     }
 
-    /// Another node than the one that was asked has the key, or nobody has for the moment.
+    /// Another node than the one that was asked has the key, or none has for the moment.
     fn is_moving(code: &str) -> bool {
         matches!(code, "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "CROSSSLOT")
     }

@@ -35,7 +35,7 @@ impl Link {
     /// Connects, and agrees on keys where the address asks for TLS, all until the deadline.
     ///
     /// # Errors
-    /// When nobody is there, or not in time, or not who is trusted.
+    /// When no server answers, not in time, or one that is not trusted.
     pub fn connect(
         address: &ConnectionAddr,
         tls: &Arc<ClientConfig>,

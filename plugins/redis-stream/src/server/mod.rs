@@ -13,7 +13,7 @@ mod reply;
 pub mod resp;
 mod value;
 
-pub use address::{Access, Target, all_or};
+pub use address::{Access, Target};
 pub use cluster::Servers;
 pub use fault::Fault;
 pub use node::Node;

@@ -95,9 +95,9 @@ impl Node {
         }
     }
 
-    fn send_within(&mut self, commands: &[u8], patience: Duration) -> Result<(), Fault> {
+    fn send_within(&mut self, commands: &[u8], timeout: Duration) -> Result<(), Fault> {
         let link = self.link.get_mut();
-        link.set_deadline(Instant::now() + patience);
+        link.set_deadline(Instant::now() + timeout);
         self.write(commands)
     }
 

@@ -13,13 +13,13 @@ const AT_ONCE: usize = 200;
 
 /// Lists and channels that get every record, too.
 pub struct Others {
-    ways: Vec<Way>,
+    destinations: Vec<Destination>,
     writer: Writer,
     json: Json,
 }
 
 /// A list or a channel.
-struct Way {
+struct Destination {
     kind: RecordKind,
     command: &'static str,
     key: String,
@@ -31,32 +31,37 @@ struct Way {
 impl Others {
     /// Those that the options name.
     pub fn new(options: &Options) -> Self {
-        let way = |kind, command, key| Way { kind, command, key, waiting: Vec::new(), count: 0 };
-        let ways = options.also.iter().flat_map(|also| {
+        let destination =
+            |kind, command, key| Destination { kind, command, key, waiting: Vec::new(), count: 0 };
+        let destinations = options.also.iter().flat_map(|also| {
             RecordKind::ALL.map(|kind| match also {
-                Also::List => way(kind, "LPUSH", options.queue(kind)),
-                Also::Pubsub => way(kind, "PUBLISH", options.channel(kind)),
+                Also::List => destination(kind, "LPUSH", options.queue(kind)),
+                Also::Pubsub => destination(kind, "PUBLISH", options.channel(kind)),
             })
         });
-        Self { ways: ways.collect(), writer: Writer::default(), json: Json::default() }
+        Self {
+            destinations: destinations.collect(),
+            writer: Writer::default(),
+            json: Json::default(),
+        }
     }
 
     /// Sends all records of the batches.
     pub fn deliver(&mut self, servers: &mut Servers, batches: &[Batch]) -> Result<(), PluginError> {
-        let Self { ways, writer, json } = self;
-        for way in ways {
-            way.clear();
-            let kind = way.kind;
+        let Self { destinations, writer, json } = self;
+        for destination in destinations {
+            destination.clear();
+            let kind = destination.kind;
             for batch in batches.iter().filter(|batch| batch.kind() == kind) {
-                writer.each(batch, json, |_, _, json| way.add(servers, json.finish()))?;
+                writer.each(batch, json, |_, _, json| destination.add(servers, json.finish()))?;
             }
-            way.send(servers)?;
+            destination.send(servers)?;
         }
         Ok(())
     }
 }
 
-impl Way {
+impl Destination {
     fn clear(&mut self) {
         self.waiting.clear();
         self.count = 0;

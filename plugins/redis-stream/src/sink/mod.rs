@@ -53,7 +53,7 @@ impl Sink for RedisSink {
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let target = options.check(&context)?;
-        // at once, so that the log of the start tells of a server that is away
+        // at once, so that a server that is away is in the log of the start
         let servers = Servers::connect(&target)?;
         Ok(Self {
             entries: Entries::new(&options),

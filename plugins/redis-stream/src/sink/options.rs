@@ -1,35 +1,19 @@
 //! What may stand in the table of a `redis-stream` sink.
 
-use std::path::PathBuf;
-
-use plugin_api::{Context, Duration, PluginError, RecordKind, options};
+use kit::Faults;
+use plugin_api::{Context, PluginError, RecordKind, options};
 
 use crate::{
-    server::{Access, Target, all_or},
+    server::{Access, Target},
     shard,
-    texts::Texts,
 };
 
 options! {
     /// Options of the `redis-stream` sink.
     #[serde(default)]
     pub struct Options {
-        /// Server: `redis://127.0.0.1:6379`, `redis://user:password@host:6379/0` with a database,
-        /// `rediss://host:6379` with TLS, `unix:///path` for a socket. A list names nodes of a
-        /// cluster, of which one has to answer. Default `redis://127.0.0.1:6379`.
-        pub url: Texts,
-        /// User, instead of one in `url`.
-        pub username: Option<String>,
-        /// Password, instead of one in `url`; best written `"${file:NAME}"`.
-        pub password: Option<String>,
-        /// Whether the server is part of a cluster. Default: when `url` is a list of several.
-        pub cluster: Option<bool>,
-        /// File with the certificates, in PEM, that a `rediss` server's must come from. Default:
-        /// those that browsers trust.
-        pub tls_ca: Option<PathBuf>,
-        /// Longest time for connecting and logging in together, and for a command with its whole
-        /// answer, however it trickles in; a second more for each MiB. 10ms to 25s. Default 5s.
-        pub timeout: Duration,
+        #[serde(flatten)]
+        pub access: Access,
         /// Stream of quotes. Default `spot_stream`.
         pub stream: String,
         /// Stream of bars. Default `minute_bar_stream`.
@@ -101,12 +85,7 @@ impl Default for Options {
     fn default() -> Self {
         let text = str::to_owned;
         Self {
-            url: "redis://127.0.0.1:6379".into(),
-            username: None,
-            password: None,
-            cluster: None,
-            tls_ca: None,
-            timeout: Duration(std::time::Duration::from_secs(5)),
+            access: Access::default(),
             stream: text("spot_stream"),
             bar_stream: text("minute_bar_stream"),
             format: Format::Fields,
@@ -126,16 +105,8 @@ impl Default for Options {
 impl Options {
     /// Checks the options and says where the servers are; reports all faults at once.
     pub fn check(&self, context: &Context) -> Result<Target, PluginError> {
-        let mut faults = Vec::new();
-        let access = Access {
-            url: &self.url,
-            username: self.username.as_deref(),
-            password: self.password.as_deref(),
-            cluster: self.cluster,
-            tls_ca: self.tls_ca.as_deref(),
-            timeout: *self.timeout,
-        };
-        let target = access.target(context, &mut faults);
+        let mut faults = Faults::default();
+        let target = self.access.target(context, &mut faults);
         let names = [
             ("stream", &self.stream),
             ("bar_stream", &self.bar_stream),
@@ -154,14 +125,9 @@ impl Options {
                 faults.push(format!("`{other}` and `{option}` are both {name}; name two keys"));
             }
         }
-        if self.shards > shard::MOST_SHARDS {
-            let most = shard::MOST_SHARDS;
-            faults.push(format!("`shards` is {}; the most is {most}", self.shards));
-        }
-        if self.wait > MOST_REPLICAS {
-            faults.push(format!("`wait` is {}; the most is {MOST_REPLICAS}", self.wait));
-        }
-        all_or(target, faults)
+        faults.at_most("`shards`", self.shards, shard::MOST_SHARDS, "the most is");
+        faults.at_most("`wait`", self.wait, MOST_REPLICAS, "the most is");
+        faults.check_made(target)
     }
 
     /// Streams of a kind, by shard. A kind without an option of its own has streams, a list and a

@@ -1,9 +1,9 @@
 //! Entries that may be there already.
 //!
-//! After a cut connection or a kill nobody knows what Redis took, so everything is offered again,
-//! under the same ids. Redis takes no id that is not above the stream's last one; those are looked
-//! for before anything is sent. An entry that is there is what was wanted. One that is not was
-//! overtaken by another writer, unless it was added, and trimmed or deleted since.
+//! After a cut connection or a kill it is not known what Redis took, so everything is offered
+//! again, under the same ids. Redis takes no id that is not above the stream's last one; those are
+//! looked for before anything is sent. An entry that is there is what was wanted. One that is not
+//! was overtaken by another writer, unless it was added, and trimmed or deleted since.
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ impl Ship {
         Self {
             has_ids: options.ids == Ids::Batch,
             wait: options.wait,
-            timeout: *options.timeout,
+            timeout: *options.access.timeout,
             chunks: chunks.map(|stream| Chunk::new(stream, options.maxlen)).collect(),
             last_ids: Vec::new(),
             under_way: HashMap::new(),

@@ -32,7 +32,7 @@ struct Request {
     consumer: Option<String>,
     /// Client that gets what `consumer` has.
     to: Option<String>,
-    /// Only entries that nobody asked about for so long.
+    /// Only entries that were idle for so long.
     min_idle: Option<Duration>,
     /// Most rows.
     limit: Option<usize>,
@@ -64,18 +64,18 @@ pub fn answer(settings: &Settings, request: &Value) -> Result<Value, PluginError
     }
     let request: Request = serde_json::from_value(request.clone())
         .map_err(|error| PluginError::config(format!("{}: {error}", request["command"])))?;
-    let mut desk = Desk { servers: Servers::connect(&settings.target)?, settings, request };
-    desk.answer()
+    let mut run = CommandRun { servers: Servers::connect(&settings.target)?, settings, request };
+    run.answer()
 }
 
 /// An operator's request at work.
-struct Desk<'a> {
+struct CommandRun<'a> {
     servers: Servers,
     settings: &'a Settings,
     request: Request,
 }
 
-impl Desk<'_> {
+impl CommandRun<'_> {
     fn answer(&mut self) -> Result<Value, PluginError> {
         debug_assert_eq!(self.request.command, "consumers");
         let mut rows = Vec::new();

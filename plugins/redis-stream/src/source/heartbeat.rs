@@ -33,7 +33,7 @@ struct Shared {
 }
 
 impl Heartbeat {
-    /// Starts it, unless nobody takes anything over.
+    /// Starts it, unless nothing is taken over.
     pub fn start(settings: &Settings) -> Option<Self> {
         let pause = settings.claim_after? / SIGNS;
         let shared = Arc::new(Shared::default());
@@ -46,7 +46,7 @@ impl Heartbeat {
                 thread::park_timeout(pause);
             }
         });
-        // without it, only a pipeline that is full for long is taken for dead
+        // without it, only a pipeline that is full for long counts as dead
         Some(Self { shared, thread: started.ok()?.thread().clone() })
     }
 

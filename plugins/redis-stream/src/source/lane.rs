@@ -148,9 +148,9 @@ pub struct Claim<'a> {
 impl Claim<'_> {
     /// Gives entries to a consumer and reads them.
     ///
-    /// Those that somebody else took meanwhile are left out. Servers from 7.0 on forget an entry that
-    /// is gone when it is claimed, and earlier ones give nothing for it; who had it is asked together
-    /// with the claim, so that one client alone counts it.
+    /// Those that another client took meanwhile are left out. Servers from 7.0 on forget an entry
+    /// that is gone when it is claimed, and earlier ones give nothing for it; who had it is asked
+    /// together with the claim, so that one client alone counts it.
     ///
     /// # Errors
     /// Also when the entries are more than what is read at once.

@@ -32,7 +32,7 @@ use heartbeat::Heartbeat;
 use lane::Lane;
 pub use options::Options;
 use options::Settings;
-use read::Appetite;
+use read::ReadLimit;
 use recovery::{Pages, Recovery};
 use state::State;
 
@@ -48,7 +48,7 @@ pub struct RedisSource {
     servers: Option<Servers>,
     lanes: Vec<Lane>,
     maker: Maker,
-    appetite: Appetite,
+    read_limit: ReadLimit,
     /// What is left to read again after connecting; `None` when everything was.
     recovery: Option<Recovery>,
     pages: Pages,
@@ -86,7 +86,7 @@ impl Source for RedisSource {
         let mut source = Self {
             lanes: settings.streams.iter().map(|stream| Lane::new(stream, &settings)).collect(),
             maker: Maker::new(settings.batch_records),
-            appetite: Appetite::new(settings.batch_records),
+            read_limit: ReadLimit::new(settings.batch_records),
             recovery: None,
             pages: Pages::default(),
             tells_levels: true,

@@ -1,35 +1,19 @@
 //! What may stand in the table of a `redis-stream` source.
 
-use std::path::PathBuf;
-
+use kit::{Faults, Texts};
 use plugin_api::{Context, Duration, PluginError, options};
 
 use crate::{
-    server::{Access, Target, all_or},
+    server::{Access, Target},
     shard,
-    texts::Texts,
 };
 
 options! {
     /// Options of the `redis-stream` source.
     #[serde(default)]
     pub struct Options {
-        /// Server: `redis://127.0.0.1:6379`, `redis://user:password@host:6379/0` with a database,
-        /// `rediss://host:6379` with TLS, `unix:///path` for a socket. A list names nodes of a
-        /// cluster, of which one has to answer. Default `redis://127.0.0.1:6379`.
-        pub url: Texts,
-        /// User, instead of one in `url`.
-        pub username: Option<String>,
-        /// Password, instead of one in `url`; best written `"${file:NAME}"`.
-        pub password: Option<String>,
-        /// Whether the server is part of a cluster. Default: when `url` is a list of several.
-        pub cluster: Option<bool>,
-        /// File with the certificates, in PEM, that a `rediss` server's must come from. Default:
-        /// those that browsers trust.
-        pub tls_ca: Option<PathBuf>,
-        /// Longest time for connecting and logging in together, and for a command with its whole
-        /// answer, however it trickles in; a second more for each MiB. 10ms to 25s. Default 5s.
-        pub timeout: Duration,
+        #[serde(flatten)]
+        pub access: Access,
         /// Stream or list of streams to read, of quotes or bars in either format. Default
         /// `["spot_stream", "minute_bar_stream"]`.
         pub stream: Texts,
@@ -87,12 +71,7 @@ const SHORTEST_CLAIM: std::time::Duration = std::time::Duration::from_millis(100
 impl Default for Options {
     fn default() -> Self {
         Self {
-            url: "redis://127.0.0.1:6379".into(),
-            username: None,
-            password: None,
-            cluster: None,
-            tls_ca: None,
-            timeout: Duration(std::time::Duration::from_secs(5)),
+            access: Access::default(),
             stream: Texts::Many(["spot_stream", "minute_bar_stream"].map(str::to_owned).into()),
             group: "minute_bar_consumers".to_owned(),
             consumer: None,
@@ -133,22 +112,11 @@ pub struct Settings {
 impl Options {
     /// Checks the options and reports all faults at once.
     pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
-        let mut faults = Vec::new();
-        let access = Access {
-            url: &self.url,
-            username: self.username.as_deref(),
-            password: self.password.as_deref(),
-            cluster: self.cluster,
-            tls_ca: self.tls_ca.as_deref(),
-            timeout: *self.timeout,
-        };
-        let target = access.target(context, &mut faults);
+        let mut faults = Faults::default();
+        let target = self.access.target(context, &mut faults);
         self.check_sharing(&mut faults);
-        if !(1..=MOST_BATCH_RECORDS).contains(&self.batch_records) {
-            let given = self.batch_records;
-            faults
-                .push(format!("`batch_records` is {given}; allowed is 1 to {MOST_BATCH_RECORDS}"));
-        }
+        let records = self.batch_records;
+        faults.within("`batch_records`", records, 1..=MOST_BATCH_RECORDS, "allowed is");
         if !self.claim_after.is_zero() && *self.claim_after < SHORTEST_CLAIM {
             let given = self.claim_after;
             faults.push(format!("`claim_after` is {given}; the least is 100ms, or 0s for never"));
@@ -159,7 +127,7 @@ impl Options {
             Mode::Shared | Mode::Sharded => self.group.clone(),
         };
         let takes_over = self.mode != Mode::Broadcast && !self.claim_after.is_zero();
-        let target = all_or(target, faults)?;
+        let target = faults.check_made(target)?;
         Ok(Settings {
             target,
             streams: self.streams(),
@@ -169,11 +137,11 @@ impl Options {
             claim_after: takes_over.then_some(*self.claim_after),
             most_tries: (self.dead_letter_after > 0).then_some(self.dead_letter_after),
             start: self.start,
-            batch_records: self.batch_records,
+            batch_records: records,
         })
     }
 
-    fn check_sharing(&self, faults: &mut Vec<String>) {
+    fn check_sharing(&self, faults: &mut Faults) {
         let names = self.stream.as_slice();
         if names.is_empty() || names.iter().any(String::is_empty) {
             faults.push("`stream` names no stream; write e.g. spot_stream".to_owned());
@@ -184,10 +152,7 @@ impl Options {
         if self.group.is_empty() || self.consumer.as_ref().is_some_and(String::is_empty) {
             faults.push("`group` and `consumer` must not be empty; name them".to_owned());
         }
-        if self.shards > shard::MOST_SHARDS {
-            let most = shard::MOST_SHARDS;
-            faults.push(format!("`shards` is {}; the most is {most}", self.shards));
-        }
+        faults.at_most("`shards`", self.shards, shard::MOST_SHARDS, "the most is");
         if let Some(absent) = self.own.iter().find(|own| **own >= self.shards) {
             faults.push(match self.shards {
                 0 => "`own` without `shards`; say how many shards there are".to_owned(),

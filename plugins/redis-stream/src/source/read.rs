@@ -13,19 +13,19 @@ use crate::server::{Entry, Fault, Node, Servers, array, into_entries, text};
 
 /// What one reading should be about, so that entries with whole batches do not fill the memory.
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// Entries of the first reading, when nobody knows how large they are.
+/// Entries of the first reading, before their size is known.
 const FIRST_COUNT: usize = 32;
 /// Pauses between looks at nodes that cannot be waited for together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// How many entries are asked for, by the size of those before.
-pub struct Appetite {
+pub struct ReadLimit {
     count: usize,
     most: usize,
 }
 
-impl Appetite {
+impl ReadLimit {
     /// At most so many.
     pub fn new(most: usize) -> Self {
         Self { count: FIRST_COUNT.min(most), most }
@@ -98,7 +98,7 @@ impl RedisSource {
     pub(super) fn command(&self, places: &[usize], wait: Option<Duration>) -> Cmd {
         let mut command = cmd("XREADGROUP");
         command.arg("GROUP").arg(&self.settings.group).arg(&self.settings.consumer);
-        command.arg("COUNT").arg(self.appetite.count);
+        command.arg("COUNT").arg(self.read_limit.count);
         if let Some(wait) = wait {
             // 0 would be for ever
             let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
@@ -130,7 +130,7 @@ impl RedisSource {
             }
             Err(fault) if fault.is_too_large() => {
                 // it is ours by now, and read again in smaller pages
-                self.appetite.shrink();
+                self.read_limit.shrink();
                 return Err(fault.into());
             }
             Err(fault) => return Err(fault.about(&self.lanes[0].stream).into()),
@@ -142,7 +142,7 @@ impl RedisSource {
             let entries = parts.next().and_then(into_entries).ok_or_else(strange)?;
             let place = self.lanes.iter().position(|lane| Some(&lane.stream) == key.as_ref());
             let place = place.ok_or_else(strange)?;
-            self.appetite.learn(&entries);
+            self.read_limit.learn(&entries);
             self.keep(servers, place, entries, Numbers::ByEntry { one_by_one: false })?;
         }
         Ok(())

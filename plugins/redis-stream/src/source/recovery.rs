@@ -133,7 +133,7 @@ impl RedisSource {
         Ok(claimed?)
     }
 
-    /// Leaves an entry in its stream that nobody can read, and says so in the dead letters.
+    /// Leaves an entry in its stream that cannot be read, and adds a dead letter that says so.
     fn set_aside_unreadable(&mut self, servers: &mut Servers) -> Result<(), PluginError> {
         if let Some((place, id)) = self.pages.unreadable {
             let most = plugin_api::ByteSize(u64::try_from(MOST_ENTRIES).unwrap_or(u64::MAX));

@@ -11,6 +11,7 @@ mod trimmed;
 
 use std::sync::Arc;
 
+use kit::testing::wait_until;
 use plugin_api::{
     Batch, Context, Polled, Round, Sink, Source, SpotListEncoder, SpotRecord,
     serde_json::{Value, json},
@@ -19,7 +20,7 @@ use plugin_api::{
 use tempfile::TempDir;
 
 use crate::{sink::RedisSink, source::RedisSource};
-use server::{Server, wait_until};
+use server::Server;
 
 /// A component's folder and what it tells its host.
 struct Bench {

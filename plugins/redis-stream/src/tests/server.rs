@@ -3,15 +3,11 @@
 use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
+use kit::testing::wait_until;
 use redis::{Cmd, FromRedisValue};
 use tempfile::TempDir;
-
-/// Longest wait for anything that must happen.
-pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running Redis; killed when dropped.
 pub struct Server {
@@ -76,15 +72,5 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// Waits for something; panics when it does not come.
-#[track_caller]
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        thread::park_timeout(Duration::from_millis(5));
     }
 }

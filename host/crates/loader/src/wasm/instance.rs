@@ -10,13 +10,16 @@ use plugin_api::PluginError;
 use wasmtime::{Store, UpdateDeadline, component::InstancePre};
 
 use super::{
-    bindings::dataserver::plugin::types,
+    bindings::{
+        dataserver::plugin::types,
+        exports::dataserver::plugin::{sink_role, source_role, transform_role},
+    },
     engine::Runtime,
     fault::{self, Overdue},
     flood::Names,
     sandbox::{STATE_DIR, Sandbox, StateDir},
 };
-use crate::Opening;
+use crate::{AnyInstance, Opening};
 
 /// Opening, closing and questions have at least so long.
 pub(super) const LEAST_FOR_OPENING: Duration = Duration::from_secs(10);
@@ -24,6 +27,50 @@ pub(super) const LEAST_FOR_OPENING: Duration = Duration::from_secs(10);
 const HOST_CALL_EXTRA: u64 = 16 << 20;
 /// Handles of resources in all of a store.
 const MOST_HANDLES: usize = 10_000;
+
+/// What a guest's call ends with: a trap or the like, an error that the guest returns, or the
+/// answer.
+pub(super) type Answer<R> = wasmtime::Result<Result<R, types::Error>>;
+
+/// The calls that the exports of every role have.
+pub(super) trait RoleExports {
+    /// Opens the component of the pipeline.
+    async fn open(
+        &self,
+        store: &mut Store<Sandbox>,
+        options: &str,
+        about: types::Instance<'_>,
+    ) -> Answer<()>;
+    /// Gives the state for a successor.
+    async fn export_state(&self, store: &mut Store<Sandbox>) -> Answer<Option<Vec<u8>>>;
+    /// Goes on with the state of the instance before.
+    async fn import_state(&self, store: &mut Store<Sandbox>, state: &[u8]) -> Answer<()>;
+}
+
+macro_rules! role_exports {
+    ($($role:ident),*) => {
+        $(impl RoleExports for $role::Guest {
+            async fn open(
+                &self,
+                store: &mut Store<Sandbox>,
+                options: &str,
+                about: types::Instance<'_>,
+            ) -> Answer<()> {
+                self.call_open(store, options, about).await
+            }
+
+            async fn export_state(&self, store: &mut Store<Sandbox>) -> Answer<Option<Vec<u8>>> {
+                self.call_export_state(store).await
+            }
+
+            async fn import_state(&self, store: &mut Store<Sandbox>, state: &[u8]) -> Answer<()> {
+                self.call_import_state(store, state).await
+            }
+        })*
+    };
+}
+
+role_exports!(source_role, transform_role, sink_role);
 
 /// A guest with its exports `G`. After a call that did not end in order it is gone.
 pub(super) struct Instance<G> {
@@ -76,7 +123,7 @@ impl<G> Instance<G> {
     pub fn call_slow<R>(
         &mut self,
         name: &str,
-        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> wasmtime::Result<Result<R, types::Error>>,
+        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> Answer<R>,
     ) -> Result<R, PluginError> {
         let allowed = self.limits.deadline.max(LEAST_FOR_OPENING);
         self.call(name, allowed, call, |answer, _| Ok(answer))
@@ -86,7 +133,7 @@ impl<G> Instance<G> {
     pub fn call_plain<R>(
         &mut self,
         name: &str,
-        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> wasmtime::Result<Result<R, types::Error>>,
+        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> Answer<R>,
     ) -> Result<R, PluginError> {
         self.call(name, self.limits.deadline, call, |answer, _| Ok(answer))
     }
@@ -102,7 +149,7 @@ impl<G> Instance<G> {
         &mut self,
         name: &str,
         allowed: Duration,
-        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> wasmtime::Result<Result<R, types::Error>>,
+        call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> Answer<R>,
         take: impl FnOnce(R, &mut Sandbox) -> Result<T, PluginError>,
     ) -> Result<T, PluginError> {
         let Some((store, exports)) = &mut self.living else {
@@ -148,6 +195,27 @@ impl<G> Instance<G> {
     /// The sandbox between two calls.
     pub fn sandbox(&mut self) -> Option<&mut Sandbox> {
         self.living.as_mut().map(|(store, _)| store.data_mut())
+    }
+}
+
+impl<G: RoleExports> Instance<G> {
+    /// Opens the component that the instance was made for.
+    pub fn open(mut self, opening: &Opening) -> Result<Self, PluginError> {
+        self.call_slow("open", async |guest, store| {
+            let about = about(opening, store.data());
+            guest.open(store, &opening.options, about).await
+        })?;
+        Ok(self)
+    }
+}
+
+impl<G: RoleExports> AnyInstance for Instance<G> {
+    fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError> {
+        self.call_slow("export-state", async |guest, store| guest.export_state(store).await)
+    }
+
+    fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
+        self.call_slow("import-state", async |guest, store| guest.import_state(store, state).await)
     }
 }
 

@@ -18,12 +18,9 @@ use super::{
     cache, compile,
     engine::{Runtime, runtime},
     flood::Names,
-    instance::{Instance, about},
+    instance::{Answer, Instance, RoleExports, about},
     manifest,
     sandbox::{Sandbox, StateDir},
-    sink::WasmSink,
-    source::WasmSource,
-    transform::WasmTransform,
 };
 use crate::{
     Onlooker, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, means::Means,
@@ -141,10 +138,7 @@ impl WasmPlugin {
         &self,
         name: &str,
         opening: &Opening,
-        question: impl AsyncFnOnce(
-            &plugin::Guest,
-            &mut wasmtime::Store<Sandbox>,
-        ) -> wasmtime::Result<Result<R, types::Error>>,
+        question: impl AsyncFnOnce(&plugin::Guest, &mut wasmtime::Store<Sandbox>) -> Answer<R>,
     ) -> Result<R, PluginError> {
         let mut instance = self.instance(opening, StateDir::IfThere, |store, instance| {
             self.plugin.load(store, instance)
@@ -171,8 +165,25 @@ impl WasmPlugin {
         Arc::clone(names.entry(component.to_owned()).or_default())
     }
 
-    fn no_role(&self, role: RoleKind) -> PluginError {
-        PluginError::config(format!("plugin \"{}\" is no {role}", self.manifest.name))
+    /// Opens an instance of a role; `load` finds its exports by the indices, which only a plugin
+    /// that has the role has.
+    fn open<I, G: RoleExports>(
+        &self,
+        role: RoleKind,
+        indices: Option<&I>,
+        opening: &Opening,
+        load: impl FnOnce(
+            &I,
+            &mut wasmtime::Store<Sandbox>,
+            &wasmtime::component::Instance,
+        ) -> wasmtime::Result<G>,
+    ) -> Result<Box<Instance<G>>, PluginError> {
+        let indices = indices.ok_or_else(|| {
+            PluginError::config(format!("plugin \"{}\" is no {role}", self.manifest.name))
+        })?;
+        let load = |store: &mut _, instance: &_| load(indices, store, instance);
+        let instance = self.instance(opening, StateDir::Make, load)?;
+        Ok(Box::new(instance.open(opening)?))
     }
 }
 
@@ -208,24 +219,24 @@ impl Plugin for WasmPlugin {
     }
 
     fn open_source(&self, opening: Opening) -> Result<Box<dyn SourceInstance>, PluginError> {
-        let indices = self.source.as_ref().ok_or_else(|| self.no_role(RoleKind::Source))?;
-        let instance = self
-            .instance(&opening, StateDir::Make, |store, instance| indices.load(store, instance))?;
-        Ok(Box::new(WasmSource::open(instance, &opening)?))
+        let indices = self.source.as_ref();
+        Ok(self.open(RoleKind::Source, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 
     fn open_transform(&self, opening: Opening) -> Result<Box<dyn TransformInstance>, PluginError> {
-        let indices = self.transform.as_ref().ok_or_else(|| self.no_role(RoleKind::Transform))?;
-        let instance = self
-            .instance(&opening, StateDir::Make, |store, instance| indices.load(store, instance))?;
-        Ok(Box::new(WasmTransform::open(instance, &opening)?))
+        let indices = self.transform.as_ref();
+        Ok(self.open(RoleKind::Transform, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError> {
-        let indices = self.sink.as_ref().ok_or_else(|| self.no_role(RoleKind::Sink))?;
-        let instance = self
-            .instance(&opening, StateDir::Make, |store, instance| indices.load(store, instance))?;
-        Ok(Box::new(WasmSink::open(instance, &opening)?))
+        let indices = self.sink.as_ref();
+        Ok(self.open(RoleKind::Sink, indices, &opening, |it, store, instance| {
+            it.load(store, instance)
+        })?)
     }
 }
 

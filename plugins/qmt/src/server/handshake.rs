@@ -1,4 +1,4 @@
-//! The first words with a visitor, before anything that it sends is believed.
+//! The handshake with a new connection, before anything that it sends is trusted.
 
 use std::{
     io::{self, IoSlice},
@@ -19,18 +19,18 @@ use crate::{
     frame::{Fault, Frame, FrameReader, Kind, MOST_BEFORE_AUTH, MOST_BODY, read_timeout},
 };
 
-/// How long a visitor may take to prove that it knows the token.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a peer may take to prove that it knows the token.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for room to write; everything that the host writes is short.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why a visitor was sent away; `None` when the log need not know.
-type Turned = Option<String>;
+/// Why a connection was refused; `None` when that is not worth a line of the log.
+type Rejection = Option<String>;
 
-/// Exchanges proofs, and makes the visitor the connected bridge.
-pub fn greet(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameReader), Turned> {
+/// Exchanges proofs, and makes the peer the connected bridge.
+pub fn run(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameReader), Rejection> {
     let Accepted { wire, peer, .. } = accepted;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     prepare(&wire).map_err(|error| Some(format!("the connection failed at once: {error}")))?;
     agree_on_tls(shared, &wire, deadline)?;
     let challenge = auth::nonce();
@@ -56,7 +56,7 @@ pub fn greet(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameRea
         )));
     }
     let link = Arc::new(Link::new(wire, peer, answer.spool, answer.name.clone()));
-    // from here on frames of the older one are not taken any more
+    // frames of the older one are ignored from here on
     let older = lock(&shared.current).replace(Arc::clone(&link));
     if let Some(older) = older {
         older.refuse(3, &format!("replaced by another bridge at {}", link.peer()));
@@ -82,7 +82,7 @@ fn prepare(wire: &Wire) -> io::Result<()> {
 }
 
 /// Agrees on TLS, where it is spoken.
-fn agree_on_tls(shared: &Shared, wire: &Wire, deadline: Instant) -> Result<(), Turned> {
+fn agree_on_tls(shared: &Shared, wire: &Wire, deadline: Instant) -> Result<(), Rejection> {
     let agreed = wire.welcome(|flags| {
         loop {
             let step = deadline.min(Instant::now() + read_timeout());
@@ -93,7 +93,7 @@ fn agree_on_tls(shared: &Shared, wire: &Wire, deadline: Instant) -> Result<(), T
                     return Err(Some(format!(
                         "did not agree on TLS within {} s; set tls = yes and `ca` in the bridge's \
                          options",
-                        PATIENCE.as_secs()
+                        HANDSHAKE_TIMEOUT.as_secs()
                     )));
                 }
                 Ok(false) => {}
@@ -101,7 +101,7 @@ fn agree_on_tls(shared: &Shared, wire: &Wire, deadline: Instant) -> Result<(), T
             }
         }
     });
-    agreed.map_err(|fault: Turned| fault.map(|fault| format!("it {fault}")))
+    agreed.map_err(|fault: Rejection| fault.map(|fault| format!("it {fault}")))
 }
 
 /// The answer, before the deadline over all, however slowly its bytes come.
@@ -110,17 +110,17 @@ fn first_frame(
     mut wire: &Wire,
     reader: &mut FrameReader,
     deadline: Instant,
-) -> Result<Frame, Turned> {
+) -> Result<Frame, Rejection> {
     // each read gives one chunk at most, so that drops of bytes do not hold the deadline up
     loop {
         match reader.read_once(&mut wire) {
             Ok(Some(frame)) => return Ok(frame),
-            // somebody looked whether the port is open
+            // a port scan
             Err(Fault::Closed { within: 0 }) => return Err(None),
             Err(fault) => return Err(Some(fault.to_string())),
             Ok(None) if shared.is_closing() => return Err(None),
             Ok(None) if Instant::now() > deadline => {
-                let seconds = PATIENCE.as_secs();
+                let seconds = HANDSHAKE_TIMEOUT.as_secs();
                 return Err(Some(format!("it did not answer the challenge within {seconds} s")));
             }
             Ok(None) => {}
@@ -128,11 +128,11 @@ fn first_frame(
     }
 }
 
-fn send(wire: &Wire, frame: &Frame) -> Result<(), Turned> {
+fn send(wire: &Wire, frame: &Frame) -> Result<(), Rejection> {
     wire.send_all(&mut [IoSlice::new(&frame.encode())]).map_err(|_| None)
 }
 
 fn refuse(wire: &Wire, code: u8, text: &str) {
-    // whoever does not read it finds the connection closed
+    // a peer that does not read it finds the connection closed
     let _ = wire.send_all(&mut [IoSlice::new(&refusal(code, text).encode())]);
 }

@@ -1,33 +1,33 @@
-//! How many answers are made at a time.
+//! Bounds how many answers are made at a time.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Gives turns to so many at a time.
+/// A counting semaphore.
 #[derive(Debug)]
-pub struct Turns {
+pub struct Semaphore {
     free: Mutex<usize>,
-    given_back: Condvar,
+    released: Condvar,
 }
 
-/// A turn, given back when dropped.
+/// A permit, released when dropped.
 #[derive(Debug)]
-pub struct Turn<'a>(&'a Turns);
+pub struct Permit<'a>(&'a Semaphore);
 
-impl Turns {
-    /// For so many at a time.
+impl Semaphore {
+    /// With so many permits, at least one.
     pub fn new(most: usize) -> Self {
-        Self { free: Mutex::new(most.max(1)), given_back: Condvar::new() }
+        Self { free: Mutex::new(most.max(1)), released: Condvar::new() }
     }
 
-    /// Waits for a turn.
-    pub fn take(&self) -> Turn<'_> {
+    /// Waits for a permit.
+    pub fn acquire(&self) -> Permit<'_> {
         let free = self.lock();
         let mut free = self
-            .given_back
+            .released
             .wait_while(free, |free| *free == 0)
             .unwrap_or_else(PoisonError::into_inner);
         *free -= 1;
-        Turn(self)
+        Permit(self)
     }
 
     fn lock(&self) -> MutexGuard<'_, usize> {
@@ -35,10 +35,10 @@ impl Turns {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         *self.0.lock() += 1;
-        self.0.given_back.notify_one();
+        self.0.released.notify_one();
     }
 }
 
@@ -53,12 +53,12 @@ mod tests {
 
     #[test]
     fn no_more_than_allowed_have_a_turn_at_a_time() {
-        let (turns, now, most) = (Turns::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
+        let (permits, now, most) = (Semaphore::new(2), AtomicUsize::new(0), AtomicUsize::new(0));
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        let _turn = turns.take();
+                        let _permit = permits.acquire();
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
                         now.fetch_sub(1, Ordering::SeqCst);

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plugin_api::Context;
+
 /// Lines that pass within a window.
 const MOST: u32 = 5;
 /// Length of a window.
@@ -24,6 +26,20 @@ struct State {
 }
 
 impl Throttle {
+    /// Logs a fault that was recovered from, unless too many were logged just before.
+    pub fn warn(&self, context: &Context, line: String) {
+        if let Some(line) = self.pass(line) {
+            context.warn(&line);
+        }
+    }
+
+    /// Logs a step of the life cycle, unless too many were logged just before.
+    pub fn info(&self, context: &Context, line: String) {
+        if let Some(line) = self.pass(line) {
+            context.info(&line);
+        }
+    }
+
     /// The line, with a note of those held back before it; `None` when it is held back itself.
     pub fn pass(&self, line: String) -> Option<String> {
         self.pass_at(Instant::now(), line)

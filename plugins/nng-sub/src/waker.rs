@@ -1,4 +1,4 @@
-//! Waits for a socket or for the source's own word, whichever comes first.
+//! Waits for a socket or for a call of the source, whichever comes first.
 
 use std::{
     io,
@@ -11,23 +11,23 @@ use rustix::{
     io::{Errno, read, write},
 };
 
-/// Wakes the thread that waits for the publisher. Once rung it goes on ringing until silenced.
+/// Wakes the thread that waits for the publisher. Every wait ends at once until it is reset.
 #[derive(Debug)]
-pub struct Bell(OwnedFd);
+pub struct Waker(OwnedFd);
 
 /// What ended a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
     /// The socket can be read or written, or has failed.
     Socket,
-    /// Somebody rang.
-    Bell,
+    /// The waker was called.
+    Waker,
     /// The time is over.
     Time,
 }
 
-impl Bell {
-    /// A silent bell.
+impl Waker {
+    /// A waker that was not called.
     ///
     /// # Errors
     /// When the process has no file descriptor left.
@@ -37,18 +37,18 @@ impl Bell {
     }
 
     /// Ends the wait that is going on, or the next.
-    pub fn ring(&self) {
-        // a counter that is full rings already
+    pub fn wake(&self) {
+        // fails when the counter is full, which wakes as well
         let _ = write(&self.0, &1_u64.to_ne_bytes());
     }
 
-    /// Lets waits last again.
-    pub fn silence(&self) {
-        // fails when it is silent already
+    /// Makes waits block again.
+    pub fn reset(&self) {
+        // fails when it is reset already
         let _ = read(&self.0, &mut [0_u8; 8]);
     }
 
-    /// Waits until the socket is ready for that, the bell rings, or the moment comes.
+    /// Waits until the socket is ready for that, the waker is called, or the deadline passes.
     ///
     /// # Errors
     /// When the kernel refuses to wait.
@@ -60,13 +60,13 @@ impl Bell {
         loop {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             let timeout = left.map(Timespec::try_from).transpose().unwrap_or(None);
-            let bell = self.0.as_fd();
-            let mut fds = vec![PollFd::from_borrowed_fd(bell, PollFlags::IN)];
+            let waker = self.0.as_fd();
+            let mut fds = vec![PollFd::from_borrowed_fd(waker, PollFlags::IN)];
             fds.extend(socket.map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)));
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(0) if left.is_some_and(|left| left.is_zero()) => return Ok(Woken::Time),
                 Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::Bell),
+                Ok(_) if !fds[0].revents().is_empty() => return Ok(Woken::Waker),
                 Ok(_) => return Ok(Woken::Socket),
                 Err(error) => return Err(error.into()),
             }
@@ -82,16 +82,16 @@ mod tests {
 
     #[test]
     fn a_wait_ends_with_what_comes_first() {
-        let bell = Bell::new().unwrap();
+        let waker = Waker::new().unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let socket = Some((ours.as_fd(), PollFlags::IN));
         let soon = Instant::now() + Duration::from_millis(5);
-        assert_eq!(bell.wait(socket, Some(soon)).unwrap(), Woken::Time);
-        bell.ring();
-        assert_eq!(bell.wait(socket, None).unwrap(), Woken::Bell);
-        assert_eq!(bell.wait(None, None).unwrap(), Woken::Bell, "it goes on ringing");
-        bell.silence();
+        assert_eq!(waker.wait(socket, Some(soon)).unwrap(), Woken::Time);
+        waker.wake();
+        assert_eq!(waker.wait(socket, None).unwrap(), Woken::Waker);
+        assert_eq!(waker.wait(None, None).unwrap(), Woken::Waker, "it goes on ringing");
+        waker.reset();
         drop(theirs);
-        assert_eq!(bell.wait(socket, None).unwrap(), Woken::Socket);
+        assert_eq!(waker.wait(socket, None).unwrap(), Woken::Socket);
     }
 }

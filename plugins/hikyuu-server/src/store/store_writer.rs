@@ -44,7 +44,7 @@ pub struct Limits {
 
 /// What became of the records of a batch, beyond those that were kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Left {
+pub struct Skipped {
     /// Without a time that can be read, or from the future.
     pub bad_time: u64,
     /// Of securities without a proper name, or for which there is no room.
@@ -59,12 +59,12 @@ pub struct Left {
     pub strays: u64,
 }
 
-/// What was forgotten because there was no more room.
+/// What was evicted because there was no more room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Forgotten {
+pub struct Evicted {
     /// Quotes.
     pub ticks: u64,
-    /// What is left; `None` when nothing was forgotten.
+    /// What is left; `None` when nothing was evicted.
     pub from: Option<Oldest>,
     /// Nothing more can go, and the bound is not kept.
     pub is_full: bool,
@@ -81,7 +81,7 @@ pub enum Oldest {
 
 /// Writes what readers find in a [`Store`].
 #[derive(Debug)]
-pub struct Keeper {
+pub struct StoreWriter {
     store: Arc<Store>,
     /// The securities again, without a lock.
     securities: HashMap<Box<str>, Known>,
@@ -107,7 +107,7 @@ struct Known {
     latest_us: Option<i64>,
 }
 
-impl Keeper {
+impl StoreWriter {
     /// Writes into an empty store.
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -133,21 +133,22 @@ impl Keeper {
     /// Takes a quote in that the host received at `received_us`; nothing comes from the future of
     /// `now_us`.
     ///
-    /// A quote whose time is in doubt is kept like any other of a day that has begun. It begins no day
-    /// and is not the newest before others confirm it, and what a live feed cannot have yet waits.
+    /// A quote whose time is in doubt is kept like any other of a day that has begun. It begins no
+    /// day and is not the newest before others confirm it, and what a live feed cannot have yet
+    /// waits.
     pub fn take_spot(
         &mut self,
         spot: &SpotView<'_>,
         received_us: i64,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
     ) {
         if !self.limits.ticks {
             return;
         }
         let mut tick = std::mem::take(&mut self.tick);
         tick.set(spot, spot.time_us());
-        self.weigh((spot.market(), spot.code()), &tick, received_us, now_us, left);
+        self.weigh((spot.market(), spot.code()), &tick, received_us, now_us, skipped);
         self.tick = tick;
     }
 
@@ -157,23 +158,23 @@ impl Keeper {
         tick: &Tick,
         received_us: i64,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
     ) {
         if !is_time(tick.time_us, now_us) {
-            left.bad_time += 1;
+            skipped.bad_time += 1;
             return;
         }
         let mut buffer = key_buffer();
         let Some(key) = key_of(market, code, &mut buffer) else {
-            left.bad_symbol += 1;
+            skipped.bad_symbol += 1;
             return;
         };
         let latest_us = self.securities.get(key).and_then(|it| it.latest_us);
         let stamp = Stamp { time_us: tick.time_us, received_us, latest_us, counts: true };
         let time = self.feed.judge(key, &stamp);
         if time == Time::Believed {
-            self.store_released(left);
-            self.store_believed(key, tick, left);
+            self.store_released(skipped);
+            self.store_believed(key, tick, skipped);
             return;
         }
         let day = day_of(tick.time_us);
@@ -181,7 +182,7 @@ impl Keeper {
         let waits = is_impossible || !self.days.has_room_for(day);
         if !waits {
             self.days.doubt(day);
-            self.store_tick(key, tick, left);
+            self.store_tick(key, tick, skipped);
             if self.feed.newest_us().is_none() {
                 self.note_newest(tick.time_us);
             }
@@ -190,19 +191,19 @@ impl Keeper {
     }
 
     /// Keeps the quotes that others have confirmed.
-    fn store_released(&mut self, left: &mut Left) {
+    fn store_released(&mut self, skipped: &mut Skipped) {
         for held in self.feed.released() {
             match held.quote {
-                Some(tick) => self.store_believed(&held.key, &tick, left),
+                Some(tick) => self.store_believed(&held.key, &tick, skipped),
                 None => self.believe(&held.key, held.stamp.time_us),
             }
         }
-        left.strays += self.feed.take_strays();
+        skipped.strays += self.feed.take_strays();
     }
 
-    fn store_believed(&mut self, key: &str, tick: &Tick, left: &mut Left) {
+    fn store_believed(&mut self, key: &str, tick: &Tick, skipped: &mut Skipped) {
         self.begin(day_of(tick.time_us));
-        self.store_tick(key, tick, left);
+        self.store_tick(key, tick, skipped);
         self.believe(key, tick.time_us);
     }
 
@@ -216,43 +217,43 @@ impl Keeper {
     /// Makes room for a day that is believed.
     fn begin(&mut self, day: i64) {
         let Some(refuted) = self.days.believe(day) else { return };
-        self.forget(|held| held.ticks.forget_day(refuted));
+        self.forget(|held| held.ticks.evict_day(refuted));
     }
 
-    /// Keeps a quote of elsewhere whose time nobody doubts.
+    /// Keeps a quote from a lake or a file, whose time is certain.
     pub fn take_tick(
         &mut self,
         market: &str,
         code: &str,
         tick: &Tick,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
     ) {
         if !is_time(tick.time_us, now_us) {
-            left.bad_time += 1;
+            skipped.bad_time += 1;
             return;
         }
         match key_of(market, code, &mut key_buffer()) {
-            Some(key) => self.store_tick(key, tick, left),
-            None => left.bad_symbol += 1,
+            Some(key) => self.store_tick(key, tick, skipped),
+            None => skipped.bad_symbol += 1,
         }
         self.note_newest(tick.time_us);
     }
 
-    fn store_tick(&mut self, key: &str, tick: &Tick, left: &mut Left) {
+    fn store_tick(&mut self, key: &str, tick: &Tick, skipped: &mut Skipped) {
         if !self.is_kept_day(day_of(tick.time_us)) {
-            left.outdated += 1;
+            skipped.outdated += 1;
             return;
         }
         let Some(security) = self.security("", key) else {
-            left.bad_symbol += 1;
+            skipped.bad_symbol += 1;
             return;
         };
         let mut held = security.lock();
         let before = held.ticks.size();
         match held.ticks.insert(tick) {
             Kept::New => self.ticks += 1,
-            Kept::Known => left.known += 1,
+            Kept::Known => skipped.known += 1,
         }
         self.bytes = self.bytes + held.ticks.size() - before;
     }
@@ -263,24 +264,24 @@ impl Keeper {
     }
 
     /// Takes a bar in.
-    pub fn take_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, left: &mut Left) {
-        self.convert_bar(bar, now_us, left, Bars::put);
+    pub fn take_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, skipped: &mut Skipped) {
+        self.convert_bar(bar, now_us, skipped, Bars::put);
     }
 
     /// Takes a bar from elsewhere in, unless a later state of it is here.
-    pub fn merge_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, left: &mut Left) {
-        self.convert_bar(bar, now_us, left, Bars::merge);
+    pub fn merge_bar(&mut self, bar: &BarRecord<'_>, now_us: i64, skipped: &mut Skipped) {
+        self.convert_bar(bar, now_us, skipped, Bars::merge);
     }
 
     fn convert_bar(
         &mut self,
         bar: &BarRecord<'_>,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
         put: fn(&mut Bars, Bar, &mut DatetimeText),
     ) {
         let Some(ktype) = KType::of_period(bar.period) else {
-            left.bad_bar += 1;
+            skipped.bad_bar += 1;
             return;
         };
         let (market, code) = (bar.symbol.market, bar.symbol.code);
@@ -291,7 +292,7 @@ impl Keeper {
         let amount = bar.amount_cny / CNY_PER_WIRE_AMOUNT;
         let values = [bar.open, bar.high, bar.low, bar.close, amount, volume];
         let kept = Bar { time_us: bar.time_us, values };
-        self.put_bar((market, code), ktype, kept, now_us, left, put);
+        self.put_bar((market, code), ktype, kept, now_us, skipped, put);
     }
 
     fn put_bar(
@@ -300,25 +301,25 @@ impl Keeper {
         ktype: KType,
         bar: Bar,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
         put: fn(&mut Bars, Bar, &mut DatetimeText),
     ) {
         if !bar.is_sound() {
-            left.bad_bar += 1;
+            skipped.bad_bar += 1;
             return;
         }
         let day = if ktype.is_within_day() { bar.day() } else { day_of(bar.time_us) };
         let last_day = day_of(now_us.saturating_add(AHEAD_US)) + ktype.longest_wait();
         if bar.time_us <= 0 || day > last_day {
-            left.bad_time += 1;
+            skipped.bad_time += 1;
             return;
         }
         if ktype.is_within_day() && !self.is_kept_day(day) {
-            left.outdated += 1;
+            skipped.outdated += 1;
             return;
         }
         let Some(security) = self.security(market, code) else {
-            left.bad_symbol += 1;
+            skipped.bad_symbol += 1;
             return;
         };
         let mut held = security.lock();
@@ -332,22 +333,22 @@ impl Keeper {
         self.bars = self.bars + bars.len() as u64 - before.1 as u64;
     }
 
-    /// Takes blocks and bars in that another keeper held.
+    /// Takes blocks and bars in that another writer held.
     pub(super) fn take_held(
         &mut self,
         key: &str,
         blocks: Vec<Block>,
         bars: Vec<(KType, Bar)>,
         now_us: i64,
-        left: &mut Left,
+        skipped: &mut Skipped,
     ) {
         for block in blocks {
             if !is_time(block.last_us, now_us) {
-                left.bad_time += u64::from(block.ticks);
+                skipped.bad_time += u64::from(block.ticks);
                 continue;
             }
             if !self.limits.ticks || !self.is_kept_day(block.day) {
-                left.outdated += u64::from(block.ticks);
+                skipped.outdated += u64::from(block.ticks);
                 continue;
             }
             self.note_newest(block.last_us);
@@ -362,14 +363,14 @@ impl Keeper {
             self.ticks += held.ticks.len() - before.1;
         }
         for (ktype, bar) in bars {
-            self.put_bar(("", key), ktype, bar, now_us, left, Bars::merge);
+            self.put_bar(("", key), ktype, bar, now_us, skipped, Bars::merge);
         }
     }
 
     /// After a batch: keeps the quotes whose times have confirmed each other.
-    pub fn settle_times(&mut self, left: &mut Left) {
+    pub fn settle_times(&mut self, skipped: &mut Skipped) {
         self.feed.settle();
-        self.store_released(left);
+        self.store_released(skipped);
         if let Some(newest_us) = self.feed.newest_us() {
             let newest_us = newest_us.max(0).unsigned_abs();
             self.store.figures.newest_us.store(newest_us, Ordering::Relaxed);
@@ -377,9 +378,9 @@ impl Keeper {
     }
 
     /// At the end, or when nothing has come for long: keeps the quotes whose times nothing refutes.
-    pub fn end_times(&mut self, left: &mut Left) {
+    pub fn end_times(&mut self, skipped: &mut Skipped) {
         self.feed.end();
-        self.settle_times(left);
+        self.settle_times(skipped);
     }
 
     /// Whether there are quotes whose time is in doubt.
@@ -388,11 +389,11 @@ impl Keeper {
     }
 
     /// Makes room if there is too much, and lets readers see the figures.
-    pub fn settle(&mut self) -> Forgotten {
-        let mut forgotten = Forgotten::default();
+    pub fn settle(&mut self) -> Evicted {
+        let mut evicted = Evicted::default();
         if self.bytes > self.full_at {
-            forgotten = self.make_room();
-            self.store.figures.forgotten.fetch_add(forgotten.ticks, Ordering::Relaxed);
+            evicted = self.make_room();
+            self.store.figures.evicted.fetch_add(evicted.ticks, Ordering::Relaxed);
         }
         // where nothing can go, the next try waits until there is more again
         if self.bytes <= self.limits.bytes {
@@ -401,7 +402,7 @@ impl Keeper {
             self.full_at = self.bytes + self.bytes / FREED;
         }
         self.store.figures.set(self.ticks, self.bars, self.bytes);
-        forgotten
+        evicted
     }
 
     fn security(&mut self, market: &str, code: &str) -> Option<Arc<Security>> {
@@ -425,19 +426,19 @@ impl Keeper {
             Verdict::Kept => true,
             Verdict::Outdated => false,
             Verdict::Begins(oldest) => {
-                self.forget_before(oldest);
+                self.evict_before(oldest);
                 true
             }
         }
     }
 
     /// Forgets quotes and bars within a day of the days before that one.
-    fn forget_before(&mut self, oldest: i64) {
+    fn evict_before(&mut self, oldest: i64) {
         self.forget(|held| {
-            held.ticks.forget_before(oldest);
+            held.ticks.evict_before(oldest);
             let types = (0..KType::COUNT).filter_map(KType::by_index);
             for ktype in types.filter(|ktype| ktype.is_within_day()) {
-                held.bars[ktype.index()].forget_before(oldest);
+                held.bars[ktype.index()].evict_before(oldest);
             }
         });
     }
@@ -457,24 +458,24 @@ impl Keeper {
 
     /// Forgets until a part of the bound is free: the oldest days, then the oldest quotes of the
     /// last.
-    fn make_room(&mut self) -> Forgotten {
+    fn make_room(&mut self) -> Evicted {
         let goal = self.limits.bytes - self.limits.bytes / FREED;
         let before = self.ticks;
         let mut from = None;
         while self.bytes > goal
-            && let Some(oldest) = self.days.give_up_oldest()
+            && let Some(oldest) = self.days.evict_oldest()
         {
-            self.forget_before(oldest);
+            self.evict_before(oldest);
             from = Some(Oldest::Day(oldest));
         }
         if self.bytes > goal {
-            from = self.forget_blocks(goal).map(Oldest::Tick).or(from);
+            from = self.evict_blocks(goal).map(Oldest::Tick).or(from);
         }
-        Forgotten { ticks: before - self.ticks, from, is_full: self.bytes > self.limits.bytes }
+        Evicted { ticks: before - self.ticks, from, is_full: self.bytes > self.limits.bytes }
     }
 
     /// Forgets the oldest blocks of all securities; returns the time of the oldest that is left.
-    fn forget_blocks(&mut self, goal: usize) -> Option<i64> {
+    fn evict_blocks(&mut self, goal: usize) -> Option<i64> {
         let mut oldest = Vec::new();
         let securities: Vec<_> =
             self.securities.values().map(|it| Arc::clone(&it.security)).collect();
@@ -494,7 +495,7 @@ impl Keeper {
             }
             let mut held = security.lock();
             let before = held.ticks.size();
-            self.ticks -= held.ticks.forget_oldest();
+            self.ticks -= held.ticks.evict_oldest_blocks();
             self.bytes = self.bytes + held.ticks.size() - before;
         }
         left_from

@@ -1,13 +1,13 @@
-//! A writer's place in a lake: its lock, and its word on which commit holds.
+//! The lock of one writer of a lake, with the record of its last commit.
 //!
-//! A place is one hidden file at the root of the lake. Whoever holds its lock owns all unfinished
-//! files that bear its name; the system drops the lock with the process, so a name whose lock can
-//! be had belongs to a dead writer.
+//! A lock is one hidden file at the root of the lake. Whoever holds it owns all unfinished files
+//! that bear its name; the system releases it with the process, so a name whose lock is free
+//! belongs to a writer that has ended.
 //!
-//! A commit appends to any number of files, and every footer bears the commit's number. It holds
-//! once that number stands here, beside how far the writer had come in what it was offered: one
-//! record, written in turn at one of two places, so that a crash leaves this one or the one before.
-//! What footers say of later commits was never confirmed.
+//! A commit appends to any number of files, and every footer bears the commit's number. It is
+//! complete once that number is recorded here, together with the writer's mark: one record, written
+//! in turn at one of two offsets, so that a crash leaves this record or the one before. Footers of
+//! later commits were never confirmed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -16,67 +16,67 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{fault::Fault, file::Disk, fnv::sum, mark::Mark, owner::Owner};
+use crate::{fault::Fault, file::Disk, fnv::fnv1a, mark::Mark, owner::Owner};
 
-/// Where the records of even and odd commits stand; the owner stands before them.
-const PLACES: [u64; 2] = [4_096, 8_192];
+/// Offsets of the records of even and odd commits; the owner is at offset 0.
+const RECORD_OFFSETS: [u64; 2] = [4_096, 8_192];
 const LONGEST_LINE: usize = 160;
 
-/// A commit that holds.
+/// A complete commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Commit {
     /// Grows by one with every commit.
     pub number: u64,
-    /// How far the writer had come.
+    /// What the writer had taken by then.
     pub mark: Mark,
 }
 
-/// A locked place.
+/// A lock that is held.
 #[derive(Debug)]
-pub struct Slot {
+pub struct WriterLock {
     name: String,
     path: PathBuf,
     file: File,
-    /// None of a file without a whole record, as after the loss of it.
+    /// `None` for a file without a whole record, as after a loss of its content.
     owner: Option<Owner>,
     last: Option<Commit>,
 }
 
-impl Slot {
-    /// Takes the place that the owner has from before, or the first that is nobody's.
+impl WriterLock {
+    /// Acquires the lock that the owner had before, or the first without an owner.
     ///
-    /// `instance` is fit for a file name. The numbers of commits begin near `now_us`, so that they
-    /// grow even if the file is removed.
-    pub fn take(
+    /// `instance` can stand in a file name. Commits are numbered from about `now_us` on, so that
+    /// the numbers grow even if the file is removed.
+    pub fn acquire(
         disk: &dyn Disk,
         lake: &Path,
         instance: &str,
         owner: Owner,
         now_us: i64,
     ) -> Result<Self, Fault> {
-        if let Some(name) = place_of(lake, instance, owner)? {
-            let Some(mut slot) = Self::try_take(lake, &name)? else {
+        if let Some(name) = name_of(lake, instance, owner)? {
+            let Some(mut lock) = Self::try_acquire(lake, &name)? else {
                 let text = "another process still writes or recovers under this name";
                 let error = io::Error::new(io::ErrorKind::ResourceBusy, text);
                 return Err(Fault::disk("lock", &path_of(lake, &name))(error));
             };
-            slot.claim(disk, owner, now_us)?;
-            return Ok(slot);
+            lock.claim(disk, owner, now_us)?;
+            return Ok(lock);
         }
         for number in 0_u32.. {
-            if let Some(mut slot) = Self::try_take(lake, &format!("{instance}-{number}"))?
-                && slot.owner.is_none()
+            if let Some(mut lock) = Self::try_acquire(lake, &format!("{instance}-{number}"))?
+                && lock.owner.is_none()
             {
-                slot.claim(disk, owner, now_us)?;
-                return Ok(slot);
+                lock.claim(disk, owner, now_us)?;
+                return Ok(lock);
             }
         }
         let error = io::Error::from(io::ErrorKind::ResourceBusy);
         Err(Fault::disk("find a free place in", lake)(error))
     }
 
-    /// Takes the place of that name; `None` while another writer has it.
-    pub fn try_take(lake: &Path, name: &str) -> Result<Option<Self>, Fault> {
+    /// Acquires the lock of that name; `None` while another writer holds it.
+    pub fn try_acquire(lake: &Path, name: &str) -> Result<Option<Self>, Fault> {
         let path = path_of(lake, name);
         loop {
             let mut options = OpenOptions::new();
@@ -87,7 +87,7 @@ impl Slot {
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(error)) => return Err(Fault::disk("lock", &path)(error)),
             }
-            // its last owner may have removed the file between our open and our lock
+            // the writer before may have removed the file between the open and the lock
             let locked = file.metadata().map_err(Fault::disk("look at", &path))?.ino();
             if fs::metadata(&path).is_ok_and(|there| there.ino() == locked) {
                 let owner = owner_in(&file).map_err(Fault::disk("read", &path))?;
@@ -115,12 +115,12 @@ impl Slot {
         &self.name
     }
 
-    /// How far the writer has come in what it was offered, where all is safe.
+    /// What the writer has committed of what it was offered.
     pub fn mark(&self) -> Mark {
         self.last.map_or_else(Mark::default, |last| last.mark)
     }
 
-    /// What the footers of the next commit bear.
+    /// Tag of the next commit, for the footers.
     pub fn next_tag(&self) -> String {
         match (self.owner, self.last) {
             (Some(owner), Some(last)) => format!("{owner}-{}", last.number + 1),
@@ -128,14 +128,14 @@ impl Slot {
         }
     }
 
-    /// Says that the next commit holds.
-    pub fn hold(&mut self, disk: &dyn Disk, mark: Mark) -> Result<(), Fault> {
+    /// Records that the next commit is complete.
+    pub fn record_commit(&mut self, disk: &dyn Disk, mark: Mark) -> Result<(), Fault> {
         let number = self.last.map_or(1, |last| last.number + 1);
         self.keep(disk, Commit { number, mark })
     }
 
-    /// Whether the commit with that tag holds; one that this place knows nothing of does.
-    pub fn holds(&self, tag: &str) -> bool {
+    /// Whether the commit with that tag is complete; one that is not known here counts as complete.
+    pub fn is_complete(&self, tag: &str) -> bool {
         let Some((owner, number)) = tag.split_once('-') else { return true };
         let (Some(owner), Ok(number)) = (Owner::parse(owner), number.parse::<u64>()) else {
             return true;
@@ -143,9 +143,9 @@ impl Slot {
         self.owner != Some(owner) || self.last.is_none_or(|last| number <= last.number)
     }
 
-    /// Gives the place back when nothing unfinished bears its name any more; its owner comes back
-    /// to one that says how far it had come.
-    pub fn give_back(&self) -> Result<(), Fault> {
+    /// Releases the lock, once no unfinished file bears its name. The file stays if it holds a
+    /// mark, for the owner's next start.
+    pub fn release(&self) -> Result<(), Fault> {
         if self.owner.is_some() && self.mark() != Mark::default() {
             return self.file.unlock().map_err(Fault::disk("unlock", &self.path));
         }
@@ -154,14 +154,14 @@ impl Slot {
 
     fn keep(&mut self, disk: &dyn Disk, commit: Commit) -> Result<(), Fault> {
         let Commit { number, mark: Mark { delivery, next } } = commit;
-        let place = PLACES[usize::from(number % 2 == 1)];
-        self.write(disk, place, &format!("commit {number} delivery {delivery} next {next}"))?;
+        let offset = RECORD_OFFSETS[usize::from(number % 2 == 1)];
+        self.write(disk, offset, &format!("commit {number} delivery {delivery} next {next}"))?;
         self.last = Some(commit);
         Ok(())
     }
 
     fn write(&self, disk: &dyn Disk, at: u64, text: &str) -> Result<(), Fault> {
-        let line = format!("{text} sum {:016x}\n", sum(text));
+        let line = format!("{text} sum {:016x}\n", fnv1a(text));
         disk.write_at(&self.file, line.as_bytes(), at)
             .and_then(|()| disk.sync(&self.file))
             .map_err(Fault::disk("write", &self.path))
@@ -172,8 +172,8 @@ fn path_of(lake: &Path, name: &str) -> PathBuf {
     lake.join(format!(".writer-{name}.lock"))
 }
 
-/// Name of the place that the owner has already.
-fn place_of(lake: &Path, instance: &str, owner: Owner) -> Result<Option<String>, Fault> {
+/// Name of the lock that the owner had before.
+fn name_of(lake: &Path, instance: &str, owner: Owner) -> Result<Option<String>, Fault> {
     for entry in fs::read_dir(lake).map_err(Fault::disk("list", lake))? {
         let entry = entry.map_err(Fault::disk("list", lake))?;
         let file_name = entry.file_name();
@@ -202,7 +202,7 @@ fn owner_in(file: &File) -> io::Result<Option<Owner>> {
 
 fn last_in(file: &File) -> io::Result<Option<Commit>> {
     let mut last = None;
-    for at in PLACES {
+    for at in RECORD_OFFSETS {
         let found = line_at(file, at)?.and_then(|line| commit_in(&line));
         if found.map(|it| it.number) > last.map(|it: Commit| it.number) {
             last = found;
@@ -233,7 +233,7 @@ fn line_at(file: &File, at: u64) -> io::Result<Option<String>> {
     }
     let text = String::from_utf8_lossy(&bytes[..read]);
     let line = text.split_once('\n').and_then(|(line, _)| line.rsplit_once(" sum "));
-    let whole = line.filter(|(text, found)| *found == format!("{:016x}", sum(text)));
+    let whole = line.filter(|(text, found)| *found == format!("{:016x}", fnv1a(text)));
     Ok(whole.map(|(text, _)| text.to_owned()))
 }
 
@@ -245,8 +245,8 @@ mod tests {
     const MINE: &str = "00000000000000aa";
     const OTHERS: &str = "00000000000000bb";
 
-    fn take(lake: &Path, owner: &str) -> Result<Slot, Fault> {
-        Slot::take(&LocalDisk, lake, "lake", Owner::parse(owner).unwrap(), 1_000)
+    fn acquire(lake: &Path, owner: &str) -> Result<WriterLock, Fault> {
+        WriterLock::acquire(&LocalDisk, lake, "lake", Owner::parse(owner).unwrap(), 1_000)
     }
 
     fn mark(delivery: u64) -> Mark {
@@ -256,31 +256,35 @@ mod tests {
     #[test]
     fn an_owner_finds_its_mark_again_and_no_other_takes_its_place() {
         let lake = tempfile::tempdir().unwrap();
-        let mut first = take(lake.path(), MINE).unwrap();
+        let mut first = acquire(lake.path(), MINE).unwrap();
         assert_eq!((first.name(), first.mark()), ("lake-0", Mark::default()));
-        let mut second = take(lake.path(), OTHERS).unwrap();
+        let mut second = acquire(lake.path(), OTHERS).unwrap();
         assert_eq!(second.name(), "lake-1");
-        first.hold(&LocalDisk, mark(7)).unwrap();
-        second.hold(&LocalDisk, mark(9)).unwrap();
+        first.record_commit(&LocalDisk, mark(7)).unwrap();
+        second.record_commit(&LocalDisk, mark(9)).unwrap();
         drop((first, second));
         // whoever comes first
-        let second = take(lake.path(), OTHERS).unwrap();
+        let second = acquire(lake.path(), OTHERS).unwrap();
         assert_eq!((second.name(), second.mark()), ("lake-1", mark(9)));
-        let third = take(lake.path(), "00000000000000cc").unwrap();
+        let third = acquire(lake.path(), "00000000000000cc").unwrap();
         assert_eq!((third.name(), third.mark()), ("lake-2", Mark::default()));
-        third.give_back().unwrap();
-        second.give_back().unwrap();
+        third.release().unwrap();
+        second.release().unwrap();
         drop((second, third));
-        assert_eq!(take(lake.path(), OTHERS).unwrap().mark(), mark(9), "a mark is never given up");
-        assert_eq!(take(lake.path(), MINE).unwrap().mark(), mark(7));
-        assert_eq!(take(lake.path(), "00000000000000cc").unwrap().name(), "lake-2");
+        assert_eq!(
+            acquire(lake.path(), OTHERS).unwrap().mark(),
+            mark(9),
+            "a mark is never given up"
+        );
+        assert_eq!(acquire(lake.path(), MINE).unwrap().mark(), mark(7));
+        assert_eq!(acquire(lake.path(), "00000000000000cc").unwrap().name(), "lake-2");
     }
 
     #[test]
     fn a_place_that_its_owner_finds_locked_is_waited_for() {
         let lake = tempfile::tempdir().unwrap();
-        let _first = take(lake.path(), MINE).unwrap();
-        let error = take(lake.path(), MINE).unwrap_err().into_open_error();
+        let _first = acquire(lake.path(), MINE).unwrap();
+        let error = acquire(lake.path(), MINE).unwrap_err().into_open_error();
         assert_eq!(error.kind, plugin_api::ErrorKind::Retry);
         assert!(error.message.contains(".writer-lake-0.lock"), "{error}");
     }
@@ -288,42 +292,42 @@ mod tests {
     #[test]
     fn a_commit_holds_once_its_record_is_whole() {
         let lake = tempfile::tempdir().unwrap();
-        let mut slot = take(lake.path(), MINE).unwrap();
-        let (first, path) = (slot.next_tag(), slot.path.clone());
-        assert!(!slot.holds(&first));
-        slot.hold(&LocalDisk, mark(7)).unwrap();
-        let second = slot.next_tag();
-        assert!(slot.holds(&first) && !slot.holds(&second));
-        slot.hold(&LocalDisk, mark(1_000)).unwrap();
-        let place = PLACES[usize::from(slot.last.unwrap().number % 2 == 1)];
-        drop(slot);
+        let mut lock = acquire(lake.path(), MINE).unwrap();
+        let (first, path) = (lock.next_tag(), lock.path.clone());
+        assert!(!lock.is_complete(&first));
+        lock.record_commit(&LocalDisk, mark(7)).unwrap();
+        let second = lock.next_tag();
+        assert!(lock.is_complete(&first) && !lock.is_complete(&second));
+        lock.record_commit(&LocalDisk, mark(1_000)).unwrap();
+        let offset = RECORD_OFFSETS[usize::from(lock.last.unwrap().number % 2 == 1)];
+        drop(lock);
         let sound = fs::read(&path).unwrap();
-        let start = usize::try_from(place).unwrap();
+        let start = usize::try_from(offset).unwrap();
         let end = start + sound[start..].iter().position(|byte| *byte == b'\n').unwrap();
         for at in start..=end {
             let mut spoilt = sound.clone();
             spoilt[at] ^= 1;
             fs::write(&path, spoilt).unwrap();
-            let slot = take(lake.path(), MINE).unwrap();
-            assert_eq!(slot.mark(), mark(7), "byte {at}");
-            assert!(slot.holds(&first) && !slot.holds(&second));
+            let lock = acquire(lake.path(), MINE).unwrap();
+            assert_eq!(lock.mark(), mark(7), "byte {at}");
+            assert!(lock.is_complete(&first) && !lock.is_complete(&second));
         }
         fs::write(&path, sound).unwrap();
-        assert_eq!(take(lake.path(), MINE).unwrap().mark(), mark(1_000));
+        assert_eq!(acquire(lake.path(), MINE).unwrap().mark(), mark(1_000));
     }
 
     #[test]
     fn commits_that_a_place_knows_nothing_of_hold() {
         let lake = tempfile::tempdir().unwrap();
-        let slot = take(lake.path(), MINE).unwrap();
+        let lock = acquire(lake.path(), MINE).unwrap();
         for tag in ["", "-", "x-1", &format!("{OTHERS}-99999"), &format!("{MINE}-1000")] {
-            assert!(slot.holds(tag), "{tag}");
+            assert!(lock.is_complete(tag), "{tag}");
         }
-        let path = slot.path.clone();
-        drop(slot);
+        let path = lock.path.clone();
+        drop(lock);
         // damage that spares nothing must not cost a row
         fs::write(&path, vec![b'x'; 9_000]).unwrap();
-        let slot = Slot::try_take(lake.path(), "lake-0").unwrap().unwrap();
-        assert!(slot.holds(&format!("{MINE}-99999")));
+        let lock = WriterLock::try_acquire(lake.path(), "lake-0").unwrap().unwrap();
+        assert!(lock.is_complete(&format!("{MINE}-99999")));
     }
 }

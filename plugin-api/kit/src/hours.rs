@@ -1,0 +1,140 @@
+//! Trading hours among the options: when a live source expects quotes.
+
+use std::{fmt, fs, io, path::Path, time::Duration};
+
+use plugin_api::{
+    Context,
+    schemas::session::{CalendarError, Phase, Sessions, TradingCalendar},
+};
+
+/// Why a file with holidays is of no use; the text names no file.
+#[derive(Debug)]
+pub enum HolidaysFault {
+    /// It cannot be read.
+    Unreadable(io::Error),
+    /// It is no list of days.
+    Invalid(CalendarError),
+}
+
+impl fmt::Display for HolidaysFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => error.fmt(f),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for HolidaysFault {}
+
+/// Reads phases such as `09:00-12:00`; what is none is handed to `fault`, with its remedy.
+pub fn phases(texts: &[String], mut fault: impl FnMut(String)) -> Vec<Phase> {
+    let read = |text: &String| text.parse::<Phase>().map_err(|error| fault(error.to_string())).ok();
+    texts.iter().filter_map(read).collect()
+}
+
+/// The calendar of the release, with the days of a file besides.
+///
+/// # Errors
+/// Why the file cannot be used.
+pub fn calendar(holidays: Option<&Path>) -> Result<TradingCalendar, HolidaysFault> {
+    let shipped = TradingCalendar::shipped();
+    let Some(path) = holidays else { return Ok(shipped) };
+    let text = fs::read_to_string(path).map_err(HolidaysFault::Unreadable)?;
+    shipped.with_holidays(&text).map_err(HolidaysFault::Invalid)
+}
+
+/// Tells the host whether silence is normal, and the operator when the calendar has ended.
+#[derive(Debug, Default)]
+pub struct SilenceWatch {
+    /// What the host was told last; that is the state of one that was told nothing.
+    expected: Option<Duration>,
+    is_warned: bool,
+}
+
+impl SilenceWatch {
+    /// Tells what has changed; to be called before every wait. `stale_after` is the longest silence
+    /// while the exchange is open, `None` where none matters.
+    pub fn look(&mut self, sessions: &Sessions, stale_after: Option<Duration>, context: &Context) {
+        let Some(stale_after) = stale_after else { return };
+        let now_us = context.now_us();
+        let expected = sessions.is_open(now_us).then_some(stale_after);
+        if self.expected != expected {
+            self.expected = expected;
+            context.expect_records(expected);
+        }
+        if !self.is_warned
+            && let Some(warning) = sessions.warning(now_us)
+        {
+            self.is_warned = true;
+            context.warn(&warning);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use plugin_api::{
+        schemas::time::{ExchangeTime, parse_exchange_time},
+        testing::{self, TestHost},
+    };
+
+    use super::*;
+
+    fn texts(phases: &[&str]) -> Vec<String> {
+        phases.iter().map(|&text| text.to_owned()).collect()
+    }
+
+    /// Microseconds since 1970 UTC.
+    fn us(time: &str) -> i64 {
+        parse_exchange_time(time).unwrap()
+    }
+
+    #[test]
+    fn phases_that_are_none_are_named_and_the_others_read() {
+        let mut faults = Vec::new();
+        let read = phases(&texts(&["9-10", "09:00-12:00", "x"]), |fault| faults.push(fault));
+        assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), ["09:00-12:00"]);
+        assert!(faults[0].contains("\"9-10\"") && faults[1].contains("\"x\""), "{faults:?}");
+    }
+
+    #[test]
+    fn a_file_of_holidays_adds_to_the_calendar_or_says_what_is_wrong_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("holidays.txt");
+        assert!(matches!(calendar(Some(&path)), Err(HolidaysFault::Unreadable(_))));
+        fs::write(&path, "someday\nnever\n").unwrap();
+        assert!(matches!(calendar(Some(&path)), Err(HolidaysFault::Invalid(_))));
+        fs::write(&path, "2021-12-01\n").unwrap();
+        let day = ExchangeTime::from_utc_us(us("2021-12-01 08:00")).day;
+        assert!(calendar(Some(&path)).unwrap().is_added_holiday(day));
+        assert!(!calendar(None).unwrap().is_added_holiday(day));
+    }
+
+    #[test]
+    fn the_host_hears_of_each_change_and_the_operator_once_of_the_calendars_end() {
+        let host = Arc::<TestHost>::default();
+        let context = testing::context(&host, Path::new("."));
+        let phases = phases(&texts(&["09:00-12:00"]), |fault| panic!("{fault}"));
+        let sessions = Sessions::new(&phases, true, calendar(None).unwrap());
+        let stale_after = Some(Duration::from_secs(30));
+        let mut watch = SilenceWatch::default();
+        for time in ["2021-12-01 08:00", "2021-12-01 10:00", "2021-12-01 10:01", "2021-12-01 13:00"]
+        {
+            host.set_now_us(us(time));
+            watch.look(&sessions, stale_after, &context);
+        }
+        assert_eq!(host.told().expectations, [stale_after, None]);
+        assert_eq!(host.told().logs.len(), 0);
+        for time in ["2121-12-01 08:00", "2121-12-01 08:01"] {
+            host.set_now_us(us(time));
+            watch.look(&sessions, None, &context);
+            watch.look(&sessions, stale_after, &context);
+        }
+        let lines = host.told().logs;
+        assert_eq!(lines.len(), 1);
+        assert!(format!("{lines:?}").contains("the trading calendar ends"), "{lines:?}");
+    }
+}

@@ -1,0 +1,29 @@
+//! What several plugins share: pieces of options and their checks, and a bound on log lines.
+//!
+//! A piece stands here once two plugins need it and `plugin-api` need not promise it to authors:
+//! this crate is no part of the SDK and may change with every release.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`Faults`] | all faults of a table of options as one error |
+//! | [`Texts`] | an option that is one text or a list |
+//! | [`count`] | sizes and durations as numbers |
+//! | [`Throttle`] | lines that a peer can bring about as often as it likes |
+//! | [`hours`] | trading hours, with feature `session` |
+//! | [`endpoints`] | addresses and certificates, with feature `sp` |
+//! | [`testing`] | waiting, and tests in a process of their own, with feature `testing` |
+
+pub mod count;
+#[cfg(feature = "sp")]
+pub mod endpoints;
+mod faults;
+#[cfg(feature = "session")]
+pub mod hours;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod texts;
+mod throttle;
+
+pub use faults::Faults;
+pub use texts::Texts;
+pub use throttle::Throttle;
