@@ -2,14 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use plugin_api::{RecordKind, schemas::qq::decode};
+use plugin_api::schemas::qq::decode;
 
 use crate::{
     cell::Cell,
     columns::Header,
     fill::{CellReader, Cells, Fault},
     lines::Lines,
-    open::kind_of,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file},
     records::{Damage, Found, Records},
     settings::Settings,
@@ -30,12 +29,15 @@ pub struct Text<C> {
     settings: Arc<Settings>,
 }
 
-/// Tells what the rows of a file are and checks that its columns are there.
+/// Hands the header of a file over; its fault is one of the columns.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column.
-pub fn kind(path: &Path, settings: &Settings) -> Result<RecordKind, OpenFault> {
-    kind_of(&Table::open(path)?.header(), settings).map_err(OpenFault::Columns)
+/// When the file cannot be read, and that fault.
+pub fn with_header<T>(
+    path: &Path,
+    read: impl FnOnce(&Header<'_>) -> Result<T, String>,
+) -> Result<T, OpenFault> {
+    read(&Table::open(path)?.header()).map_err(OpenFault::Columns)
 }
 
 impl<C: CellReader> Text<C> {

@@ -7,7 +7,7 @@ use crate::{
     columns::{Header, Layout, LevelColumns},
     list,
     moment::{MomentReader, Part},
-    row::{Levels, Row, SpotRow, takes_symbol},
+    row::{Levels, Row, SpotRow},
     settings::Settings,
 };
 
@@ -102,7 +102,7 @@ impl CellReader for SpotCells {
     ) -> Result<bool, Fault> {
         let market = self.layout.market;
         row.market = read_symbol(cells, self.layout.code, market, settings.market, &mut row.code)?;
-        if !takes_symbol(settings, row.market, &row.code, &mut self.key) {
+        if !settings.takes_symbol(row.market, &row.code, &mut self.key) {
             return Ok(false);
         }
         row.time_us = self.time(cells)?;

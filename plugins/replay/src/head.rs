@@ -6,7 +6,7 @@ use plugin_api::RecordKind;
 
 use crate::{
     open::{Readable, WithRows, open, with_rows},
-    reader::{BadRow, Input, Step, in_file},
+    reader::{Input, Step, in_file, none_of},
     settings::{Filter, Settings},
 };
 
@@ -59,11 +59,4 @@ impl WithRows for Inspect<'_> {
             Some(first) => Err(in_file(&input.path, none_of(bad, &first))),
         }
     }
-}
-
-/// What is said of a file of which no row can be read.
-pub fn none_of(rows: u64, first: &BadRow) -> String {
-    let remedy =
-        if first.why.contains(';') { "" } else { "; check `columns`, `market` and `date`" };
-    format!("no row can be read, {rows} are bad; the first is {first}{remedy}")
 }

@@ -11,16 +11,15 @@ use std::{
 };
 
 use crate::{
+    departure::Rows,
     desk::{Desk, Tally},
+    next_row::{Came, read_row},
     open::{Readable, open},
-    reader::{Reader, Step},
+    reader::Reader,
     scan::Scanned,
     settings::Settings,
     sort::Sorting,
 };
-
-/// Rows between two looks at the clock.
-const SLICE_ROWS: usize = 4_096;
 
 /// All files of one kind of rows.
 pub struct Merge<R: Readable> {
@@ -87,22 +86,6 @@ impl<R: Readable> Merge<R> {
         }
     }
 
-    /// Time of the next row.
-    pub fn peek_us(&self) -> Option<i64> {
-        self.heads.peek().map(|Reverse((time_us, ..))| *time_us)
-    }
-
-    /// Gives the next row to `use_row` and reads the one after it in its file.
-    pub fn take<T>(&mut self, desk: &mut Desk, use_row: impl FnOnce(&R) -> T) -> Option<T> {
-        let Reverse((_, order, index)) = self.heads.pop()?;
-        let file = &mut self.files[index];
-        let result = use_row(&file.head);
-        if let Some(time_us) = file.advance(desk) {
-            self.heads.push(Reverse((time_us, order, index)));
-        }
-        Some(result)
-    }
-
     fn open(&mut self, scanned: Scanned, desk: &mut Desk) {
         match open::<R>(&scanned.input, &self.settings) {
             Err(fault) => desk.bad_file(&fault.to_string()),
@@ -143,6 +126,22 @@ impl<R: Readable> Merge<R> {
     }
 }
 
+impl<R: Readable> Rows<R> for Merge<R> {
+    fn peek_us(&self) -> Option<i64> {
+        self.heads.peek().map(|Reverse((time_us, ..))| *time_us)
+    }
+
+    fn take<T>(&mut self, desk: &mut Desk, use_row: impl FnOnce(&R) -> T) -> Option<T> {
+        let Reverse((_, order, index)) = self.heads.pop()?;
+        let file = &mut self.files[index];
+        let result = use_row(&file.head);
+        if let Some(time_us) = file.advance(desk) {
+            self.heads.push(Reverse((time_us, order, index)));
+        }
+        Some(result)
+    }
+}
+
 impl<R: Readable> OpenFile<R> {
     /// Reads the next row that is played and returns its time.
     fn advance(&mut self, desk: &mut Desk) -> Option<i64> {
@@ -162,49 +161,4 @@ impl<R: Readable> OpenFile<R> {
         self.reader = None;
         None
     }
-}
-
-/// What came of a look at a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
-    /// A row to be played.
-    Row,
-    /// None so far.
-    Nothing,
-    End,
-    /// The end of what can be read, which was reported.
-    Damage,
-}
-
-/// Reads some rows, until one is to be played. Reports what is bad.
-pub fn read_row<R: Readable>(
-    reader: &mut dyn Reader<R>,
-    tally: &mut Tally,
-    row: &mut R,
-    desk: &mut Desk,
-) -> Came {
-    for _ in 0..SLICE_ROWS {
-        match reader.next(row) {
-            Ok(Step::Row) => {
-                desk.rows += 1;
-                tally.rows += 1;
-                return Came::Row;
-            }
-            Ok(Step::Skipped) => {
-                desk.rows += 1;
-                tally.rows += 1;
-            }
-            Ok(Step::Other) => {
-                desk.rows += 1;
-                tally.others += 1;
-            }
-            Ok(Step::Bad(bad)) => desk.bad_row(&tally.file, &bad),
-            Ok(Step::End) => return Came::End,
-            Err(text) => {
-                desk.bad_file(&text);
-                return Came::Damage;
-            }
-        }
-    }
-    Came::Nothing
 }

@@ -8,9 +8,8 @@ use plugin_api::{Batch, PluginError, RecordKind, schemas::records::bar::OwnedBar
 use crate::{
     columns::Header,
     csv::{self, Text},
+    departure::{self, Departure, Rows},
     fill::{CellReader, SpotCells},
-    lane::{self, Departure},
-    merge::Merge,
     own::OwnCells,
     parquet::{self, Columnar, Purpose},
     qq::QqReader,
@@ -39,7 +38,7 @@ pub trait Readable: Row + 'static {
     ///
     /// # Errors
     /// When the rows make no batch.
-    fn depart(rows: &mut Merge<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError>;
+    fn depart(rows: &mut impl Rows<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError>;
 }
 
 impl Readable for SpotRow {
@@ -53,8 +52,8 @@ impl Readable for SpotRow {
         Ok(Box::new(QqReader::open(path, settings)?))
     }
 
-    fn depart(rows: &mut Merge<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError> {
-        lane::quotes(rows, to)
+    fn depart(rows: &mut impl Rows<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError> {
+        departure::quotes(rows, to)
     }
 }
 
@@ -62,8 +61,8 @@ impl Readable for OwnedBar {
     const KIND: RecordKind = RecordKind::Bar;
     type Cells = OwnCells<Self>;
 
-    fn depart(rows: &mut Merge<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError> {
-        lane::records(rows, to)
+    fn depart(rows: &mut impl Rows<Self>, to: &mut Departure<'_>) -> Result<Batch, PluginError> {
+        departure::records(Self::KIND, rows, to)
     }
 }
 
@@ -88,7 +87,7 @@ pub fn with_rows<W: WithRows>(kind: RecordKind, work: W) -> W::Output {
 ///
 /// # Errors
 /// A text with the file and what it lacks or has twice.
-pub fn kind_of(header: &Header<'_>, settings: &Settings) -> Result<RecordKind, String> {
+fn kind_of(header: &Header<'_>, settings: &Settings) -> Result<RecordKind, String> {
     let has = |name| header.position(name).is_some();
     let is_own = settings.columns.is_none();
     let kind = if is_own && has("period") && has("open") && !has("pre_close") {
@@ -119,9 +118,9 @@ impl WithRows for Find<'_> {
 pub fn probe(input: &Input, settings: &Arc<Settings>) -> Result<RecordKind, OpenFault> {
     let path = &input.path;
     match input.form {
-        Form::Csv => csv::kind(path, settings),
+        Form::Csv => csv::with_header(path, |header| kind_of(header, settings)),
         Form::Qq => QqReader::open(path, settings).map(|_| RecordKind::Spot),
-        Form::Parquet => parquet::kind(path, settings),
+        Form::Parquet => parquet::with_header(path, |header| kind_of(header, settings)),
     }
 }
 

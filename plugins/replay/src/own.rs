@@ -14,7 +14,7 @@ use crate::{
         CellReader, Cells, Fault, at, read_price, read_quality, read_symbol, read_text, read_time,
     },
     moment::MomentReader,
-    row::{Row, takes_symbol},
+    row::Row,
     settings::Settings,
 };
 
@@ -121,7 +121,7 @@ impl<C: Cells> ValueSource for Values<'_, C> {
         let read = read_symbol(self.cells, column, None, self.settings.market, code)?;
         market.clear();
         market.push_str(read);
-        let is_taken = takes_symbol(self.settings, read, code, self.key);
+        let is_taken = self.settings.takes_symbol(read, code, self.key);
         if is_taken { Ok(()) } else { Err(Stop::Passed) }
     }
 

@@ -14,7 +14,7 @@ use parquet::arrow::{
     ProjectionMask,
     arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
 };
-use plugin_api::{RecordKind, serde_json};
+use plugin_api::serde_json;
 
 use crate::{
     array::Column,
@@ -22,7 +22,6 @@ use crate::{
     columns::Header,
     fill::{CellReader, Cells, Fault},
     foreign,
-    open::kind_of,
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, clean, excerpt, in_file, shown},
     settings::Settings,
 };
@@ -60,15 +59,18 @@ pub struct Columnar<C> {
 
 type Builder = ParquetRecordBatchReaderBuilder<File>;
 
-/// Tells what the rows of a file are and checks that its columns are there.
+/// Hands the header of a file over; its fault is one of the columns.
 ///
 /// # Errors
-/// When the file cannot be read or lacks a column.
-pub fn kind(path: &Path, settings: &Settings) -> Result<RecordKind, OpenFault> {
+/// When the file cannot be read, and that fault.
+pub fn with_header<T>(
+    path: &Path,
+    read: impl FnOnce(&Header<'_>) -> Result<T, String>,
+) -> Result<T, OpenFault> {
     let builder = builder(path)?;
     let (names, lists) = header(builder.schema());
     let header = Header { file: path, names: &names, lists: &lists };
-    kind_of(&header, settings).map_err(OpenFault::Columns)
+    read(&header).map_err(OpenFault::Columns)
 }
 
 impl<C: CellReader> Columnar<C> {

@@ -7,7 +7,7 @@ use plugin_api::schemas::qq::{Encoding, Quote, Skip, parse_time, statement_len};
 use crate::{
     lines::{Line, Lines, MOST_BYTES},
     reader::{BadRow, OpenFault, Reader, Step, TimeReader, Timed, excerpt, in_file},
-    row::{SpotRow, takes_symbol},
+    row::SpotRow,
     settings::Settings,
     text::{describe, open_text},
 };
@@ -106,7 +106,7 @@ impl Reader<SpotRow> for QqReader {
             Err(_) => return Ok(Step::Other),
         };
         let filter = &self.settings.filter;
-        let taken = takes_symbol(&self.settings, quote.market, quote.code, &mut self.key);
+        let taken = self.settings.takes_symbol(quote.market, quote.code, &mut self.key);
         if !taken || !filter.takes_time(quote.time_us) {
             return Ok(Step::Skipped);
         }

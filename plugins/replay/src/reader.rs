@@ -139,3 +139,10 @@ pub fn excerpt(value: &str) -> String {
         None => clean(value),
     }
 }
+
+/// What is said of a file of which no row can be read.
+pub fn none_of(rows: u64, first: &BadRow) -> String {
+    let remedy =
+        if first.why.contains(';') { "" } else { "; check `columns`, `market` and `date`" };
+    format!("no row can be read, {rows} are bad; the first is {first}{remedy}")
+}

@@ -19,7 +19,11 @@ use plugin_api::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{config::Options, reader::Input, source::BATCH_RECORDS};
+use crate::{config::Options, reader::Input};
+
+/// Records of a batch; a larger round leaves as several batches. Numbers of batches hold for this
+/// size alone, so another one makes another epoch.
+pub const BATCH_RECORDS: usize = 2_000;
 
 const FILE: &str = "position.json";
 

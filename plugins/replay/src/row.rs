@@ -9,8 +9,6 @@ use plugin_api::{
     },
 };
 
-use crate::settings::Settings;
-
 /// What the merge needs to know of a row.
 pub trait Row: Default + Clone {
     /// Exchange time, microseconds since 1970 UTC.
@@ -182,14 +180,4 @@ pub fn symbol_key(market: &str, code: &str, key: &mut String) {
     key.push_str(code);
     key.push('.');
     key.push_str(market);
-}
-
-/// Whether the symbols asked for include that one; `key` is room for its name.
-pub fn takes_symbol(settings: &Settings, market: &str, code: &str, key: &mut String) -> bool {
-    let symbols = &settings.filter.symbols;
-    if symbols.is_empty() {
-        return true;
-    }
-    symbol_key(market, code, key);
-    symbols.contains(key.as_str())
 }

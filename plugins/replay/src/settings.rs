@@ -127,6 +127,16 @@ impl Settings {
         })
     }
 
+    /// Whether the symbols asked for include that one; `key` is room for its name.
+    pub fn takes_symbol(&self, market: &str, code: &str, key: &mut String) -> bool {
+        let symbols = &self.filter.symbols;
+        if symbols.is_empty() {
+            return true;
+        }
+        symbol_key(market, code, key);
+        symbols.contains(key.as_str())
+    }
+
     /// Shares in the unit of volume.
     pub fn shares_per_unit(&self) -> u32 {
         match self.units.volume {

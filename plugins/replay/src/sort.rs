@@ -16,8 +16,7 @@ use std::{
 
 use crate::{
     desk::{Desk, Tally},
-    merge::{Came, read_row},
-    open::Readable,
+    next_row::{Came, read_row},
     reader::{Reader, Step, in_file, shown},
     row::Row,
 };
@@ -39,7 +38,7 @@ pub struct Sorting<R> {
     runs: Vec<File>,
 }
 
-impl<R: Readable> Sorting<R> {
+impl<R: Row + 'static> Sorting<R> {
     pub fn new(file: Arc<Path>, reader: Box<dyn Reader<R>>) -> Self {
         let (rows, runs) = (Vec::new(), Vec::new());
         let tally = Tally::new(file);
@@ -225,7 +224,7 @@ mod tests {
         }
     }
 
-    fn sorted<R: Readable>(rows: &[R], run_rows: usize) -> (Vec<R>, Arc<TestHost>) {
+    fn sorted<R: Row + 'static>(rows: &[R], run_rows: usize) -> (Vec<R>, Arc<TestHost>) {
         let dir = tempfile::tempdir().unwrap();
         let host = Arc::<TestHost>::default();
         let mut desk = Desk::new(testing::context(&host, dir.path()));

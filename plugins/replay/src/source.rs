@@ -6,10 +6,11 @@ use plugin_api::{Batch, Context, PluginError, Polled, RecordKind, Source, SpotLi
 
 use crate::{
     config::Options,
+    departure::Departure,
     desk::Desk,
     head::{Head, inspect},
     inputs::{find_files, identify},
-    lane::{Departure, Lane, lanes},
+    lane::{Lane, lanes},
     open::probe,
     pace::Pace,
     progress::Progress,
@@ -18,9 +19,6 @@ use crate::{
     scan::{Scan, Scanned},
     settings::Settings,
 };
-
-/// Records of a batch; a larger round leaves as several batches.
-pub const BATCH_RECORDS: usize = 2_000;
 
 /// What is said of files that hold nothing to play.
 const NO_ROWS: &str = "the files hold no row that can be read; name others, or record them anew";

@@ -3,7 +3,6 @@
 //! Base units: prices and amounts in CNY, volumes in shares, `frame` on the exchange's clock.
 //! docs/REDIS.md lists the fields.
 
-mod by_column;
 mod form;
 mod read;
 mod write;

@@ -1,5 +1,7 @@
 //! Records into fields.
 
+mod by_column;
+
 use std::io::Write;
 
 use plugin_api::{
@@ -7,8 +9,9 @@ use plugin_api::{
     schemas::{encode::MAX_LEVELS, spot::shares, time::DatetimeText},
 };
 
-use super::{Fields, LEVELS, by_column::ByColumn};
+use super::{Fields, LEVELS};
 use crate::server::resp;
+use by_column::ByColumn;
 
 /// Writes records; remembers what repeats from one to the next.
 #[derive(Debug, Default)]
@@ -99,13 +102,13 @@ impl Writer {
         timestamp(from.received_at_us, out);
     }
 
-    pub(super) fn symbol(&mut self, code: &str, market: &str) -> &str {
+    fn symbol(&mut self, code: &str, market: &str) -> &str {
         self.symbol.clear();
         self.symbol.extend([code, ".", market]);
         &self.symbol
     }
 
-    pub(super) fn frame(&mut self, time_us: i64, out: &mut impl Fields) {
+    fn frame(&mut self, time_us: i64, out: &mut impl Fields) {
         let text = self.datetime.format(time_us);
         out.plain("frame", |buffer| buffer.extend_from_slice(text));
     }
@@ -168,7 +171,7 @@ fn sizes(buffer: &mut Vec<u8>, lots: Levels<'_>, from: usize, to: usize) {
 }
 
 /// The items from one place to before another, joined by commas; zeroes where there is none.
-pub(super) fn list<T: Default>(
+fn list<T: Default>(
     buffer: &mut Vec<u8>,
     items: impl Iterator<Item = T>,
     from: usize,
@@ -194,7 +197,7 @@ fn timestamp(us: i64, out: &mut impl Fields) {
 }
 
 /// `1` if the record was not judged, otherwise with a decimal point.
-pub(super) fn quality(score: Option<f32>, out: &mut impl Fields) {
+fn quality(score: Option<f32>, out: &mut impl Fields) {
     out.number("quality_score", score.is_none_or(f32::is_finite), |buffer| {
         // a `Vec` takes everything
         let _ = match score {

@@ -3,10 +3,7 @@
 
 use plugin_api::{Column, ColumnType, Symbol, Visitor, schemas::encode::MAX_LEVELS};
 
-use super::{
-    Fields, LEVELS, Writer,
-    write::{list, quality},
-};
+use super::{Fields, LEVELS, Writer, list, quality};
 use crate::server::resp;
 
 /// Columns whose fields have another name.
