@@ -75,7 +75,7 @@ impl Bench {
     }
 
     fn await_subscribers(&self, count: usize) {
-        until(&format!("{count} subscribers"), || self.sink.bus().subscribers() == count);
+        wait_until(&format!("{count} subscribers"), || self.sink.bus().subscribers() == count);
     }
 
     fn write(&mut self, batch: Batch) {

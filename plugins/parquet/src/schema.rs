@@ -175,7 +175,7 @@ fn field(column: &Column) -> Field {
     };
     let field = Field::new(column.name, kind, is_nullable);
     match column.kind.unit() {
-        Some(unit) => field.with_metadata([("unit".to_owned(), unit.to_owned())].into()),
+        Some(unit) => field.with_metadata([("unit".to_owned(), unit.to_owned())]),
         None => field,
     }
 }

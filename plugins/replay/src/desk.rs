@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use plugin_api::Context;
 
-use crate::reader::{BadRow, shown};
+use crate::reader::{BadRow, none_of, shown};
 
 /// Bad rows that the log names in each file; the rest is counted.
 const NAMED_PER_FILE: u64 = 5;

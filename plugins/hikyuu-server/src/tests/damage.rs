@@ -73,7 +73,7 @@ fn a_stranger_is_told_apart_and_put_out() {
         socket.write_all(bytes).unwrap();
         let mut rest = Vec::new();
         let _ = socket.read_to_end(&mut rest); // ends, by close or by reset
-        until(reason, || bench.logged(reason) > 0);
+        wait_until(reason, || bench.logged(reason) > 0);
         assert!(bench.client().is_alive());
     }
 }

@@ -17,8 +17,8 @@ use std::{
 use kit::testing::{DEADLINE, is_alone, wait_until};
 use nng::options::{Options as _, RecvTimeout, SendTimeout};
 use plugin_api::{
-    Batch, Round, Sink, SpotListEncoder, SpotRecord, Symbol, encode_bars,
-    schemas::{bar::BarRecord, time::parse_exchange_time},
+    BarRecord, Batch, Round, Sink, SpotListEncoder, SpotRecord, Symbol, encode_bars,
+    schemas::time::parse_exchange_time,
     serde_json::{Value as Json, json},
     testing::{self, TestHost},
 };
