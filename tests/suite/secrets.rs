@@ -85,7 +85,7 @@ fn no_plugin_shows_what_its_address_holds_besides_the_way() {
         // either it does not start, or it runs and says that what it needs is away
         let complains = |log: &str| log.contains("WARN") || log.contains("ERROR");
         let runs = |log: &str| log.contains("the pipeline runs");
-        while !host.has_ended() && !(complains(&host.log()) && runs(&host.log())) {
+        while !(host.has_ended() || complains(&host.log()) && runs(&host.log())) {
             thread::yield_now();
         }
         if !host.has_ended() {
