@@ -50,7 +50,7 @@ pub fn warn_if_few(pipeline: &Pipeline, catalog: &PluginCatalog) {
 
 /// What all of it may open, and the component that may open most.
 fn needed<'p>(pipeline: &'p Pipeline, catalog: &PluginCatalog) -> (u64, Option<(&'p str, u64)>) {
-    let of_control = pipeline.host.http.map_or(0, |_| control::MOST_CONNECTIONS as u64);
+    let of_control = pipeline.host.http.map_or(0, |_| control::MAX_CONNECTIONS as u64);
     let files = pipeline.components.iter().map(|component| {
         let found = catalog.plugin(&component.plugin, component.kind, component.carrier).ok();
         let role = found.as_ref().and_then(|it| it.plugin.manifest().role(component.kind));
@@ -100,8 +100,8 @@ mod tests {
         let text = "[sources.a]\nplugin = \"p\"\n";
         let environment = dataserver_config::ProcessEnvironment;
         let file = std::path::Path::new("/nowhere/pipeline.toml");
-        let draft = dataserver_config::load_text(text, file, &environment).unwrap();
-        let mut component = draft.components().next().unwrap().clone();
+        let parsed = dataserver_config::load_text(text, file, &environment).unwrap();
+        let mut component = parsed.components().next().unwrap().clone();
         assert_eq!(clients(&component, &role), 1_088);
         component.options.insert("max_clients".to_owned(), json!(16_384));
         assert_eq!(clients(&component, &role), 16_448);

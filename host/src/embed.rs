@@ -1,7 +1,7 @@
 //! Runs a pipeline inside a process: the `dataserver` program, or another that has this library
 //! linked in.
 //!
-//! A [`Draft`] and a [`PluginCatalog`] make a pipeline that is [`Checked`],
+//! A [`ParsedConfig`] and a [`PluginCatalog`] make a pipeline that is [`Checked`],
 //! that one [starts](Checked::start), and the [`Host`] runs until its shutdown advances. Nothing
 //! here listens to signals, writes to stdout or ends the process.
 //!
@@ -14,7 +14,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use dataserver_config::{Draft, Faults, Pipeline};
+use dataserver_config::{Faults, ParsedConfig, Pipeline};
 use dataserver_engine::{
     clock::{Clock, SystemClock},
     shutdown::{Phase, Shutdown},
@@ -27,7 +27,7 @@ use crate::{
     descriptors,
     lock::HostLock,
     reload::{
-        Bell, ReadPipeline, Reloader, Trigger,
+        ReadPipeline, ReloadHandle, Reloader, Trigger,
         watch::{self, Watching},
     },
 };
@@ -77,9 +77,9 @@ impl Checked {
     ///
     /// # Errors
     /// All that is wrong with the pipeline.
-    pub fn new(draft: Draft, catalog: PluginCatalog) -> Result<Self, Faults> {
+    pub fn new(parsed: ParsedConfig, catalog: PluginCatalog) -> Result<Self, Faults> {
         catalog.warn_of_exposed();
-        let pipeline = draft.resolve(&catalog)?;
+        let pipeline = parsed.resolve(&catalog)?;
         Ok(Self { pipeline, catalog, read: None })
     }
 
@@ -88,7 +88,7 @@ impl Checked {
     #[must_use]
     pub fn read_by(
         mut self,
-        read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static,
+        read: impl Fn() -> Result<ParsedConfig, Faults> + Send + Sync + 'static,
     ) -> Self {
         self.read = Some(Box::new(read));
         self
@@ -109,7 +109,7 @@ impl Checked {
     pub fn start(
         self,
         shutdown: Arc<Shutdown>,
-        (bell, rings): (Bell, Receiver<Trigger>),
+        (reload_handle, requests): (ReloadHandle, Receiver<Trigger>),
     ) -> Result<Host, StartError> {
         let Self { pipeline, catalog, read } = self;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -121,19 +121,19 @@ impl Checked {
         let lock = HostLock::for_pipeline(&pipeline).map_err(StartError::Taken)?;
         descriptors::warn_if_few(&pipeline, &catalog);
         let can_change = read.is_some() || pipeline.file.is_file();
-        let topology =
-            Topology::of_none(&pipeline, &clock, shutdown).map_err(StartError::Thread)?;
+        let topology = Topology::empty(&pipeline, &clock, shutdown).map_err(StartError::Thread)?;
         let topology = Arc::new(topology);
         let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock, read));
         // from the beginning, because a plugin may be slow to open
-        let control = listening.map(|listening| listening.serve(&reloader, bell.clone()));
+        let control = listening.map(|listening| listening.serve(&reloader, reload_handle.clone()));
         reloader.begin(pipeline)?;
-        let reloading = reloader.answer(rings).map_err(|error| {
+        let reloading = reloader.answer(requests).map_err(|error| {
             topology.shutdown().advance(Phase::Aborting);
             topology.wait();
             StartError::Thread(error)
         })?;
-        let watching = can_change.then(|| watch::start(Arc::clone(&topology), bell)).transpose();
+        let watching =
+            can_change.then(|| watch::start(Arc::clone(&topology), reload_handle)).transpose();
         let watching = watching.unwrap_or_else(|error| {
             tracing::warn!(
                 "files are not watched, reload by `dataserver reload` or SIGHUP: {error}"

@@ -48,14 +48,14 @@ impl Check {
     }
 
     fn find(&self) -> Findings {
-        let draft = match self.file.load() {
-            Ok(draft) => draft,
+        let parsed = match self.file.load() {
+            Ok(parsed) => parsed,
             Err(faults) => return Findings { faults: Some(faults), ..Findings::default() },
         };
-        let catalog = PluginCatalog::of(draft.host());
-        let warnings = Some(draft.warnings());
+        let catalog = PluginCatalog::of(parsed.host());
+        let warnings = Some(parsed.warnings());
         let exposed = catalog.exposed().to_vec();
-        match draft.resolve(&catalog) {
+        match parsed.resolve(&catalog) {
             Err(faults) => {
                 Findings { faults: Some(faults), warnings, exposed, unready: Vec::new() }
             }
@@ -120,7 +120,7 @@ fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError
             &component.id,
             &pipeline.base_dir,
             pipeline.host.data_dir.join("state").join(&component.id),
-            topology::onlooker(),
+            topology::null_host(),
         );
         plugin.check(component.kind, Opening::of(component, context))
     };

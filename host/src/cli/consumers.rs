@@ -144,12 +144,12 @@ impl Verb {
 impl Consumers {
     /// Asks the sources that read as consumers, and prints what they answer.
     pub fn run(self) -> ExitCode {
-        let draft = match self.verb.common().file.load() {
-            Ok(draft) => draft,
+        let parsed = match self.verb.common().file.load() {
+            Ok(parsed) => parsed,
             Err(faults) => return output::show_faults(&faults),
         };
-        let catalog = PluginCatalog::of(draft.host());
-        match draft.resolve(&catalog) {
+        let catalog = PluginCatalog::of(parsed.host());
+        match parsed.resolve(&catalog) {
             Ok(pipeline) => self.ask(&pipeline, &catalog),
             Err(faults) => output::show_faults(&faults),
         }
@@ -240,7 +240,7 @@ fn put(
         &component.id,
         &pipeline.base_dir,
         pipeline.host.data_dir.join("state").join(&component.id),
-        topology::onlooker(),
+        topology::null_host(),
     );
     plugin.command(component.kind, Opening::of(component, context), request)
 }

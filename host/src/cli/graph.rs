@@ -29,15 +29,15 @@ enum Language {
 impl Graph {
     /// Prints the picture of a pipeline. Plugins need not be there.
     pub fn run(self) -> ExitCode {
-        let draft = match self.file.load() {
-            Ok(draft) => draft,
+        let parsed = match self.file.load() {
+            Ok(parsed) => parsed,
             Err(faults) => return output::show_faults(&faults),
         };
-        let faults = draft.faults();
+        let faults = parsed.faults();
         if !faults.is_empty() {
             return output::show_faults(&faults);
         }
-        let components: Vec<_> = draft.components().collect();
+        let components: Vec<_> = parsed.components().collect();
         output::print(&match self.format {
             Language::Mermaid => mermaid(&components),
             Language::Dot => dot(&components),

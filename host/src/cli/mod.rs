@@ -16,7 +16,7 @@ mod spool;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use dataserver_config::{self as config, Draft, Faults, ProcessEnvironment};
+use dataserver_config::{self as config, Faults, ParsedConfig, ProcessEnvironment};
 
 use self::logging::LogFormat;
 use crate::hikyuu;
@@ -108,7 +108,7 @@ impl PipelineFile {
         self.config.clone().unwrap_or_else(|| first_there(&Self::PLACES.map(PathBuf::from)))
     }
 
-    fn load(&self) -> Result<Draft, Faults> {
+    fn load(&self) -> Result<ParsedConfig, Faults> {
         config::load(&self.path(), &ProcessEnvironment)
     }
 }

@@ -20,11 +20,11 @@ pub struct Reload {
 impl Reload {
     /// Asks the host that runs to reload, and prints what came of it.
     pub fn run(&self) -> ExitCode {
-        let draft = match self.file.load() {
-            Ok(draft) => draft,
+        let parsed = match self.file.load() {
+            Ok(parsed) => parsed,
             Err(faults) => return output::show_faults(&faults),
         };
-        let Some(client) = Client::new(draft.host()) else {
+        let Some(client) = Client::new(parsed.host()) else {
             return output::complain(
                 "the pipeline has no `[host] http`, over which the host could be asked; send it \
                  SIGHUP instead (`systemctl reload dataserver`)",

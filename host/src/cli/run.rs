@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use dataserver_config::{Draft, Faults};
+use dataserver_config::{Faults, ParsedConfig};
 use dataserver_engine::{
     shutdown::{Phase, Shutdown},
     topology::Outcome,
@@ -18,7 +18,7 @@ use crate::{
     descriptors,
     embed::{Checked, Host},
     hikyuu::Asked,
-    reload::{Bell, Trigger},
+    reload::{ReloadHandle, Trigger},
 };
 
 /// Runs the pipeline of a file to its end.
@@ -36,24 +36,24 @@ pub fn run_asked(asked: Result<Asked, Faults>) -> ExitCode {
 }
 
 /// Runs a pipeline to its end, wherever it is read from; a reload reads it anew.
-fn run_read(read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static) -> ExitCode {
+fn run_read(read: impl Fn() -> Result<ParsedConfig, Faults> + Send + Sync + 'static) -> ExitCode {
     // first of all: a signal that comes while plugins are read or open ends the host in order
     let shutdown = Arc::new(Shutdown::default());
-    let (bell, rings) = Bell::new();
-    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(bell.clone())) {
+    let (reload_handle, requests) = ReloadHandle::new();
+    if let Err(error) = listen_to_signals(Arc::clone(&shutdown), Some(reload_handle.clone())) {
         return output::complain(&format!("cannot listen to signals: {error}"));
     }
     descriptors::raise_limit();
-    let draft = match read() {
-        Ok(draft) => draft,
+    let parsed = match read() {
+        Ok(parsed) => parsed,
         Err(faults) => return output::show_faults(&faults),
     };
-    let catalog = PluginCatalog::of(draft.host());
-    let warnings = draft.warnings();
+    let catalog = PluginCatalog::of(parsed.host());
+    let warnings = parsed.warnings();
     if !warnings.is_empty() {
         output::show_faults(&warnings);
     }
-    let checked = match Checked::new(draft, catalog) {
+    let checked = match Checked::new(parsed, catalog) {
         Ok(checked) => checked.read_by(read),
         Err(faults) => return output::show_faults(&faults),
     };
@@ -61,7 +61,7 @@ fn run_read(read: impl Fn() -> Result<Draft, Faults> + Send + Sync + 'static) ->
         tracing::info!("told to end before the pipeline began");
         return ExitCode::SUCCESS;
     }
-    let host = match checked.start(shutdown, (bell, rings)) {
+    let host = match checked.start(shutdown, (reload_handle, requests)) {
         Ok(host) => host,
         Err(error) => {
             let code = output::complain(&error.to_string());
@@ -107,14 +107,14 @@ fn conclude(host: &Host, outcome: &Outcome) -> ExitCode {
 /// A first SIGTERM or SIGINT drains, a second one aborts; SIGHUP rings the bell.
 pub(super) fn listen_to_signals(
     shutdown: Arc<Shutdown>,
-    bell: Option<Bell>,
+    reload_handle: Option<ReloadHandle>,
 ) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in &mut signals {
             if signal == SIGHUP {
-                match &bell {
-                    Some(bell) => bell.ring(Trigger::Signal),
+                match &reload_handle {
+                    Some(reload_handle) => reload_handle.request(Trigger::Signal),
                     None => tracing::info!("there is nothing to reload"),
                 }
                 continue;

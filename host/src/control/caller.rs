@@ -20,18 +20,18 @@ use hyper::body::{Body as _, Incoming};
 use super::Refusal;
 
 /// Bytes of the largest body; what is asked for needs none.
-const MOST_BYTES: usize = 64 << 10;
+const MAX_BYTES: usize = 64 << 10;
 /// Port of an address with the scheme `http` and none of its own.
 const HTTP_PORT: &str = "80";
 
 /// A request that is not let in.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct Rejection {
     code: StatusCode,
     text: String,
 }
 
-impl Refused {
+impl Rejection {
     /// Too much is being done already.
     pub fn busy() -> Self {
         let text = "too many requests are being worked on; ask again in a moment";
@@ -43,8 +43,8 @@ impl Refused {
     }
 }
 
-impl From<Refused> for Response {
-    fn from(Refused { code, text }: Refused) -> Self {
+impl From<Rejection> for Response {
+    fn from(Rejection { code, text }: Rejection) -> Self {
         // what follows on the connection is not read
         let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
         (code, close, Json(Refusal { error: text })).into_response()
@@ -58,7 +58,7 @@ impl From<Refused> for Response {
 pub async fn whole(
     request: Request<Incoming>,
     allowed_hosts: &[String],
-) -> Result<Request<Body>, Refused> {
+) -> Result<Request<Body>, Rejection> {
     let (parts, body) = request.into_parts();
     let checked = check(&parts, !body.is_end_stream(), allowed_hosts);
     // also of a request that is refused: an answer may not arrive where bytes were left unread
@@ -67,22 +67,23 @@ pub async fn whole(
     Ok(Request::from_parts(parts, Body::from(bytes?)))
 }
 
-fn check(parts: &Parts, has_body: bool, allowed_hosts: &[String]) -> Result<(), Refused> {
+fn check(parts: &Parts, has_body: bool, allowed_hosts: &[String]) -> Result<(), Rejection> {
     check_host(parts, allowed_hosts)?;
     check_origin(&parts.headers)?;
     check_kind(parts, has_body)
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Refused> {
-    match Limited::new(body, MOST_BYTES).collect().await {
+async fn read(body: Incoming) -> Result<Bytes, Rejection> {
+    match Limited::new(body, MAX_BYTES).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            let text = format!("a body may have {MOST_BYTES} bytes at most");
-            Err(Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text))
+            let text = format!("a body may have {MAX_BYTES} bytes at most");
+            Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
-        Err(error) => {
-            Err(Refused::new(StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")))
-        }
+        Err(error) => Err(Rejection::new(
+            StatusCode::BAD_REQUEST,
+            format!("the body cannot be read: {error}"),
+        )),
     }
 }
 
@@ -152,18 +153,18 @@ impl<'a> Authority<'a> {
 }
 
 /// The only value of a header; `None` when there is none.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refused> {
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Rejection> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let bad = |what| Refused::new(StatusCode::BAD_REQUEST, format!("`{name}` {what}"));
+    let bad = |what| Rejection::new(StatusCode::BAD_REQUEST, format!("`{name}` {what}"));
     if values.next().is_some() {
         return Err(bad("stands there more than once"));
     }
     value.to_str().map(Some).map_err(|_| bad("is no text"))
 }
 
-fn check_host(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Refused> {
-    let bad = |text: &str| Refused::new(StatusCode::BAD_REQUEST, text);
+fn check_host(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Rejection> {
+    let bad = |text: &str| Rejection::new(StatusCode::BAD_REQUEST, text);
     let host = only(&parts.headers, &header::HOST)?;
     let host = host.ok_or_else(|| bad("there is no `Host`; say which host is asked"))?;
     let authority = Authority::parse(host);
@@ -181,13 +182,13 @@ fn check_host(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Refused> {
          `[host] allowed_hosts`",
         authority.host
     );
-    Err(Refused::new(StatusCode::FORBIDDEN, text))
+    Err(Rejection::new(StatusCode::FORBIDDEN, text))
 }
 
-fn check_origin(headers: &HeaderMap) -> Result<(), Refused> {
+fn check_origin(headers: &HeaderMap) -> Result<(), Rejection> {
     let foreign = || {
         let text = "the request comes from a page of another site, which may not ask this host";
-        Refused::new(StatusCode::FORBIDDEN, text)
+        Rejection::new(StatusCode::FORBIDDEN, text)
     };
     let sites = headers.get_all("sec-fetch-site").iter();
     if !sites.map(HeaderValue::as_bytes).all(|site| matches!(site, b"same-origin" | b"none")) {
@@ -201,7 +202,7 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// A form of another page can send what it likes, but not as JSON.
-fn check_kind(parts: &Parts, has_body: bool) -> Result<(), Refused> {
+fn check_kind(parts: &Parts, has_body: bool) -> Result<(), Rejection> {
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let kind = match only(&parts.headers, &header::CONTENT_TYPE)? {
         Some(_) if reads && !has_body => return Ok(()),
@@ -213,7 +214,7 @@ fn check_kind(parts: &Parts, has_body: bool) -> Result<(), Refused> {
         return Ok(());
     }
     let text = "a body is taken as `Content-Type: application/json` alone; none is needed";
-    Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
+    Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text))
 }
 
 #[cfg(test)]
@@ -228,7 +229,7 @@ mod tests {
         request.body(()).unwrap().into_parts().0
     }
 
-    fn code(checked: Result<(), Refused>) -> u16 {
+    fn code(checked: Result<(), Rejection>) -> u16 {
         checked.map_or_else(|refused| refused.code.as_u16(), |()| 200)
     }
 

@@ -22,23 +22,23 @@ use tokio::{
 };
 
 use super::{
-    caller::{Refused, whole},
-    places::{Place, Places},
+    caller::{Rejection, whole},
+    connections::{ConnectionGuard, Connections},
 };
 
 /// Pause after a connection could not be taken, because the process has no file left.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes of the longest head.
-const LONGEST_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 64 << 10;
 
 /// What answers.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Handler {
     topology: Arc<Topology>,
     router: TowerToHyperService<Router>,
 }
 
-impl Desk {
+impl Handler {
     /// For that pipeline.
     pub fn new(topology: Arc<Topology>, router: Router) -> Self {
         Self { topology, router: TowerToHyperService::new(router) }
@@ -46,7 +46,7 @@ impl Desk {
 }
 
 /// Takes connections for ever.
-pub async fn accept(listener: TcpListener, places: Arc<Places>, desk: Desk) {
+pub async fn accept(listener: TcpListener, connections: Arc<Connections>, handler: Handler) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
@@ -54,46 +54,50 @@ pub async fn accept(listener: TcpListener, places: Arc<Places>, desk: Desk) {
         };
         // answers are small, and whoever asks waits for them
         let _ = stream.set_nodelay(true);
-        if let Some(place) = places.enter() {
-            tokio::spawn(attend(stream, Arc::new(place), desk.clone()));
+        if let Some(guard) = connections.enter() {
+            tokio::spawn(attend(stream, Arc::new(guard), handler.clone()));
         }
         // a flood of connections must not keep those that are there from being served
         tokio::task::yield_now().await;
     }
 }
 
-async fn attend(stream: TcpStream, place: Arc<Place>, desk: Desk) {
-    let io = TokioIo::new(Watched { stream, place: Arc::clone(&place) });
-    let service = service_fn(|request| answer(request, &place, &desk));
+async fn attend(stream: TcpStream, guard: Arc<ConnectionGuard>, handler: Handler) {
+    let io = TokioIo::new(Watched { stream, guard: Arc::clone(&guard) });
+    let service = service_fn(|request| answer(request, &guard, &handler));
     let mut builder = http1::Builder::new();
-    let connection = builder.max_buf_size(LONGEST_HEAD).serve_connection(io, service);
+    let connection = builder.max_buf_size(MAX_HEAD).serve_connection(io, service);
     tokio::select! {
         // whatever a client does wrong, it is gone with its connection
         _ = connection => {}
-        () = place.over() => {}
+        () = guard.expired() => {}
     }
 }
 
-async fn answer(request: Request<Incoming>, place: &Place, desk: &Desk) -> io::Result<Response> {
-    let pipeline = desk.topology.pipeline();
+async fn answer(
+    request: Request<Incoming>,
+    guard: &ConnectionGuard,
+    handler: &Handler,
+) -> io::Result<Response> {
+    let pipeline = handler.topology.pipeline();
     let answer = match whole(request, &pipeline.host.allowed_hosts).await {
-        Ok(request) => work(request, place, desk).await,
+        Ok(request) => work(request, guard, handler).await,
         Err(refused) => refused.into(),
     };
-    place.answered();
+    guard.response_ready();
     Ok(answer)
 }
 
-async fn work(request: Request<Body>, place: &Place, desk: &Desk) -> Response {
+async fn work(request: Request<Body>, guard: &ConnectionGuard, handler: &Handler) -> Response {
     let is_about_health = request.uri().path() == super::HEALTH;
-    if place.work(is_about_health).is_err() {
-        return Refused::busy().into();
+    if guard.start_request(is_about_health).is_err() {
+        return Rejection::busy().into();
     }
     if !is_about_health {
         // one that asks on and on takes turns with the others
         tokio::task::yield_now().await;
     }
-    match desk.router.call(request).await {
+    match handler.router.call(request).await {
         Ok(answer) => answer,
         Err(never) => match never {},
     }
@@ -102,7 +106,7 @@ async fn work(request: Request<Body>, place: &Place, desk: &Desk) -> Response {
 /// A connection whose place knows what comes and goes.
 struct Watched {
     stream: TcpStream,
-    place: Arc<Place>,
+    guard: Arc<ConnectionGuard>,
 }
 
 impl AsyncRead for Watched {
@@ -115,7 +119,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            this.place.heard();
+            this.guard.received();
         }
         polled
     }
@@ -135,7 +139,7 @@ impl AsyncWrite for Watched {
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
         // whoever flushes has written all it had
         if matches!(polled, Poll::Ready(Ok(()))) {
-            this.place.sent();
+            this.guard.response_sent();
         }
         polled
     }

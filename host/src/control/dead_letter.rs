@@ -84,7 +84,7 @@ impl Replays {
         let feed = self.feed(sink)?;
         let progress = Arc::<Mutex<Progress>>::default();
         by_sink.insert(sink.to_owned(), Arc::clone(&progress));
-        let at_work = self.topology.shutdown().at_work();
+        let active = self.topology.shutdown().active_guard();
         let id = sink.to_owned();
         let replay = move || {
             let last =
@@ -97,7 +97,7 @@ impl Replays {
                 "dead letters were sent again"
             );
             // the host may end once the letters are in order
-            drop((feed, at_work));
+            drop((feed, active));
         };
         std::thread::Builder::new().name(format!("{sink} replay")).spawn(replay).map_err(
             |error| {

@@ -4,8 +4,8 @@
 
 mod caller;
 mod connection;
+mod connections;
 mod dead_letter;
-mod places;
 mod reload;
 mod spool;
 
@@ -24,12 +24,12 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
+pub use connections::MAX_CONNECTIONS;
 pub use dead_letter::{Answer, Refusal};
-pub use places::MOST_CONNECTIONS;
 
-use crate::reload::{Bell, Reloader};
-use connection::{Desk, accept};
-use places::Places;
+use crate::reload::{ReloadHandle, Reloader};
+use connection::{Handler, accept};
+use connections::Connections;
 
 /// The address, taken; nobody answers there yet.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Control {
     address: SocketAddr,
-    places: Arc<Places>,
+    connections: Arc<Connections>,
     /// There until the interface is dropped.
     runtime: Option<Runtime>,
 }
@@ -81,13 +81,14 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
 
 impl Listening {
     /// Answers for the pipeline of that reloader, which hears that bell.
-    pub fn serve(self, reloader: &Arc<Reloader>, bell: Bell) -> Control {
+    pub fn serve(self, reloader: &Arc<Reloader>, reload_handle: ReloadHandle) -> Control {
         let Self { listener, address, token, runtime } = self;
-        let places = Arc::<Places>::default();
-        let desk = Desk::new(Arc::clone(reloader.topology()), router(reloader, bell, token));
+        let connections = Arc::<Connections>::default();
+        let handler =
+            Handler::new(Arc::clone(reloader.topology()), router(reloader, reload_handle, token));
         // ends with the runtime
-        runtime.spawn(accept(listener, Arc::clone(&places), desk));
-        Control { address, places, runtime: Some(runtime) }
+        runtime.spawn(accept(listener, Arc::clone(&connections), handler));
+        Control { address, connections, runtime: Some(runtime) }
     }
 }
 
@@ -101,21 +102,21 @@ impl Control {
 impl Drop for Control {
     /// Lets who was told that the host ends hear it, and no request hold the end up.
     fn drop(&mut self) {
-        self.places.wait_quiet(LAST_ANSWERS);
+        self.connections.wait_quiet(LAST_ANSWERS);
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(LAST_WAIT);
         }
     }
 }
 
-fn router(reloader: &Arc<Reloader>, bell: Bell, token: Option<Secret>) -> Router {
+fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<Secret>) -> Router {
     let topology = Arc::clone(reloader.topology());
     let is_open = token.is_none();
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
-        .merge(reload::routes(reloader, bell))
+        .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set

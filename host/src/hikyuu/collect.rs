@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use dataserver_config::Faults;
 
-use super::{Asked, Collector, Origin, QUOTATION_BUS, Surroundings, own::Own};
+use super::{Asked, Collector, HostSection, Origin, QUOTATION_BUS, pipeline_args::PipelineArgs};
 
 /// Arguments of `collect`.
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ pub struct Collect {
     )]
     qmt_connect: Option<String>,
     #[command(flatten)]
-    own: Own,
+    pipeline_args: PipelineArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,7 +77,7 @@ impl Collect {
     pub fn asked(self) -> Result<Asked, Faults> {
         let origin = self.origin();
         let phases = [self.phase1, self.phase2];
-        let Self { server, ipc, seconds, ignore_weekend, own, .. } = self;
+        let Self { server, ipc, seconds, ignore_weekend, pipeline_args, .. } = self;
         let ipc = Some(ipc).filter(|ipc| !ipc.is_empty());
         let told = Collector {
             server: server.clone(),
@@ -86,12 +86,17 @@ impl Collect {
             seconds,
             phases,
             ignore_weekend,
-            surroundings: Surroundings::default(),
+            host_section: HostSection::default(),
         };
-        own.asked("dataserver collect", &server, told.secrets(), move |surroundings, settings| {
-            let origin = origin.clone()?;
-            Collector { surroundings, origin, ..told.clone() }.pipeline(settings)
-        })
+        pipeline_args.asked(
+            "dataserver collect",
+            &server,
+            told.secrets(),
+            move |host_section, settings| {
+                let origin = origin.clone()?;
+                Collector { host_section, origin, ..told.clone() }.pipeline(settings)
+            },
+        )
     }
 
     fn origin(&self) -> Result<Origin, String> {

@@ -6,12 +6,12 @@ use dataserver_config::{Secret, holds_secret};
 use plugin_api::schemas::time::parse_time_of_day;
 
 use super::{
-    PROXY, QMT_CONNECT, QMT_TOKEN, QQ_URL, QUOTATION_BUS, Settings, Surroundings,
+    HostSection, PROXY, QMT_CONNECT, QMT_TOKEN, QQ_URL, QUOTATION_BUS, Settings,
     text::{self, Text, quoted},
 };
 
 /// Longest pause between two rounds, in seconds: what the source takes.
-const LONGEST_PAUSE: u64 = 3_600;
+const MAX_PAUSE: u64 = 3_600;
 
 /// What Hikyuu's collector is told by the flags of its command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Collector {
     /// Whether to rest on days without trading. Default false.
     pub ignore_weekend: bool,
     /// `[host]`.
-    pub surroundings: Surroundings,
+    pub host_section: HostSection,
 }
 
 /// Where a collector has its quotes from.
@@ -68,7 +68,7 @@ impl Default for Collector {
             seconds: 10,
             phases: ["9:00-12:00", "13:00-15:00"].map(str::to_owned),
             ignore_weekend: false,
-            surroundings: Surroundings::default(),
+            host_section: HostSection::default(),
         }
     }
 }
@@ -91,15 +91,15 @@ impl Collector {
     /// When a phase or the pause makes no sense: a text that names all that is wrong.
     pub fn pipeline(&self, settings: &Settings) -> Result<String, String> {
         let mut faults = Vec::new();
-        if !(1..=LONGEST_PAUSE).contains(&self.seconds) {
-            faults.push(format!("seconds is {}; use 1 to {LONGEST_PAUSE}", self.seconds));
+        if !(1..=MAX_PAUSE).contains(&self.seconds) {
+            faults.push(format!("seconds is {}; use 1 to {MAX_PAUSE}", self.seconds));
         }
         let phases = phases(&self.phases, &mut faults);
         if !faults.is_empty() {
             return Err(faults.join("; "));
         }
         let head = ["Hikyuu's collector: publishes quotes on the quotation bus."];
-        let mut text = Text::new(&head, &self.surroundings);
+        let mut text = Text::new(&head, &self.host_section);
         text.table("sources.quotes", "");
         self.source(&mut text, settings)?;
         let phases: Vec<_> = phases.into_iter().map(quoted).collect();
@@ -218,8 +218,8 @@ mod tests {
     use super::*;
 
     fn collector() -> Collector {
-        let surroundings = Surroundings { data_dir: "/d".into(), ..Surroundings::default() };
-        Collector { surroundings, ..Collector::default() }
+        let host_section = HostSection { data_dir: "/d".into(), ..HostSection::default() };
+        Collector { host_section, ..Collector::default() }
     }
 
     fn written(collector: &Collector, settings: &Settings) -> toml::Table {

@@ -13,7 +13,7 @@
 mod collect;
 mod collector;
 mod ini;
-mod own;
+mod pipeline_args;
 mod serve;
 mod service;
 mod settings;
@@ -26,7 +26,7 @@ use std::{
 
 pub use collect::Collect;
 pub use collector::{Collector, Origin};
-pub use own::Asked;
+pub use pipeline_args::Asked;
 pub use serve::Serve;
 pub use service::Service;
 pub use settings::{ClickHouse, Settings, SettingsEnvironment};
@@ -47,7 +47,7 @@ pub const QMT_CONNECT: &str = "HIKYUU_QMT_CONNECT";
 
 /// `[host]` of a pipeline that is made here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct HostSection {
     /// Folders with plugins; none for those that are installed beside the program.
     pub plugins: Vec<PathBuf>,
     /// Buffers on disk, checkpoints, dead letters; see [`data_dir`].

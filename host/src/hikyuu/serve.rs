@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, builder::RangedU64ValueParser};
 use dataserver_config::Faults;
 
-use super::{Asked, Service, own::Own};
+use super::{Asked, Service, pipeline_args::PipelineArgs};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub struct Serve {
     #[arg(long, value_name = "ADDRESS")]
     server: Option<String>,
     #[command(flatten)]
-    own: Own,
+    pipeline_args: PipelineArgs,
 }
 
 impl Serve {
@@ -56,24 +56,29 @@ impl Serve {
     /// # Errors
     /// What is wrong with the flags; to be printed, also with Hikyuu's settings.
     pub fn asked(self) -> Result<Asked, Faults> {
-        let Self { addr, workers, save, buf, parquet_path, server, own } = self;
+        let Self { addr, workers, save, buf, parquet_path, server, pipeline_args } = self;
         let parquet_path =
             Some(PathBuf::from(parquet_path)).filter(|it| !it.as_os_str().is_empty());
         if parquet_path.is_some() && !save {
             tracing::warn!("nothing is saved in parquet_path: add --save true");
         }
-        own.asked("dataserver serve", &addr.clone(), Vec::new(), move |surroundings, settings| {
-            let service = Service {
-                addr: addr.clone(),
-                workers,
-                save,
-                buffer: buf,
-                parquet_path: parquet_path.clone(),
-                server: server.clone(),
-                surroundings,
-            };
-            service.pipeline(settings)
-        })
+        pipeline_args.asked(
+            "dataserver serve",
+            &addr.clone(),
+            Vec::new(),
+            move |host_section, settings| {
+                let service = Service {
+                    addr: addr.clone(),
+                    workers,
+                    save,
+                    buffer: buf,
+                    parquet_path: parquet_path.clone(),
+                    server: server.clone(),
+                    host_section,
+                };
+                service.pipeline(settings)
+            },
+        )
     }
 }
 

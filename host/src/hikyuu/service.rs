@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    CLICKHOUSE_PASSWORD, ClickHouse, QUOTATION_BUS, Settings, Surroundings,
+    CLICKHOUSE_PASSWORD, ClickHouse, HostSection, QUOTATION_BUS, Settings,
     text::{self, Text, quoted},
 };
 
@@ -31,7 +31,7 @@ pub struct Service {
     /// [`QUOTATION_BUS`].
     pub server: Option<String>,
     /// `[host]`.
-    pub surroundings: Surroundings,
+    pub host_section: HostSection,
 }
 
 impl Default for Service {
@@ -43,7 +43,7 @@ impl Default for Service {
             buffer: false,
             parquet_path: None,
             server: None,
-            surroundings: Surroundings::default(),
+            host_section: HostSection::default(),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Service {
             "Hikyuu's data server: reads what a collector publishes, makes bars, and answers",
             "get_data_from_buffer_server and get_spot_from_buffer_server.",
         ];
-        let mut text = Text::new(&head, &self.surroundings);
+        let mut text = Text::new(&head, &self.host_section);
 
         text.table("sources.quotes", "");
         text.key("plugin", quoted("nng-sub"), "");
@@ -142,8 +142,8 @@ mod tests {
     use super::*;
 
     fn service() -> Service {
-        let surroundings = Surroundings { data_dir: "/d".into(), ..Surroundings::default() };
-        Service { surroundings, ..Service::default() }
+        let host_section = HostSection { data_dir: "/d".into(), ..HostSection::default() };
+        Service { host_section, ..Service::default() }
     }
 
     fn settings() -> Settings {
@@ -155,8 +155,8 @@ mod tests {
 
     fn written(service: &Service, settings: &Settings) -> (String, toml::Table) {
         let text = service.pipeline(settings).unwrap();
-        let draft = load_text(&text, Path::new("/x.toml"), &settings.environment()).unwrap();
-        assert!(draft.faults().is_empty() && draft.warnings().is_empty(), "{text}");
+        let parsed = load_text(&text, Path::new("/x.toml"), &settings.environment()).unwrap();
+        assert!(parsed.faults().is_empty() && parsed.warnings().is_empty(), "{text}");
         (text.clone(), text.parse().unwrap())
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn a_password_that_nobody_gives_is_a_fault_and_not_an_empty_one() {
         let text = Service { save: true, ..service() }.pipeline(&settings()).unwrap();
         let faults = match load_text(&text, Path::new("/x.toml"), &ProcessEnvironment) {
-            Ok(draft) => draft.faults(),
+            Ok(parsed) => parsed.faults(),
             Err(faults) => faults,
         };
         let shown = faults.render(false, 100);

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, path::Path};
 
-use super::Surroundings;
+use super::HostSection;
 
 /// Where comments begin, so that those of a table stand under each other.
 const COMMENT_AT: usize = 40;
@@ -13,19 +13,19 @@ pub struct Text(String);
 
 impl Text {
     /// Begins with what the whole is, and `[host]`.
-    pub fn new(head: &[&str], surroundings: &Surroundings) -> Self {
+    pub fn new(head: &[&str], host_section: &HostSection) -> Self {
         let mut text = Self::default();
         for line in head {
             text.0 += &format!("# {line}\n");
         }
         text.table("host", "");
-        let plugins: Vec<_> = surroundings.plugins.iter().map(|it| path(it)).collect();
+        let plugins: Vec<_> = host_section.plugins.iter().map(|it| path(it)).collect();
         if !plugins.is_empty() {
             text.key("plugins", list(&plugins), "folders with plugins");
         }
-        let data_dir = path(&surroundings.data_dir);
+        let data_dir = path(&host_section.data_dir);
         text.key("data_dir", data_dir, "buffers on disk, checkpoints, dead letters");
-        if let Some(http) = surroundings.http {
+        if let Some(http) = host_section.http {
             text.key("http", quoted(&http.to_string()), "control, metrics");
         }
         text
@@ -85,10 +85,10 @@ mod tests {
     #[test]
     fn whatever_a_value_holds_is_read_back() {
         for value in ["a", "a\"b", "a'b", "\\x", "${HOME}", "$${x}", "行情", "a\nb"] {
-            let surroundings = Surroundings { data_dir: value.into(), ..Surroundings::default() };
-            let text = Text::new(&["about"], &surroundings).finish();
-            let draft = load_text(&text, Path::new("/base/x.toml"), &ProcessEnvironment).unwrap();
-            assert_eq!(draft.host().data_dir, Path::new("/base").join(value), "{text}");
+            let host_section = HostSection { data_dir: value.into(), ..HostSection::default() };
+            let text = Text::new(&["about"], &host_section).finish();
+            let parsed = load_text(&text, Path::new("/base/x.toml"), &ProcessEnvironment).unwrap();
+            assert_eq!(parsed.host().data_dir, Path::new("/base").join(value), "{text}");
         }
     }
 }

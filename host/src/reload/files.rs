@@ -16,7 +16,7 @@ use std::{
 use dataserver_config::HostSettings;
 
 /// Links that are followed on one way, as the system does.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The files that count, and the folders in which they could be replaced.
 pub struct Files {
@@ -136,7 +136,7 @@ fn way(path: &Path) -> (Vec<PathBuf>, PathBuf) {
         }
         let next = at.join(&part);
         match fs::read_link(&next) {
-            Ok(target) if links.len() < MOST_LINKS => {
+            Ok(target) if links.len() < MAX_LINKS => {
                 if target.is_absolute() {
                     at = PathBuf::from("/");
                 }
@@ -207,8 +207,8 @@ mod tests {
 
         fn files(&self, file: &str) -> Files {
             let file = self.path(file);
-            let draft = config::load_text("", &file, &ProcessEnvironment).unwrap();
-            let mut host = draft.host().clone();
+            let parsed = config::load_text("", &file, &ProcessEnvironment).unwrap();
+            let mut host = parsed.host().clone();
             host.plugins = vec![file.parent().unwrap().join("plugins")];
             Files::new(&file, &host)
         }
@@ -297,6 +297,6 @@ mod tests {
         symlink("b", place.path("a")).unwrap();
         symlink("a", place.path("b")).unwrap();
         let (links, _) = way(&place.path("a/pipeline.toml"));
-        assert_eq!(links.len(), MOST_LINKS);
+        assert_eq!(links.len(), MAX_LINKS);
     }
 }

@@ -16,7 +16,7 @@ use std::{
     time::Instant,
 };
 
-use dataserver_config::{self as config, Draft, Faults, Pipeline, ProcessEnvironment};
+use dataserver_config::{self as config, Faults, ParsedConfig, Pipeline, ProcessEnvironment};
 use dataserver_engine::topology::{ChangeError, Topology};
 use dataserver_loader::PluginCatalog;
 use tokio::sync::oneshot;
@@ -47,24 +47,24 @@ impl Trigger {
 
 /// Asks for a reload; nobody waits for how it went.
 #[derive(Debug, Clone)]
-pub struct Bell(SyncSender<Trigger>);
+pub struct ReloadHandle(SyncSender<Trigger>);
 
-impl Bell {
+impl ReloadHandle {
     /// A bell, and what hears it.
     pub fn new() -> (Self, Receiver<Trigger>) {
         // one that waits does for all who ask meanwhile
-        let (bell, rings) = sync_channel(1);
-        (Self(bell), rings)
+        let (reload_handle, requests) = sync_channel(1);
+        (Self(reload_handle), requests)
     }
 
     /// Asks for a reload, unless one waits already.
-    pub fn ring(&self, trigger: Trigger) {
+    pub fn request(&self, trigger: Trigger) {
         let _ = self.0.try_send(trigger);
     }
 }
 
 /// How a pipeline is read, each time anew.
-pub type ReadPipeline = Box<dyn Fn() -> Result<Draft, Faults> + Send + Sync>;
+pub type ReadPipeline = Box<dyn Fn() -> Result<ParsedConfig, Faults> + Send + Sync>;
 
 /// Applies the pipeline file anew.
 pub struct Reloader {
@@ -124,14 +124,14 @@ impl Reloader {
     ///
     /// One that begins from now on does for all who ask until then, so that of however many
     /// requests one is carried out and one waits.
-    pub fn ask(&self, bell: &Bell) -> oneshot::Receiver<Report> {
+    pub fn ask(&self, reload_handle: &ReloadHandle) -> oneshot::Receiver<Report> {
         let (tell, report) = oneshot::channel();
         let mut asked = self.asked();
         asked.is_due = true;
         asked.callers.retain(|caller| !caller.is_closed());
         asked.callers.push(tell);
         drop(asked);
-        bell.ring(Trigger::Request);
+        reload_handle.request(Trigger::Request);
         report
     }
 
@@ -141,11 +141,11 @@ impl Reloader {
     /// When the system gives no thread.
     pub fn answer(
         self: &Arc<Self>,
-        rings: Receiver<Trigger>,
+        requests: Receiver<Trigger>,
     ) -> std::io::Result<thread::JoinHandle<()>> {
         let reloader = Arc::clone(self);
         thread::Builder::new().name("reload".to_owned()).spawn(move || {
-            for trigger in rings {
+            for trigger in requests {
                 let Asked { is_due, callers } = std::mem::take(&mut *reloader.asked());
                 // another trigger's reload has done for who asked
                 if trigger == Trigger::Request && !is_due {
@@ -184,11 +184,11 @@ impl Reloader {
     }
 
     fn look(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
-        let draft = (self.read)()?;
-        let host = draft.host();
+        let parsed = (self.read)()?;
+        let host = parsed.host();
         let catalog = catalog.rescan(&host.plugins, &host.pins).with_compile(host.compile);
         catalog.warn_of_exposed();
-        let pipeline = draft.resolve(&catalog)?;
+        let pipeline = parsed.resolve(&catalog)?;
         Ok((pipeline, catalog))
     }
 

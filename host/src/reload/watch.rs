@@ -24,23 +24,26 @@ use notify::{
 };
 
 use super::{
-    Bell, Trigger,
+    ReloadHandle, Trigger,
     files::{Files, Seen},
 };
 
 /// A file is taken as written when nothing has happened for so long.
 const QUIET: Duration = Duration::from_millis(300);
 /// What never rests is read all the same after this long.
-const LONGEST_UNREST: Duration = Duration::from_secs(5);
+const MAX_UNREST: Duration = Duration::from_secs(5);
 /// How often the files are looked at, and folders that could not be watched.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Watches the files of a pipeline, for as long as `[host] watch` says so, and rings the bell when
 /// one of them is another one.
 ///
 /// # Errors
 /// When the system cannot watch files or gives no thread.
-pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<Watching, notify::Error> {
+pub fn start(
+    topology: Arc<Topology>,
+    reload_handle: ReloadHandle,
+) -> Result<Watching, notify::Error> {
     let (tell, changes) = sync_channel(64);
     let wake = tell.clone();
     let watcher = notify::recommended_watcher(move |event| {
@@ -48,7 +51,7 @@ pub fn start(topology: Arc<Topology>, bell: Bell) -> Result<Watching, notify::Er
         let _ = tell.try_send(event);
     })?;
     let (watched, seen) = (BTreeMap::new(), Seen::default());
-    let mut watch = Watch { topology, bell, watcher, watched, seen };
+    let mut watch = Watch { topology, reload_handle, watcher, watched, seen };
     // whoever is told that the pipeline runs may change files at once
     let files = watch.files();
     watch.watch(&files);
@@ -75,7 +78,7 @@ impl Watching {
 
 struct Watch {
     topology: Arc<Topology>,
-    bell: Bell,
+    reload_handle: ReloadHandle,
     watcher: RecommendedWatcher,
     /// Device and number of the folder that is watched at that path.
     watched: BTreeMap<PathBuf, (u64, u64)>,
@@ -93,12 +96,12 @@ impl Watch {
         while !self.topology.shutdown().is_stopping() {
             let mut files = self.files();
             self.watch(&files);
-            let is_told = match changes.recv_timeout(LOOK_EVERY) {
+            let is_told = match changes.recv_timeout(POLL_INTERVAL) {
                 Ok(event) => concerns(&files, &event),
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if !is_told && looked.elapsed() < LOOK_EVERY {
+            if !is_told && looked.elapsed() < POLL_INTERVAL {
                 continue;
             }
             looked = Instant::now();
@@ -107,7 +110,7 @@ impl Watch {
             if files.look(&mut self.seen) || is_told {
                 wait_for_quiet(changes, &files);
                 files.look(&mut self.seen);
-                self.bell.ring(Trigger::Files);
+                self.reload_handle.request(Trigger::Files);
             }
         }
     }
@@ -142,7 +145,7 @@ fn identity(folder: &Path) -> Option<(u64, u64)> {
 
 fn wait_for_quiet(changes: &Receiver<notify::Result<Event>>, files: &Files) {
     let (mut last, since) = (Instant::now(), Instant::now());
-    while last.elapsed() < QUIET && since.elapsed() < LONGEST_UNREST {
+    while last.elapsed() < QUIET && since.elapsed() < MAX_UNREST {
         if let Ok(event) = changes.recv_timeout(QUIET.saturating_sub(last.elapsed()))
             && concerns(files, &event)
         {
@@ -178,8 +181,8 @@ mod tests {
         let base = folder.path().canonicalize().unwrap();
         let file = base.join("pipeline.toml");
         let text = "[host]\nplugins = [\"plugins\"]\n";
-        let draft = config::load_text(text, &file, &ProcessEnvironment).unwrap();
-        let files = Files::new(&file, draft.host());
+        let parsed = config::load_text(text, &file, &ProcessEnvironment).unwrap();
+        let files = Files::new(&file, parsed.host());
         assert_eq!(files.folders.len(), 2);
         let concern =
             |kind, name: &str| concerns(&files, &Ok(Event::new(kind).add_path(base.join(name))));
@@ -200,7 +203,7 @@ mod tests {
     fn a_pipeline_that_is_not_to_be_watched_is_not() {
         let text = "[host]\nwatch = false\n";
         let file = Path::new("/nowhere/pipeline.toml");
-        let draft = config::load_text(text, file, &ProcessEnvironment).unwrap();
-        assert!(Files::new(file, draft.host()).folders.is_empty());
+        let parsed = config::load_text(text, file, &ProcessEnvironment).unwrap();
+        assert!(Files::new(file, parsed.host()).folders.is_empty());
     }
 }

@@ -9,11 +9,11 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 
 /// Bodies above this are no messages but a stream that is out of step.
-const LARGEST_SKIPPED: u64 = 4 << 30;
+const MAX_SKIPPED: u64 = 4 << 30;
 /// Room that is made for a body before its bytes arrive.
 const FIRST_ROOM: usize = 1 << 20;
 /// Length of the longer of the two heads.
-const LONGEST_HEAD: usize = 9;
+const MAX_HEAD: usize = 9;
 
 /// What stands before a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,15 +27,15 @@ pub enum Framing {
 impl Framing {
     /// What is to be written before a body of that length.
     pub fn head(self, len: usize) -> Head {
-        let mut bytes = [1; LONGEST_HEAD];
+        let mut bytes = [1; MAX_HEAD];
         bytes[1..].copy_from_slice(&(len as u64).to_be_bytes());
         Head { bytes, len: self.head_len() }
     }
 
     fn head_len(self) -> usize {
         match self {
-            Self::Tcp => LONGEST_HEAD - 1,
-            Self::Unix => LONGEST_HEAD,
+            Self::Tcp => MAX_HEAD - 1,
+            Self::Unix => MAX_HEAD,
         }
     }
 }
@@ -43,7 +43,7 @@ impl Framing {
 /// What stands before one message.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
-    bytes: [u8; LONGEST_HEAD],
+    bytes: [u8; MAX_HEAD],
     /// Only the last bytes count.
     len: usize,
 }
@@ -52,7 +52,7 @@ impl Deref for Head {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[LONGEST_HEAD - self.len..]
+        &self.bytes[MAX_HEAD - self.len..]
     }
 }
 
@@ -127,7 +127,7 @@ impl Frames {
         len.copy_from_slice(&self.head[self.head.len() - 8..]);
         self.head.clear();
         let len = u64::from_be_bytes(len);
-        if len > LARGEST_SKIPPED {
+        if len > MAX_SKIPPED {
             return Err(format!("a message announces {len} bytes"));
         }
         match usize::try_from(len) {

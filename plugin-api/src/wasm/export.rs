@@ -14,7 +14,7 @@ use super::{
         types::{self, Error, Instance},
     },
     convert::made,
-    slot,
+    open_instance,
 };
 use crate::{
     Ack, Batch, Output, PluginError, Polled, Sink, Source, Transform,
@@ -101,16 +101,16 @@ impl<P: Exports> plugin::Guest for Component<P> {
 macro_rules! open_and_state {
     ($role:ident) => {
         fn open(options: String, instance: Instance) -> Result<(), Error> {
-            slot::put(P::$role::open(parse(&options)?, instance.into())?);
+            open_instance::put(P::$role::open(parse(&options)?, instance.into())?);
             Ok(())
         }
 
         fn export_state() -> Result<Option<Vec<u8>>, Error> {
-            Ok(slot::call(P::$role::export_state)?)
+            Ok(open_instance::call(P::$role::export_state)?)
         }
 
         fn import_state(state: Vec<u8>) -> Result<(), Error> {
-            Ok(slot::call(|role: &mut P::$role| role.import_state(&state))?)
+            Ok(open_instance::call(|role: &mut P::$role| role.import_state(&state))?)
         }
     };
 }
@@ -120,7 +120,7 @@ impl<P: Exports> source_role::Guest for Component<P> {
 
     fn next(wait_us: u64) -> Result<source_role::Polled, Error> {
         let wait = Duration::from_micros(wait_us);
-        Ok(match slot::call(|source: &mut P::Source| source.next(wait))? {
+        Ok(match open_instance::call(|source: &mut P::Source| source.next(wait))? {
             Polled::Batch(batch) => source_role::Polled::Batch(made(batch, None)),
             Polled::Idle => source_role::Polled::Idle,
             Polled::End => source_role::Polled::End,
@@ -128,11 +128,11 @@ impl<P: Exports> source_role::Guest for Component<P> {
     }
 
     fn confirm(batches: u64) -> Result<(), Error> {
-        Ok(slot::call(|source: &mut P::Source| source.confirm(batches))?)
+        Ok(open_instance::call(|source: &mut P::Source| source.confirm(batches))?)
     }
 
     fn close() -> Result<(), Error> {
-        Ok(slot::call_last(P::Source::close)?)
+        Ok(open_instance::call_last(P::Source::close)?)
     }
 }
 
@@ -142,21 +142,21 @@ impl<P: Exports> transform_role::Guest for Component<P> {
     fn apply(batch: types::Batch) -> Result<(), Error> {
         let input = Batch::from(batch);
         let mut output = Output::default();
-        slot::call(|transform: &mut P::Transform| transform.apply(&input, &mut output))?;
+        open_instance::call(|transform: &mut P::Transform| transform.apply(&input, &mut output))?;
         push(output, Some(&input));
         Ok(())
     }
 
     fn tick() -> Result<(), Error> {
         let mut output = Output::default();
-        slot::call(|transform: &mut P::Transform| transform.tick(&mut output))?;
+        open_instance::call(|transform: &mut P::Transform| transform.tick(&mut output))?;
         push(output, None);
         Ok(())
     }
 
     fn close() -> Result<(), Error> {
         let mut output = Output::default();
-        slot::call_last(|transform: &mut P::Transform| transform.close(&mut output))?;
+        open_instance::call_last(|transform: &mut P::Transform| transform.close(&mut output))?;
         push(output, None);
         Ok(())
     }
@@ -173,19 +173,19 @@ impl<P: Exports> sink_role::Guest for Component<P> {
 
     fn write(batches: Vec<types::Batch>) -> Result<sink_role::Ack, Error> {
         let batches: Vec<_> = batches.into_iter().map(Batch::from).collect();
-        verdict(slot::call(|sink: &mut P::Sink| sink.write(&batches)))
+        verdict(open_instance::call(|sink: &mut P::Sink| sink.write(&batches)))
     }
 
     fn tick() -> Result<sink_role::Ack, Error> {
-        verdict(slot::call(P::Sink::tick))
+        verdict(open_instance::call(P::Sink::tick))
     }
 
     fn flush() -> Result<(), Error> {
-        Ok(slot::call(P::Sink::flush)?)
+        Ok(open_instance::call(P::Sink::flush)?)
     }
 
     fn close() -> Result<(), Error> {
-        Ok(slot::call_last(P::Sink::close)?)
+        Ok(open_instance::call_last(P::Sink::close)?)
     }
 }
 

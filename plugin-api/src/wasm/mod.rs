@@ -7,7 +7,7 @@
 mod convert;
 mod export;
 mod host;
-mod slot;
+mod open_instance;
 
 #[doc(hidden)]
 pub mod bindings;

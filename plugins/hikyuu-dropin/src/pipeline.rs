@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use dataserver::{
-    config::{self, Draft, Faults},
-    hikyuu::{Service, Settings, Surroundings},
+    config::{self, Faults, ParsedConfig},
+    hikyuu::{HostSection, Service, Settings},
 };
 
 use crate::{arguments::Arguments, home::Home};
@@ -16,7 +16,7 @@ const WIDTH: usize = 100;
 ///
 /// # Errors
 /// What is wrong with the user's file, with `hikyuu.ini` or with the arguments.
-pub fn draft(home: &Home, arguments: &Arguments) -> Result<Draft, String> {
+pub fn parsed(home: &Home, arguments: &Arguments) -> Result<ParsedConfig, String> {
     let own = home.own_pipeline();
     let settings = Settings::of_home(home.folder());
     if own.symlink_metadata().is_ok() {
@@ -41,9 +41,9 @@ pub fn draft(home: &Home, arguments: &Arguments) -> Result<Draft, String> {
         parquet_path: Some(PathBuf::from(&arguments.parquet_path))
             .filter(|path| !path.as_os_str().is_empty()),
         server: None,
-        surroundings: Surroundings {
+        host_section: HostSection {
             data_dir: home.data_dir(&arguments.addr),
-            ..Surroundings::default()
+            ..HostSection::default()
         },
     };
     let text = service.pipeline(&settings)?;
@@ -74,18 +74,18 @@ mod tests {
         }
     }
 
-    fn ids(draft: &Draft) -> Vec<&str> {
-        assert!(draft.faults().is_empty(), "{draft:?}");
-        draft.components().map(|it| it.id.as_str()).collect()
+    fn ids(parsed: &ParsedConfig) -> Vec<&str> {
+        assert!(parsed.faults().is_empty(), "{parsed:?}");
+        parsed.components().map(|it| it.id.as_str()).collect()
     }
 
     #[test]
     fn a_start_stands_for_a_pipeline_with_a_folder_of_its_own() {
         let user = tempfile::tempdir().unwrap();
-        let draft = draft(&Home::at(user.path()), &arguments()).unwrap();
-        assert_eq!(ids(&draft), ["quotes", "bars", "server"]);
-        assert_eq!(draft.host().data_dir, user.path().join(".hikyuu/dataserver/9201"));
-        assert_eq!(draft.host().http, None);
+        let parsed = parsed(&Home::at(user.path()), &arguments()).unwrap();
+        assert_eq!(ids(&parsed), ["quotes", "bars", "server"]);
+        assert_eq!(parsed.host().data_dir, user.path().join(".hikyuu/dataserver/9201"));
+        assert_eq!(parsed.host().http, None);
     }
 
     #[test]
@@ -93,10 +93,10 @@ mod tests {
         let user = tempfile::tempdir().unwrap();
         let home = Home::at(user.path());
         let saving = Arguments { save_tick: true, ..arguments() };
-        let told = draft(&home, &saving).unwrap_err();
+        let told = parsed(&home, &saving).unwrap_err();
         assert!(told.contains("parquet_path") && told.contains("hikyuu.ini"), "{told}");
         let saving = Arguments { parquet_path: "/lake".to_owned(), ..saving };
-        assert_eq!(ids(&draft(&home, &saving).unwrap()), ["quotes", "bars", "server", "store"]);
+        assert_eq!(ids(&parsed(&home, &saving).unwrap()), ["quotes", "bars", "server", "store"]);
     }
 
     #[test]
@@ -107,11 +107,11 @@ mod tests {
         let own = "[sources.mine]\nplugin = \"x\"\n[sinks.out]\nplugin = \"y\"\n\
                    inputs = [\"mine\"]\n";
         fs::write(home.own_pipeline(), own).unwrap();
-        assert_eq!(ids(&draft(&home, &arguments()).unwrap()), ["mine", "out"]);
+        assert_eq!(ids(&parsed(&home, &arguments()).unwrap()), ["mine", "out"]);
         // one that cannot be read is not passed over
         fs::remove_file(home.own_pipeline()).unwrap();
         std::os::unix::fs::symlink("absent", home.own_pipeline()).unwrap();
-        let told = draft(&home, &arguments()).unwrap_err();
+        let told = parsed(&home, &arguments()).unwrap_err();
         assert!(told.contains("dataserver.toml"), "{told}");
     }
 }

@@ -17,7 +17,7 @@ use dataserver::{
         topology::Outcome,
     },
     loader::PluginCatalog,
-    reload::Bell,
+    reload::ReloadHandle,
 };
 
 use crate::{PLUGINS, arguments::Arguments, home::Home, log, pipeline, signals};
@@ -124,14 +124,14 @@ fn run(arguments: &Arguments, shutdown: Arc<Shutdown>) -> Result<(), String> {
         return Ok(());
     }
     let home = Home::of_user()?;
-    let draft = pipeline::draft(&home, arguments)?;
-    let warnings = draft.warnings();
+    let parsed = pipeline::parsed(&home, arguments)?;
+    let warnings = parsed.warnings();
     if !warnings.is_empty() {
         tracing::warn!("{}", pipeline::shown(&warnings));
     }
-    let catalog = PluginCatalog::of(draft.host()).with_linked(&PLUGINS);
-    let checked = Checked::new(draft, catalog).map_err(|faults| pipeline::shown(&faults))?;
-    let host = checked.start(shutdown, Bell::new()).map_err(|error| error.to_string())?;
+    let catalog = PluginCatalog::of(parsed.host()).with_linked(&PLUGINS);
+    let checked = Checked::new(parsed, catalog).map_err(|faults| pipeline::shown(&faults))?;
+    let host = checked.start(shutdown, ReloadHandle::new()).map_err(|error| error.to_string())?;
     if !host.topology().shutdown().is_stopping() {
         tracing::info!(addr = arguments.addr, "the data server runs");
     }

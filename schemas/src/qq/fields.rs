@@ -1,9 +1,9 @@
 //! Splits a line at its `~` and reads decimal numbers, without an allocation.
 
 /// Most fields that are told apart.
-const MOST_FIELDS: usize = 96;
+const MAX_FIELDS: usize = 96;
 /// What lies behind so many bytes is not looked at; real lines have less than 1,000.
-const LONGEST_LINE: usize = 1 << 16;
+const MAX_LINE: usize = 1 << 16;
 const SEPARATOR: u8 = b'~';
 
 /// The fields of a line up to some place.
@@ -12,7 +12,7 @@ pub struct Fields<'a> {
     /// Place of the field that the text begins with.
     first: usize,
     /// Where each field ends.
-    ends: [u32; MOST_FIELDS],
+    ends: [u32; MAX_FIELDS],
     len: usize,
 }
 
@@ -20,9 +20,9 @@ impl<'a> Fields<'a> {
     /// Splits a text that begins with the field `first` before the field `end`, or at its own end.
     #[allow(clippy::cast_possible_truncation)] // longer texts are cut before
     pub fn split(text: &'a [u8], first: usize, end: usize) -> Self {
-        let text = &text[..text.len().min(LONGEST_LINE)];
-        let most = end.saturating_sub(first).clamp(1, MOST_FIELDS);
-        let mut fields = Self { text, first, ends: [0; MOST_FIELDS], len: 0 };
+        let text = &text[..text.len().min(MAX_LINE)];
+        let most = end.saturating_sub(first).clamp(1, MAX_FIELDS);
+        let mut fields = Self { text, first, ends: [0; MAX_FIELDS], len: 0 };
         let (words, rest) = text.as_chunks::<8>();
         for (index, word) in words.iter().enumerate() {
             let mut found = separators(u64::from_le_bytes(*word));

@@ -29,7 +29,7 @@ use std::time::Duration;
 use crate::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime};
 
 /// Days looked ahead for the next phase; the longest real closure had 17.
-const MOST_DAYS_AHEAD: i64 = 400;
+const MAX_DAYS_AHEAD: i64 = 400;
 
 /// How long after the end of a phase the closing round starts by default.
 ///
@@ -114,7 +114,7 @@ impl Sessions {
     /// The first phase that ends behind `at_us`.
     fn span_from(&self, at_us: i64) -> Option<Span> {
         let today = ExchangeTime::from_utc_us(at_us).day;
-        (today..=today.saturating_add(MOST_DAYS_AHEAD))
+        (today..=today.saturating_add(MAX_DAYS_AHEAD))
             .filter(|day| self.is_session_day(*day))
             .flat_map(|day| self.phases.iter().map(move |phase| span(day, *phase)))
             .find(|span| at_us < span.end_us)

@@ -52,7 +52,7 @@ const ENOUGH_BEHIND_AT_END: usize = 3;
 /// Candidates within one batch after which they are compared before its end.
 const MANY_HELD: usize = 256;
 /// Most candidates that wait.
-const MOST_HELD: usize = 4_096;
+const MAX_HELD: usize = 4_096;
 
 /// What a quote is judged by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,9 +197,9 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         if self.held.len().is_multiple_of(MANY_HELD) {
             self.settle();
         }
-        if self.held.len() >= MOST_HELD {
+        if self.held.len() >= MAX_HELD {
             // what is without any order for so long is told from strays by nothing
-            let gone = self.held.len().saturating_sub(MOST_HELD / 2);
+            let gone = self.held.len().saturating_sub(MAX_HELD / 2);
             self.held.drain(..gone);
             self.strays += gone as u64;
         }

@@ -8,7 +8,7 @@ type Date = (i32, u32, u32);
 type TimeOfDay = (u32, u32, u32, u32);
 
 /// Furthest that a zone is from UTC.
-const MOST_OFFSET_US: i64 = 14 * 3_600 * SECOND_US;
+const MAX_OFFSET_US: i64 = 14 * 3_600 * SECOND_US;
 
 /// Microseconds since 1970 UTC of a time in any spelling that a vendor or a tool uses.
 ///
@@ -174,7 +174,7 @@ fn parse_offset(text: &str) -> Option<i64> {
         return None;
     }
     let offset_us = i64::from(hours * 3_600 + minutes * 60 + seconds) * SECOND_US;
-    (offset_us <= MOST_OFFSET_US).then_some(sign * offset_us)
+    (offset_us <= MAX_OFFSET_US).then_some(sign * offset_us)
 }
 
 fn parse_epoch(text: &str) -> Option<i64> {

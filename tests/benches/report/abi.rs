@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use dataserver::{
-    engine::topology::onlooker,
+    engine::topology::null_host,
     loader::{AnyInstance, Opening, Plugin, PluginCatalog, SinkInstance},
 };
 use plugin_api::{Ack, Batch, Context, PluginError, RoleKind, Round, testing::spot_batch};
@@ -23,7 +23,7 @@ pub fn load(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
 
 /// A context for a component that runs outside of a host.
 pub fn context(folder: &Path) -> Context {
-    Context::new("bench", folder, folder.join("state"), onlooker())
+    Context::new("bench", folder, folder.join("state"), null_host())
 }
 
 struct Direct;

@@ -5,8 +5,8 @@ use std::{ops::Range, time::Duration};
 use plugin_api::RoleKind;
 
 use super::{
-    BatchSettings, Buffer, BufferAsWritten, BufferKind, Carrier, Component, Grants, Limits,
-    OnFailure, Retry, WhenFull,
+    BatchSettings, Buffer, BufferKind, Carrier, Component, Grants, Limits, OnFailure, RawBuffer,
+    Retry, WhenFull,
     keys::{self, Place},
     read,
     report::Report,
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Characters of the longest id: what the name of a file can hold.
-const LONGEST_ID: usize = 255;
+const MAX_ID: usize = 255;
 
 /// A component before its plugin is known.
 pub(super) struct Unresolved {
@@ -29,7 +29,7 @@ pub(super) struct Unresolved {
     /// What it reads from.
     pub inputs: Vec<Input>,
     /// `buffer`, as far as it is given.
-    pub buffer: BufferAsWritten,
+    pub buffer: RawBuffer,
     /// `batch.max_records`, when given.
     pub max_records: Option<u64>,
     /// `batch.max_wait`, when given.
@@ -146,9 +146,9 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
 fn check_id(report: &mut Report, entry: &Entry) {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     let length = entry.key.len();
-    if length > LONGEST_ID {
+    if length > MAX_ID {
         let message = format!("an id of {length} characters is too long");
-        let help = format!("an id names files and folders: {LONGEST_ID} characters at most");
+        let help = format!("an id names files and folders: {MAX_ID} characters at most");
         report.fault(&entry.key_span, message).help(help);
         return;
     }
@@ -266,8 +266,8 @@ impl<'a> Reading<'a> {
         (limits.unwrap_or_default(), grants.unwrap_or_default())
     }
 
-    fn buffer(&mut self) -> BufferAsWritten {
-        let mut buffer = BufferAsWritten::default();
+    fn buffer(&mut self) -> RawBuffer {
+        let mut buffer = RawBuffer::default();
         let Some(table) = self.sub_table("buffer", Place::Buffer) else { return buffer };
         buffer.kind = table.get("type").and_then(|entry| self.buffer_kind(entry));
         let max_bytes = table.get("max_bytes");

@@ -18,11 +18,11 @@ use std::{
 };
 
 /// Largest file that is read: far more than any pipeline or secret has.
-const MOST_BYTES: u64 = 4 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 /// Longest wait for a disk or network to give a file.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Reads that were given up and have not come back, before no further one is begun.
-const MOST_HUNG: usize = 4;
+const MAX_HUNG: usize = 4;
 
 static HUNG: AtomicUsize = AtomicUsize::new(0);
 
@@ -32,7 +32,7 @@ static HUNG: AtomicUsize = AtomicUsize::new(0);
 /// Why it cannot be read; the text says what lies there when that is no regular file.
 pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let path = path.to_owned();
-    within(LONGEST_WAIT, &HUNG, move || read_now(&path))
+    within(MAX_WAIT, &HUNG, move || read_now(&path))
 }
 
 /// What `work` gives, on a thread of its own that is left behind when it takes too long; `hung`
@@ -42,7 +42,7 @@ fn within<T: Send + 'static>(
     hung: &'static AtomicUsize,
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, String> {
-    if hung.load(Ordering::Acquire) >= MOST_HUNG {
+    if hung.load(Ordering::Acquire) >= MAX_HUNG {
         return Err("earlier reads still wait for their disk; look at it, and its network".into());
     }
     let (tell, told) = sync_channel(1);
@@ -71,9 +71,9 @@ fn within<T: Send + 'static>(
 fn read_now(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = open(path)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(format!("it is larger than {} MiB; name another file", MOST_BYTES >> 20));
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it is larger than {} MiB; name another file", MAX_BYTES >> 20));
     }
     Ok(bytes)
 }
@@ -133,7 +133,7 @@ mod tests {
             let error = read(path).unwrap_err();
             assert!(error.contains(what), "{}: {error}", path.display());
         }
-        assert!(since.elapsed() < LONGEST_WAIT);
+        assert!(since.elapsed() < MAX_WAIT);
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
                 Ok(())
             })
         };
-        let said: Vec<_> = (0..=MOST_HUNG).map(|_| hang().unwrap_err()).collect();
+        let said: Vec<_> = (0..=MAX_HUNG).map(|_| hang().unwrap_err()).collect();
         assert!(said[0].contains("does not give it"), "{said:?}");
         assert!(said.last().unwrap().contains("earlier reads"), "{said:?}");
         drop(gate);

@@ -26,7 +26,7 @@ pub(super) fn check(report: &mut Report, root: &Table, components: &[Unresolved]
 }
 
 /// Ids of a cycle that are told.
-const LONGEST_PATH: usize = 40;
+const MAX_PATH: usize = 40;
 
 type IndexById<'a> = HashMap<&'a str, usize>;
 
@@ -175,10 +175,10 @@ fn report_cycle(report: &mut Report, components: &[Unresolved], members: &[usize
     let id = |index: usize| components[index].component.id.as_str();
     let last = flow[flow.len() - 1];
     let mut ids: Vec<&str> = flow.iter().map(|&index| id(index)).chain([id(first)]).collect();
-    if ids.len() > LONGEST_PATH {
-        let rest = ids.split_off(LONGEST_PATH / 2);
+    if ids.len() > MAX_PATH {
+        let rest = ids.split_off(MAX_PATH / 2);
         ids.push("…");
-        ids.extend(&rest[rest.len() - LONGEST_PATH / 2..]);
+        ids.extend(&rest[rest.len() - MAX_PATH / 2..]);
     }
     let span = components[first].inputs.iter().find(|input| input.id == id(last));
     let span = span.map_or(&components[first].id_span, |input| &input.span);

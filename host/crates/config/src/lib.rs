@@ -1,12 +1,11 @@
 //! pipeline.toml: from text to settings that can be run.
 //!
 //! Two steps. [`load`] reads a file and checks all that needs no plugin: syntax, keys, types,
-//! values, ids, inputs, cycles. [`Draft::resolve`] then looks every plugin up in a [`Catalog`],
+//! values, ids, inputs, cycles. [`ParsedConfig::resolve`] then looks every plugin up in a [`Catalog`],
 //! checks the options against the schema it declares and fills in what depends on the plugin. All
 //! faults of a file are shown at once, each with its place; see [`Faults`].
 
 mod components;
-mod draft;
 mod fault;
 mod file;
 mod granted;
@@ -18,6 +17,7 @@ mod mask;
 mod options;
 mod options_text;
 mod parse;
+mod parsed;
 mod read;
 mod reference;
 mod render;
@@ -35,12 +35,12 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use plugin_api::{Delivery, Role, RoleKind};
 
-pub use draft::Draft;
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use file::read as read_file;
 pub use granted::user_cache_folder;
 pub use load::{load, load_text};
 pub use mask::{Secrets, holds_secret, is_secret_name};
+pub use parsed::ParsedConfig;
 pub use reference::reference_markdown;
 pub use sandbox::{Access, Compile, Grants, Limits, Pins};
 pub use substitute::{Environment, ProcessEnvironment};
@@ -177,7 +177,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// The buffer of a component whose file says no more than this.
-    pub fn of(delivery: Option<Delivery>, written: BufferAsWritten) -> Self {
+    pub fn of(delivery: Option<Delivery>, written: RawBuffer) -> Self {
         let when_full = written.when_full.unwrap_or(match delivery {
             Some(Delivery::Publisher) => WhenFull::Latest,
             Some(Delivery::Service | Delivery::Store) | None => WhenFull::Block,
@@ -197,7 +197,7 @@ impl Buffer {
 
 /// `[sinks.ID.buffer]` as the file has it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BufferAsWritten {
+pub struct RawBuffer {
     /// `type`.
     pub kind: Option<BufferKind>,
     /// `max_bytes`.

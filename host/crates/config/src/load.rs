@@ -5,7 +5,7 @@ use std::path::Path;
 use plugin_api::RoleKind;
 
 use super::{
-    Draft, Environment, Faults,
+    Environment, Faults, ParsedConfig,
     components::{self, read_kind, unknown_sections},
     file, granted, graph, host, parse, read,
     report::Report,
@@ -14,13 +14,13 @@ use super::{
 
 /// Reads a pipeline from a file.
 ///
-/// What is wrong with a file that is valid TOML is kept in the [`Draft`], so that it can be shown
+/// What is wrong with a file that is valid TOML is kept in the [`ParsedConfig`], so that it can be shown
 /// together with what its plugins find wrong.
 ///
 /// # Errors
 /// When the file cannot be read, is no UTF-8 or no TOML; in the last case together with all else
 /// that is certainly wrong.
-pub fn load(path: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+pub fn load(path: &Path, environment: &dyn Environment) -> Result<ParsedConfig, Faults> {
     let bytes = file::read(path).map_err(|error| {
         let message = format!("cannot read the pipeline: {error}");
         Faults::unread(path, message, "name the file with -c FILE")
@@ -40,7 +40,11 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Draft, Faults>
 ///
 /// # Errors
 /// When it is no TOML; together with all else that is certainly wrong.
-pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Result<Draft, Faults> {
+pub fn load_text(
+    text: &str,
+    file: &Path,
+    environment: &dyn Environment,
+) -> Result<ParsedConfig, Faults> {
     let working_dir = std::env::current_dir().unwrap_or_default();
     let absolute = host::absolute(&working_dir, file);
     let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
@@ -69,5 +73,5 @@ pub fn load_text(text: &str, file: &Path, environment: &dyn Environment) -> Resu
     if report.is_partial() {
         return Err(report.finish().0);
     }
-    Ok(Draft::new(absolute, base_dir, host, components, report))
+    Ok(ParsedConfig::new(absolute, base_dir, host, components, report))
 }

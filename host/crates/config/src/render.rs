@@ -56,7 +56,7 @@ impl Faults {
         let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
         let marked = cut(part(start..end).chars(), WIDEST);
         let room = WIDEST.saturating_sub(columns(&marked));
-        let before = cut(part(0..start).chars().rev(), room.min(MOST_BEFORE));
+        let before = cut(part(0..start).chars().rev(), room.min(MAX_BEFORE));
         let before: String = before.chars().rev().collect();
         let after = cut(part(end..text.len()).chars(), room.saturating_sub(columns(&before)));
         let marker = "^".repeat(columns(&marked).max(1));
@@ -106,7 +106,7 @@ impl std::error::Error for Faults {}
 
 /// Longest part of a line that is shown, in columns, and how much of it stands before the marker.
 const WIDEST: usize = 200;
-const MOST_BEFORE: usize = 80;
+const MAX_BEFORE: usize = 80;
 
 /// The first characters that take no more columns; `…` stands for the rest.
 fn cut(chars: impl Iterator<Item = char>, widest: usize) -> String {

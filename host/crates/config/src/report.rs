@@ -11,7 +11,7 @@ use super::{
 /// Faults, and as many warnings, that are told of one file; of others only the number is.
 const MOST: usize = 100;
 /// Longest message, help or note, in characters: names in it may be as long as the file.
-const LONGEST_TEXT: usize = 4_000;
+const MAX_TEXT: usize = 4_000;
 
 /// What was found, as far as it is told.
 #[derive(Clone, Default)]
@@ -188,8 +188,8 @@ fn place(diagnostic: &Diagnostic) -> usize {
 fn keep_quiet(diagnostic: &mut Diagnostic, unspoken: &[String]) {
     let labels = diagnostic.labels.iter_mut().map(|label| &mut label.text);
     for text in [&mut diagnostic.message].into_iter().chain(&mut diagnostic.help).chain(labels) {
-        if text.chars().take(LONGEST_TEXT + 1).count() > LONGEST_TEXT {
-            *text = text.chars().take(LONGEST_TEXT).chain(['…']).collect();
+        if text.chars().take(MAX_TEXT + 1).count() > MAX_TEXT {
+            *text = text.chars().take(MAX_TEXT).chain(['…']).collect();
         }
         if let Some(covered) = mask::covered(text, unspoken) {
             *text = covered;

@@ -21,10 +21,10 @@ pub struct Limits {
 }
 
 impl Limits {
-    const LEAST_MEMORY: u64 = 1 << 20;
+    const MIN_MEMORY: u64 = 1 << 20;
     /// What the address space set aside for one instance holds.
-    pub const MOST_MEMORY: u64 = 2 << 30;
-    const LEAST_DEADLINE: Duration = Duration::from_millis(10);
+    pub const MAX_MEMORY: u64 = 2 << 30;
+    const MIN_DEADLINE: Duration = Duration::from_millis(10);
 }
 
 impl Default for Limits {
@@ -44,10 +44,10 @@ pub struct Compile {
 
 impl Compile {
     /// Less does not hold the compiler itself.
-    const LEAST_MEMORY: u64 = 256 << 20;
-    const MOST_MEMORY: u64 = 64 << 30;
-    const LEAST_TIME: Duration = Duration::from_secs(1);
-    const MOST_TIME: Duration = Duration::from_secs(3600);
+    const MIN_MEMORY: u64 = 256 << 20;
+    const MAX_MEMORY: u64 = 64 << 30;
+    const MIN_TIME: Duration = Duration::from_secs(1);
+    const MAX_TIME: Duration = Duration::from_secs(3600);
 }
 
 impl Default for Compile {
@@ -100,7 +100,7 @@ pub(super) fn read_limits(report: &mut Report, table: &Table) -> Limits {
     if let Some(entry) = table.get("memory")
         && let Some(memory) = read::byte_size(report, entry)
     {
-        if (Limits::LEAST_MEMORY..=Limits::MOST_MEMORY).contains(&memory) {
+        if (Limits::MIN_MEMORY..=Limits::MAX_MEMORY).contains(&memory) {
             limits.memory = memory;
         } else {
             let message = format!("`memory` is out of range: {}", report.written(&entry.node.span));
@@ -110,7 +110,7 @@ pub(super) fn read_limits(report: &mut Report, table: &Table) -> Limits {
     }
     let deadline = table.get("deadline");
     if let Some(deadline) =
-        deadline.and_then(|entry| read::duration(report, entry, Limits::LEAST_DEADLINE))
+        deadline.and_then(|entry| read::duration(report, entry, Limits::MIN_DEADLINE))
     {
         limits.deadline = deadline;
     }
@@ -125,7 +125,7 @@ pub(super) fn read_compile(report: &mut Report, entry: &Entry) -> Compile {
     if let Some(entry) = table.get("memory")
         && let Some(memory) = read::byte_size(report, entry)
     {
-        if (Compile::LEAST_MEMORY..=Compile::MOST_MEMORY).contains(&memory) {
+        if (Compile::MIN_MEMORY..=Compile::MAX_MEMORY).contains(&memory) {
             compile.memory = memory;
         } else {
             let message = format!("`memory` is out of range: {}", report.written(&entry.node.span));
@@ -134,10 +134,10 @@ pub(super) fn read_compile(report: &mut Report, entry: &Entry) -> Compile {
         }
     }
     let time = table.get("time");
-    if let Some(time) = time.and_then(|entry| read::duration(report, entry, Compile::LEAST_TIME)) {
+    if let Some(time) = time.and_then(|entry| read::duration(report, entry, Compile::MIN_TIME)) {
         compile.time = time;
     }
-    if compile.time > Compile::MOST_TIME
+    if compile.time > Compile::MAX_TIME
         && let Some(entry) = time
     {
         let message = format!("`time` is too long: {}", report.written(&entry.node.span));

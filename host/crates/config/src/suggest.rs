@@ -2,9 +2,9 @@
 
 /// Longer names are not compared, nor is one compared with more names than this.
 const LONGEST: usize = 100;
-const MOST_COMPARED: usize = 1_000;
+const MAX_COMPARED: usize = 1_000;
 /// Names that a help lists.
-const MOST_LISTED: usize = 40;
+const MAX_LISTED: usize = 40;
 
 /// The closest of the allowed names, when one is close enough to be meant.
 pub fn closest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -14,7 +14,7 @@ pub fn closest<'a>(name: &str, allowed: impl IntoIterator<Item = &'a str>) -> Op
     let farthest = (name.chars().count() / 3).max(1);
     allowed
         .into_iter()
-        .take(MOST_COMPARED)
+        .take(MAX_COMPARED)
         .filter(|candidate| candidate.len() <= LONGEST)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= farthest)
@@ -44,9 +44,9 @@ pub(super) fn help(name: &str, what: &str, allowed: &[&str]) -> String {
 
 /// The names, each in backquotes; of very many the first.
 pub(super) fn quoted(names: &[&str]) -> String {
-    let listed = names.iter().take(MOST_LISTED).map(|name| format!("`{name}`"));
+    let listed = names.iter().take(MAX_LISTED).map(|name| format!("`{name}`"));
     let listed = listed.collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(MOST_LISTED) {
+    match names.len().saturating_sub(MAX_LISTED) {
         0 => listed,
         more => format!("{listed} and {more} more"),
     }

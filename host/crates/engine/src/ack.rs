@@ -27,19 +27,19 @@ struct LedgerState {
     confirmed: u64,
     /// What became of each later batch; `None` while it is under way.
     later: VecDeque<Option<bool>>,
-    under_way: usize,
+    in_flight: usize,
 }
 
 impl Ledger {
     /// Opens the account of the next batch.
-    pub fn issue(self: &Arc<Self>) -> Receipt {
+    pub fn track(self: &Arc<Self>) -> Receipt {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.confirmed + state.later.len() as u64;
         state.later.push_back(None);
-        state.under_way += 1;
+        state.in_flight += 1;
         let abandoned = AtomicBool::new(false);
         Receipt {
-            accounts: vec![Arc::new(Account { ledger: Arc::clone(self), number, abandoned })],
+            entries: vec![Arc::new(AckEntry { ledger: Arc::clone(self), number, abandoned })],
         }
     }
 
@@ -49,23 +49,23 @@ impl Ledger {
     }
 
     /// Waits until no batch is under way; false when that takes longer than `timeout`.
-    pub fn wait_settled(&self, timeout: Duration) -> bool {
+    pub fn wait_acked(&self, timeout: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, _) = self
             .changed
-            .wait_timeout_while(state, timeout, |state| state.under_way > 0)
+            .wait_timeout_while(state, timeout, |state| state.in_flight > 0)
             .unwrap_or_else(PoisonError::into_inner);
-        state.under_way == 0
+        state.in_flight == 0
     }
 
-    fn settle(&self, number: u64, delivered: bool) {
+    fn record(&self, number: u64, delivered: bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let confirmed = state.confirmed;
         let place = usize::try_from(number - confirmed).ok();
         if let Some(outcome) = place.and_then(|place| state.later.get_mut(place)) {
             *outcome = Some(delivered);
         }
-        state.under_way -= 1;
+        state.in_flight -= 1;
         while state.later.front() == Some(&Some(true)) {
             state.later.pop_front();
             state.confirmed += 1;
@@ -78,11 +78,11 @@ impl Ledger {
 #[derive(Debug)]
 pub struct Receipt {
     /// None for a batch that no source waits for.
-    accounts: Vec<Arc<Account>>,
+    entries: Vec<Arc<AckEntry>>,
 }
 
 #[derive(Debug)]
-struct Account {
+struct AckEntry {
     ledger: Arc<Ledger>,
     number: u64,
     abandoned: AtomicBool,
@@ -91,7 +91,7 @@ struct Account {
 impl Receipt {
     /// A receipt that nobody waits for.
     pub fn none() -> Self {
-        Self { accounts: Vec::new() }
+        Self { entries: Vec::new() }
     }
 
     /// One receipt for a batch made of several.
@@ -99,42 +99,42 @@ impl Receipt {
     /// A ledger moves on in order, so its oldest batch speaks for the later ones: they are settled
     /// at once, and a receipt that is joined again and again does not grow.
     pub fn join(receipts: Vec<Self>) -> Self {
-        let mut oldest: Vec<Arc<Account>> = Vec::new();
+        let mut oldest: Vec<Arc<AckEntry>> = Vec::new();
         for mut receipt in receipts {
-            for account in std::mem::take(&mut receipt.accounts) {
-                match oldest.iter_mut().find(|it| Arc::ptr_eq(&it.ledger, &account.ledger)) {
-                    Some(kept) if account.number < kept.number => *kept = account,
+            for entry in std::mem::take(&mut receipt.entries) {
+                match oldest.iter_mut().find(|it| Arc::ptr_eq(&it.ledger, &entry.ledger)) {
+                    Some(kept) if entry.number < kept.number => *kept = entry,
                     Some(_) => {}
-                    None => oldest.push(account),
+                    None => oldest.push(entry),
                 }
             }
         }
-        Self { accounts: oldest }
+        Self { entries: oldest }
     }
 
     /// Says that the batch is where it should be, or dropped on purpose.
-    pub fn settle(mut self) {
-        self.accounts.clear();
+    pub fn ack(mut self) {
+        self.entries.clear();
     }
 }
 
 impl Clone for Receipt {
     fn clone(&self) -> Self {
-        Self { accounts: self.accounts.clone() }
+        Self { entries: self.entries.clone() }
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        for account in &self.accounts {
-            account.abandoned.store(true, Ordering::Release);
+        for entry in &self.entries {
+            entry.abandoned.store(true, Ordering::Release);
         }
     }
 }
 
-impl Drop for Account {
+impl Drop for AckEntry {
     fn drop(&mut self) {
-        self.ledger.settle(self.number, !self.abandoned.load(Ordering::Acquire));
+        self.ledger.record(self.number, !self.abandoned.load(Ordering::Acquire));
     }
 }
 
@@ -145,70 +145,70 @@ mod tests {
     #[test]
     fn a_batch_counts_when_every_branch_has_settled_it() {
         let ledger = Arc::new(Ledger::default());
-        let first = ledger.issue();
+        let first = ledger.track();
         let (left, right) = (first.clone(), first);
-        left.settle();
+        left.ack();
         assert_eq!(ledger.confirmed(), 0);
-        right.settle();
+        right.ack();
         assert_eq!(ledger.confirmed(), 1);
     }
 
     #[test]
     fn confirmation_waits_for_the_oldest() {
         let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.issue(), ledger.issue(), ledger.issue());
-        third.settle();
-        second.settle();
+        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
+        third.ack();
+        second.ack();
         assert_eq!(ledger.confirmed(), 0);
-        first.settle();
+        first.ack();
         assert_eq!(ledger.confirmed(), 3);
-        assert!(ledger.wait_settled(Duration::ZERO));
+        assert!(ledger.wait_acked(Duration::ZERO));
     }
 
     #[test]
     fn a_receipt_dropped_unsettled_stops_the_ledger_there() {
         let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.issue(), ledger.issue(), ledger.issue());
-        first.settle();
+        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
+        first.ack();
         let branch = second.clone();
-        branch.settle();
+        branch.ack();
         drop(second);
-        third.settle();
+        third.ack();
         assert_eq!(ledger.confirmed(), 1);
-        assert!(ledger.wait_settled(Duration::ZERO));
+        assert!(ledger.wait_acked(Duration::ZERO));
     }
 
     #[test]
     fn a_joined_receipt_speaks_for_all_its_parts() {
         let ledger = Arc::new(Ledger::default());
-        let joined = Receipt::join(vec![ledger.issue(), ledger.issue()]);
-        joined.clone().settle();
+        let joined = Receipt::join(vec![ledger.track(), ledger.track()]);
+        joined.clone().ack();
         assert_eq!(ledger.confirmed(), 0);
-        joined.settle();
+        joined.ack();
         assert_eq!(ledger.confirmed(), 2);
-        drop(Receipt::join(vec![ledger.issue()]));
+        drop(Receipt::join(vec![ledger.track()]));
         assert_eq!(ledger.confirmed(), 2);
     }
 
     #[test]
     fn a_receipt_joined_for_hours_stays_small() {
         let ledger = Arc::new(Ledger::default());
-        let mut joined = ledger.issue();
+        let mut joined = ledger.track();
         for _ in 0..200_000 {
-            joined = Receipt::join(vec![joined, ledger.issue()]);
+            joined = Receipt::join(vec![joined, ledger.track()]);
         }
-        assert_eq!((joined.accounts.len(), ledger.confirmed()), (1, 0));
-        joined.settle();
+        assert_eq!((joined.entries.len(), ledger.confirmed()), (1, 0));
+        joined.ack();
         assert_eq!(ledger.confirmed(), 200_001);
     }
 
     #[test]
     fn a_joined_receipt_that_is_dropped_confirms_none_of_its_parts() {
         let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.issue(), ledger.issue(), ledger.issue());
+        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
         let joined = Receipt::join(vec![third, first, second]);
         drop(joined);
         assert_eq!(ledger.confirmed(), 0);
-        assert!(ledger.wait_settled(Duration::ZERO));
+        assert!(ledger.wait_acked(Duration::ZERO));
     }
 }

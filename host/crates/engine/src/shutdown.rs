@@ -20,23 +20,23 @@ pub enum Phase {
 
 /// How far a component is with making room for a successor on the same queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Leave {
+enum StopState {
     /// Nobody asked for it.
     #[default]
-    Stays,
+    NotRequested,
     /// It should leave at the next boundary between two calls.
-    Asked,
+    Requested,
     /// It is on its way out: that cannot be taken back.
-    Goes,
+    Committed,
 }
 
 /// How a component is to leave.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Farewell {
+pub struct StopRequest {
     /// Whether an instance of the same plugin comes after it, which gets its state.
-    pub hand_over: bool,
+    pub transfer_state: bool,
     /// Longest time that a source waits for the sinks before it is closed.
-    pub linger: Duration,
+    pub grace: Duration,
 }
 
 /// Shared by every thread of a pipeline, or of one component.
@@ -51,18 +51,18 @@ pub struct Shutdown {
 #[derive(Debug, Default)]
 struct State {
     phase: Phase,
-    leave: Leave,
-    farewell: Farewell,
+    stop: StopState,
+    request: StopRequest,
     /// Nobody wants the component any more, and no source waits for what it has not done.
-    dismissed: bool,
-    at_work: usize,
+    cancelled: bool,
+    active: usize,
     /// Those of the components.
     children: Vec<Weak<Shutdown>>,
 }
 
 /// A thread that is at work until this is dropped.
 #[derive(Debug)]
-pub struct AtWork(Arc<Shutdown>);
+pub struct ActiveGuard(Arc<Shutdown>);
 
 impl Shutdown {
     /// That of one component, which ends with the pipeline or before it.
@@ -97,62 +97,62 @@ impl Shutdown {
     }
 
     /// Asks a component to make room for a successor at the next boundary between two calls.
-    pub fn ask_to_leave(&self, farewell: Farewell) {
+    pub fn request_stop(&self, request: StopRequest) {
         let mut state = self.lock();
-        if state.leave == Leave::Stays {
-            state.leave = Leave::Asked;
-            state.farewell = farewell;
+        if state.stop == StopState::NotRequested {
+            state.stop = StopState::Requested;
+            state.request = request;
             self.changed.notify_all();
         }
     }
 
     /// Takes that back from within the component; false when it was taken back already, or the
     /// component is on its way out.
-    pub fn refuse_to_leave(&self) -> bool {
+    pub fn decline_stop(&self) -> bool {
         let mut state = self.lock();
-        let was_asked = state.leave == Leave::Asked;
+        let was_asked = state.stop == StopState::Requested;
         if was_asked {
-            state.leave = Leave::Stays;
+            state.stop = StopState::NotRequested;
         }
         was_asked
     }
 
     /// Takes that back; false when the component is on its way out already.
-    pub fn let_stay(&self) -> bool {
+    pub fn withdraw_stop(&self) -> bool {
         let mut state = self.lock();
-        if state.leave == Leave::Asked {
-            state.leave = Leave::Stays;
+        if state.stop == StopState::Requested {
+            state.stop = StopState::NotRequested;
         }
-        state.leave == Leave::Stays
+        state.stop == StopState::NotRequested
     }
 
     /// Whether the component was asked to leave.
-    pub fn should_leave(&self) -> bool {
-        self.lock().leave != Leave::Stays
+    pub fn stop_requested(&self) -> bool {
+        self.lock().stop != StopState::NotRequested
     }
 
     /// How the component is to leave.
-    pub fn farewell(&self) -> Farewell {
-        self.lock().farewell
+    pub fn stop_request(&self) -> StopRequest {
+        self.lock().request
     }
 
     /// Says that nobody wants the component any more.
-    pub fn dismiss(&self) {
-        self.lock().dismissed = true;
+    pub fn cancel(&self) {
+        self.lock().cancelled = true;
     }
 
     /// Whether nobody wants the component any more.
-    pub fn is_dismissed(&self) -> bool {
-        self.lock().dismissed
+    pub fn is_cancelled(&self) -> bool {
+        self.lock().cancelled
     }
 
     /// The component goes, unless it was let stay meanwhile; tells which.
-    pub fn go(&self) -> bool {
+    pub fn commit_stop(&self) -> bool {
         let mut state = self.lock();
-        if state.leave == Leave::Asked {
-            state.leave = Leave::Goes;
+        if state.stop == StopState::Requested {
+            state.stop = StopState::Committed;
         }
-        state.leave == Leave::Goes
+        state.stop == StopState::Committed
     }
 
     /// The phase now.
@@ -163,22 +163,22 @@ impl Shutdown {
     /// Whether sources should stop, because the pipeline ends or a successor waits.
     pub fn is_stopping(&self) -> bool {
         let state = self.lock();
-        state.phase >= Phase::Draining || state.leave != Leave::Stays
+        state.phase >= Phase::Draining || state.stop != StopState::NotRequested
     }
 
     /// Counts a thread that must end before the pipeline has.
-    pub fn at_work(self: &Arc<Self>) -> AtWork {
-        self.lock().at_work += 1;
+    pub fn active_guard(self: &Arc<Self>) -> ActiveGuard {
+        self.lock().active += 1;
         if let Some(parent) = &self.parent {
-            parent.lock().at_work += 1;
+            parent.lock().active += 1;
         }
-        AtWork(Arc::clone(self))
+        ActiveGuard(Arc::clone(self))
     }
 
     /// Waits until that phase, until the component should leave, or as long as `timeout`; tells
     /// whether one of the first two has come.
     pub fn wait_for(&self, phase: Phase, timeout: Duration) -> bool {
-        let goes_on = |state: &State| state.phase < phase && state.leave == Leave::Stays;
+        let goes_on = |state: &State| state.phase < phase && state.stop == StopState::NotRequested;
         !goes_on(&self.wait_while(timeout, goes_on))
     }
 
@@ -187,21 +187,21 @@ impl Shutdown {
         let state = self.lock();
         let state = self
             .changed
-            .wait_while(state, |state| state.at_work > 0 && state.phase == Phase::Running)
+            .wait_while(state, |state| state.active > 0 && state.phase == Phase::Running)
             .unwrap_or_else(PoisonError::into_inner);
-        state.at_work == 0
+        state.active == 0
     }
 
     /// Waits until every thread has ended, or until time is up; tells whether all ended.
     pub fn wait_ended(&self, timeout: Duration) -> bool {
         let waited =
-            self.wait_while(timeout, |state| state.at_work > 0 && state.phase < Phase::Aborting);
-        waited.at_work == 0
+            self.wait_while(timeout, |state| state.active > 0 && state.phase < Phase::Aborting);
+        waited.active == 0
     }
 
     /// As [`wait_ended`](Self::wait_ended), also after time is up.
     pub fn wait_last(&self, timeout: Duration) -> bool {
-        self.wait_while(timeout, |state| state.at_work > 0).at_work == 0
+        self.wait_while(timeout, |state| state.active > 0).active == 0
     }
 
     fn wait_while(
@@ -219,10 +219,10 @@ impl Shutdown {
     }
 }
 
-impl Drop for AtWork {
+impl Drop for ActiveGuard {
     fn drop(&mut self) {
         for shutdown in [Some(&self.0), self.0.parent.as_ref()].into_iter().flatten() {
-            shutdown.lock().at_work -= 1;
+            shutdown.lock().active -= 1;
             shutdown.changed.notify_all();
         }
     }
@@ -247,20 +247,20 @@ mod tests {
     fn a_thread_of_a_component_counts_for_the_pipeline_too() {
         let pipeline = Arc::new(Shutdown::default());
         let component = pipeline.child();
-        let at_work = component.at_work();
+        let active = component.active_guard();
         assert!(!pipeline.wait_last(Duration::ZERO) && !component.wait_last(Duration::ZERO));
-        drop(at_work);
+        drop(active);
         assert!(pipeline.wait_last(Duration::ZERO) && component.wait_last(Duration::ZERO));
     }
 
     #[test]
     fn a_component_that_goes_cannot_be_held_back() {
         let component = Shutdown::default();
-        assert!(!component.go());
-        component.ask_to_leave(Farewell::default());
+        assert!(!component.commit_stop());
+        component.request_stop(StopRequest::default());
         assert!(component.wait_for(Phase::Aborting, Duration::MAX));
-        assert!(component.let_stay() && !component.go() && !component.is_stopping());
-        component.ask_to_leave(Farewell::default());
-        assert!(component.go() && !component.let_stay());
+        assert!(component.withdraw_stop() && !component.commit_stop() && !component.is_stopping());
+        component.request_stop(StopRequest::default());
+        assert!(component.commit_stop() && !component.withdraw_stop());
     }
 }

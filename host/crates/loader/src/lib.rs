@@ -8,11 +8,11 @@ mod covered;
 mod descriptor;
 mod elf;
 mod hex;
-mod means;
 mod native;
-mod onlooker;
+mod null_host;
 mod probe;
 mod problem;
+mod trial_settings;
 mod wasm;
 
 use std::time::Duration;
@@ -22,8 +22,8 @@ use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
 use serde_json::Value;
 
 pub use apart::{Helper, this_is_the_program};
-pub use catalog::{BUILT_IN, Found, Installed, PluginCatalog};
-pub use onlooker::Onlooker;
+pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog};
+pub use null_host::NullHost;
 pub use problem::Problem;
 
 /// What an instance is opened with, or asked about.

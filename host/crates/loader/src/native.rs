@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use super::{
     AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
-    apart::{Helper, Place},
+    apart::{Helper, Workspace},
     probe::probe,
     problem::Problem,
 };
@@ -50,20 +50,20 @@ impl NativePlugin {
         report_dir: &Path,
         helper: &Helper,
     ) -> Result<Self, Problem> {
-        let place = Place::new("plugin.so", bytes).map_err(|error| {
+        let workspace = Workspace::new("plugin.so", bytes).map_err(|error| {
             Problem::new(
                 format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
                 "free space there, or set TMPDIR to a folder that can be written",
             )
         })?;
-        probe(helper, &place, bytes.len(), report_dir)?;
-        if !place.holds(bytes) {
+        probe(helper, &workspace, bytes.len(), report_dir)?;
+        if !workspace.holds(bytes) {
             return Err(Problem::new(
                 "changed its own file when it was loaded",
                 "report this to the plugin's author",
             ));
         }
-        Self::open(place.file(), descriptor, report_dir)
+        Self::open(workspace.file(), descriptor, report_dir)
     }
 
     /// Runs code of the file for the first time in this process.
@@ -171,8 +171,12 @@ impl Plugin for NativePlugin {
 
     fn check(&self, role: RoleKind, opening: Opening) -> Result<(), PluginError> {
         let check = self.module.check();
-        Ok(check(abi_role(role), RStr::from(opening.options.as_str()), lend(opening.context))
-            .into_result()?)
+        Ok(check(
+            abi_role(role),
+            RStr::from(opening.options.as_str()),
+            abi_context(opening.context),
+        )
+        .into_result()?)
     }
 
     fn command(
@@ -184,8 +188,8 @@ impl Plugin for NativePlugin {
         let request = request.to_string();
         let command = self.module.command();
         let (options, request) = (opening.options.as_str().into(), RStr::from(request.as_str()));
-        let answer =
-            command(abi_role(role), options, lend(opening.context), request).into_result()?;
+        let answer = command(abi_role(role), options, abi_context(opening.context), request)
+            .into_result()?;
         serde_json::from_str(&answer)
             .map_err(|error| PluginError::fatal(format!("the plugin's answer is no JSON: {error}")))
     }
@@ -208,7 +212,7 @@ fn opened<Object>(
     open: extern "C" fn(RStr<'_>, AbiContext) -> RResult<Object, AbiError>,
     opening: Opening,
 ) -> Result<Object, PluginError> {
-    Ok(open(RStr::from(opening.options.as_str()), lend(opening.context)).into_result()?)
+    Ok(open(RStr::from(opening.options.as_str()), abi_context(opening.context)).into_result()?)
 }
 
 fn abi_role(role: RoleKind) -> AbiRoleKind {
@@ -300,7 +304,7 @@ fn ack(ack: AbiAck) -> Ack {
     }
 }
 
-fn lend(context: Context) -> AbiContext {
+fn abi_context(context: Context) -> AbiContext {
     AbiContext {
         instance: context.instance().into(),
         base_dir: context.base_dir().to_string_lossy().as_ref().into(),

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    apart::{Bounds, Cause, Ended, Helper, Place},
+    apart::{Bounds, Cause, ChildFailure, Helper, Workspace},
     problem::Problem,
 };
 
@@ -31,28 +31,28 @@ pub(crate) enum Answer {
 /// Lets a child try the file of a place, which has so many bytes.
 pub(super) fn probe(
     helper: &Helper,
-    place: &Place,
+    workspace: &Workspace,
     len: usize,
     report_dir: &Path,
 ) -> Result<(), Problem> {
     let mapped = u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(4);
     let memory = MEMORY.saturating_add(mapped >> 20 << 20);
     let bounds = Bounds { memory, time: TIME, processor: TIME, output: OUTPUT };
-    let answer = helper.run(place, "probe", &[report_dir.as_os_str()], &bounds);
-    let answer = answer.map_err(|ended| unfit(&ended, &bounds))?;
+    let answer = helper.run(workspace, "probe", &[report_dir.as_os_str()], &bounds);
+    let answer = answer.map_err(|failure| unfit(&failure, &bounds))?;
     match serde_json::from_slice(&answer) {
         Ok(Answer::Fits) => Ok(()),
         Ok(Answer::Problem(problem)) => Err(problem),
-        Err(_) => Err(unfit(&Ended::of(Cause::Silent), &bounds)),
+        Err(_) => Err(unfit(&ChildFailure::of(Cause::Silent), &bounds)),
     }
 }
 
-fn unfit(ended: &Ended, bounds: &Bounds) -> Problem {
+fn unfit(failure: &ChildFailure, bounds: &Bounds) -> Problem {
     const COPY: &str = "copy or build the file again; if that is the same, report it to the \
                         plugin's author";
     const AUTHOR: &str = "report this to the plugin's author; a library must do nothing of the \
                           kind when it is loaded";
-    let (what, help) = match &ended.cause {
+    let (what, help) = match &failure.cause {
         Cause::Time => {
             let time = plugin_api::Duration(bounds.time);
             (format!("hangs when it is loaded: it was given up after {time}"), AUTHOR)
@@ -75,6 +75,6 @@ fn unfit(ended: &Ended, bounds: &Bounds) -> Problem {
         Cause::Silent => ("ends its process without an answer when it is loaded".to_owned(), COPY),
         Cause::NoProgram | Cause::NotStarted(_) => (String::new(), COPY),
     };
-    let told = || Problem::new(what + &ended.printed(), help);
-    ended.not_started().unwrap_or_else(told)
+    let told = || Problem::new(what + &failure.printed(), help);
+    failure.not_started().unwrap_or_else(told)
 }

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use super::{
     bytes::{Reader, put_short, put_text},
     gaps::Gap,
-    lanes::{Lane, Mark},
     position::{Offered, Position},
+    streams::{ProducerStream, SeqNo},
 };
 
 const SNAPSHOT: u8 = 0;
@@ -19,8 +19,8 @@ const COMMIT: u8 = 2;
 /// Lanes that were named before, each with the sequence it had last.
 #[derive(Debug, Default)]
 pub(super) struct Coder {
-    lanes: Vec<(Lane, u64)>,
-    index: HashMap<Lane, usize>,
+    streams: Vec<(ProducerStream, u64)>,
+    index: HashMap<ProducerStream, usize>,
 }
 
 impl Coder {
@@ -29,16 +29,16 @@ impl Coder {
         let mut bytes = vec![SNAPSHOT];
         put_short(&mut bytes, position.committed);
         put_short(&mut bytes, position.floor);
-        let lanes = position.lanes.by_use();
-        put_short(&mut bytes, lanes.len() as u64);
-        for (lane, mark) in lanes {
-            self.put_place(&mut bytes, lane, mark);
+        let streams = position.streams.by_use();
+        put_short(&mut bytes, streams.len() as u64);
+        for (stream, seq) in streams {
+            self.put_place(&mut bytes, stream, seq);
         }
         put_short(&mut bytes, position.gaps.iter().len() as u64);
         for gap in position.gaps.iter() {
-            put_short(&mut bytes, gap.there.len() as u64);
-            for mark in [&gap.after, &gap.before].into_iter().chain(&gap.there) {
-                self.put_place(&mut bytes, &gap.lane, *mark);
+            put_short(&mut bytes, gap.refilled.len() as u64);
+            for seq in [&gap.after, &gap.before].into_iter().chain(&gap.refilled) {
+                self.put_place(&mut bytes, &gap.stream, *seq);
             }
         }
         let offered = position.offered.iter().take(if with_offered { usize::MAX } else { 0 });
@@ -49,7 +49,7 @@ impl Coder {
             previous = *number;
             // whether it is done stands in the lowest bit
             put_short(&mut bytes, offered.group << 1 | u64::from(offered.done));
-            self.put_place(&mut bytes, &offered.lane, offered.mark);
+            self.put_place(&mut bytes, &offered.stream, offered.seq);
         }
         bytes
     }
@@ -65,7 +65,7 @@ impl Coder {
         for (number, offered) in batches {
             put_short(&mut bytes, number.wrapping_sub(previous));
             previous = number;
-            self.put_place(&mut bytes, &offered.lane, offered.mark);
+            self.put_place(&mut bytes, &offered.stream, offered.seq);
         }
         bytes
     }
@@ -90,15 +90,15 @@ impl Coder {
         let mut position =
             Position { committed: reader.short()?, floor: reader.short()?, ..Position::default() };
         for _ in 0..reader.short()? {
-            let (lane, mark) = self.take_place(reader)?;
-            position.lanes.raise(&lane, mark);
+            let (stream, seq) = self.take_place(reader)?;
+            position.streams.advance(&stream, seq);
         }
         for _ in 0..reader.short()? {
             let there = reader.short()?;
-            let (lane, after) = self.take_place(reader)?;
-            let mut gap = Gap::new(lane, after, self.take_place(reader)?.1);
+            let (stream, after) = self.take_place(reader)?;
+            let mut gap = Gap::new(stream, after, self.take_place(reader)?.1);
             for _ in 0..there {
-                gap.there.insert(self.take_place(reader)?.1);
+                gap.refilled.insert(self.take_place(reader)?.1);
             }
             position.gaps.open(gap);
         }
@@ -106,8 +106,8 @@ impl Coder {
         for _ in 0..reader.short()? {
             number = number.wrapping_add(reader.short()?);
             let word = reader.short()?;
-            let (lane, mark) = self.take_place(reader)?;
-            position.offer(number, Offered { group: word >> 1, lane, mark, done: word & 1 == 1 });
+            let (stream, seq) = self.take_place(reader)?;
+            position.offer(number, Offered { group: word >> 1, stream, seq, done: word & 1 == 1 });
         }
         Some(position)
     }
@@ -120,8 +120,8 @@ impl Coder {
                 let (group, mut number) = (reader.short()?, position.committed);
                 for _ in 0..reader.short()? {
                     number = number.wrapping_add(reader.short()?);
-                    let (lane, mark) = self.take_place(reader)?;
-                    position.offer(number, Offered { group, lane, mark, done: false });
+                    let (stream, seq) = self.take_place(reader)?;
+                    position.offer(number, Offered { group, stream, seq, done: false });
                 }
             }
             COMMIT => {
@@ -138,42 +138,42 @@ impl Coder {
         Some(())
     }
 
-    fn put_place(&mut self, bytes: &mut Vec<u8>, lane: &Lane, mark: Mark) {
-        let place = match self.index.get(lane) {
+    fn put_place(&mut self, bytes: &mut Vec<u8>, stream: &ProducerStream, seq: SeqNo) {
+        let place = match self.index.get(stream) {
             Some(place) => {
                 put_short(bytes, *place as u64 + 1);
                 *place
             }
             None => {
                 put_short(bytes, 0);
-                put_text(bytes, &lane.writer);
-                put_text(bytes, &lane.source);
-                put_short(bytes, lane.epoch);
-                self.index.insert(lane.clone(), self.lanes.len());
-                self.lanes.push((lane.clone(), 0));
-                self.lanes.len() - 1
+                put_text(bytes, &stream.writer);
+                put_text(bytes, &stream.source);
+                put_short(bytes, stream.epoch);
+                self.index.insert(stream.clone(), self.streams.len());
+                self.streams.push((stream.clone(), 0));
+                self.streams.len() - 1
             }
         };
-        let last = &mut self.lanes[place].1;
-        put_distance(bytes, *last, mark.sequence);
-        *last = mark.sequence;
-        put_short(bytes, mark.part);
+        let last = &mut self.streams[place].1;
+        put_distance(bytes, *last, seq.sequence);
+        *last = seq.sequence;
+        put_short(bytes, seq.part);
     }
 
-    fn take_place(&mut self, reader: &mut Reader<'_>) -> Option<(Lane, Mark)> {
+    fn take_place(&mut self, reader: &mut Reader<'_>) -> Option<(ProducerStream, SeqNo)> {
         let place = match reader.short()? {
             0 => {
                 let (writer, source) = (reader.text()?, reader.text()?);
-                let lane = Lane { writer, source, epoch: reader.short()? };
-                self.index.insert(lane.clone(), self.lanes.len());
-                self.lanes.push((lane, 0));
-                self.lanes.len() - 1
+                let stream = ProducerStream { writer, source, epoch: reader.short()? };
+                self.index.insert(stream.clone(), self.streams.len());
+                self.streams.push((stream, 0));
+                self.streams.len() - 1
             }
             place => usize::try_from(place - 1).ok()?,
         };
-        let (lane, last) = self.lanes.get_mut(place)?;
+        let (stream, last) = self.streams.get_mut(place)?;
         *last = take_distance(reader, *last)?;
-        Some((lane.clone(), Mark { sequence: *last, part: reader.short()? }))
+        Some((stream.clone(), SeqNo { sequence: *last, part: reader.short()? }))
     }
 }
 

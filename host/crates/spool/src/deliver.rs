@@ -13,14 +13,14 @@ impl Spool {
         let numbers: Vec<_> = numbers.filter(|number| !self.position.is_done(*number)).collect();
         let group = self.next_group;
         self.next_group += 1;
-        self.put_under_way(&numbers, group);
+        self.mark_in_flight(&numbers, group);
         self.journal.offer(&self.position, group, &numbers)
     }
 
-    fn put_under_way(&mut self, numbers: &[u64], group: u64) {
+    fn mark_in_flight(&mut self, numbers: &[u64], group: u64) {
         for number in numbers {
-            if let Some((lane, mark)) = self.taken.remove(number) {
-                self.position.offer(*number, Offered { group, lane, mark, done: false });
+            if let Some((stream, seq)) = self.taken.remove(number) {
+                self.position.offer(*number, Offered { group, stream, seq, done: false });
             } else if let Some(offered) = self.position.offered.get_mut(number) {
                 offered.group = group;
             }
@@ -39,7 +39,7 @@ impl Spool {
         let noted = if unoffered.is_empty() {
             Ok(())
         } else {
-            self.put_under_way(&unoffered, 0);
+            self.mark_in_flight(&unoffered, 0);
             self.journal.offer(&self.position, 0, &unoffered)
         };
         self.position.commit(&numbers, 0);

@@ -17,7 +17,7 @@ use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
 
 use super::{
     bytes::{Reader, put_text},
-    lanes::{Lane, Mark},
+    streams::{ProducerStream, SeqNo},
 };
 
 /// What had come into a spool at some point, counted from 1.
@@ -132,23 +132,23 @@ pub(super) struct Head {
     pub round: Round,
     pub records: u32,
     pub received_at_us: i64,
-    pub lane: Lane,
-    pub mark: Mark,
+    pub stream: ProducerStream,
+    pub seq: SeqNo,
     /// What had come before it, as far as that is known.
     pub tally: Option<Tally>,
 }
 
 impl Head {
     /// What is kept of a batch from that writer.
-    pub fn of(number: u64, lane: Lane, batch: &Batch) -> Self {
+    pub fn of(number: u64, stream: ProducerStream, batch: &Batch) -> Self {
         Self {
             number,
             kind: batch.kind(),
             round: batch.round(),
             records: batch.records(),
             received_at_us: batch.provenance().received_at_us,
-            lane,
-            mark: Mark::of(batch),
+            stream,
+            seq: SeqNo::of(batch),
             tally: None,
         }
     }
@@ -164,11 +164,11 @@ impl Head {
         head.push(flags(self.kind, self.round));
         head.extend(self.records.to_le_bytes());
         head.extend(self.received_at_us.to_le_bytes());
-        for word in [self.lane.epoch, self.mark.sequence, self.mark.part] {
+        for word in [self.stream.epoch, self.seq.sequence, self.seq.part] {
             head.extend(word.to_le_bytes());
         }
-        put_text(&mut head, &self.lane.writer);
-        put_text(&mut head, &self.lane.source);
+        put_text(&mut head, &self.stream.writer);
+        put_text(&mut head, &self.stream.source);
         // a batch is far below the limit of its FlatBuffers, 2 GiB
         let length = u32::try_from(head.len() - prefix + payload.len()).unwrap_or(u32::MAX);
         let crc = frame.checksum(&head[prefix..], payload);
@@ -198,20 +198,20 @@ impl Head {
         let received_at_us = i64::from_le_bytes(reader.array()?);
         let (epoch, sequence, part) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let (writer, source) = (reader.text()?, reader.text()?);
-        let lane = Lane { writer, source, epoch };
-        let mark = Mark { sequence, part };
-        let head = Self { number, kind, round, records, received_at_us, lane, mark, tally };
+        let stream = ProducerStream { writer, source, epoch };
+        let seq = SeqNo { sequence, part };
+        let head = Self { number, kind, round, records, received_at_us, stream, seq, tally };
         Some((head, reader.position()))
     }
 
     /// The batch again, checked as bytes from outside are.
     pub fn into_batch(self, payload: Vec<u8>) -> Result<Batch, PluginError> {
         let batch = Batch::from_untrusted(self.kind, payload, self.round)?;
-        let mut provenance = Provenance::of_source(&self.lane.source);
+        let mut provenance = Provenance::of_source(&self.stream.source);
         provenance.received_at_us = self.received_at_us;
         Ok(batch
             .with_provenance(provenance)
-            .numbered(self.lane.epoch, self.mark.sequence, self.mark.part)
+            .numbered(self.stream.epoch, self.seq.sequence, self.seq.part)
             .with_delivery(self.number))
     }
 }

@@ -5,30 +5,30 @@
 
 use std::collections::BTreeSet;
 
-use super::lanes::{Lane, Mark};
+use super::streams::{ProducerStream, SeqNo};
 
 /// Gaps that are remembered; the oldest is forgotten first.
-const MOST_GAPS: usize = 256;
+const MAX_GAPS: usize = 256;
 /// Marks in one gap that are remembered to be there.
-const MOST_THERE: usize = 1 << 14;
+const MAX_REFILLED: usize = 1 << 14;
 
 /// Marks of one lane between two others, which are not in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
-    pub lane: Lane,
-    pub after: Mark,
-    pub before: Mark,
+    pub stream: ProducerStream,
+    pub after: SeqNo,
+    pub before: SeqNo,
     /// Of these, what is there again. Every one is remembered: damage can take any of them away.
-    pub there: BTreeSet<Mark>,
+    pub refilled: BTreeSet<SeqNo>,
 }
 
 impl Gap {
-    pub fn new(lane: Lane, after: Mark, before: Mark) -> Self {
-        Self { lane, after, before, there: BTreeSet::new() }
+    pub fn new(stream: ProducerStream, after: SeqNo, before: SeqNo) -> Self {
+        Self { stream, after, before, refilled: BTreeSet::new() }
     }
 
-    fn is_around(&self, lane: &Lane, mark: Mark) -> bool {
-        self.after < mark && mark < self.before && self.lane == *lane
+    fn covers(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
+        self.after < seq && seq < self.before && self.stream == *stream
     }
 }
 
@@ -42,34 +42,34 @@ impl Gaps {
     }
 
     /// Whether a batch with that mark was missing and is there again.
-    pub fn have_again(&self, lane: &Lane, mark: Mark) -> bool {
-        self.0.iter().any(|gap| gap.is_around(lane, mark) && gap.there.contains(&mark))
+    pub fn is_refilled(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
+        self.0.iter().any(|gap| gap.covers(stream, seq) && gap.refilled.contains(&seq))
     }
 
     /// Whether a batch with that mark is missing, or was.
-    pub fn are_around(&self, lane: &Lane, mark: Mark) -> bool {
-        self.0.iter().any(|gap| gap.is_around(lane, mark))
+    pub fn covers(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
+        self.0.iter().any(|gap| gap.covers(stream, seq))
     }
 
     pub fn open(&mut self, gap: Gap) {
         let is_same =
-            |it: &Gap| (&it.lane, it.after, it.before) == (&gap.lane, gap.after, gap.before);
+            |it: &Gap| (&it.stream, it.after, it.before) == (&gap.stream, gap.after, gap.before);
         if self.0.iter().any(is_same) {
             return;
         }
-        if self.0.len() >= MOST_GAPS {
+        if self.0.len() >= MAX_GAPS {
             self.0.remove(0);
         }
         self.0.push(gap);
     }
 
     /// Notes that this one is there.
-    pub fn fill(&mut self, lane: &Lane, mark: Mark) {
-        for gap in self.0.iter_mut().filter(|gap| gap.is_around(lane, mark)) {
-            if gap.there.len() >= MOST_THERE {
-                gap.there.pop_first();
+    pub fn fill(&mut self, stream: &ProducerStream, seq: SeqNo) {
+        for gap in self.0.iter_mut().filter(|gap| gap.covers(stream, seq)) {
+            if gap.refilled.len() >= MAX_REFILLED {
+                gap.refilled.pop_first();
             }
-            gap.there.insert(mark);
+            gap.refilled.insert(seq);
         }
     }
 }
@@ -78,18 +78,18 @@ impl Gaps {
 mod tests {
     use super::*;
 
-    fn lane() -> Lane {
-        Lane { writer: "clean".to_owned(), source: "day".to_owned(), epoch: 1 }
+    fn stream() -> ProducerStream {
+        ProducerStream { writer: "clean".to_owned(), source: "day".to_owned(), epoch: 1 }
     }
 
-    fn mark(sequence: u64) -> Mark {
-        Mark { sequence, part: 0 }
+    fn seq(sequence: u64) -> SeqNo {
+        SeqNo { sequence, part: 0 }
     }
 
     fn missing(gaps: &Gaps) -> Vec<u64> {
         let is_missing = |sequence: &u64| {
-            let mark = mark(*sequence);
-            gaps.are_around(&lane(), mark) && !gaps.have_again(&lane(), mark)
+            let seq = seq(*sequence);
+            gaps.covers(&stream(), seq) && !gaps.is_refilled(&stream(), seq)
         };
         (1..10).filter(is_missing).collect()
     }
@@ -97,22 +97,22 @@ mod tests {
     #[test]
     fn what_is_there_again_is_not_missing() {
         let mut gaps = Gaps::default();
-        gaps.open(Gap::new(lane(), mark(2), mark(8)));
+        gaps.open(Gap::new(stream(), seq(2), seq(8)));
         assert_eq!(missing(&gaps), [3, 4, 5, 6, 7]);
-        gaps.fill(&lane(), mark(6));
-        gaps.fill(&lane(), mark(4));
-        gaps.fill(&Lane { epoch: 2, ..lane() }, mark(7));
+        gaps.fill(&stream(), seq(6));
+        gaps.fill(&stream(), seq(4));
+        gaps.fill(&ProducerStream { epoch: 2, ..stream() }, seq(7));
         assert_eq!(missing(&gaps), [3, 5, 7]);
-        gaps.open(Gap::new(lane(), mark(2), mark(8)));
+        gaps.open(Gap::new(stream(), seq(2), seq(8)));
         assert_eq!((gaps.iter().len(), missing(&gaps)), (1, vec![3, 5, 7]));
     }
 
     #[test]
     fn the_oldest_gaps_are_forgotten() {
         let mut gaps = Gaps::default();
-        for sequence in 1..=MOST_GAPS as u64 + 2 {
-            gaps.open(Gap::new(lane(), mark(sequence).previous(), mark(sequence).following()));
+        for sequence in 1..=MAX_GAPS as u64 + 2 {
+            gaps.open(Gap::new(stream(), seq(sequence).previous(), seq(sequence).next()));
         }
-        assert_eq!((gaps.iter().len(), missing(&gaps)), (MOST_GAPS, vec![3, 4, 5, 6, 7, 8, 9]));
+        assert_eq!((gaps.iter().len(), missing(&gaps)), (MAX_GAPS, vec![3, 4, 5, 6, 7, 8, 9]));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     journal::Journal,
-    layout::{Around, Layout},
+    layout::{Layout, SegmentContext},
     segment,
     stretch::{Stretch, Wrong},
 };
@@ -64,9 +64,9 @@ pub fn inspect_each(folder: &Path, each: &mut dyn FnMut(&SegmentReport)) -> io::
     let (position, positions) = Journal::look(folder);
     let mut inspection = Inspection { positions, ..Inspection::default() };
     let (segments, newer) = segment::list(folder)?;
-    let around = Around::of_all(&segments, position.committed);
-    for (named, around) in segments.into_iter().zip(around) {
-        let layout = match Layout::of_file(&named, &around) {
+    let context = SegmentContext::of_all(&segments, position.committed);
+    for (named, context) in segments.into_iter().zip(context) {
+        let layout = match Layout::of_file(&named, &context) {
             // the host has just delivered all of it
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             layout => layout?,

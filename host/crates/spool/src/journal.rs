@@ -12,11 +12,11 @@ use std::{
 };
 
 use super::{
-    aside::{self, Finding},
     bytes::Reader,
     coder::Coder,
     lossy,
     position::Position,
+    quarantine::{self, Finding},
     stretch::{Stretch, Wrong},
 };
 use crate::own_file::{self, Access};
@@ -26,7 +26,7 @@ const MAGIC: &[u8; 8] = b"DSPOSN01";
 /// What the magic of all formats begins with; two digits follow.
 const MAGIC_OF_ALL: &[u8] = b"DSPOSN";
 /// Behind damage, so many bytes are summed up in vain in search of further changes.
-const MOST_SUMMED: usize = 64 << 20;
+const MAX_SUMMED: usize = 64 << 20;
 /// Magic and generation.
 const START: usize = 16;
 /// Length and checksum before each record.
@@ -62,7 +62,7 @@ impl Journal {
             let bytes = std::fs::metadata(&path).map_or(0, |it| it.len());
             let stretch = Stretch::about(Wrong::Position, 0, bytes);
             // writing to it would destroy it
-            let kept = Ok(aside::put_away(folder, &path, &stretch)?);
+            let kept = Ok(quarantine::move_file(folder, &path, &stretch)?);
             findings.push(Finding { file: path, stretch, note, kept });
         }
         let open = |name: &str| own_file::open(&folder.join(name), Access::Write);
@@ -86,7 +86,7 @@ impl Journal {
     }
 
     /// Has the next change write everything, because more than that has changed.
-    pub fn outdate(&mut self) {
+    pub fn mark_stale(&mut self) {
         self.is_stale = true;
     }
 
@@ -267,7 +267,7 @@ fn parse(bytes: &[u8]) -> Parsed {
 
 /// Whether further changes of that generation stand behind what was read.
 fn is_followed(bytes: &[u8], generation: u64) -> bool {
-    let mut left = MOST_SUMMED;
+    let mut left = MAX_SUMMED;
     (1..bytes.len()).any(|at| {
         let mut reader = Reader::new(&bytes[at..]);
         let length = reader.u32().and_then(|it| usize::try_from(it).ok()).unwrap_or(usize::MAX);
@@ -290,8 +290,8 @@ mod tests {
     use super::{
         super::{
             gaps::Gap,
-            lanes::{Lane, Mark},
             position::Offered,
+            streams::{ProducerStream, SeqNo},
         },
         *,
     };
@@ -306,7 +306,7 @@ mod tests {
     impl Writer {
         fn new(folder: &Path) -> Self {
             let (journal, mut position, _) = Journal::open(folder).unwrap();
-            let gap = Gap::new(lane(0), mark(3), mark(9));
+            let gap = Gap::new(stream(0), seq(3), seq(9));
             position.gaps.open(gap);
             Self { journal, position, next: 1_000_000 }
         }
@@ -315,8 +315,8 @@ mod tests {
             let numbers: Vec<_> = (self.next..self.next + count).map(|it| it * 3).collect();
             for number in &numbers {
                 // one lane is filling the gap of the other
-                let (lane, mark) = (lane(number % 2), mark(*number % 7 * 1_000));
-                self.position.offer(*number, Offered { group: 1, lane, mark, done: false });
+                let (stream, seq) = (stream(number % 2), seq(*number % 7 * 1_000));
+                self.position.offer(*number, Offered { group: 1, stream, seq, done: false });
             }
             self.journal.offer(&self.position, 1, &numbers).unwrap();
             let done: Vec<_> = numbers.iter().copied().filter(|it| it % 5 != 0).collect();
@@ -326,18 +326,18 @@ mod tests {
         }
     }
 
-    fn lane(epoch: u64) -> Lane {
-        Lane { writer: "clean".to_owned(), source: "day".to_owned(), epoch }
+    fn stream(epoch: u64) -> ProducerStream {
+        ProducerStream { writer: "clean".to_owned(), source: "day".to_owned(), epoch }
     }
 
-    fn mark(sequence: u64) -> Mark {
-        Mark { sequence, part: 2 }
+    fn seq(sequence: u64) -> SeqNo {
+        SeqNo { sequence, part: 2 }
     }
 
     #[track_caller]
     fn assert_same(found: &Position, wanted: &Position) {
         assert_eq!((found.committed, found.floor), (wanted.committed, wanted.floor));
-        assert_eq!(found.lanes.by_use(), wanted.lanes.by_use());
+        assert_eq!(found.streams.by_use(), wanted.streams.by_use());
         assert_eq!((&found.gaps, &found.offered), (&wanted.gaps, &wanted.offered));
     }
 

@@ -46,7 +46,7 @@ pub(super) struct Placed {
 
 /// What surrounds a segment.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Around {
+pub(super) struct SegmentContext {
     /// Number of the first entry of the next segment.
     pub next_first: Option<u64>,
     /// The same of the next one without a mark.
@@ -57,22 +57,22 @@ pub(super) struct Around {
     pub committed: u64,
 }
 
-impl Around {
+impl SegmentContext {
     /// Of each of these segments.
     pub fn of_all(segments: &[Named], committed: u64) -> Vec<Self> {
-        let mut around = Self { committed, ..Self::default() };
+        let mut context = Self { committed, ..Self::default() };
         let mut all: Vec<_> = segments
             .iter()
             .rev()
             .map(|segment| {
-                let here = around.clone();
-                around.next_first = Some(segment.first);
+                let here = context.clone();
+                context.next_first = Some(segment.first);
                 match segment.frame {
-                    Frame::Plain => around.next_plain = Some(segment.first),
+                    Frame::Plain => context.next_plain = Some(segment.first),
                     Frame::Marked(_) => {
-                        around.next_start = match start_of(segment) {
+                        context.next_start = match start_of(segment) {
                             // one that was put in between later knows no numbers
-                            Some(Start::Unnumbered) => around.next_start,
+                            Some(Start::Unnumbered) => context.next_start,
                             Some(Start::At(tally)) => Some(tally),
                             None => None,
                         };
@@ -95,14 +95,14 @@ fn start_of(segment: &Named) -> Option<Start> {
 
 impl Layout {
     /// Reads a segment's file.
-    pub fn of_file(named: &Named, around: &Around) -> io::Result<Self> {
+    pub fn of_file(named: &Named, context: &SegmentContext) -> io::Result<Self> {
         let file = own_file::open(&named.path, Access::Read)?;
         let length = file.metadata()?.len();
         let bytes = lossy::read(length, |bytes, at| file.read_at(bytes, at))?;
-        let numbers = named.first..around.next_plain.unwrap_or(u64::MAX);
-        let mut layout = Self::of_bytes(&bytes, named.frame, numbers, around.next_first.is_none());
+        let numbers = named.first..context.next_plain.unwrap_or(u64::MAX);
+        let mut layout = Self::of_bytes(&bytes, named.frame, numbers, context.next_first.is_none());
         layout.bytes = length;
-        layout.count_losses(named.frame, around);
+        layout.count_losses(named.frame, context);
         Ok(layout)
     }
 

@@ -7,13 +7,12 @@
 //! lost when an unsafe tail goes, and nothing is doubled when it did not.
 //!
 //! Damage costs the entries that it has touched: behind it the next whole one is
-//! [looked for](search). What is damaged is [kept aside](aside), and its file stays as it is until
+//! [looked for](search). What is damaged is [kept aside](quarantine), and its file stays as it is until
 //! all else in it is delivered.
 //!
 //! Data is given to the disk after [`SYNC_BYTES`] or [`SYNC_AFTER`], whichever comes first: a killed
 //! host loses nothing, a power cut at most that much of sources that cannot send again.
 
-mod aside;
 mod bytes;
 mod coder;
 mod deliver;
@@ -21,19 +20,20 @@ mod entry;
 mod gaps;
 mod inspect;
 mod journal;
-mod lanes;
 mod layout;
 mod losses;
 mod lossy;
-mod mend;
 pub mod own_file;
 mod position;
+mod quarantine;
 mod read;
 mod recover;
+mod repair;
+mod scan;
 mod search;
 mod segment;
+mod streams;
 mod stretch;
-mod survey;
 mod write;
 
 use std::{
@@ -49,29 +49,29 @@ use self::{
     entry::Tally,
     gaps::Gaps,
     journal::Journal,
-    lanes::{Lane, Lanes, Mark},
-    mend::Mend,
     position::Position,
+    repair::Repair,
     segment::Segment,
+    streams::{ProducerStream, SeqNo, StreamTable},
 };
 
 pub use self::{
-    aside::{Finding, Unacknowledged, acknowledge, unacknowledged},
     inspect::{Inspection, SegmentReport, inspect, inspect_each},
+    quarantine::{Finding, Unacknowledged, acknowledge, unacknowledged},
     stretch::{Stretch, Wrong},
     write::{Appended, SYNC_AFTER, SYNC_BYTES},
 };
 
-const LARGEST_SEGMENT: u64 = 64 << 20;
-const SMALLEST_SEGMENT: u64 = 64 << 10;
+const MAX_SEGMENT: u64 = 64 << 20;
+const MIN_SEGMENT: u64 = 64 << 10;
 /// A spool has at least so many segments when it is full, so that room comes back bit by bit.
 const SEGMENTS: u64 = 16;
 /// How long batches that were offered and are gone are awaited from sources that send nothing.
-const MEND_WAIT: Duration = Duration::from_secs(3);
+const RESEND_WAIT: Duration = Duration::from_secs(3);
 
 /// What was found when the spool was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct RecoveryReport {
     /// Batches that wait.
     pub entries: u64,
     /// Their records.
@@ -105,19 +105,19 @@ pub struct Spool {
     /// Number of the last entry, or the last one that a sink has seen.
     last: u64,
     /// How far each lane has come in.
-    accepted: Lanes,
+    accepted: StreamTable,
     /// Of the gaps in the lanes, what has not come in again.
     missing: Gaps,
     position: Position,
     journal: Journal,
     /// Read or kept, and not offered yet.
-    taken: BTreeMap<u64, (Lane, Mark)>,
+    taken: BTreeMap<u64, (ProducerStream, SeqNo)>,
     /// Batches that an earlier host had offered together, by their numbers, in order.
     earlier_groups: VecDeque<VecDeque<u64>>,
     next_group: u64,
     /// What is done among what was not read yet.
     unread_done: usize,
-    mend: Option<Mend>,
+    repair: Option<Repair>,
     /// What has come in.
     tally: Tally,
     /// What was found wrong since somebody asked.
@@ -133,7 +133,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the folder or a file of it cannot be read or written.
-    pub fn open(folder: &Path, max_bytes: u64) -> io::Result<(Self, Found)> {
+    pub fn open(folder: &Path, max_bytes: u64) -> io::Result<(Self, RecoveryReport)> {
         std::fs::create_dir_all(folder)?;
         let (journal, position, findings) = Journal::open(folder)?;
         let mut spool = Self {
@@ -144,7 +144,7 @@ impl Spool {
             read: (0, 0),
             read_number: position.committed,
             last: position.committed.max(position.floor),
-            accepted: position.lanes.clone(),
+            accepted: position.streams.clone(),
             missing: position.gaps.clone(),
             position,
             journal,
@@ -152,7 +152,7 @@ impl Spool {
             earlier_groups: VecDeque::new(),
             next_group: 1,
             unread_done: 0,
-            mend: None,
+            repair: None,
             tally: Tally::START,
             findings: Vec::new(),
             unkept: Unacknowledged::default(),
@@ -181,7 +181,7 @@ impl Spool {
 
     /// What was found wrong, by this host or earlier ones, and is not acknowledged.
     pub fn unacknowledged(&self) -> Unacknowledged {
-        let mut sum = aside::unacknowledged(&self.folder);
+        let mut sum = quarantine::unacknowledged(&self.folder);
         sum.places += self.unkept.places;
         sum.records = sum.records.saturating_add(self.unkept.records);
         sum.is_about |= self.unkept.is_about;
@@ -194,14 +194,14 @@ impl Spool {
     /// When the folder cannot be read or a file of it not be renamed.
     pub fn acknowledge(&mut self) -> io::Result<Unacknowledged> {
         let before = self.unacknowledged();
-        aside::acknowledge(&self.folder)?;
+        quarantine::acknowledge(&self.folder)?;
         self.unkept = Unacknowledged::default();
         Ok(before)
     }
 
     /// Keeps a stretch aside, unless that was done before.
     fn note_wrong(&mut self, file: &Path, stretch: &Stretch, note: &str) {
-        if let Some(finding) = aside::keep(&self.folder, file, stretch, note) {
+        if let Some(finding) = quarantine::keep(&self.folder, file, stretch, note) {
             self.add_finding(finding);
         }
     }
@@ -210,7 +210,7 @@ impl Spool {
         let Finding { kept, stretch, .. } = &finding;
         let is_marked = match kept {
             Ok(_) => true,
-            Err(_) => aside::is_told(&self.folder, &finding.file, stretch),
+            Err(_) => quarantine::is_reported(&self.folder, &finding.file, stretch),
         };
         if !is_marked {
             self.unkept.add(stretch.records, !stretch.is_exact);
@@ -236,32 +236,33 @@ impl Spool {
         if self.used + batch.payload().len() as u64 <= self.max_bytes || self.is_idle() {
             return true;
         }
-        let (lane, mark) = (Lane::of(writer, batch), Mark::of(batch));
-        self.is_known(&lane, mark) || self.mend.as_ref().is_some_and(|it| it.awaits(&lane, mark))
+        let (stream, seq) = (ProducerStream::of(writer, batch), SeqNo::of(batch));
+        self.is_known(&stream, seq)
+            || self.repair.as_ref().is_some_and(|it| it.expects(&stream, seq))
     }
 
     /// Whether a batch is there, or was.
-    fn is_known(&self, lane: &Lane, mark: Mark) -> bool {
-        if self.missing.are_around(lane, mark) {
-            self.missing.have_again(lane, mark)
+    fn is_known(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
+        if self.missing.covers(stream, seq) {
+            self.missing.is_refilled(stream, seq)
         } else {
-            self.accepted.has(lane, mark)
+            self.accepted.has_seen(stream, seq)
         }
     }
 
     /// Notes that a batch is there.
-    fn note_known(&mut self, lane: &Lane, mark: Mark) {
-        if self.missing.are_around(lane, mark) {
-            self.missing.fill(lane, mark);
+    fn note_known(&mut self, stream: &ProducerStream, seq: SeqNo) {
+        if self.missing.covers(stream, seq) {
+            self.missing.fill(stream, seq);
         } else {
-            self.accepted.raise(lane, mark);
+            self.accepted.advance(stream, seq);
         }
     }
 
     /// Whether everything that came in is delivered.
     fn is_idle(&self) -> bool {
-        self.mend.is_none()
-            && self.is_read_up()
+        self.repair.is_none()
+            && self.is_fully_read()
             && self.taken.is_empty()
             && self.position.offered.values().all(|offered| offered.done)
     }

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::{
     entry::Frame,
-    layout::{Around, Layout, Placed},
+    layout::{Layout, Placed, SegmentContext},
     stretch::{Stretch, Wrong},
 };
 
 /// Places of a file that are told one by one.
-const MOST_STRETCHES: usize = 100;
+const MAX_STRETCHES: usize = 100;
 
 /// What lies between two entries.
 struct Between {
@@ -24,14 +24,14 @@ struct Between {
 
 impl Layout {
     /// Finds out what the stretches have cost.
-    pub(super) fn count_losses(&mut self, frame: Frame, around: &Around) {
+    pub(super) fn count_losses(&mut self, frame: Frame, context: &SegmentContext) {
         if self.is_newer {
             return;
         }
         let mean = Mean::of(&self.entries);
         for index in 0..=self.entries.len() {
-            let Between { place, lost, after, before } = self.between(index, frame, around);
-            if before <= around.committed.saturating_add(1) {
+            let Between { place, lost, after, before } = self.between(index, frame, context);
+            if before <= context.committed.saturating_add(1) {
                 // it was delivered before
                 continue;
             }
@@ -41,13 +41,13 @@ impl Layout {
                     None => entry.after_damage,
                 };
             }
-            self.charge(place, lost, after >= around.committed, mean);
+            self.charge(place, lost, after >= context.committed, mean);
         }
         self.join_stretches();
     }
 
     /// What lies before the entry of that index.
-    fn between(&self, index: usize, frame: Frame, around: &Around) -> Between {
+    fn between(&self, index: usize, frame: Frame, context: &SegmentContext) -> Between {
         let before = index.checked_sub(1).and_then(|it| self.entries.get(it));
         let after = self.entries.get(index);
         let ends = match before {
@@ -56,7 +56,7 @@ impl Layout {
         };
         let begins = match after {
             Some(it) => it.head.tally,
-            None => around.next_start,
+            None => context.next_start,
         };
         let lost = |from: u64, to: u64| to.saturating_sub(from);
         Between {
@@ -66,7 +66,7 @@ impl Layout {
                 (lost(ends.entries, begins.entries), lost(ends.records, begins.records))
             }),
             after: before.map_or(0, |it| it.head.number),
-            before: after.map_or(around.next_first.unwrap_or(u64::MAX), |it| it.head.number),
+            before: after.map_or(context.next_first.unwrap_or(u64::MAX), |it| it.head.number),
         }
     }
 
@@ -110,8 +110,8 @@ impl Layout {
             }
             is_same
         });
-        if self.stretches.len() > MOST_STRETCHES {
-            let mut rest = self.stretches.split_off(MOST_STRETCHES - 1).into_iter();
+        if self.stretches.len() > MAX_STRETCHES {
+            let mut rest = self.stretches.split_off(MAX_STRETCHES - 1).into_iter();
             let joined =
                 rest.next().map(|first| rest.fold(first, |all, it| Stretch::joined(&all, &it)));
             self.stretches.extend(joined);

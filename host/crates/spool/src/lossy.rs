@@ -7,7 +7,7 @@ const PAGE: usize = 4 << 10;
 /// What the system answers for a sector that cannot be read.
 const UNREADABLE: i32 = 5;
 /// Nothing behind so many zeros is looked at: a damaged length of a file can claim anything.
-const MOST_ZEROS: usize = 64 << 20;
+const MAX_ZEROS: usize = 64 << 20;
 
 /// Whether a sector cannot be read, and so what is in it is damaged.
 pub(super) fn is_unreadable(error: &io::Error) -> bool {
@@ -21,7 +21,7 @@ pub(super) fn read(
 ) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut zeros = 0;
-    while (bytes.len() as u64) < length && zeros < MOST_ZEROS {
+    while (bytes.len() as u64) < length && zeros < MAX_ZEROS {
         let at = bytes.len();
         let left = usize::try_from(length - at as u64).unwrap_or(CHUNK).min(CHUNK);
         bytes.try_reserve(left)?;
@@ -41,7 +41,7 @@ pub(super) fn read(
         let tail = bytes[at..].iter().rev().take_while(|byte| **byte == 0).count();
         zeros = if tail == read { zeros + tail } else { tail };
     }
-    if zeros >= MOST_ZEROS {
+    if zeros >= MAX_ZEROS {
         bytes.truncate(bytes.len() - zeros);
     }
     Ok(bytes)

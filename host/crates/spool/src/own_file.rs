@@ -20,9 +20,9 @@ pub enum Access {
     /// As `Write`, each write at its end.
     Append,
     /// As `Write`, emptied first.
-    Anew,
+    Truncate,
     /// As `Write`, but it must be there.
-    Found,
+    Existing,
     /// It is read alone, and must be there.
     Read,
 }
@@ -38,8 +38,8 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
     options.read(true).custom_flags(flags);
     match access {
         Access::Append => options.append(true).create(true),
-        Access::Write | Access::Anew => options.write(true).create(true).truncate(false),
-        Access::Found => options.write(true),
+        Access::Write | Access::Truncate => options.write(true).create(true).truncate(false),
+        Access::Existing => options.write(true),
         Access::Read => &mut options,
     };
     let opened = options.open(path).map_err(|error| named(path, error))?;
@@ -47,7 +47,7 @@ pub fn open(path: &Path, access: Access) -> io::Result<File> {
     if !found.is_file() {
         return Err(foreign(path, found.file_type()));
     }
-    if access == Access::Anew {
+    if access == Access::Truncate {
         opened.set_len(0)?;
     }
     Ok(opened)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     gaps::Gaps,
-    lanes::{Lane, Lanes, Mark},
+    streams::{ProducerStream, SeqNo, StreamTable},
 };
 
 /// A batch that was offered to the sink and is not committed.
@@ -12,8 +12,8 @@ use super::{
 pub(super) struct Offered {
     /// Batches offered in one call share it; 0 for one that was committed without being offered.
     pub group: u64,
-    pub lane: Lane,
-    pub mark: Mark,
+    pub stream: ProducerStream,
+    pub seq: SeqNo,
     /// It is delivered, but not all before it are.
     pub done: bool,
 }
@@ -27,7 +27,7 @@ pub(super) struct Position {
     /// The last number that a sink has seen; none up to there goes to another batch.
     pub floor: u64,
     /// How far each lane is delivered.
-    pub lanes: Lanes,
+    pub streams: StreamTable,
     /// What is not delivered in the middle of lanes, because damage took it.
     pub gaps: Gaps,
     /// What is under way, by number.
@@ -52,10 +52,10 @@ impl Position {
         self.floor = self.floor.max(committed);
         while let Some(first) = self.offered.first_entry().filter(|it| *it.key() <= committed) {
             let offered = first.remove();
-            if offered.done && self.gaps.are_around(&offered.lane, offered.mark) {
-                self.gaps.fill(&offered.lane, offered.mark);
+            if offered.done && self.gaps.covers(&offered.stream, offered.seq) {
+                self.gaps.fill(&offered.stream, offered.seq);
             } else if offered.done {
-                self.lanes.raise(&offered.lane, offered.mark);
+                self.streams.advance(&offered.stream, offered.seq);
             }
         }
     }

@@ -19,13 +19,13 @@ impl Spool {
     /// When a segment cannot be read. What is damaged is passed over, and is among the
     /// [findings](Self::take_findings).
     pub fn read_next(&mut self) -> io::Result<Option<Batch>> {
-        self.finish_mend()?;
+        self.finish_repair()?;
         while let Some((index, cursor, at)) = self.next_place() {
             let Some((head, payload, next)) = self.peek(index, at)? else {
                 self.pass_damage(index, at)?;
                 continue;
             };
-            if self.mend.as_ref().is_some_and(|mend| head.number >= mend.hold) {
+            if self.repair.as_ref().is_some_and(|repair| head.number >= repair.hold_from) {
                 return Ok(None);
             }
             self.read.1 = self.segments[index].place_after(cursor, next);
@@ -43,7 +43,7 @@ impl Spool {
                 continue;
             }
             self.read_number = number;
-            let (place, records) = ((head.lane.clone(), head.mark), u64::from(head.records));
+            let (place, records) = ((head.stream.clone(), head.seq), u64::from(head.records));
             let batch = match head.into_batch(payload) {
                 Ok(batch) => batch,
                 Err(error) => {
@@ -65,7 +65,7 @@ impl Spool {
     /// Passes over what an earlier host had delivered.
     fn skip_done(&mut self) {
         while self.unread_done > 0
-            && self.mend.is_none()
+            && self.repair.is_none()
             && let Some((index, cursor, at)) = self.next_place()
             && let Ok(Some((head, _, next))) = self.peek(index, at)
             && self.position.is_done(head.number)
@@ -93,7 +93,7 @@ impl Spool {
     }
 
     /// Whether nothing that is in a segment is still to be read.
-    pub(super) fn is_read_up(&self) -> bool {
+    pub(super) fn is_fully_read(&self) -> bool {
         match self.segments.get(self.read.0) {
             None => true,
             Some(segment) => {
@@ -116,13 +116,13 @@ impl Spool {
     fn pass_damage(&mut self, index: usize, at: u64) -> io::Result<()> {
         let after = self.read_number;
         let last = self.segments[index].last;
-        let layouts = self.look_again(index)?;
+        let layouts = self.rescan_file(index)?;
         let Some((path, layout)) = layouts else {
             let segment = &mut self.segments[index];
             (segment.order, self.read.1) = (Some(Vec::new()), 0);
             let path = segment.path.clone();
             self.note_wrong(&path, &Stretch::about(Wrong::Gone, 0, 0), "");
-            return self.remember_gaps();
+            return self.record_gaps();
         };
         let is_ahead = |it: &&Placed| it.head.number > after && it.head.number <= last.max(after);
         let (mut order, mut wrong) = (Vec::new(), layout.stretches);
@@ -137,7 +137,7 @@ impl Spool {
         (self.segments[index].order, self.read.1) = (Some(order), 0);
         let before = self.findings.len();
         wrong.iter().for_each(|stretch| self.note_wrong(&path, stretch, ""));
-        if self.findings.len() > before { self.remember_gaps() } else { Ok(()) }
+        if self.findings.len() > before { self.record_gaps() } else { Ok(()) }
     }
 
     /// How many of the next batches an earlier host had offered together, when the first of them

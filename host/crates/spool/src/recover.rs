@@ -7,19 +7,19 @@ use std::{
 };
 
 use super::{
-    Found, Spool,
+    RecoveryReport, Spool,
     gaps::Gap,
-    lanes::{Lane, Mark},
-    layout::{Around, Layout, Placed},
-    mend::Mend,
+    layout::{Layout, Placed, SegmentContext},
     position::Offered,
+    repair::Repair,
+    scan::{RecoveryScan, ScanItem},
     segment::{self, Named, Segment},
+    streams::{ProducerStream, SeqNo},
     stretch::{Stretch, Wrong},
-    survey::{Seen, Survey},
 };
 
 /// Entries of a file that have their place behind what is taken up already.
-struct Rest {
+struct Remainder {
     named: Named,
     entries: Vec<Placed>,
     ends_damaged: bool,
@@ -30,7 +30,7 @@ struct Rest {
     file_bytes: u64,
 }
 
-impl Rest {
+impl Remainder {
     fn first(&self) -> u64 {
         self.entries.first().map_or(self.named.first, |entry| entry.head.number)
     }
@@ -57,17 +57,17 @@ impl Rest {
 
 impl Spool {
     /// Checks all segments and goes on with what the host before had offered.
-    pub(super) fn recover(&mut self) -> io::Result<Found> {
+    pub(super) fn recover(&mut self) -> io::Result<RecoveryReport> {
         let (segments, newer) = segment::list(&self.folder)?;
         newer.iter().for_each(|path| self.note_newer(path));
         let position = self.position.clone();
-        let mut survey = Survey::new(&position);
-        self.take_up_segments(segments, &mut survey)?;
-        let Survey { mut found, accepted, missing, gaps, there, delivered, .. } = survey;
+        let mut scan = RecoveryScan::new(&position);
+        self.load_segments(segments, &mut scan)?;
+        let RecoveryScan { mut found, accepted, missing, gaps, present, delivered, .. } = scan;
         (self.accepted, self.missing, self.position.gaps) = (accepted, missing, gaps);
-        (found.awaited, found.given_up) = self.take_up(&there);
+        (found.awaited, found.given_up) = self.restore_in_flight(&present);
         // what is awaited comes before what is delivered behind it
-        self.read_number = delivered.min(self.mend.as_ref().map_or(u64::MAX, Mend::before));
+        self.read_number = delivered.min(self.repair.as_ref().map_or(u64::MAX, Repair::before));
         let committed = self.committed_by_now();
         self.position.commit(&[], committed);
         self.unread_done = self.position.offered.iter().filter(|(_, it)| it.done).count();
@@ -77,21 +77,21 @@ impl Spool {
     /// Takes up all segments, with their entries in order.
     ///
     /// What came back after damage lies in segments of its own, between entries of another one.
-    fn take_up_segments(
+    fn load_segments(
         &mut self,
         segments: Vec<Named>,
-        survey: &mut Survey<'_>,
+        scan: &mut RecoveryScan<'_>,
     ) -> io::Result<()> {
-        let around = Around::of_all(&segments, self.position.committed);
-        let mut files = segments.into_iter().zip(around).peekable();
-        let mut rests: Vec<Rest> = Vec::new();
+        let context = SegmentContext::of_all(&segments, self.position.committed);
+        let mut files = segments.into_iter().zip(context).peekable();
+        let mut rests: Vec<Remainder> = Vec::new();
         loop {
             let next = files.peek().map_or(u64::MAX, |(named, _)| named.first);
             let earliest = (0..rests.len()).min_by_key(|rest| rests[*rest].first());
             let mut rest = match earliest.filter(|rest| rests[*rest].first() < next) {
                 Some(rest) => rests.swap_remove(rest),
                 None => match files.next() {
-                    Some((named, around)) => match self.look_into(named, &around, survey)? {
+                    Some((named, context)) => match self.scan_file(named, &context, scan)? {
                         Some(rest) => rest,
                         None => continue,
                     },
@@ -99,7 +99,7 @@ impl Spool {
                 },
             };
             let next = files.peek().map_or(u64::MAX, |(named, _)| named.first);
-            let next = rests.iter().map(Rest::first).chain([next]).min().unwrap_or(next);
+            let next = rests.iter().map(Remainder::first).chain([next]).min().unwrap_or(next);
             if next < rest.first() && !rest.entries.is_empty() {
                 // all of it comes behind what other files have
                 rests.push(rest);
@@ -107,12 +107,12 @@ impl Spool {
             }
             let hole = self.first_hole(&rest).unwrap_or(u64::MAX);
             rests.extend(rest.split_off(next.min(hole)));
-            self.take_up_part(rest, survey);
+            self.load_part(rest, scan);
         }
     }
 
     /// The first number that was offered and is missing between the entries of a damaged file.
-    fn first_hole(&self, rest: &Rest) -> Option<u64> {
+    fn first_hole(&self, rest: &Remainder) -> Option<u64> {
         if rest.orderly_to.is_some() || rest.entries.is_empty() {
             return None;
         }
@@ -125,13 +125,13 @@ impl Spool {
     }
 
     /// Looks into a file; `None` when nothing of it is to be taken up.
-    fn look_into(
+    fn scan_file(
         &mut self,
         named: Named,
-        around: &Around,
-        survey: &mut Survey<'_>,
-    ) -> io::Result<Option<Rest>> {
-        let layout = match Layout::of_file(&named, around) {
+        context: &SegmentContext,
+        scan: &mut RecoveryScan<'_>,
+    ) -> io::Result<Option<Remainder>> {
+        let layout = match Layout::of_file(&named, context) {
             // a host that ends late has just delivered it
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             layout => layout?,
@@ -146,10 +146,10 @@ impl Spool {
         if let Some(tally) = layout.tally_behind() {
             self.tally = tally;
         }
-        let is_last = around.next_first.is_none();
+        let is_last = context.next_first.is_none();
         let end = layout.end + named.frame.end_bytes();
         if layout.is_unfinished && is_last && layout.is_orderly() {
-            survey.found.unfinished = Some((named.path.clone(), layout.bytes.saturating_sub(end)));
+            scan.found.unfinished = Some((named.path.clone(), layout.bytes.saturating_sub(end)));
             let mut segment = Segment::of_file(named.clone(), layout.end);
             segment.cut(layout.end)?;
         }
@@ -161,13 +161,13 @@ impl Spool {
         let orderly_to = layout.is_orderly().then_some(layout.end);
         let counted = if orderly_to.is_some() { layout.end } else { layout.bytes };
         let Layout { entries, ends_damaged, bytes: file_bytes, .. } = layout;
-        Ok(Some(Rest { named, entries, ends_damaged, orderly_to, counted, file_bytes }))
+        Ok(Some(Remainder { named, entries, ends_damaged, orderly_to, counted, file_bytes }))
     }
 
-    fn take_up_part(&mut self, rest: Rest, survey: &mut Survey<'_>) {
-        survey.see_all(rest.entries.iter());
+    fn load_part(&mut self, rest: Remainder, scan: &mut RecoveryScan<'_>) {
+        scan.visit_all(rest.entries.iter());
         if rest.ends_damaged {
-            survey.see(Seen::Damage);
+            scan.visit(ScanItem::Damage);
         }
         let (first, last) = (rest.first(), rest.last());
         let bytes = rest.orderly_to.unwrap_or(rest.file_bytes);
@@ -190,17 +190,17 @@ impl Spool {
     }
 
     /// Looks into the file of a segment that is taken up already; `None` when it is gone.
-    pub(super) fn look_again(&self, index: usize) -> io::Result<Option<(PathBuf, Layout)>> {
+    pub(super) fn rescan_file(&self, index: usize) -> io::Result<Option<(PathBuf, Layout)>> {
         let Some(named) = Named::of(self.segments[index].path.clone()) else { return Ok(None) };
         let others = self.segments.iter().skip(index).filter(|it| it.path != named.path);
         let others = others.filter_map(|it| Named::of(it.path.clone()));
         let all: Vec<_> = [named.clone()].into_iter().chain(others).collect();
-        let mut around = Around::of_all(&all, self.position.committed).swap_remove(0);
-        if around.next_first.is_none() {
+        let mut context = SegmentContext::of_all(&all, self.position.committed).swap_remove(0);
+        if context.next_first.is_none() {
             // whoever writes it knows
-            around.next_start = Some(self.tally);
+            context.next_start = Some(self.tally);
         }
-        match Layout::of_file(&named, &around) {
+        match Layout::of_file(&named, &context) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             layout => Ok(Some((named.path, layout?))),
         }
@@ -208,20 +208,20 @@ impl Spool {
 
     /// Sorts out what the host before had offered. Gives how many of it are awaited, and how many
     /// are given up.
-    fn take_up(&mut self, there: &HashSet<u64>) -> (u64, u64) {
+    fn restore_in_flight(&mut self, present: &HashSet<u64>) -> (u64, u64) {
         let mut groups: BTreeMap<u64, VecDeque<u64>> = BTreeMap::new();
         let (mut gone, mut done_and_gone) = (Vec::new(), Vec::new());
         for (number, offered) in &self.position.offered {
             self.next_group = self.next_group.max(offered.group + 1);
-            match (offered.done, there.contains(number)) {
+            match (offered.done, present.contains(number)) {
                 (true, true) => {}
-                (true, false) => done_and_gone.push((offered.lane.clone(), offered.mark)),
+                (true, false) => done_and_gone.push((offered.stream.clone(), offered.seq)),
                 (false, true) => groups.entry(offered.group).or_default().push_back(*number),
                 (false, false) => gone.push(*number),
             }
         }
-        done_and_gone.iter().for_each(|(lane, mark)| self.note_known(lane, *mark));
-        let awaited = self.can_be_awaited(&gone);
+        done_and_gone.iter().for_each(|(stream, seq)| self.note_known(stream, *seq));
+        let awaited = self.expected_again(&gone);
         for (number, offered) in &awaited {
             groups.entry(offered.group).or_default().push_back(*number);
         }
@@ -230,19 +230,19 @@ impl Spool {
         let mut groups: Vec<_> = groups.into_values().collect();
         groups.sort_unstable();
         let counts = (awaited.len() as u64, (gone.len() - awaited.len()) as u64);
-        self.mend = Mend::of(awaited, &groups);
+        self.repair = Repair::of(awaited, &groups);
         self.earlier_groups = groups.into();
         counts
     }
 
     /// Of what was offered and is gone, that which can come again to its old place.
-    fn can_be_awaited(&mut self, gone: &[u64]) -> Vec<(u64, Offered)> {
+    fn expected_again(&mut self, gone: &[u64]) -> Vec<(u64, Offered)> {
         let (mut awaited, mut given_up) = (Vec::new(), Vec::new());
         for &number in gone {
             let place = self.segments.partition_point(|segment| segment.first <= number);
             let before = place.checked_sub(1).map_or(0, |before| self.segments[before].last);
             let offered = &self.position.offered[&number];
-            if before < number && offered.mark.is_numbered() {
+            if before < number && offered.seq.is_numbered() {
                 awaited.push((number, offered.clone()));
             } else {
                 given_up.push(number);
@@ -255,52 +255,53 @@ impl Spool {
     /// Batches that were offered and are gone: should they come again, they are taken for new ones.
     /// In order, all that is gone.
     pub(super) fn give_up(&mut self, numbers: &[u64], gone: &[u64]) {
-        let mut ends_by_lane: HashMap<Lane, (Mark, Mark)> = HashMap::new();
+        let mut ends_by_stream: HashMap<ProducerStream, (SeqNo, SeqNo)> = HashMap::new();
         for offered in numbers.iter().filter_map(|number| self.position.offered.remove(number)) {
-            let mark = offered.mark;
-            if mark.is_numbered() {
-                let ends = ends_by_lane.entry(offered.lane).or_insert((mark, mark));
-                *ends = (ends.0.min(mark), ends.1.max(mark));
+            let seq = offered.seq;
+            if seq.is_numbered() {
+                let ends = ends_by_stream.entry(offered.stream).or_insert((seq, seq));
+                *ends = (ends.0.min(seq), ends.1.max(seq));
             }
         }
-        for (lane, (first, last)) in ends_by_lane {
-            let gap = Gap::new(lane, first.previous(), last.following());
+        for (stream, (first, last)) in ends_by_stream {
+            let gap = Gap::new(stream, first.previous(), last.next());
             self.missing.open(gap.clone());
             self.position.gaps.open(gap);
         }
         for (number, offered) in &self.position.offered {
             if gone.binary_search(number).is_err() {
-                self.missing.fill(&offered.lane, offered.mark);
+                self.missing.fill(&offered.stream, offered.seq);
             }
         }
     }
 
     /// Finds out what damage behind the last entry that was read may have cost.
-    pub(super) fn remember_gaps(&mut self) -> io::Result<()> {
-        let mut survey = Survey::new(&self.position);
-        survey.missing = self.missing.clone();
-        let under_way = self.position.offered.range(..=self.read_number);
-        let under_way = under_way.map(|(_, offered)| (&offered.lane, offered.mark));
-        let taken = self.taken.values().map(|(lane, mark): &(Lane, Mark)| (lane, *mark));
-        for (lane, mark) in under_way.chain(taken) {
-            if !survey.missing.are_around(lane, mark) {
-                survey.accepted.raise(lane, mark);
+    pub(super) fn record_gaps(&mut self) -> io::Result<()> {
+        let mut scan = RecoveryScan::new(&self.position);
+        scan.missing = self.missing.clone();
+        let in_flight = self.position.offered.range(..=self.read_number);
+        let in_flight = in_flight.map(|(_, offered)| (&offered.stream, offered.seq));
+        let taken =
+            self.taken.values().map(|(stream, seq): &(ProducerStream, SeqNo)| (stream, *seq));
+        for (stream, seq) in in_flight.chain(taken) {
+            if !scan.missing.covers(stream, seq) {
+                scan.accepted.advance(stream, seq);
             }
         }
-        survey.see(Seen::Damage);
+        scan.visit(ScanItem::Damage);
         let after = self.read_number;
         for index in self.read.0..self.segments.len() {
             let last = self.segments[index].last;
-            match self.look_again(index)? {
+            match self.rescan_file(index)? {
                 Some((_, layout)) => {
                     let is_in = |it: &&Placed| (after + 1..=last).contains(&it.head.number);
-                    survey.see_all(layout.entries.iter().filter(is_in));
+                    scan.visit_all(layout.entries.iter().filter(is_in));
                 }
-                None => survey.see(Seen::Damage),
+                None => scan.visit(ScanItem::Damage),
             }
         }
-        (self.missing, self.position.gaps) = (survey.missing, survey.gaps);
-        self.journal.outdate();
+        (self.missing, self.position.gaps) = (scan.missing, scan.gaps);
+        self.journal.mark_stale();
         Ok(())
     }
 }

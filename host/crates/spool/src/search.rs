@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::entry::{Frame, Head};
 
 /// Bytes before the payload that the length of an entry without a mark counts at least.
-const LEAST_HEAD: usize = 49;
-const MOST_FLAGS: u8 = 7;
+const MIN_HEAD: usize = 49;
+const MAX_FLAGS: u8 = 7;
 /// Entries without a mark are looked for at every byte; so many times their file's bytes may be
 /// summed up in vain.
 const VAIN_PASSES: usize = 32;
@@ -77,17 +77,17 @@ impl<'a> Search<'a> {
     /// Whether these bytes may be an entry without a mark, before they are summed up.
     fn is_likely(&self, body: &[u8]) -> bool {
         let flags = body.get(8).copied().unwrap_or(u8::MAX);
-        body.len() >= LEAST_HEAD
-            && flags <= MOST_FLAGS
+        body.len() >= MIN_HEAD
+            && flags <= MAX_FLAGS
             && Head::decode(Frame::Plain, body).is_some_and(|(head, _)| {
                 let is_received = u64::try_from(head.received_at_us).unwrap_or(0) <= head.number;
                 let is_name =
                     |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
                 self.numbers.contains(&head.number)
                     && is_received
-                    && !head.lane.writer.is_empty()
-                    && is_name(&head.lane.writer)
-                    && is_name(&head.lane.source)
+                    && !head.stream.writer.is_empty()
+                    && is_name(&head.stream.writer)
+                    && is_name(&head.stream.source)
             })
     }
 }

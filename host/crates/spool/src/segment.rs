@@ -175,7 +175,7 @@ impl Segment {
         let mark = rand::random();
         let frame = Frame::Marked(mark);
         let path = folder.join(format!("{first:020}-{mark:016x}.{SUFFIX}"));
-        let file = own_file::open(&path, Access::Anew)?;
+        let file = own_file::open(&path, Access::Truncate)?;
         let mut header = frame.header_of(tally);
         header.extend(frame.end().unwrap_or_default());
         if let Err(error) = file.write_all_at(&header, 0) {
@@ -200,7 +200,7 @@ impl Segment {
         if let Some(file) = &self.file {
             return Ok(Arc::clone(file));
         }
-        let file = Arc::new(own_file::open(&self.path, Access::Found)?);
+        let file = Arc::new(own_file::open(&self.path, Access::Existing)?);
         self.file = Some(Arc::clone(&file));
         Ok(file)
     }

@@ -5,11 +5,11 @@ use std::{fs::File, io, sync::Arc, time::Duration, time::Instant};
 use plugin_api::Batch;
 
 use super::{
-    LARGEST_SEGMENT, SEGMENTS, SMALLEST_SEGMENT, Spool,
+    MAX_SEGMENT, MIN_SEGMENT, SEGMENTS, Spool,
     entry::Head,
-    lanes::{Lane, Mark},
-    mend::Mend,
+    repair::Repair,
     segment::Segment,
+    streams::{ProducerStream, SeqNo},
 };
 
 /// Data that was written is given to the disk after so many bytes.
@@ -25,9 +25,9 @@ pub enum Appended {
     /// It is there, under that number, and comes when it is read, also if it was to be kept.
     ///
     /// The number is below the last one when the batch closes a gap that damage had left.
-    Later(u64),
+    Deferred(u64),
     /// It was there already, and may be delivered.
-    Known,
+    Duplicate,
 }
 
 impl Spool {
@@ -47,20 +47,22 @@ impl Spool {
     }
 
     fn try_append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
-        let (lane, mark) = (Lane::of(writer, batch), Mark::of(batch));
-        if let Some(number) = self.mend.as_mut().and_then(|it| it.take_back(&lane, mark, batch)) {
-            self.note_known(&lane, mark);
-            return Ok(Appended::Later(number));
+        let (stream, seq) = (ProducerStream::of(writer, batch), SeqNo::of(batch));
+        if let Some(number) =
+            self.repair.as_mut().and_then(|it| it.accept_resend(&stream, seq, batch))
+        {
+            self.note_known(&stream, seq);
+            return Ok(Appended::Deferred(number));
         }
-        if self.is_known(&lane, mark) {
-            self.pass(&lane, mark);
-            return Ok(Appended::Known);
+        if self.is_known(&stream, seq) {
+            self.skip_to(&stream, seq);
+            return Ok(Appended::Duplicate);
         }
         let received_at_us = u64::try_from(batch.provenance().received_at_us).unwrap_or(0);
         let number = (self.last + 1).max(received_at_us);
         self.make_segment(number)?;
-        let is_kept = keep && self.mend.is_none() && self.is_read_up();
-        let head = Head { tally: Some(self.tally), ..Head::of(number, lane, batch) };
+        let is_kept = keep && self.repair.is_none() && self.is_fully_read();
+        let head = Head { tally: Some(self.tally), ..Head::of(number, stream, batch) };
         let Some(segment) = self.segments.back_mut() else {
             return Err(io::ErrorKind::NotFound.into());
         };
@@ -70,8 +72,8 @@ impl Spool {
         self.unsynced += bytes;
         self.last = number;
         self.tally = self.tally.and(1, u64::from(head.records));
-        self.note_known(&head.lane, mark);
-        self.pass(&head.lane, mark);
+        self.note_known(&head.stream, seq);
+        self.skip_to(&head.stream, seq);
         if is_kept {
             let last = self.segments.len() - 1;
             if let Some(left) = self.segments.get_mut(self.read.0).filter(|_| self.read.0 < last) {
@@ -79,15 +81,15 @@ impl Spool {
             }
             self.read = (last, end);
             self.read_number = number;
-            self.taken.insert(number, (head.lane, mark));
+            self.taken.insert(number, (head.stream, seq));
         }
-        Ok(if keep && !is_kept { Appended::Later(number) } else { Appended::New(number) })
+        Ok(if keep && !is_kept { Appended::Deferred(number) } else { Appended::New(number) })
     }
 
     /// A lane has come to that mark: what is before it does not come again.
-    fn pass(&mut self, lane: &Lane, mark: Mark) {
-        if let Some(mend) = &mut self.mend {
-            mend.pass(lane, mark);
+    fn skip_to(&mut self, stream: &ProducerStream, seq: SeqNo) {
+        if let Some(repair) = &mut self.repair {
+            repair.skip_to(stream, seq);
         }
     }
 
@@ -95,7 +97,7 @@ impl Spool {
     fn make_segment(&mut self, number: u64) -> io::Result<()> {
         let largest = self.largest_segment();
         // what is awaited gets a segment of its own, between what is there and what is new
-        let awaited = self.mend.as_ref().map_or(0, Mend::last);
+        let awaited = self.repair.as_ref().map_or(0, Repair::last);
         let has_room = |segment: &Segment| {
             segment.bytes < largest
                 && segment.is_continued()
@@ -119,7 +121,7 @@ impl Spool {
     }
 
     pub(super) fn largest_segment(&self) -> u64 {
-        (self.max_bytes / SEGMENTS).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT)
+        (self.max_bytes / SEGMENTS).clamp(MIN_SEGMENT, MAX_SEGMENT)
     }
 
     /// What has to be given to the disk now, if anything; the caller does it with

@@ -13,7 +13,7 @@ use crate::cli::Format;
 const HEADER: [&str; 8] =
     ["component", "files", "letters", "records", "oldest", "newest", "size", "commonest reason"];
 /// Longest reason in the table, letters.
-const LONGEST_REASON: usize = 100;
+const MAX_REASON: usize = 100;
 
 /// Prints what lies in the folder.
 pub fn run(folder: &Path, format: Format) -> ExitCode {
@@ -34,7 +34,7 @@ fn table(all: &[Summary]) -> String {
     for summary in all {
         let time = |time: Option<_>| time.map(output::time).unwrap_or_default();
         let reason: String =
-            summary.reason.iter().flat_map(|it| it.chars()).take(LONGEST_REASON).collect();
+            summary.reason.iter().flat_map(|it| it.chars()).take(MAX_REASON).collect();
         table.add_row([
             summary.component.clone(),
             summary.files.to_string(),

@@ -65,7 +65,7 @@ impl DeadLetter {
 /// The folder of all letters; plugins need not be there to look into it.
 fn with_folder(file: &PipelineFile, run: impl FnOnce(PathBuf) -> ExitCode) -> ExitCode {
     match file.load() {
-        Ok(draft) => run(dead_letter::folder(&draft.host().data_dir)),
+        Ok(parsed) => run(dead_letter::folder(&parsed.host().data_dir)),
         Err(faults) => output::show_faults(&faults),
     }
 }

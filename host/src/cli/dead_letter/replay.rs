@@ -51,12 +51,12 @@ impl Complaints {
 impl Replay {
     /// Sends the letters of a sink again.
     pub fn run(self) -> ExitCode {
-        let draft = match self.file.load() {
-            Ok(draft) => draft,
+        let parsed = match self.file.load() {
+            Ok(parsed) => parsed,
             Err(faults) => return output::show_faults(&faults),
         };
-        let catalog = PluginCatalog::of(draft.host());
-        let pipeline = match draft.resolve(&catalog) {
+        let catalog = PluginCatalog::of(parsed.host());
+        let pipeline = match parsed.resolve(&catalog) {
             Ok(pipeline) => pipeline,
             Err(faults) => return output::show_faults(&faults),
         };

@@ -14,9 +14,9 @@ use super::output;
 use crate::cli::Format;
 
 /// Records of a letter that the text shows.
-const MOST_RECORDS: usize = 10;
+const MAX_RECORDS: usize = 10;
 /// Longest part of a payload that is no batch, letters.
-const LONGEST_PAYLOAD: usize = 1_000;
+const MAX_PAYLOAD: usize = 1_000;
 
 /// Prints the newest letters of a component.
 pub fn run(folder: &Path, component: &str, limit: usize, format: Format) -> ExitCode {
@@ -91,8 +91,8 @@ fn to_text(letter: &Result<Letter, String>) -> String {
             );
             let lines = batch.spots().iter().map(|it| spot_line(&it)).collect::<Vec<_>>();
             let lines = lines.into_iter().chain(batch.bars().map(|it| bar_line(&it)));
-            lines.take(MOST_RECORDS).for_each(|line| text += &line);
-            let more = (batch.records() as usize).saturating_sub(MOST_RECORDS);
+            lines.take(MAX_RECORDS).for_each(|line| text += &line);
+            let more = (batch.records() as usize).saturating_sub(MAX_RECORDS);
             if more > 0 {
                 let _ = writeln!(text, "  … {more} more, which --format json shows");
             }
@@ -101,7 +101,7 @@ fn to_text(letter: &Result<Letter, String>) -> String {
             let _ = writeln!(text, "  cannot be sent again: {error}");
         }
         (Err(_), None) => {
-            let shown: String = letter.payload.chars().take(LONGEST_PAYLOAD).collect();
+            let shown: String = letter.payload.chars().take(MAX_PAYLOAD).collect();
             let _ = writeln!(text, "  {}", terminal::on_one_line(shown.trim_end()));
         }
     }

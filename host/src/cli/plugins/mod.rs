@@ -15,7 +15,7 @@ use std::{
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use dataserver_config::{self as config, Carrier, Faults, ProcessEnvironment};
-use dataserver_loader::{Found, Plugin, PluginCatalog};
+use dataserver_loader::{Candidate, Plugin, PluginCatalog};
 use plugin_api::Manifest;
 use serde_json::{Value, json};
 
@@ -100,12 +100,12 @@ impl Plugins {
             return Ok(PluginCatalog::scan(&self.plugins, &reports));
         }
         match self.file.load() {
-            Ok(draft) => return Ok(PluginCatalog::of(draft.host())),
+            Ok(parsed) => return Ok(PluginCatalog::of(parsed.host())),
             Err(faults) if self.file.config.is_some() => return Err(faults),
             Err(_) => {}
         }
-        let draft = config::load_text("", &self.file.path(), &ProcessEnvironment);
-        let folders = draft.map(|draft| draft.host().plugins.clone()).unwrap_or_default();
+        let parsed = config::load_text("", &self.file.path(), &ProcessEnvironment);
+        let folders = parsed.map(|parsed| parsed.host().plugins.clone()).unwrap_or_default();
         Ok(PluginCatalog::scan(&folders, &reports))
     }
 }
@@ -171,7 +171,7 @@ fn probe(file: &Path) -> ExitCode {
 }
 
 fn list_json(catalog: &PluginCatalog) -> Value {
-    let describe = |found: &Found| {
+    let describe = |found: &Candidate| {
         let mut entry = json!({
             "file": found.path, "sha256": found.sha256, "carrier": carrier(found),
         });
@@ -197,7 +197,7 @@ fn list_json(catalog: &PluginCatalog) -> Value {
 }
 
 fn show(catalog: &PluginCatalog, name: &str, schema: bool) -> ExitCode {
-    let named = |found: &&Found| found.identity.as_ref().is_ok_and(|it| it.name() == name);
+    let named = |found: &&Candidate| found.identity.as_ref().is_ok_and(|it| it.name() == name);
     let Some(found) = catalog.found().iter().find(named) else {
         let names: Vec<_> = catalog
             .found()
@@ -222,7 +222,7 @@ fn schemas(manifest: &Manifest) -> String {
     format!("{:#}", Value::Object(by_role))
 }
 
-fn description(found: &Found, plugin: &Arc<dyn Plugin>) -> String {
+fn description(found: &Candidate, plugin: &Arc<dyn Plugin>) -> String {
     let manifest = plugin.manifest();
     let mut text = format!(
         "{} {} ({}, plugin API {})\n{}\nby {}\n{}\nsha256 {}\n",
@@ -300,7 +300,7 @@ fn kinds(manifest: &Manifest) -> Vec<&'static str> {
     manifest.roles.iter().map(|role| role.kind.as_str()).collect()
 }
 
-fn carrier(found: &Found) -> &'static str {
+fn carrier(found: &Candidate) -> &'static str {
     match found.carrier {
         Carrier::Native => "native",
         Carrier::Wasm => "wasm",

@@ -15,7 +15,7 @@ use super::{
 use crate::cli::output;
 
 /// Longest id that a plugin's descriptor holds.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 
 /// Arguments of `plugins new`.
 #[derive(Debug, Args)]
@@ -69,12 +69,12 @@ fn check_name(name: &str) -> Result<(), String> {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     };
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
-    if starts_well && name.len() <= LONGEST_NAME && name.split('-').all(is_part) {
+    if starts_well && name.len() <= MAX_NAME && name.split('-').all(is_part) {
         return Ok(());
     }
     Err(format!(
         "\"{name}\" is no id of a plugin; take a-z, 0-9 and single - within, beginning with a \
-         letter, {LONGEST_NAME} characters at most"
+         letter, {MAX_NAME} characters at most"
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use comfy_table::{Table, presets};
-use dataserver_config::{BufferKind, Component, Draft};
+use dataserver_config::{BufferKind, Component, ParsedConfig};
 use dataserver_engine::topology::spool_folder;
 use dataserver_loader::PluginCatalog;
 use dataserver_spool::Inspection;
@@ -26,9 +26,9 @@ struct Waiting {
 }
 
 /// Prints what waits for the sinks of a pipeline, and for others.
-pub fn run(draft: Draft, format: Format) -> ExitCode {
-    let folder = spool_folder(&draft.host().data_dir);
-    let waiting = match all(draft, &folder) {
+pub fn run(parsed: ParsedConfig, format: Format) -> ExitCode {
+    let folder = spool_folder(&parsed.host().data_dir);
+    let waiting = match all(parsed, &folder) {
         Ok(waiting) => waiting,
         Err(error) => return output::complain(&error),
     };
@@ -41,9 +41,9 @@ pub fn run(draft: Draft, format: Format) -> ExitCode {
     }
 }
 
-fn all(draft: Draft, folder: &Path) -> Result<Vec<Waiting>, String> {
+fn all(parsed: ParsedConfig, folder: &Path) -> Result<Vec<Waiting>, String> {
     let folders = folders(folder)?;
-    let components = components(draft);
+    let components = components(parsed);
     let look = |(component, path): (String, _)| {
         let found = inspect(&component, path)?;
         // nothing waits in an empty one: it may stay or go
@@ -54,10 +54,10 @@ fn all(draft: Draft, folder: &Path) -> Result<Vec<Waiting>, String> {
 }
 
 /// The components with their buffers, as far as their plugins are there to say.
-fn components(draft: Draft) -> Vec<(Component, bool)> {
-    let catalog = PluginCatalog::of(draft.host());
-    let unresolved: Vec<_> = draft.components().cloned().collect();
-    match draft.resolve(&catalog) {
+fn components(parsed: ParsedConfig) -> Vec<(Component, bool)> {
+    let catalog = PluginCatalog::of(parsed.host());
+    let unresolved: Vec<_> = parsed.components().cloned().collect();
+    match parsed.resolve(&catalog) {
         Ok(pipeline) => pipeline.components.into_iter().map(|it| (it, true)).collect(),
         Err(_) => unresolved.into_iter().map(|it| (it, false)).collect(),
     }

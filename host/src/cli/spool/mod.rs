@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use dataserver_config::{Draft, closest};
+use dataserver_config::{ParsedConfig, closest};
 use dataserver_engine::topology::spool_folder;
 use dataserver_spool::{Inspection, inspect_each};
 use plugin_api::terminal;
@@ -69,22 +69,22 @@ impl Spool {
     /// Does what was asked for.
     pub fn run(self) -> ExitCode {
         match self.verb {
-            Verb::Ls { file, format } => with_draft(&file, |draft| ls::run(draft, format)),
-            Verb::Verify { component, file, format } => with_draft(&file, |draft| {
-                let folder = spool_folder(&draft.host().data_dir);
+            Verb::Ls { file, format } => with_parsed(&file, |parsed| ls::run(parsed, format)),
+            Verb::Verify { component, file, format } => with_parsed(&file, |parsed| {
+                let folder = spool_folder(&parsed.host().data_dir);
                 verify::run(&folder, component.as_deref(), format)
             }),
             Verb::Acknowledge { component, file } => {
-                with_draft(&file, |draft| acknowledge::run(draft.host(), component.as_deref()))
+                with_parsed(&file, |parsed| acknowledge::run(parsed.host(), component.as_deref()))
             }
         }
     }
 }
 
 /// Plugins need not be there to look into what waits.
-fn with_draft(file: &PipelineFile, run: impl FnOnce(Draft) -> ExitCode) -> ExitCode {
+fn with_parsed(file: &PipelineFile, run: impl FnOnce(ParsedConfig) -> ExitCode) -> ExitCode {
     match file.load() {
-        Ok(draft) => run(draft),
+        Ok(parsed) => run(parsed),
         Err(faults) => output::show_faults(&faults),
     }
 }

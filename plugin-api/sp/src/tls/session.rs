@@ -22,7 +22,7 @@ const FIRST_RECORDS: [u8; 2] = [21, 22];
 /// Bytes looked at to tell who a stranger is.
 const LOOK: usize = 8;
 /// What a peer that was refused may still have sent, bytes.
-const MOST_LEFT_OVER: usize = 64 << 10;
+const MAX_LEFT_OVER: usize = 64 << 10;
 
 /// Both ends have agreed; what is said now is encrypted.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ fn part(socket: BorrowedFd<'_>, connection: &mut Connection) {
     let _ = shutdown(socket, Shutdown::Write);
     let mut scrap = [0; 4_096];
     let mut left_over = 0;
-    while left_over < MOST_LEFT_OVER {
+    while left_over < MAX_LEFT_OVER {
         match recv(socket, &mut scrap, RecvFlags::DONTWAIT) {
             Ok((_, count)) if count > 0 => left_over += count,
             _ => break,

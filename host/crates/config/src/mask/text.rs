@@ -102,7 +102,7 @@ pub struct Masked {
 }
 
 /// Words that are remembered; a file with more of them is no pipeline.
-const MOST_WORDS: usize = 2_000;
+const MAX_WORDS: usize = 2_000;
 /// Shorter words may stand in a text by chance.
 const SHORTEST: usize = 4;
 
@@ -161,7 +161,7 @@ fn push_covered(out: &mut Masked, text: &str, mut is_escaped: bool) {
     }
     let edge = |c: char| c.is_whitespace() || c.is_control() || "\"'`,=[]{}()".contains(c);
     let words = text.split(edge).filter(|word| word.len() >= SHORTEST && !word.contains("${"));
-    let room = MOST_WORDS.saturating_sub(out.words.len());
+    let room = MAX_WORDS.saturating_sub(out.words.len());
     out.words.extend(words.take(room).map(str::to_ascii_lowercase));
 }
 

@@ -16,7 +16,7 @@ fn said(base: &Path, given: &Given, dir: &str, access: &str) -> String {
          [sinks.b]\nplugin = \"null\"\ninputs = [\"a\"]\n"
     );
     let faults = match load_text(&text, &base.join("pipeline.toml"), given) {
-        Ok(draft) => draft.faults(),
+        Ok(parsed) => parsed.faults(),
         Err(faults) => faults,
     };
     faults.diagnostics.iter().map(|it| format!("{}\n", it.message)).collect()

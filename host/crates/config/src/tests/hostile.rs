@@ -41,7 +41,7 @@ fn read(text: &str) {
     for line in said.lines().filter(|line| line.contains(": error: ")) {
         assert!(line.starts_with("/etc/pipeline.toml:"), "{line}");
     }
-    if let Err(faults) = super::draft(text, &Given::default()) {
+    if let Err(faults) = super::parsed(text, &Given::default()) {
         faults.render(true, 60);
         faults.to_json();
     }
@@ -76,9 +76,9 @@ fn deep_and_long_files_are_read_or_refused() {
 fn told(text: &str) -> (super::Faults, Duration) {
     let started = Instant::now();
     let given = Given::default();
-    let faults = match super::draft(text, &given) {
+    let faults = match super::parsed(text, &given) {
         Err(faults) => faults,
-        Ok(draft) => draft.resolve(&super::Plugins).unwrap_err(),
+        Ok(parsed) => parsed.resolve(&super::Plugins).unwrap_err(),
     };
     for shown in [faults.render(false, 100), faults.render(true, 100), faults.to_json().to_string()]
     {

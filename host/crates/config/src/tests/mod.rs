@@ -17,7 +17,7 @@ use std::{
 use plugin_api::{ByteSize, Delivery, Duration, Role, RoleKind, options, options_schema};
 use serde_json::{Value, json};
 
-use super::{Carrier, Catalog, Draft, Environment, Faults, NotFound, Pipeline, load_text};
+use super::{Carrier, Catalog, Environment, Faults, NotFound, ParsedConfig, Pipeline, load_text};
 
 /// An environment made of what a test says.
 #[derive(Default)]
@@ -183,21 +183,21 @@ impl Catalog for Plugins {
     }
 }
 
-fn draft(text: &str, environment: &Given) -> Result<Draft, Faults> {
+fn parsed(text: &str, environment: &Given) -> Result<ParsedConfig, Faults> {
     load_text(text, Path::new("/etc/pipeline.toml"), environment)
 }
 
 fn resolve(text: &str, environment: &Given) -> Result<Pipeline, Faults> {
-    draft(text, environment)?.resolve(&Plugins)
+    parsed(text, environment)?.resolve(&Plugins)
 }
 
 /// What is said about a file: its warnings, then its faults.
 fn said_about(text: &str, environment: &Given) -> String {
-    match draft(text, environment) {
+    match parsed(text, environment) {
         Err(faults) => faults.render(false, 100),
-        Ok(draft) => {
-            let warnings = draft.warnings().render(false, 100);
-            let faults = draft.resolve(&Plugins).err();
+        Ok(parsed) => {
+            let warnings = parsed.warnings().render(false, 100);
+            let faults = parsed.resolve(&Plugins).err();
             let faults = faults.map(|faults| faults.render(false, 100)).unwrap_or_default();
             let both = [warnings, faults].into_iter().filter(|said| !said.is_empty());
             both.collect::<Vec<_>>().join("\n")

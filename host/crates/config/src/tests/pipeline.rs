@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     super::{Carrier, OnFailure, Secret, WhenFull, load},
-    Given, Plugins, draft, resolve,
+    Given, Plugins, parsed, resolve,
 };
 
 const EXAMPLE: &str = r#"
@@ -196,12 +196,12 @@ fn values_reach_the_plugin_in_its_types() {
 fn a_draft_tells_what_needs_no_plugin() {
     let text =
         format!("{}[sources.more]\nplugin = \"nobody has it\"\ncarrier = \"native\"\n", rest());
-    let draft = draft(&text, &Given::default()).unwrap();
-    assert!(draft.faults().is_empty());
-    assert_eq!(draft.warnings().len(), 1);
-    let more = draft.components().find(|component| component.id == "more").unwrap();
+    let parsed = parsed(&text, &Given::default()).unwrap();
+    assert!(parsed.faults().is_empty());
+    assert_eq!(parsed.warnings().len(), 1);
+    let more = parsed.components().find(|component| component.id == "more").unwrap();
     assert_eq!(more.carrier, Some(Carrier::Native));
-    assert_eq!(draft.resolve(&Plugins).unwrap_err().len(), 1);
+    assert_eq!(parsed.resolve(&Plugins).unwrap_err().len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{super::Faults, Given, Plugins, draft};
+use super::{super::Faults, Given, Plugins, parsed};
 
 const TEXT: &str = "\
 [sources.quotes]
@@ -14,7 +14,7 @@ inputs = [\"quotes\"]
 ";
 
 fn faults() -> Faults {
-    draft(TEXT, &Given::default()).unwrap().resolve(&Plugins).unwrap_err()
+    parsed(TEXT, &Given::default()).unwrap().resolve(&Plugins).unwrap_err()
 }
 
 /// The text without the codes that color it.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs};
 
 use proptest::prelude::*;
 
-use super::{super::load, Given, Plugins, draft, hostile::VALID, resolve, said_about};
+use super::{super::load, Given, Plugins, hostile::VALID, parsed, resolve, said_about};
 
 const SECRET: &str = "hunter2";
 
@@ -29,12 +29,12 @@ fn debug_output_of_a_pipeline_leaves_secrets_out() {
         password = "${SECRET}"
         plain = "hunter2"
     "#;
-    let draft = format!("{:?}", draft(text, &given()).unwrap());
+    let parsed = format!("{:?}", parsed(text, &given()).unwrap());
     let pipeline = resolve(text, &given()).unwrap();
     assert_eq!(pipeline.components[1].options["password"], SECRET);
     let pipeline = format!("{pipeline:?}");
     assert!(pipeline.contains("password"), "{pipeline}");
-    for shown in [draft, pipeline] {
+    for shown in [parsed, pipeline] {
         assert!(!shown.contains(SECRET), "{shown}");
     }
 }
@@ -77,8 +77,8 @@ fn no_fault_shows_what_a_variable_gave() {
             let said = said_about(&text, &given());
             assert!(said.contains("error"), "{text}");
             assert!(!said.contains(SECRET), "{text}{said}");
-            if let Ok(draft) = draft(&text, &given()) {
-                let faults = draft.resolve(&super::Plugins).unwrap_err();
+            if let Ok(parsed) = parsed(&text, &given()) {
+                let faults = parsed.resolve(&super::Plugins).unwrap_err();
                 for shown in
                     [faults.render(true, 80), faults.to_json().to_string(), format!("{faults:?}")]
                 {
@@ -100,9 +100,9 @@ fn all_told(text: &[u8]) -> String {
     };
     match load(&file, &Given::default()) {
         Err(faults) => told(faults),
-        Ok(draft) => {
-            let before = format!("{draft:?}{}{}", told(draft.warnings()), told(draft.faults()));
-            match draft.resolve(&Plugins) {
+        Ok(parsed) => {
+            let before = format!("{parsed:?}{}{}", told(parsed.warnings()), told(parsed.faults()));
+            match parsed.resolve(&Plugins) {
                 Err(faults) => before + &told(faults),
                 Ok(pipeline) => format!("{before}{pipeline:?}"),
             }

@@ -19,7 +19,7 @@ const CHUNK_LETTERS: usize = 1_000;
 /// A chunk ends with the letter that makes it so large.
 const CHUNK_BYTES: u64 = 16 << 20;
 /// Letters that are named because they cannot be sent; the others are counted.
-const MOST_NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 /// How often a replay that waits for its sink says how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
@@ -286,9 +286,9 @@ impl Work<'_> {
                 break;
             }
             self.progress.sent.add(batch.records());
-            send(Delivery { batch: batch.clone(), receipt: ledger.issue() });
+            send(Delivery { batch: batch.clone(), receipt: ledger.track() });
         }
-        while !ledger.wait_settled(TELL_EVERY) && phase() < Phase::Aborting {
+        while !ledger.wait_acked(TELL_EVERY) && phase() < Phase::Aborting {
             tell(&self.progress);
         }
         let done = usize::try_from(ledger.confirmed()).unwrap_or(0).min(chunk.letters.len());
@@ -329,7 +329,7 @@ fn decode(path: &Path, place: Place, line: &[u8]) -> Result<(Option<[u8; 32]>, B
 
 fn keep(text: &str, kept: &mut u64, named: &mut Vec<String>) {
     *kept += 1;
-    if named.len() < MOST_NAMED {
+    if named.len() < MAX_NAMED {
         named.push(text.to_owned());
     }
 }

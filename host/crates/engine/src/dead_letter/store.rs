@@ -118,7 +118,7 @@ impl Store {
         let Some(file) = open_locked(path)? else { return Ok(0) };
         let wanted: BTreeMap<_, _> = places.iter().map(|place| (place.at, *place)).collect();
         let new = path.with_extension("new");
-        let mut kept = io::BufWriter::new(own_file::open(&new, Access::Anew)?);
+        let mut kept = io::BufWriter::new(own_file::open(&new, Access::Truncate)?);
         let (mut at, mut removed, mut line) = (0, 0, Vec::new());
         let mut reader = BufReader::new(&file);
         while reader.read_until(b'\n', &mut line)? > 0 {
@@ -166,7 +166,7 @@ impl Store {
             return File::open(&self.folder)?.sync_all();
         };
         let new = path.with_extension("new");
-        let mut file = own_file::open(&new, Access::Anew)?;
+        let mut file = own_file::open(&new, Access::Truncate)?;
         file.write_all(&serde_json::to_vec(journal)?)?;
         file.sync_all()?;
         fs::rename(&new, &path)?;
@@ -181,7 +181,7 @@ fn place(at: u64, line: &[u8]) -> Place {
 /// The file of that name, which nobody changes until it is dropped.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     loop {
-        let file = match own_file::open(path, Access::Found) {
+        let file = match own_file::open(path, Access::Existing) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };

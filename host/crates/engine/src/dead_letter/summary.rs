@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Head, Store};
 
 /// Different reasons that are counted; more are taken for others.
-const MOST_REASONS: usize = 1_000;
+const MAX_REASONS: usize = 1_000;
 
 /// What lies there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Reasons {
         }
         if let Some((count, _)) = self.by_pattern.get_mut(&pattern) {
             *count += 1;
-        } else if self.by_pattern.len() < MOST_REASONS {
+        } else if self.by_pattern.len() < MAX_REASONS {
             self.by_pattern.insert(pattern, (1, reason.to_owned()));
         }
     }

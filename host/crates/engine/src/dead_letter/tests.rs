@@ -138,7 +138,7 @@ fn full_letters_take_no_more_until_some_are_taken_out() {
     };
     assert!(written > 0 && error.contains("dead-letter show lake"), "{written}: {error}");
     assert!(desk.letters.store().bytes().unwrap() <= 2_000);
-    assert_eq!(desk.replay(&|delivery| delivery.receipt.settle()).state, State::Done);
+    assert_eq!(desk.replay(&|delivery| delivery.receipt.ack()).state, State::Done);
     desk.letters.write_batch("bad price", &batch(99)).unwrap();
     assert_eq!(desk.left(), [99]);
 }
@@ -158,7 +158,7 @@ fn a_replay_takes_out_what_was_delivered_and_nothing_else() {
     let sent = RefCell::new(Vec::new());
     let progress = desk.replay(&|delivery| {
         sent.borrow_mut().push((number(&delivery), delivery.batch.payload().to_vec()));
-        delivery.receipt.settle();
+        delivery.receipt.ack();
     });
     let payload = batch(1).payload().to_vec();
     assert_eq!(sent.into_inner(), [1, 2, 3].map(|number| (number, payload.clone())));
@@ -180,7 +180,7 @@ fn what_the_sink_does_not_deliver_stays() {
     }
     let progress = desk.replay(&|delivery| {
         if number(&delivery) < 3 {
-            delivery.receipt.settle();
+            delivery.receipt.ack();
         }
     });
     assert_eq!((progress.state, progress.done.letters), (State::Failed, 2));
@@ -201,7 +201,7 @@ fn what_is_refused_again_is_written_anew_and_counted() {
         if number(&delivery) == 2 {
             letters.write_batch("still bad", &delivery.batch).unwrap();
         }
-        delivery.receipt.settle();
+        delivery.receipt.ack();
     });
     assert_eq!(progress.state, State::Done);
     assert_eq!((progress.done.letters, progress.refused), (3, Counted { letters: 1, records: 3 }));
@@ -223,7 +223,7 @@ fn a_batch_that_a_crash_left_in_two_letters_is_sent_once() {
     let sent = RefCell::new(Vec::new());
     let progress = desk.replay(&|delivery| {
         sent.borrow_mut().push(number(&delivery));
-        delivery.receipt.settle();
+        delivery.receipt.ack();
     });
     assert_eq!(sent.into_inner(), [1, 2, 3, 0, 0]);
     assert_eq!((progress.state, progress.repeated), (State::Done, 2));
@@ -245,14 +245,14 @@ fn a_replay_that_was_killed_sends_the_same_letters_under_the_same_numbers_again(
     desk.replay(&|delivery| {
         keys.borrow_mut().push(key(&delivery));
         if number(&delivery) <= 2 {
-            delivery.receipt.settle();
+            delivery.receipt.ack();
         }
     });
     desk.letters.write_batch("bad price", &batch(6)).unwrap();
     let first = keys.take();
     desk.replay(&|delivery| {
         keys.borrow_mut().push(key(&delivery));
-        delivery.receipt.settle();
+        delivery.receipt.ack();
     });
     let second = keys.take();
     assert_eq!(second[..3], first[2..], "known by their numbers");
@@ -275,7 +275,7 @@ fn letters_that_come_while_others_are_taken_out_are_not_lost() {
             other.write_batch("live", &batch(number)).unwrap();
         }
     });
-    let progress = desk.replay(&|delivery| delivery.receipt.settle());
+    let progress = desk.replay(&|delivery| delivery.receipt.ack());
     writer.join().unwrap();
     assert_eq!(progress.state, State::Done, "{:?}", progress.error);
     assert!(progress.done.letters >= 1_200);
@@ -295,13 +295,13 @@ fn a_host_that_ends_leaves_what_is_not_sent() {
     let phase = || if *sent.borrow() < 2 { Phase::Running } else { Phase::Draining };
     let send = |delivery: Delivery| {
         *sent.borrow_mut() += 1;
-        delivery.receipt.settle();
+        delivery.receipt.ack();
     };
     let replay = Replay { letters: &desk.letters, send: &send, phase: &phase, tell: &|_| () };
     let progress = replay.run(5);
     assert_eq!((progress.state, progress.done.letters), (State::Stopped, 2));
     assert_eq!(desk.left(), [3, 4]);
-    assert_eq!(desk.replay(&|delivery| delivery.receipt.settle()).done.letters, 2);
+    assert_eq!(desk.replay(&|delivery| delivery.receipt.ack()).done.letters, 2);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn an_unsettled_receipt_is_no_delivery() {
     let replay = Replay { letters: &desk.letters, send: &send, phase: &phase, tell: &|_| () };
     assert_eq!(replay.run(5).state, State::Stopped);
     assert_eq!(desk.left(), [1]);
-    kept.take().into_iter().for_each(Receipt::settle);
+    kept.take().into_iter().for_each(Receipt::ack);
 }
 
 #[test]

@@ -46,15 +46,15 @@ pub fn newest_per_symbol(deliveries: Vec<Delivery>) -> Vec<Delivery> {
 /// `None` when there is nothing to join.
 fn join(deliveries: &[Delivery]) -> Option<Batch> {
     let (newest, _) = deliveries.split_last().filter(|(_, older)| !older.is_empty())?;
-    let mut waiting = Waiting::default();
+    let mut pending = PendingQuotes::default();
     for delivery in deliveries {
         let received_us = delivery.batch.provenance().received_at_us;
-        delivery.batch.spots().iter().for_each(|spot| waiting.take(spot, received_us));
+        delivery.batch.spots().iter().for_each(|spot| pending.add(spot, received_us));
     }
-    let places = waiting.newest();
+    let places = pending.newest();
     let mut encoder = SpotListEncoder::new(places.len());
     for place in places {
-        encoder.push_wire(&waiting.spots[place].to_wire()).ok()?;
+        encoder.push_wire(&pending.spots[place].to_wire()).ok()?;
     }
     let round = Round {
         first: deliveries.iter().any(|delivery| delivery.batch.round().first),
@@ -66,7 +66,7 @@ fn join(deliveries: &[Delivery]) -> Option<Batch> {
 
 /// Waiting quotes of one source, in the order of arrival.
 #[derive(Default)]
-struct Waiting<'a> {
+struct PendingQuotes<'a> {
     spots: Vec<SpotView<'a>>,
     by_symbol: HashMap<Symbol<'a>, usize>,
     securities: Vec<Security>,
@@ -83,8 +83,8 @@ struct Security {
     last: usize,
 }
 
-impl<'a> Waiting<'a> {
-    fn take(&mut self, spot: SpotView<'a>, received_us: i64) {
+impl<'a> PendingQuotes<'a> {
+    fn add(&mut self, spot: SpotView<'a>, received_us: i64) {
         let place = self.spots.len();
         self.spots.push(spot);
         let next = self.securities.len();

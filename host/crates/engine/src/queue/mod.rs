@@ -5,8 +5,8 @@
 //! payload; a queue on disk keeps what it has taken in a [spool](dataserver_spool), of which the first
 //! part is in memory too.
 
+mod backlog;
 mod conflate;
-mod waiting;
 
 use std::{
     fs::File,
@@ -18,16 +18,16 @@ use std::{
 };
 
 use dataserver_config::{Buffer, BufferKind, WhenFull};
-use dataserver_spool::{Finding, Found, Spool, Unacknowledged};
+use dataserver_spool::{Finding, RecoveryReport, Spool, Unacknowledged};
 use plugin_api::Batch;
 
-use self::waiting::{Added, WINDOW_BYTES, Waiting};
+use self::backlog::{Added, Backlog, WINDOW_BYTES};
 use crate::ack::Receipt;
 
 /// A writer that waits says so this often.
-const TELL_BLOCKED: Duration = Duration::from_secs(1);
+const BLOCKED_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before a disk that failed is tried again.
-const DISK_PAUSE: Duration = Duration::from_millis(500);
+const DISK_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// A batch on its way, with the duty to say what became of it.
 #[derive(Debug, Clone)]
@@ -44,29 +44,29 @@ impl Delivery {
     }
 
     /// Its share of a queue.
-    pub fn fill(&self) -> Fill {
-        Fill { records: u64::from(self.batch.records()), bytes: self.bytes() }
+    pub fn size(&self) -> Size {
+        Size { records: u64::from(self.batch.records()), bytes: self.bytes() }
     }
 }
 
 /// What a reader gets.
 #[derive(Debug)]
-pub enum Taken {
+pub enum Recv {
     /// At least one batch.
     Batches(Vec<Delivery>),
     /// Nothing within the time given.
-    Nothing,
+    Empty,
     /// Nothing, while a writer found no room beside what the reader has not let go of.
-    Wanted,
+    FlushRequested,
     /// Nothing any more: every writer is gone.
     Closed,
-    /// Nothing for this reader any more: it is to [leave](Queue::call_reader).
-    Called,
+    /// Nothing for this reader any more: it is to [leave](Queue::detach_reader).
+    Detached,
 }
 
 /// How much a reader wants at once.
 #[derive(Debug, Clone, Copy)]
-pub struct Appetite {
+pub struct ReadLimits {
     /// Batches are joined up to so many records.
     pub max_records: u64,
     /// A first batch waits so long for more.
@@ -77,14 +77,14 @@ pub struct Appetite {
 
 /// How full a queue is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fill {
+pub struct Size {
     /// Records that wait or are not let go.
     pub records: u64,
     /// Bytes of payload that wait or are not let go.
     pub bytes: u64,
 }
 
-impl Add for Fill {
+impl Add for Size {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -92,7 +92,7 @@ impl Add for Fill {
     }
 }
 
-impl Sub for Fill {
+impl Sub for Size {
     type Output = Self;
 
     /// What is left; nothing where more is taken than there is.
@@ -105,7 +105,7 @@ impl Sub for Fill {
 }
 
 /// What a queue on disk tells and asks those around it.
-pub trait Surroundings: Send + Sync {
+pub trait DiskHooks: Send + Sync {
     /// The disk fails, or works again (`None`).
     fn note_disk(&self, fault: Option<&str>);
 
@@ -113,7 +113,7 @@ pub trait Surroundings: Send + Sync {
     fn note_damage(&self, finding: &Finding);
 
     /// So much is damaged and not acknowledged.
-    fn show_damage(&self, damage: Unacknowledged);
+    fn set_damage(&self, damage: Unacknowledged);
 
     /// Whether writers end because the host does, and not because they have nothing more.
     fn is_stopping(&self) -> bool;
@@ -128,16 +128,16 @@ pub struct Queue {
     /// A writer waits: something was let go.
     writable: Condvar,
     /// None for a queue in memory.
-    surroundings: Option<Box<dyn Surroundings>>,
+    hooks: Option<Box<dyn DiskHooks>>,
 }
 
 #[derive(Debug)]
 struct State {
     settings: Buffer,
-    waiting: Waiting,
-    taken: Fill,
+    backlog: Backlog,
+    unacked: Size,
     /// A writer found no room since the reader last let go of something.
-    pressed: bool,
+    writer_blocked: bool,
     /// The disk failed when it was last used.
     faulty: bool,
     /// Records that the end of the queue cost.
@@ -145,15 +145,15 @@ struct State {
     writers: usize,
     aborted: bool,
     /// The reader is to leave; what waits is for the next one.
-    called: bool,
+    detached: bool,
     /// No writer waits for room: the reader goes.
-    open_ended: bool,
+    unbounded: bool,
 }
 
 impl Queue {
     /// A queue in memory without writers; it counts as closed until the first is added.
     pub fn in_memory(settings: Buffer) -> Self {
-        Self::new(settings, Waiting::default(), None)
+        Self::new(settings, Backlog::default(), None)
     }
 
     /// A queue in that folder, with what waits there from earlier runs.
@@ -163,39 +163,35 @@ impl Queue {
     pub fn on_disk(
         settings: Buffer,
         folder: &Path,
-        surroundings: Box<dyn Surroundings>,
-    ) -> io::Result<(Self, Found)> {
+        hooks: Box<dyn DiskHooks>,
+    ) -> io::Result<(Self, RecoveryReport)> {
         let (spool, found) = Spool::open(folder, settings.max_bytes)?;
-        found.damage.iter().for_each(|finding| surroundings.note_damage(finding));
-        surroundings.show_damage(spool.unacknowledged());
-        let behind = Fill { records: found.records, bytes: found.bytes };
-        let waiting = Waiting::on_disk(spool, behind);
-        Ok((Self::new(settings, waiting, Some(surroundings)), found))
+        found.damage.iter().for_each(|finding| hooks.note_damage(finding));
+        hooks.set_damage(spool.unacknowledged());
+        let unread = Size { records: found.records, bytes: found.bytes };
+        let backlog = Backlog::with_spool(spool, unread);
+        Ok((Self::new(settings, backlog, Some(hooks)), found))
     }
 
-    fn new(
-        settings: Buffer,
-        waiting: Waiting,
-        surroundings: Option<Box<dyn Surroundings>>,
-    ) -> Self {
+    fn new(settings: Buffer, backlog: Backlog, hooks: Option<Box<dyn DiskHooks>>) -> Self {
         let state = State {
             settings,
-            waiting,
-            taken: Fill::default(),
-            pressed: false,
+            backlog,
+            unacked: Size::default(),
+            writer_blocked: false,
             faulty: false,
             lost: 0,
             writers: 0,
             aborted: false,
-            called: false,
-            open_ended: false,
+            detached: false,
+            unbounded: false,
         };
         Self {
             kind: settings.kind,
             state: Mutex::new(state),
             readable: Condvar::new(),
             writable: Condvar::new(),
-            surroundings,
+            hooks,
         }
     }
 
@@ -225,41 +221,41 @@ impl Queue {
     }
 
     /// How full the queue is.
-    pub fn fill(&self) -> Fill {
+    pub fn size(&self) -> Size {
         let state = self.lock();
-        state.waiting.total() + state.taken
+        state.backlog.total() + state.unacked
     }
 
     /// Takes another bound and rule; what is there already stays.
     pub fn configure(&self, settings: Buffer) {
         let mut state = self.lock();
         state.settings = Buffer { kind: self.kind, ..settings };
-        state.waiting.set_max_bytes(settings.max_bytes);
+        state.backlog.set_max_bytes(settings.max_bytes);
         self.readable.notify_all();
         self.writable.notify_all();
     }
 
-    /// Calls the reader away: it gets nothing more until [`welcome_reader`](Self::welcome_reader).
-    pub fn call_reader(&self) {
-        self.lock().called = true;
+    /// Calls the reader away: it gets nothing more until [`attach_reader`](Self::attach_reader).
+    pub fn detach_reader(&self) {
+        self.lock().detached = true;
         self.readable.notify_all();
     }
 
     /// Lets a reader in again.
-    pub fn welcome_reader(&self) {
-        self.lock().called = false;
+    pub fn attach_reader(&self) {
+        self.lock().detached = false;
     }
 
     /// Lets no writer wait for room, while the reader is about to go: what comes is let in.
-    pub fn open_end(&self, open: bool) {
-        self.lock().open_ended = open;
+    pub fn set_unbounded(&self, unbounded: bool) {
+        self.lock().unbounded = unbounded;
         self.writable.notify_all();
     }
 
     /// Waits until nothing waits and nothing is taken; tells whether that came within the time.
     pub fn wait_idle(&self, timeout: Duration) -> bool {
         let is_busy = |state: &mut State| {
-            state.waiting.total() + state.taken != Fill::default() && !state.aborted
+            state.backlog.total() + state.unacked != Size::default() && !state.aborted
         };
         let waited = self.writable.wait_timeout_while(self.lock(), timeout, is_busy);
         !is_busy(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
@@ -276,7 +272,7 @@ impl Queue {
         state.writers = state.writers.saturating_sub(1);
         if state.writers == 0 {
             if !self.is_stopping() {
-                state.waiting.end_of_input();
+                state.backlog.end_of_input();
             }
             self.readable.notify_all();
         }
@@ -294,17 +290,17 @@ impl Queue {
     /// As [`abort`](Self::abort) for a component that nobody wants any more: no source waits for
     /// what was in its queue. Returns the records that are lost by that.
     pub fn discard(&self) -> u64 {
-        self.lock().waiting.settle_all();
+        self.lock().backlog.ack_all();
         let lost = self.end(|_, lost| lost);
         // a reader that comes back from a call late must not write beside who comes after it
-        self.lock().waiting.close_disk();
+        self.lock().backlog.close_disk();
         lost
     }
 
     fn end(&self, count: impl FnOnce(&mut State, u64) -> u64) -> u64 {
         let mut state = self.lock();
         state.aborted = true;
-        let counted = match state.waiting.abandon() {
+        let counted = match state.backlog.purge() {
             Ok(lost) => count(&mut state, lost),
             Err(error) => {
                 self.fault(&mut state, &error);
@@ -324,7 +320,7 @@ impl Queue {
     pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
         if !state.aborted && !self.has_room(&state, writer, &delivery) {
-            state.pressed = true;
+            state.writer_blocked = true;
             // a reader that collects, or holds back what it took, makes room
             self.readable.notify_one();
             match state.settings.when_full {
@@ -356,21 +352,21 @@ impl Queue {
         mut delivery: Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<Arc<File>> {
-        while !state.aborted || state.waiting.has_disk() {
-            let error = match state.waiting.add(writer, delivery) {
+        while !state.aborted || state.backlog.has_disk() {
+            let error = match state.backlog.add(writer, delivery) {
                 Ok(_) if state.aborted => {
                     // what cannot be synced now is in the file all the same
-                    if let Err(error) = state.waiting.abandon() {
+                    if let Err(error) = state.backlog.purge() {
                         self.fault(&mut state, &error);
                     }
                     return None;
                 }
                 Ok(added) => {
-                    self.works_again(&mut state);
-                    if added == Added::Waits {
+                    self.clear_fault(&mut state);
+                    if added == Added::Queued {
                         self.readable.notify_one();
                     }
-                    return state.waiting.sync_due();
+                    return state.backlog.sync_due();
                 }
                 Err((given_back, error)) => {
                     delivery = given_back;
@@ -382,7 +378,7 @@ impl Queue {
                 break;
             }
             let since = Instant::now();
-            let waited = self.writable.wait_timeout(state, DISK_PAUSE);
+            let waited = self.writable.wait_timeout(state, DISK_RETRY_PAUSE);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             blocked(since.elapsed());
         }
@@ -403,9 +399,9 @@ impl Queue {
             if state.settings.when_full != WhenFull::Block {
                 return None;
             }
-            state.pressed = true;
+            state.writer_blocked = true;
             self.readable.notify_one();
-            let waited = self.writable.wait_timeout(state, TELL_BLOCKED);
+            let waited = self.writable.wait_timeout(state, BLOCKED_REPORT_INTERVAL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             blocked(since.elapsed());
             since = Instant::now();
@@ -415,12 +411,12 @@ impl Queue {
 
     /// In memory only: makes room for a batch and adds it.
     fn drop_oldest(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        if state.taken.bytes > 0 && !state.fits(state.taken.bytes, &delivery) {
+        if state.unacked.bytes > 0 && !state.fits(state.unacked.bytes, &delivery) {
             return drop_one(delivery);
         }
         let mut dropped = 0;
         while !self.has_room(state, writer, &delivery) {
-            dropped += state.waiting.pop().map_or(0, drop_one);
+            dropped += state.backlog.pop().map_or(0, drop_one);
         }
         self.add_in_memory(state, writer, delivery);
         dropped
@@ -429,101 +425,99 @@ impl Queue {
     /// In memory only: keeps the newest quotes; what cannot be made smaller goes, oldest first, but
     /// for the last.
     fn conflate(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        let before = state.waiting.fill.records + u64::from(delivery.batch.records());
+        let before = state.backlog.size.records + u64::from(delivery.batch.records());
         self.add_in_memory(state, writer, delivery);
-        let all: Vec<_> = state.waiting.batches.drain(..).collect();
-        state.waiting.replace(conflate::newest_per_symbol(all));
-        let mut dropped = before - state.waiting.fill.records;
-        while state.waiting.batches.len() > 1
-            && state.waiting.fill.bytes + state.taken.bytes > state.settings.max_bytes
+        let all: Vec<_> = state.backlog.batches.drain(..).collect();
+        state.backlog.replace(conflate::newest_per_symbol(all));
+        let mut dropped = before - state.backlog.size.records;
+        while state.backlog.batches.len() > 1
+            && state.backlog.size.bytes + state.unacked.bytes > state.settings.max_bytes
         {
-            dropped += state.waiting.pop().map_or(0, drop_one);
+            dropped += state.backlog.pop().map_or(0, drop_one);
         }
         dropped
     }
 
     fn add_in_memory(&self, state: &mut State, writer: &str, delivery: Delivery) {
         // only a disk can refuse a batch
-        if state.waiting.add(writer, delivery).is_ok() {
+        if state.backlog.add(writer, delivery).is_ok() {
             self.readable.notify_one();
         }
     }
 
     /// Takes the next batches, waiting for them.
     ///
-    /// They count against the bound until they are [let go](Self::release).
-    pub fn take(&self, appetite: Appetite) -> Taken {
+    /// They count against the bound until they are [let go](Self::ack).
+    pub fn recv(&self, limits: ReadLimits) -> Recv {
         let state = self.lock();
         let (mut state, _) = self
             .readable
-            .wait_timeout_while(state, appetite.timeout, |state| {
-                state.waiting.is_empty()
-                    && !state.pressed
+            .wait_timeout_while(state, limits.timeout, |state| {
+                state.backlog.is_empty()
+                    && !state.writer_blocked
                     && state.writers > 0
                     && !state.aborted
-                    && !state.called
+                    && !state.detached
             })
             .unwrap_or_else(PoisonError::into_inner);
-        if state.called && !state.aborted {
-            return Taken::Called;
+        if state.detached && !state.aborted {
+            return Recv::Detached;
         }
-        if state.waiting.is_empty() {
+        if state.backlog.is_empty() {
             return if state.writers == 0 || state.aborted {
-                Taken::Closed
-            } else if std::mem::take(&mut state.pressed) {
-                Taken::Wanted
+                Recv::Closed
+            } else if std::mem::take(&mut state.writer_blocked) {
+                Recv::FlushRequested
             } else {
-                self.sync_in_quiet(state);
-                Taken::Nothing
+                self.sync_if_idle(state);
+                Recv::Empty
             };
         }
-        if !appetite.max_wait.is_zero() {
+        if !limits.max_wait.is_zero() {
             (state, _) = self
                 .readable
-                .wait_timeout_while(state, appetite.max_wait, |state| {
-                    let waiting = state.waiting.total();
-                    waiting.records < appetite.max_records
-                        && waiting.bytes < state.max_memory() / 2
-                        && !state.pressed
-                        && !state.called
+                .wait_timeout_while(state, limits.max_wait, |state| {
+                    let backlog = state.backlog.total();
+                    backlog.records < limits.max_records
+                        && backlog.bytes < state.max_memory() / 2
+                        && !state.writer_blocked
+                        && !state.detached
                         && state.writers > 0
                         && !state.aborted
                 })
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        self.take_some(state, appetite.max_records)
+        self.take_some(state, limits.max_records)
     }
 
-    fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Taken {
-        if state.waiting.is_short() {
-            let refilled = state.waiting.refill();
-            self.tell_findings(&mut state);
+    fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Recv {
+        if state.backlog.needs_refill() {
+            let refilled = state.backlog.refill();
+            self.report_findings(&mut state);
             if let Err(error) = refilled {
                 self.fault(&mut state, &error);
             }
-            if state.waiting.batches.is_empty() {
+            if state.backlog.batches.is_empty() {
                 // the disk fails, or what comes next has yet to be sent again
                 if state.writers == 0 && self.is_stopping() {
-                    return Taken::Closed;
+                    return Recv::Closed;
                 }
-                let _pause = self.readable.wait_timeout(state, DISK_PAUSE);
-                return Taken::Nothing;
+                let _pause = self.readable.wait_timeout(state, DISK_RETRY_PAUSE);
+                return Recv::Empty;
             }
         }
         let max_bytes = state.max_memory() / 2;
         let taken = state.take_up_to(max_records, max_bytes);
-        if let Err(error) = state.waiting.offer(&taken) {
+        if let Err(error) = state.backlog.offer(&taken) {
             self.fault(&mut state, &error);
         }
-        if taken.is_empty() { Taken::Nothing } else { Taken::Batches(taken) }
+        if taken.is_empty() { Recv::Empty } else { Recv::Batches(taken) }
     }
 
     /// Tells its surroundings, which may be new, how much of it is damaged and not acknowledged.
-    pub fn tell_damage(&self) {
-        if let (Some(surroundings), Some(damage)) =
-            (&self.surroundings, self.lock().waiting.unacknowledged())
-        {
-            surroundings.show_damage(damage);
+    pub fn report_damage(&self) {
+        if let (Some(hooks), Some(damage)) = (&self.hooks, self.lock().backlog.unacknowledged()) {
+            hooks.set_damage(damage);
         }
     }
 
@@ -532,33 +526,33 @@ impl Queue {
     /// # Errors
     /// When the folder of a queue on disk cannot be changed.
     pub fn acknowledge_damage(&self) -> io::Result<Unacknowledged> {
-        let damage = self.lock().waiting.acknowledge()?;
-        self.tell_damage();
+        let damage = self.lock().backlog.acknowledge()?;
+        self.report_damage();
         Ok(damage)
     }
 
     /// Takes batches back that a reader has taken and will not get done with; they come first.
-    pub fn give_back(&self, deliveries: Vec<Delivery>) {
+    pub fn requeue(&self, deliveries: Vec<Delivery>) {
         let mut state = self.lock();
-        state.taken = state.taken - fill_of(&deliveries);
+        state.unacked = state.unacked - total_size(&deliveries);
         if state.aborted {
             return;
         }
-        state.waiting.put_first(deliveries);
+        state.backlog.requeue_front(deliveries);
         self.readable.notify_one();
     }
 
     /// Says that a batch was taken apart in two, each of which will be let go for itself.
     pub fn split(&self, number: u64) {
-        self.lock().waiting.split(number);
+        self.lock().backlog.split(number);
     }
 
     /// Lets go of batches that were taken, by their numbers.
-    pub fn release(&self, numbers: &[u64], fill: Fill) {
+    pub fn ack(&self, numbers: &[u64], size: Size) {
         let mut state = self.lock();
-        state.taken = state.taken - fill;
-        state.pressed = false;
-        match state.waiting.commit(numbers) {
+        state.unacked = state.unacked - size;
+        state.writer_blocked = false;
+        match state.backlog.commit(numbers) {
             Ok(()) => {}
             Err(error) => self.fault(&mut state, &error),
         }
@@ -568,26 +562,26 @@ impl Queue {
     /// Whether every writer is gone and everything that came was let go of.
     pub fn is_finished(&self) -> bool {
         let state = self.lock();
-        state.writers == 0 && state.waiting.is_empty() && state.taken == Fill::default()
+        state.writers == 0 && state.backlog.is_empty() && state.unacked == Size::default()
     }
 
     /// Records that came in and are lost, once writers and reader have ended.
     pub fn undelivered(&self) -> u64 {
         let state = self.lock();
-        let in_memory = if self.is_on_disk() { 0 } else { state.waiting.fill.records };
-        let taken = if self.is_on_disk() { 0 } else { state.taken.records };
+        let in_memory = if self.is_on_disk() { 0 } else { state.backlog.size.records };
+        let taken = if self.is_on_disk() { 0 } else { state.unacked.records };
         state.lost + in_memory + taken
     }
 
     /// Records that wait on disk for the next start.
     pub fn kept(&self) -> u64 {
         let state = self.lock();
-        if self.is_on_disk() { (state.waiting.kept() + state.taken).records } else { 0 }
+        if self.is_on_disk() { (state.backlog.kept() + state.unacked).records } else { 0 }
     }
 
     /// An idle reader sees to it that nothing stays long without being on the disk.
-    fn sync_in_quiet(&self, mut state: MutexGuard<'_, State>) {
-        let due = state.waiting.sync_due();
+    fn sync_if_idle(&self, mut state: MutexGuard<'_, State>) {
+        let due = state.backlog.sync_due();
         drop(state);
         if let Some(Err(error)) = due.map(|file| file.sync_data()) {
             self.fault(&mut self.lock(), &error);
@@ -595,42 +589,42 @@ impl Queue {
     }
 
     fn has_room(&self, state: &State, writer: &str, delivery: &Delivery) -> bool {
-        let used = state.waiting.total() + state.taken;
-        if used == Fill::default() || state.open_ended {
+        let used = state.backlog.total() + state.unacked;
+        if used == Size::default() || state.unbounded {
             return true;
         }
         match self.kind {
             BufferKind::Memory => state.fits(used.bytes, delivery),
-            BufferKind::Disk => state.waiting.has_room_on_disk(writer, &delivery.batch),
+            BufferKind::Disk => state.backlog.has_room_on_disk(writer, &delivery.batch),
         }
     }
 
     fn fault(&self, state: &mut State, error: &io::Error) {
         state.faulty = true;
-        if let Some(surroundings) = &self.surroundings {
-            surroundings.note_disk(Some(&error.to_string()));
+        if let Some(hooks) = &self.hooks {
+            hooks.note_disk(Some(&error.to_string()));
         }
     }
 
-    fn tell_findings(&self, state: &mut State) {
-        let findings = state.waiting.take_findings();
-        let Some(surroundings) = self.surroundings.as_ref().filter(|_| !findings.is_empty()) else {
+    fn report_findings(&self, state: &mut State) {
+        let findings = state.backlog.take_findings();
+        let Some(hooks) = self.hooks.as_ref().filter(|_| !findings.is_empty()) else {
             return;
         };
-        findings.iter().for_each(|finding| surroundings.note_damage(finding));
-        surroundings.show_damage(state.waiting.unacknowledged().unwrap_or_default());
+        findings.iter().for_each(|finding| hooks.note_damage(finding));
+        hooks.set_damage(state.backlog.unacknowledged().unwrap_or_default());
     }
 
-    fn works_again(&self, state: &mut State) {
+    fn clear_fault(&self, state: &mut State) {
         if std::mem::take(&mut state.faulty)
-            && let Some(surroundings) = &self.surroundings
+            && let Some(hooks) = &self.hooks
         {
-            surroundings.note_disk(None);
+            hooks.note_disk(None);
         }
     }
 
     fn is_stopping(&self) -> bool {
-        self.surroundings.as_ref().is_some_and(|it| it.is_stopping())
+        self.hooks.as_ref().is_some_and(|it| it.is_stopping())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -645,14 +639,14 @@ impl std::fmt::Debug for Queue {
 }
 
 /// Records and bytes of some batches.
-pub fn fill_of(deliveries: &[Delivery]) -> Fill {
-    deliveries.iter().fold(Fill::default(), |fill, delivery| fill + delivery.fill())
+pub fn total_size(deliveries: &[Delivery]) -> Size {
+    deliveries.iter().fold(Size::default(), |size, delivery| size + delivery.size())
 }
 
 /// Dropping by the queue's rule is what the user asked for, so the source need not wait for it.
 fn drop_one(delivery: Delivery) -> u64 {
     let dropped = u64::from(delivery.batch.records());
-    delivery.receipt.settle();
+    delivery.receipt.ack();
     dropped
 }
 
@@ -669,10 +663,10 @@ impl State {
     }
 
     fn take_up_to(&mut self, max_records: u64, max_bytes: u64) -> Vec<Delivery> {
-        let group = self.waiting.group();
-        let (mut batches, mut fill) = (Vec::new(), Fill::default());
-        while let Some(next) = self.waiting.batches.front() {
-            let with_next = fill + next.fill();
+        let group = self.backlog.group();
+        let (mut batches, mut size) = (Vec::new(), Size::default());
+        while let Some(next) = self.backlog.batches.front() {
+            let with_next = size + next.size();
             let is_full = match group {
                 Some(length) => batches.len() >= length,
                 None => with_next.records > max_records || with_next.bytes > max_bytes,
@@ -680,10 +674,10 @@ impl State {
             if !batches.is_empty() && is_full {
                 break;
             }
-            batches.extend(self.waiting.pop());
-            fill = with_next;
+            batches.extend(self.backlog.pop());
+            size = with_next;
         }
-        self.taken = self.taken + fill;
+        self.unacked = self.unacked + size;
         batches
     }
 }

@@ -10,8 +10,11 @@ use plugin_api::{
 use super::*;
 use crate::ack::Ledger;
 
-const EVERYTHING: Appetite =
-    Appetite { max_records: u64::MAX, max_wait: Duration::ZERO, timeout: Duration::from_secs(10) };
+const EVERYTHING: ReadLimits = ReadLimits {
+    max_records: u64::MAX,
+    max_wait: Duration::ZERO,
+    timeout: Duration::from_secs(10),
+};
 
 fn delivery(records: usize) -> Delivery {
     Delivery { batch: spot_batch(records, Round::WHOLE), receipt: Receipt::none() }
@@ -30,8 +33,8 @@ fn queue(batches: u64, when_full: WhenFull) -> Queue {
 }
 
 fn take(queue: &Queue) -> Vec<Delivery> {
-    match queue.take(EVERYTHING) {
-        Taken::Batches(batches) => batches,
+    match queue.recv(EVERYTHING) {
+        Recv::Batches(batches) => batches,
         other => panic!("{other:?}"),
     }
 }
@@ -40,7 +43,7 @@ fn take(queue: &Queue) -> Vec<Delivery> {
 fn drop_oldest_keeps_the_bound_and_the_newest() {
     let queue = queue(2, WhenFull::DropOldest);
     let dropped: u64 = (0..5).map(|_| push(&queue, delivery(1))).sum();
-    assert_eq!((dropped, queue.fill().records), (3, 2));
+    assert_eq!((dropped, queue.size().records), (3, 2));
 }
 
 #[test]
@@ -49,12 +52,12 @@ fn drop_newest_keeps_what_is_there() {
     let ledger = Arc::new(Ledger::default());
     let mut dropped = 0;
     for _ in 0..5 {
-        let receipt = ledger.issue();
+        let receipt = ledger.track();
         dropped += push(&queue, Delivery { receipt, ..delivery(1) });
     }
-    assert_eq!((dropped, queue.fill().records), (3, 2));
+    assert_eq!((dropped, queue.size().records), (3, 2));
     for _ in 0..2 {
-        take(&queue).into_iter().for_each(|delivery| delivery.receipt.settle());
+        take(&queue).into_iter().for_each(|delivery| delivery.receipt.ack());
     }
     assert_eq!(ledger.confirmed(), 5, "what the rule dropped is settled");
 }
@@ -64,7 +67,7 @@ fn latest_keeps_the_newest_quote_of_each_security() {
     let queue = queue(2, WhenFull::Latest);
     let dropped: u64 = (0..5).map(|_| push(&queue, delivery(1))).sum();
     let batches = take(&queue);
-    assert_eq!(dropped + fill_of(&batches).records, 5);
+    assert_eq!(dropped + total_size(&batches).records, 5);
     assert!(dropped >= 3, "{dropped}");
 }
 
@@ -77,13 +80,13 @@ fn a_blocked_writer_goes_on_when_batches_are_let_go() {
         move || push(&queue, delivery(1))
     });
     let first = take(&queue);
-    assert_eq!(queue.fill().records, 1, "what is taken still counts");
+    assert_eq!(queue.size().records, 1, "what is taken still counts");
     // whether the writer is there already is not known
-    let second = queue.take(Appetite { timeout: Duration::ZERO, ..EVERYTHING });
-    assert!(matches!(second, Taken::Nothing | Taken::Wanted), "{second:?}");
-    queue.release(&[], fill_of(&first));
+    let second = queue.recv(ReadLimits { timeout: Duration::ZERO, ..EVERYTHING });
+    assert!(matches!(second, Recv::Empty | Recv::FlushRequested), "{second:?}");
+    queue.ack(&[], total_size(&first));
     assert_eq!(writer.join().unwrap(), 0);
-    assert_eq!(queue.fill().records, 1);
+    assert_eq!(queue.size().records, 1);
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn the_reader_sees_the_end_when_the_last_writer_is_gone() {
     push(&queue, delivery(1));
     queue.remove_writer();
     assert_eq!(take(&queue).len(), 1);
-    assert!(matches!(queue.take(EVERYTHING), Taken::Closed));
+    assert!(matches!(queue.recv(EVERYTHING), Recv::Closed));
 }
 
 #[test]
@@ -108,9 +111,9 @@ fn batches_are_joined_up_to_the_number_of_records() {
     for records in [3, 3, 3, 9] {
         push(&queue, delivery(records));
     }
-    let appetite = Appetite { max_records: 7, ..EVERYTHING };
-    let sizes = std::iter::from_fn(|| match queue.take(appetite) {
-        Taken::Batches(batches) => {
+    let limits = ReadLimits { max_records: 7, ..EVERYTHING };
+    let sizes = std::iter::from_fn(|| match queue.recv(limits) {
+        Recv::Batches(batches) => {
             queue.remove_writer();
             Some(batches.len())
         }
@@ -129,7 +132,7 @@ fn abort_frees_writer_and_reader() {
     });
     queue.abort();
     writer.join().unwrap();
-    assert!(matches!(queue.take(EVERYTHING), Taken::Closed));
+    assert!(matches!(queue.recv(EVERYTHING), Recv::Closed));
 }
 
 #[test]
@@ -137,9 +140,9 @@ fn latest_keeps_its_bound_when_nothing_can_be_conflated() {
     let queue = queue(4, WhenFull::Latest);
     let bars = || Delivery { batch: bar_batch(), receipt: Receipt::none() };
     let dropped: u64 = (0..1_000).map(|_| push(&queue, bars())).sum();
-    let fill = queue.fill();
-    assert!(fill.bytes <= queue.max_bytes(), "{fill:?}");
-    assert_eq!(dropped + fill.records, 1_000);
+    let size = queue.size();
+    assert!(size.bytes <= queue.max_bytes(), "{size:?}");
+    assert_eq!(dropped + size.records, 1_000);
 }
 
 #[test]
@@ -147,10 +150,10 @@ fn latest_for_hours_leaves_no_receipts_behind() {
     let queue = queue(1, WhenFull::Latest);
     let ledger = Arc::new(Ledger::default());
     for _ in 0..50_000 {
-        push(&queue, Delivery { receipt: ledger.issue(), ..delivery(1) });
+        push(&queue, Delivery { receipt: ledger.track(), ..delivery(1) });
     }
     assert_eq!(ledger.confirmed(), 0, "the newest is not delivered");
-    take(&queue).into_iter().for_each(|delivery| delivery.receipt.settle());
+    take(&queue).into_iter().for_each(|delivery| delivery.receipt.ack());
     assert_eq!(ledger.confirmed(), 50_000);
 }
 
@@ -162,7 +165,7 @@ fn drop_oldest_counts_everything_when_the_reader_holds_the_room() {
     push(&queue, delivery(1));
     // four of these never fit beside the one that was taken
     let pushed = push(&queue, delivery(40));
-    assert_eq!((pushed, queue.fill().records), (40, 2), "what fits is kept");
+    assert_eq!((pushed, queue.size().records), (40, 2), "what fits is kept");
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn what_comes_after_the_end_is_lost_but_not_confirmed() {
         push(&queue, delivery(1));
         let held = take(&queue);
         queue.abort();
-        push(&queue, Delivery { receipt: ledger.issue(), ..delivery(1) });
+        push(&queue, Delivery { receipt: ledger.track(), ..delivery(1) });
         assert_eq!((ledger.confirmed(), queue.undelivered()), (0, 2), "{when_full:?}");
         drop(held);
     }
@@ -183,7 +186,7 @@ fn what_comes_after_the_end_is_lost_but_not_confirmed() {
 #[test]
 fn a_writer_without_room_cuts_the_collecting_short_and_asks_for_what_is_held() {
     let queue = Arc::new(queue(4, WhenFull::Block));
-    let patient = Appetite { max_wait: Duration::from_secs(3600), ..EVERYTHING };
+    let patient = ReadLimits { max_wait: Duration::from_secs(3600), ..EVERYTHING };
     push(&queue, delivery(1));
     let held = take(&queue);
     push(&queue, delivery(1));
@@ -191,12 +194,12 @@ fn a_writer_without_room_cuts_the_collecting_short_and_asks_for_what_is_held() {
         let queue = Arc::clone(&queue);
         move || push(&queue, delivery(20))
     });
-    let Taken::Batches(second) = queue.take(patient) else { panic!("it collects for an hour") };
-    assert!(matches!(queue.take(patient), Taken::Wanted));
-    queue.release(&[], fill_of(&held));
-    queue.release(&[], fill_of(&second));
+    let Recv::Batches(second) = queue.recv(patient) else { panic!("it collects for an hour") };
+    assert!(matches!(queue.recv(patient), Recv::FlushRequested));
+    queue.ack(&[], total_size(&held));
+    queue.ack(&[], total_size(&second));
     writer.join().unwrap();
-    assert_eq!(queue.fill().records, 20);
+    assert_eq!(queue.size().records, 20);
 }
 
 mod on_disk {
@@ -204,7 +207,7 @@ mod on_disk {
 
     use std::path::Path;
 
-    use dataserver_config::BufferAsWritten;
+    use dataserver_config::RawBuffer;
     use plugin_api::Provenance;
 
     use super::*;
@@ -212,7 +215,7 @@ mod on_disk {
     /// A disk that must not fail, of a host that is not told to stop.
     struct Sound;
 
-    impl Surroundings for Sound {
+    impl DiskHooks for Sound {
         fn note_disk(&self, fault: Option<&str>) {
             panic!("{fault:?}");
         }
@@ -221,7 +224,7 @@ mod on_disk {
             panic!("{}", finding.text());
         }
 
-        fn show_damage(&self, damage: Unacknowledged) {
+        fn set_damage(&self, damage: Unacknowledged) {
             assert_eq!(damage, Unacknowledged::default());
         }
 
@@ -232,7 +235,7 @@ mod on_disk {
 
     fn disk(folder: &Path, max_bytes: u64) -> Queue {
         let kind = Some(BufferKind::Disk);
-        let buffer = Buffer::of(None, BufferAsWritten { kind, ..BufferAsWritten::default() });
+        let buffer = Buffer::of(None, RawBuffer { kind, ..RawBuffer::default() });
         let (queue, _) =
             Queue::on_disk(Buffer { max_bytes, ..buffer }, folder, Box::new(Sound)).unwrap();
         queue.add_writer();
@@ -255,13 +258,13 @@ mod on_disk {
     }
 
     fn release(queue: &Queue, batches: Vec<Delivery>) {
-        queue.release(&numbers(&batches), fill_of(&batches));
-        batches.into_iter().for_each(|delivery| delivery.receipt.settle());
+        queue.ack(&numbers(&batches), total_size(&batches));
+        batches.into_iter().for_each(|delivery| delivery.receipt.ack());
     }
 
     fn take_up_to(queue: &Queue, max_records: u64) -> Vec<Delivery> {
-        match queue.take(Appetite { max_records, ..EVERYTHING }) {
-            Taken::Batches(batches) => batches,
+        match queue.recv(ReadLimits { max_records, ..EVERYTHING }) {
+            Recv::Batches(batches) => batches,
             other => panic!("{other:?}"),
         }
     }
@@ -281,7 +284,7 @@ mod on_disk {
         drop(queue);
 
         let queue = disk(dir.path(), 1 << 20);
-        assert_eq!(queue.fill().records, 6);
+        assert_eq!(queue.size().records, 6);
         let again = take(&queue);
         assert_eq!((sequences(&again), numbers(&again)), (vec![3, 4, 5], in_second));
         let rest = take(&queue);
@@ -289,7 +292,7 @@ mod on_disk {
         assert!(numbers(&rest).iter().all(|number| *number > in_third[0]));
         release(&queue, again);
         release(&queue, rest);
-        assert_eq!(queue.fill(), Fill::default());
+        assert_eq!(queue.size(), Size::default());
     }
 
     #[test]
@@ -302,14 +305,14 @@ mod on_disk {
         drop(queue);
 
         let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-        (1..=4).for_each(|n| assert_eq!(push(&queue, numbered(n, 1, ledger.issue())), 0));
+        (1..=4).for_each(|n| assert_eq!(push(&queue, numbered(n, 1, ledger.track())), 0));
         assert_eq!(ledger.confirmed(), 0, "the second is not delivered yet");
         let rest = take(&queue);
         assert_eq!(sequences(&rest), [2, 3, 4]);
         release(&queue, rest);
         assert_eq!(ledger.confirmed(), 4);
-        assert_eq!(push(&queue, numbered(4, 1, ledger.issue())), 0);
-        assert_eq!((ledger.confirmed(), queue.fill()), (5, Fill::default()));
+        assert_eq!(push(&queue, numbered(4, 1, ledger.track())), 0);
+        assert_eq!((ledger.confirmed(), queue.size()), (5, Size::default()));
     }
 
     #[test]
@@ -319,7 +322,7 @@ mod on_disk {
         let (queue, ledger) = (disk(dir.path(), 1 << 30), Arc::new(Ledger::default()));
         let mut bytes = 0;
         for n in 1..=BATCHES {
-            let delivery = numbered(n, 500, ledger.issue());
+            let delivery = numbered(n, 500, ledger.track());
             bytes += delivery.bytes();
             push(&queue, delivery);
         }
@@ -333,7 +336,7 @@ mod on_disk {
             }
             release(&queue, batches);
         }
-        assert_eq!((ledger.confirmed(), queue.fill()), (BATCHES, Fill::default()));
+        assert_eq!((ledger.confirmed(), queue.size()), (BATCHES, Size::default()));
         let left: u64 = std::fs::read_dir(dir.path())
             .unwrap()
             .map(|file| file.unwrap().metadata().unwrap().len())
@@ -347,20 +350,20 @@ mod on_disk {
         let queue = disk(dir.path(), 1 << 20);
         push(&queue, numbered(1, 2, Receipt::none()));
         let taken = take(&queue);
-        let (number, fill) = (numbers(&taken), fill_of(&taken));
+        let (number, size) = (numbers(&taken), total_size(&taken));
         queue.split(number[0]);
-        let half = Fill { records: 1, bytes: fill.bytes / 2 };
-        queue.release(&number, half);
+        let half = Size { records: 1, bytes: size.bytes / 2 };
+        queue.ack(&number, half);
         drop(queue);
-        assert_eq!(disk(dir.path(), 1 << 20).fill().records, 2);
+        assert_eq!(disk(dir.path(), 1 << 20).size().records, 2);
 
         let queue = disk(dir.path(), 1 << 20);
         take(&queue);
         queue.split(number[0]);
-        queue.release(&number, half);
-        queue.release(&number, fill - half);
+        queue.ack(&number, half);
+        queue.ack(&number, size - half);
         drop(queue);
-        assert_eq!(disk(dir.path(), 1 << 20).fill().records, 0);
+        assert_eq!(disk(dir.path(), 1 << 20).size().records, 0);
     }
 
     #[test]
@@ -376,7 +379,7 @@ mod on_disk {
             })
         };
         let mut next = 1;
-        while let Taken::Batches(batches) = queue.take(EVERYTHING) {
+        while let Recv::Batches(batches) = queue.recv(EVERYTHING) {
             for sequence in sequences(&batches) {
                 assert_eq!(sequence, next);
                 next += 1;
@@ -391,25 +394,25 @@ mod on_disk {
     fn an_abort_keeps_what_is_on_disk() {
         let dir = tempfile::tempdir().unwrap();
         let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-        push(&queue, numbered(1, 5, ledger.issue()));
+        push(&queue, numbered(1, 5, ledger.track()));
         queue.abort();
-        assert!(ledger.wait_settled(Duration::ZERO), "nobody waits for it any more");
+        assert!(ledger.wait_acked(Duration::ZERO), "nobody waits for it any more");
         assert_eq!((ledger.confirmed(), queue.undelivered()), (0, 0));
         drop(queue);
-        assert_eq!(disk(dir.path(), 1 << 20).fill().records, 5);
+        assert_eq!(disk(dir.path(), 1 << 20).size().records, 5);
     }
 
     #[test]
     fn a_disk_takes_what_a_writer_had_in_hand_when_the_reader_went() {
         let dir = tempfile::tempdir().unwrap();
         let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-        push(&queue, numbered(1, 5, ledger.issue()));
+        push(&queue, numbered(1, 5, ledger.track()));
         queue.abort();
-        push(&queue, numbered(2, 7, ledger.issue()));
+        push(&queue, numbered(2, 7, ledger.track()));
         assert_eq!((ledger.confirmed(), queue.undelivered(), queue.kept()), (0, 0, 12));
-        assert!(ledger.wait_settled(Duration::ZERO), "nobody waits for it any more");
+        assert!(ledger.wait_acked(Duration::ZERO), "nobody waits for it any more");
         drop(queue);
-        assert_eq!(disk(dir.path(), 1 << 20).fill().records, 12);
+        assert_eq!(disk(dir.path(), 1 << 20).size().records, 12);
 
         // of a component that was removed nothing is kept
         let queue = disk(dir.path(), 1 << 20);

@@ -225,7 +225,7 @@ impl Metrics {
             buffer_fill_ratio: self.buffer_fill_ratio.get_or_create_owned(&labels),
             latency_seconds: self.latency_seconds.get_or_create_owned(&labels),
             source_last_record: self.source_last_record.get_or_create_owned(&labels),
-            further: Arc::default(),
+            dynamic_labels: Arc::default(),
             labels,
             all: Arc::clone(self),
         }
@@ -248,14 +248,14 @@ pub struct ComponentMetrics {
     buffer_fill_ratio: Level,
     latency_seconds: Histogram,
     source_last_record: Level,
-    further: Arc<Mutex<Further>>,
+    dynamic_labels: Arc<Mutex<DynamicLabels>>,
     labels: Component,
     all: Arc<Metrics>,
 }
 
 /// The values that a component's further labels had.
 #[derive(Debug, Default)]
-struct Further {
+struct DynamicLabels {
     reasons: BTreeSet<String>,
     blockers: BTreeSet<String>,
 }
@@ -286,11 +286,11 @@ impl ComponentMetrics {
         for kind in [ErrorKind::Retry, ErrorKind::BadData, ErrorKind::Fatal] {
             self.all.errors.remove(&self.labels.WithClass(kind.class()));
         }
-        let further = std::mem::take(&mut *lock(&self.further));
-        for reason in &further.reasons {
+        let dynamic_labels = std::mem::take(&mut *lock(&self.dynamic_labels));
+        for reason in &dynamic_labels.reasons {
             self.all.records_dropped.remove(&self.labels.WithReason(reason));
         }
-        for by in &further.blockers {
+        for by in &dynamic_labels.blockers {
             self.all.blocked_seconds.remove(&self.labels.WithBlocker(by));
         }
         for metric in lock(&self.all.of_plugins).values() {
@@ -303,7 +303,7 @@ impl ComponentMetrics {
 
     /// Counts records that a rule dropped.
     pub fn dropped(&self, reason: &str, records: u64) {
-        lock(&self.further).reasons.insert(reason.to_owned());
+        lock(&self.dynamic_labels).reasons.insert(reason.to_owned());
         self.all.records_dropped.get_or_create(&self.labels.WithReason(reason)).inc_by(records);
     }
 
@@ -314,7 +314,7 @@ impl ComponentMetrics {
 
     /// Adds to the time that this component waited for another.
     pub fn blocked(&self, by: &str, seconds: f64) {
-        lock(&self.further).blockers.insert(by.to_owned());
+        lock(&self.dynamic_labels).blockers.insert(by.to_owned());
         self.all.blocked_seconds.get_or_create(&self.labels.WithBlocker(by)).inc_by(seconds);
     }
 

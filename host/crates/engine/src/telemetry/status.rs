@@ -88,7 +88,7 @@ pub struct WorkerStatus {
 }
 
 /// Latencies above count as this: a day.
-const LONGEST_LATENCY_US: u64 = 86_400_000_000;
+const MAX_LATENCY_US: u64 = 86_400_000_000;
 
 /// What is known of one component.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ struct Inner {
 impl ComponentStatus {
     /// A component that starts.
     pub fn new(id: &str, kind: RoleKind, plugin: &str, metrics: ComponentMetrics) -> Arc<Self> {
-        let latency_us = Histogram::new_with_bounds(1, LONGEST_LATENCY_US, 2)
+        let latency_us = Histogram::new_with_bounds(1, MAX_LATENCY_US, 2)
             .unwrap_or_else(|_| unreachable!("the bounds and digits are constants in range"));
         Arc::new(Self {
             id: id.to_owned(),
@@ -230,7 +230,7 @@ impl ComponentStatus {
     }
 
     /// Shows how much of the component's queue on disk is damaged and not acknowledged.
-    pub fn show_damage(&self, damage: Unacknowledged) {
+    pub fn set_damage(&self, damage: Unacknowledged) {
         self.metrics.spool_unacknowledged(damage.places);
         self.lock().damage = damage;
     }
@@ -443,6 +443,6 @@ mod tests {
         };
         assert!(near(status.latency_us(0.25), 10));
         assert!(near(status.latency_us(0.5), 100_000));
-        assert!(near(status.latency_us(1.0), LONGEST_LATENCY_US));
+        assert!(near(status.latency_us(1.0), MAX_LATENCY_US));
     }
 }

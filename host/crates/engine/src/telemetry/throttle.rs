@@ -11,7 +11,7 @@ use std::{
 /// Within this time a text is logged once.
 const WINDOW: Duration = Duration::from_secs(60);
 /// So many different texts are logged within that time.
-const MOST_TEXTS: usize = 100;
+const MAX_TEXTS: usize = 100;
 
 /// What one component logged lately.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Throttle {
             self.window_began = Some(now);
             self.texts.clear();
         }
-        if self.texts.len() == MOST_TEXTS || !self.texts.insert(text.to_owned()) {
+        if self.texts.len() == MAX_TEXTS || !self.texts.insert(text.to_owned()) {
             self.left_out += 1;
             return None;
         }
@@ -57,7 +57,7 @@ mod tests {
     fn different_texts_get_through_up_to_a_limit() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let logged = (0..10_000).filter(|row| throttle.admit(&format!("row {row}"), now).is_some());
-        assert_eq!(logged.count(), MOST_TEXTS);
-        assert_eq!(throttle.admit("row 0", now + WINDOW), Some(10_000 - MOST_TEXTS as u64));
+        assert_eq!(logged.count(), MAX_TEXTS);
+        assert_eq!(throttle.admit("row 0", now + WINDOW), Some(10_000 - MAX_TEXTS as u64));
     }
 }

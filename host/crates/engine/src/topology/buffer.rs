@@ -11,19 +11,19 @@ use plugin_api::RoleKind;
 
 use super::ChangeError;
 use crate::{
-    queue::{Queue, Surroundings},
+    queue::{DiskHooks, Queue},
     shutdown::Shutdown,
     telemetry::ComponentStatus,
 };
 
 /// What is around a queue on disk: its reader, and the host.
 #[derive(Debug)]
-pub(super) struct Around {
+pub(super) struct QueueOwner {
     reader: Mutex<Arc<ComponentStatus>>,
     shutdown: Arc<Shutdown>,
 }
 
-impl Around {
+impl QueueOwner {
     /// Of a queue that this component reads.
     pub fn new(reader: &Arc<ComponentStatus>, shutdown: &Arc<Shutdown>) -> Arc<Self> {
         let reader = Mutex::new(Arc::clone(reader));
@@ -35,12 +35,12 @@ impl Around {
     }
 
     /// The queue is read by another component from now on.
-    pub fn read_by(&self, reader: &Arc<ComponentStatus>) {
+    pub fn set_reader(&self, reader: &Arc<ComponentStatus>) {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(reader);
     }
 }
 
-impl Surroundings for Arc<Around> {
+impl DiskHooks for Arc<QueueOwner> {
     fn note_disk(&self, fault: Option<&str>) {
         self.reader().note_disk(fault);
     }
@@ -49,8 +49,8 @@ impl Surroundings for Arc<Around> {
         self.reader().note_damage(finding);
     }
 
-    fn show_damage(&self, damage: Unacknowledged) {
-        self.reader().show_damage(damage);
+    fn set_damage(&self, damage: Unacknowledged) {
+        self.reader().set_damage(damage);
     }
 
     fn is_stopping(&self) -> bool {
@@ -62,14 +62,14 @@ impl Surroundings for Arc<Around> {
 pub(super) fn make_queue(
     component: &Component,
     pipeline: &Pipeline,
-    around: &Arc<Around>,
+    owner: &Arc<QueueOwner>,
 ) -> Result<Queue, ChangeError> {
     if component.buffer.kind == BufferKind::Memory {
         return Ok(Queue::in_memory(component.buffer));
     }
     let id = component.id.as_str();
     let folder = spool_folder(&pipeline.host.data_dir).join(id);
-    let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(Arc::clone(around)))
+    let (queue, found) = Queue::on_disk(component.buffer, &folder, Box::new(Arc::clone(owner)))
         .map_err(|error| ChangeError::Spool { component: id.to_owned(), folder, error })?;
     if let Some((path, bytes)) = &found.unfinished {
         let file = path.display().to_string();

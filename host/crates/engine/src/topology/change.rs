@@ -23,32 +23,32 @@ use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
 use super::{
     LAST_WAIT, Topology,
     error::ChangeError,
-    handover::Left,
+    handoff::Handoff,
+    node::Node,
     plan::Plan,
+    preflight::{find_plugins, is_running, restarts},
     reroute::Routes,
-    runner::{Runner, Stays},
-    services::onlooker,
-    slot::Slot,
-    surrounds::Surrounds,
-    survey::{find_plugins, is_at_work, restarts},
+    runner::{HandoffError, Runner},
+    runtime::RuntimeContext,
+    services::null_host,
     worker,
 };
 use crate::{
     queue::Queue,
-    shutdown::{Farewell, Phase},
+    shutdown::{Phase, StopRequest},
 };
 
 /// Longest wait for the sinks of a source that has to be closed before its successor opens.
-const LINGER: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_secs(2);
 /// The same where the successor is open already.
-const LINGER_BESIDE: Duration = Duration::from_secs(30);
+const GRACE_WHEN_OPEN: Duration = Duration::from_secs(30);
 /// How often components that open are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Longest wait for the components of a start to open; those that take longer do so beside the
 /// others.
-const OPEN_TOGETHER: Duration = Duration::from_secs(3);
+const START_OPEN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for all else at a start, which has no limit.
-const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
+const NO_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
 
 /// What a change has done.
 #[derive(Debug, Clone)]
@@ -64,13 +64,13 @@ pub struct Applied {
 /// The places of a changed pipeline.
 struct Next {
     /// All of them, in the order of the file.
-    slots: Vec<Slot>,
+    nodes: Vec<Node>,
     /// Those where somebody works who was not there before.
-    fresh: Vec<Slot>,
+    added: Vec<Node>,
     /// Those where somebody else takes over: before and after.
-    replaced: Vec<(Slot, Slot)>,
+    replaced: Vec<(Node, Node)>,
     /// Those that are gone.
-    removed: Vec<Slot>,
+    removed: Vec<Node>,
 }
 
 impl Topology {
@@ -86,12 +86,12 @@ impl Topology {
         pipeline: Pipeline,
         catalog: &PluginCatalog,
     ) -> Result<Applied, ChangeError> {
-        let until = Instant::now() + pipeline.host.drain_timeout.max(LAST_WAIT);
+        let deadline = Instant::now() + pipeline.host.drain_timeout.max(LAST_WAIT);
         loop {
-            let changed = self.change_with(pipeline.clone(), catalog, (until, None), |_| ());
+            let changed = self.change_with(pipeline.clone(), catalog, (deadline, None), |_| ());
             match changed {
                 // what has ended is started anew by the next try
-                Err(ChangeError::Ended(_)) if Instant::now() < until => {}
+                Err(ChangeError::Ended(_)) if Instant::now() < deadline => {}
                 changed => return changed.map(|(applied, ())| applied),
             }
         }
@@ -104,102 +104,102 @@ impl Topology {
         &self,
         pipeline: Pipeline,
         catalog: &PluginCatalog,
-        before: impl FnOnce(&[Slot]) -> T,
+        before: impl FnOnce(&[Node]) -> T,
     ) -> Result<T, ChangeError> {
-        let until = Instant::now() + FOR_EVER;
+        let deadline = Instant::now() + NO_DEADLINE;
         let starting = pipeline.clone();
-        let shown = |slots: &[Slot]| {
+        let shown = |nodes: &[Node]| {
             // whoever asks for health sees who starts
-            self.commit(starting, slots.to_vec());
-            before(slots)
+            self.commit(starting, nodes.to_vec());
+            before(nodes)
         };
-        let patience = Some(OPEN_TOGETHER);
-        self.change_with(pipeline, catalog, (until, patience), shown).map(|(_, made)| made)
+        let open_timeout = Some(START_OPEN_TIMEOUT);
+        self.change_with(pipeline, catalog, (deadline, open_timeout), shown).map(|(_, made)| made)
     }
 
     fn change_with<T>(
         &self,
         pipeline: Pipeline,
         catalog: &PluginCatalog,
-        (until, patience): (Instant, Option<Duration>),
-        before: impl FnOnce(&[Slot]) -> T,
+        (deadline, open_timeout): (Instant, Option<Duration>),
+        before: impl FnOnce(&[Node]) -> T,
     ) -> Result<(Applied, T), ChangeError> {
         let _one_at_a_time = super::lock(&self.changing);
-        let is_start = patience.is_some();
-        if !is_start && self.all.shutdown.phase() > Phase::Running {
+        let is_start = open_timeout.is_some();
+        if !is_start && self.runtime.shutdown.phase() > Phase::Running {
             return Err(ChangeError::Ending);
         }
         // the pipeline must not count as ended while one component has gone and the next is to come
-        let _at_work = self.all.shutdown.at_work();
+        let _active = self.runtime.shutdown.active_guard();
         let plugins = find_plugins(&pipeline, catalog)?;
-        let old = self.slots();
+        let old = self.nodes();
         // nobody must end for want of a writer that is to come
-        let writers = Writers::of(&old);
+        let writers = WriterGuard::of(&old);
         let has_other_plugin = |id: &str| {
-            let slot = old.iter().find(|slot| slot.component.id == id);
-            slot.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
+            let node = old.iter().find(|node| node.component.id == id);
+            node.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
         };
         let restarts = restarts(&old, &pipeline, has_other_plugin);
         let further = |id: &str| {
             let other = has_other_plugin(id).then_some("plugin file");
             other.or_else(|| restarts.contains(id).then_some("had ended"))
         };
-        let plan =
-            Plan::new(&self.pipeline(), &pipeline, further).map_err(ChangeError::Impossible)?;
+        let plan = Plan::new(&self.pipeline(), &pipeline, further)
+            .map_err(ChangeError::RestartRequired)?;
         let next = self.next(&old, &plan, &pipeline, &plugins)?;
-        let staying = Writers::of(&next.slots);
+        let staying = WriterGuard::of(&next.nodes);
         drop(writers);
-        let made = before(&next.slots);
+        let made = before(&next.nodes);
         if !is_start {
-            self.note_passing(next.fresh.iter().chain(&next.removed));
+            self.note_in_transition(next.added.iter().chain(&next.removed));
         }
-        let change = Change { all: &self.all, until, patience };
+        let change = Change { runtime: &self.runtime, deadline, open_timeout };
         let carried_out = change.carry_out(&next, &old);
         drop(staying);
         let gap = match carried_out {
             Ok(gap) => gap,
             Err(error) => {
-                self.note_passing(std::iter::empty());
+                self.note_in_transition(std::iter::empty());
                 return Err(error);
             }
         };
-        self.commit(pipeline, next.slots.clone());
+        self.commit(pipeline, next.nodes.clone());
         let drain_timeout = self.pipeline().host.drain_timeout;
-        let left_behind = change.see_off(&next.removed, Instant::now() + drain_timeout);
-        self.note_passing(std::iter::empty());
+        let left_behind = change.drain_removed(&next.removed, Instant::now() + drain_timeout);
+        self.note_in_transition(std::iter::empty());
         change.forget_metrics(&next);
         Ok((Applied { plan, gap, left_behind }, made))
     }
 
     fn next(
         &self,
-        old: &[Slot],
+        old: &[Node],
         plan: &Plan,
         pipeline: &Pipeline,
         plugins: &HashMap<String, Arc<dyn Plugin>>,
     ) -> Result<Next, ChangeError> {
-        let is_gone = |slot: &&Slot| plan.removed.contains(&slot.component.id);
+        let is_gone = |node: &&Node| plan.removed.contains(&node.component.id);
         let removed = old.iter().filter(is_gone).cloned().collect();
-        let mut next = Next { slots: Vec::new(), fresh: Vec::new(), replaced: Vec::new(), removed };
+        let mut next = Next { nodes: Vec::new(), added: Vec::new(), replaced: Vec::new(), removed };
         for component in &pipeline.components {
             let id = component.id.as_str();
             let (component, plugin) = (component.clone(), Arc::clone(&plugins[id]));
-            let before = old.iter().find(|slot| slot.component.id == id);
+            let before = old.iter().find(|node| node.component.id == id);
             let is_changed = plan.changed.iter().any(|changed| changed.id == id);
-            let slot = match before {
+            let node = match before {
                 Some(before) if !is_changed => before.rerouted(component),
-                Some(before) if is_at_work(before) => {
-                    let slot = before.changed(component, plugin, &self.all);
-                    next.replaced.push((before.clone(), slot.clone()));
-                    slot
+                Some(before) if is_running(before) => {
+                    let node = before.changed(component, plugin, &self.runtime);
+                    next.replaced.push((before.clone(), node.clone()));
+                    node
                 }
                 _ => {
-                    let slot = Slot::new(component, plugin, pipeline, &self.all)?;
-                    next.fresh.push(slot.clone());
-                    slot
+                    let node = Node::new(component, plugin, pipeline, &self.runtime)?;
+                    next.added.push(node.clone());
+                    node
                 }
             };
-            next.slots.push(slot);
+            next.nodes.push(node);
         }
         Ok(next)
     }
@@ -207,64 +207,68 @@ impl Topology {
 
 /// One change under way.
 struct Change<'a> {
-    all: &'a Surrounds,
+    runtime: &'a RuntimeContext,
     /// Longest time of all waits together.
-    until: Instant,
+    deadline: Instant,
     /// How long is waited for what is new to open before the rest goes on without it; none where
     /// all has to be open.
-    patience: Option<Duration>,
+    open_timeout: Option<Duration>,
 }
 
 impl Change<'_> {
     /// All that can fail, and then is undone. Gives the longest time without a batch.
-    fn carry_out(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
-        let result = self.start_fresh(next).and_then(|()| self.replace_and_lead(next, old));
+    fn carry_out(&self, next: &Next, old: &[Node]) -> Result<Duration, ChangeError> {
+        let result = self.start_added(next).and_then(|()| self.replace_and_reroute(next, old));
         if result.is_err() {
-            next.fresh.iter().for_each(|slot| self.dismiss(slot));
+            next.added.iter().for_each(|node| self.abort_added(node));
             self.forget_new_metrics(next, old);
         }
         result
     }
 
     /// Starts what is new, readers before writers; all of it waits for its cue.
-    fn start_fresh(&self, next: &Next) -> Result<(), ChangeError> {
+    fn start_added(&self, next: &Next) -> Result<(), ChangeError> {
         let (sources, readers): (Vec<_>, Vec<_>) =
-            next.fresh.iter().partition(|slot| slot.component.kind == RoleKind::Source);
-        for slots in [readers, sources] {
-            for slot in &slots {
-                slot.employ(worker::start(slot, self.all, false)?);
+            next.added.iter().partition(|node| node.component.kind == RoleKind::Source);
+        for nodes in [readers, sources] {
+            for node in &nodes {
+                node.set_runner(worker::start(node, self.runtime, false)?);
             }
-            self.all_opened(&slots)?;
+            self.wait_opened(&nodes)?;
         }
         Ok(())
     }
 
     /// Waits for all; not much longer once one has failed.
-    fn all_opened(&self, slots: &[&Slot]) -> Result<(), ChangeError> {
+    fn wait_opened(&self, nodes: &[&Node]) -> Result<(), ChangeError> {
         let mut failed = Vec::new();
-        let patient_until = self.patience.map(|patience| Instant::now() + patience);
-        let mut until = patient_until.map_or(self.until, |until| until.min(self.until));
+        let open_deadline = self.open_timeout.map(|open_timeout| Instant::now() + open_timeout);
+        let mut deadline =
+            open_deadline.map_or(self.deadline, |deadline| deadline.min(self.deadline));
         let mut waiting: Vec<_> =
-            slots.iter().filter_map(|slot| Some((&slot.component.id, slot.runner()?))).collect();
-        while !waiting.is_empty() && Instant::now() < until && !self.all.shutdown.is_stopping() {
-            let mut pause = Instant::now() + LOOK_EVERY;
+            nodes.iter().filter_map(|node| Some((&node.component.id, node.runner()?))).collect();
+        while !waiting.is_empty()
+            && Instant::now() < deadline
+            && !self.runtime.shutdown.is_stopping()
+        {
+            let mut pause = Instant::now() + POLL_INTERVAL;
             waiting.retain(|(id, runner)| {
                 let opened = runner.opened(pause);
                 // only the first is waited for: the others have had the same time
                 pause = Instant::now();
                 if let Some(Err(error)) = &opened {
                     failed.push(((*id).clone(), error.clone()));
-                    until = until.min(Instant::now() + LAST_WAIT);
+                    deadline = deadline.min(Instant::now() + LAST_WAIT);
                 }
                 opened.is_none()
             });
         }
-        if failed.is_empty() && !self.all.shutdown.is_stopping() {
+        if failed.is_empty() && !self.runtime.shutdown.is_stopping() {
             for (id, runner) in waiting {
-                if self.patience.is_none() {
+                if self.open_timeout.is_none() {
                     return Err(ChangeError::Busy(id.clone()));
                 }
-                match runner.let_open_later() {
+                match runner.open_in_background() {
                     Ok(()) => tracing::warn!(
                         component = id,
                         "it is slow to open; the others begin, and what comes for it waits"
@@ -276,24 +280,24 @@ impl Change<'_> {
         if failed.is_empty() { Ok(()) } else { Err(ChangeError::Components(failed)) }
     }
 
-    fn replace_and_lead(&self, next: &Next, old: &[Slot]) -> Result<Duration, ChangeError> {
+    fn replace_and_reroute(&self, next: &Next, old: &[Node]) -> Result<Duration, ChangeError> {
         let mut done = Vec::new();
         let result = self.replace_all(next, &mut done).and_then(|gap| {
-            let routes = Routes { old, next: &next.slots, removed: &next.removed };
-            routes.switch(self.until).map(|held| gap.max(held))
+            let routes = Routes { old, next: &next.nodes, removed: &next.removed };
+            routes.switch(self.deadline).map(|held| gap.max(held))
         });
         match result {
             Ok(gap) => {
-                for slot in &next.fresh {
-                    if !slot.runner().is_some_and(|runner| runner.begin_first()) {
-                        slot.shut();
+                for node in &next.added {
+                    if !node.runner().is_some_and(|runner| runner.start_first()) {
+                        node.close();
                     }
                 }
                 Ok(gap)
             }
             Err(error) => {
                 for (before, after) in done.into_iter().rev() {
-                    self.undo(before, after);
+                    self.roll_back(before, after);
                 }
                 Err(error)
             }
@@ -304,14 +308,14 @@ impl Change<'_> {
     fn replace_all<'n>(
         &self,
         next: &'n Next,
-        done: &mut Vec<&'n (Slot, Slot)>,
+        done: &mut Vec<&'n (Node, Node)>,
     ) -> Result<Duration, ChangeError> {
         let mut gap = Duration::ZERO;
         let mut waiting = Vec::new();
         let result = (|| {
             let mut alone = Vec::new();
             for pair in &next.replaced {
-                match self.open_beside(&pair.1)? {
+                match self.open_alongside(&pair.1)? {
                     true => waiting.push(pair),
                     false => alone.push(pair),
                 }
@@ -325,23 +329,23 @@ impl Change<'_> {
             Ok(gap)
         })();
         if result.is_err() {
-            let is_done = |pair: &&(Slot, Slot)| done.iter().any(|it| std::ptr::eq(*it, *pair));
-            waiting.iter().filter(|pair| !is_done(pair)).for_each(|pair| end(&pair.1));
+            let is_done = |pair: &&(Node, Node)| done.iter().any(|it| std::ptr::eq(*it, *pair));
+            waiting.iter().filter(|pair| !is_done(pair)).for_each(|pair| abort_runner(&pair.1));
         }
         result
     }
 
     /// Opens a successor while the component before it is at work; false when that has to end
     /// first, because only one of them can have what they need.
-    fn open_beside(&self, slot: &Slot) -> Result<bool, ChangeError> {
-        let id = slot.component.id.clone();
-        let kind = slot.component.kind;
-        let is_ordered = slot.plugin.manifest().role(kind).is_none_or(|role| role.ordered);
+    fn open_alongside(&self, node: &Node) -> Result<bool, ChangeError> {
+        let id = node.component.id.clone();
+        let kind = node.component.kind;
+        let is_ordered = node.plugin.manifest().role(kind).is_none_or(|role| role.ordered);
         if kind == RoleKind::Sink && is_ordered {
-            return self.check(slot).map(|()| false);
+            return self.check(node).map(|()| false);
         }
-        let runner = slot.employ(worker::start(slot, self.all, false)?);
-        match runner.opened(self.until) {
+        let runner = node.set_runner(worker::start(node, self.runtime, false)?);
+        match runner.opened(self.deadline) {
             Some(Ok(())) => Ok(true),
             // the one before it may have the port that it needs
             Some(Err(error)) if kind == RoleKind::Source && error.kind != ErrorKind::Config => {
@@ -354,17 +358,17 @@ impl Change<'_> {
 
     /// Asks a plugin whether its options could work, before the instance that has what it needs is
     /// closed.
-    fn check(&self, slot: &Slot) -> Result<(), ChangeError> {
-        let id = slot.component.id.clone();
+    fn check(&self, node: &Node) -> Result<(), ChangeError> {
+        let id = node.component.id.clone();
         let (tell, told) = sync_channel(1);
-        let (slot, all) = (slot.clone(), self.all);
-        let context = Context::new(&id, &all.base_dir, all.state_dir(&id), onlooker());
+        let (node, runtime) = (node.clone(), self.runtime);
+        let context = Context::new(&id, &runtime.base_dir, runtime.state_dir(&id), null_host());
         // it may ask a server that does not answer
         thread::Builder::new().name(format!("{id} check")).spawn(move || {
-            let opening = Opening::of(&slot.component, context);
-            let _ = tell.send(slot.plugin.check(slot.component.kind, opening));
+            let opening = Opening::of(&node.component, context);
+            let _ = tell.send(node.plugin.check(node.component.kind, opening));
         })?;
-        match told.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+        match told.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
             Ok(Err(error)) if error.kind == ErrorKind::Config => {
                 Err(ChangeError::Components(vec![(id, error)]))
             }
@@ -374,134 +378,135 @@ impl Change<'_> {
     }
 
     /// Lets the successor take over from the component before it, which goes on when that fails.
-    fn replace(&self, before: &Slot, after: &Slot) -> Result<(), ChangeError> {
+    fn replace(&self, before: &Node, after: &Node) -> Result<(), ChangeError> {
         let id = || before.component.id.clone();
         let is_open = after.runner().is_some_and(|runner| !runner.has_ended());
         let Some(runner) = before.runner() else { return Ok(()) };
         let is_single = before.component.workers <= 1 && after.component.workers <= 1;
-        let hand_over = is_single && before.component.plugin == after.component.plugin;
-        let farewell = Farewell { hand_over, linger: if is_open { LINGER_BESIDE } else { LINGER } };
-        let left = runner.leave(before.queue.as_deref(), farewell, self.until);
-        let left = left.map_err(|stays| match stays {
-            Stays::Refused(error) => ChangeError::Components(vec![(id(), error)]),
-            Stays::Busy => self.busy(id()),
-            Stays::Ended => ChangeError::Ended(id()),
+        let transfer_state = is_single && before.component.plugin == after.component.plugin;
+        let request =
+            StopRequest { transfer_state, grace: if is_open { GRACE_WHEN_OPEN } else { GRACE } };
+        let handoff = runner.hand_off(before.queue.as_deref(), request, self.deadline);
+        let handoff = handoff.map_err(|error| match error {
+            HandoffError::Refused(error) => ChangeError::Components(vec![(id(), error)]),
+            HandoffError::Busy => self.busy(id()),
+            HandoffError::Ended => ChangeError::Ended(id()),
         })?;
-        let (error, left) = match self.take_over(&runner, after, is_open, left) {
+        let (error, handoff) = match self.take_over(&runner, after, is_open, handoff) {
             Ok(()) => return Ok(()),
             Err(failed) => failed,
         };
-        end(after);
-        self.revive(before, *left);
+        abort_runner(after);
+        self.restart_previous(before, *handoff);
         Err(error)
     }
 
     fn take_over(
         &self,
         before: &Runner,
-        after: &Slot,
+        after: &Node,
         is_open: bool,
-        left: Left,
-    ) -> Result<(), (ChangeError, Box<Left>)> {
+        handoff: Handoff,
+    ) -> Result<(), (ChangeError, Box<Handoff>)> {
         let failed = |error| ChangeError::Components(vec![(after.component.id.clone(), error)]);
         if !is_open {
             // it may still have what the next one needs, a port or a lock
-            before.wait_ended(self.until);
-            let started = worker::start(after, self.all, false);
+            before.wait_ended(self.deadline);
+            let started = worker::start(after, self.runtime, false);
             let runner = match started {
-                Ok(runner) => after.employ(runner),
-                Err(error) => return Err((error.into(), Box::new(left))),
+                Ok(runner) => after.set_runner(runner),
+                Err(error) => return Err((error.into(), Box::new(handoff))),
             };
-            match runner.opened(self.until) {
+            match runner.opened(self.deadline) {
                 Some(Ok(())) => {}
-                Some(Err(error)) => return Err((failed(error), Box::new(left))),
-                None => return Err((self.busy(after.component.id.clone()), Box::new(left))),
+                Some(Err(error)) => return Err((failed(error), Box::new(handoff))),
+                None => return Err((self.busy(after.component.id.clone()), Box::new(handoff))),
             }
         }
-        after.adopt_queue();
+        after.apply_queue_settings();
         let Some(runner) = after.runner() else { return Ok(()) };
-        runner.begin(left, self.until).map_err(|(error, left)| (failed(error), left))
+        runner.start(handoff, self.deadline).map_err(|(error, handoff)| (failed(error), handoff))
     }
 
     /// Puts a component back that was replaced.
     ///
     /// One that does not make room goes on with its new settings: better than two at work, or none.
-    fn undo(&self, before: &Slot, after: &Slot) {
+    fn roll_back(&self, before: &Node, after: &Node) {
         let Some(runner) = after.runner() else { return };
-        let hand_over = before.component.plugin == after.component.plugin;
-        let until = self.until.max(Instant::now() + LAST_WAIT);
-        let leave = |hand_over| {
-            let farewell = Farewell { hand_over, linger: LINGER };
-            runner.leave(after.queue.as_deref(), farewell, until)
+        let transfer_state = before.component.plugin == after.component.plugin;
+        let deadline = self.deadline.max(Instant::now() + LAST_WAIT);
+        let hand_off = |transfer_state| {
+            let request = StopRequest { transfer_state, grace: GRACE };
+            runner.hand_off(after.queue.as_deref(), request, deadline)
         };
-        let left = match leave(hand_over) {
-            Err(Stays::Refused(_)) => leave(false),
-            left => left,
+        let handoff = match hand_off(transfer_state) {
+            Err(HandoffError::Refused(_)) => hand_off(false),
+            handoff => handoff,
         };
-        match left {
-            Ok(left) => {
-                runner.wait_ended(until.min(Instant::now() + LINGER));
-                end(after);
-                self.revive(before, left);
+        match handoff {
+            Ok(handoff) => {
+                runner.wait_ended(deadline.min(Instant::now() + GRACE));
+                abort_runner(after);
+                self.restart_previous(before, handoff);
             }
             Err(_) => {
                 let component = before.component.id.as_str();
                 tracing::error!(component, "does not go back to its old settings; reload again");
-                before.take_from(after);
+                before.adopt_runner(after);
             }
         }
     }
 
     /// Lets a component go on whose settings have worked before.
-    fn revive(&self, slot: &Slot, left: Left) {
-        slot.adopt_queue();
-        match worker::start(slot, self.all, true) {
+    fn restart_previous(&self, node: &Node, handoff: Handoff) {
+        node.apply_queue_settings();
+        match worker::start(node, self.runtime, true) {
             Ok(runner) => {
-                let until = self.until.max(Instant::now() + LAST_WAIT);
+                let deadline = self.deadline.max(Instant::now() + LAST_WAIT);
                 // it takes whatever it is given
-                let _ = slot.employ(runner).begin(left, until);
+                let _ = node.set_runner(runner).start(handoff, deadline);
             }
             Err(error) => {
-                let component = slot.component.id.as_str();
+                let component = node.component.id.as_str();
                 tracing::error!(component, "cannot go on: {error}");
-                slot.status.note_error(&PluginError::fatal(error.to_string()));
+                node.status.note_error(&PluginError::fatal(error.to_string()));
             }
         }
     }
 
     /// Ends a component that was to be new.
-    fn dismiss(&self, slot: &Slot) {
-        end(slot);
-        if let Some(queue) = &slot.queue {
+    fn abort_added(&self, node: &Node) {
+        abort_runner(node);
+        if let Some(queue) = &node.queue {
             queue.abort();
         }
     }
 
     /// Lets what is removed drain and end. Gives those that do not.
-    fn see_off(&self, removed: &[Slot], until: Instant) -> Vec<String> {
+    fn drain_removed(&self, removed: &[Node], deadline: Instant) -> Vec<String> {
         let runners: Vec<_> =
-            removed.iter().filter_map(|slot| Some((slot, slot.runner()?))).collect();
-        for (slot, runner) in &runners {
+            removed.iter().filter_map(|node| Some((node, node.runner()?))).collect();
+        for (node, runner) in &runners {
             // what is on disk is safe there, and no source waits for it
-            if slot.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
-                runner.lever.dismiss();
+            if node.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
+                runner.shutdown.cancel();
             }
-            runner.lever.advance(Phase::Draining);
+            runner.shutdown.advance(Phase::Draining);
         }
         let mut left_behind = Vec::new();
-        for (slot, runner) in &runners {
-            let component = slot.component.id.as_str();
-            if !runner.wait_ended(until) {
-                runner.lever.dismiss();
-                runner.lever.advance(Phase::Aborting);
-                let lost = slot.queue.as_ref().map_or(0, |queue| queue.discard());
-                slot.status.note_dropped("removed", lost);
+        for (node, runner) in &runners {
+            let component = node.component.id.as_str();
+            if !runner.wait_ended(deadline) {
+                runner.shutdown.cancel();
+                runner.shutdown.advance(Phase::Aborting);
+                let lost = node.queue.as_ref().map_or(0, |queue| queue.discard());
+                node.status.note_dropped("removed", lost);
                 if !runner.wait_ended(Instant::now() + LAST_WAIT) {
                     left_behind.push(component.to_owned());
                 }
             }
-            let kept = slot.queue.as_ref().map_or(0, |queue| queue.kept());
-            let dropped = slot.status.dropped();
+            let kept = node.queue.as_ref().map_or(0, |queue| queue.kept());
+            let dropped = node.status.dropped();
             if kept > 0 {
                 tracing::warn!(component, records = kept, "removed; its records wait on disk");
             } else {
@@ -514,52 +519,56 @@ impl Change<'_> {
     /// A component that is gone, or has another plugin, is shown no more.
     fn forget_metrics(&self, next: &Next) {
         let replaced = next.replaced.iter().map(|(before, _)| before);
-        for slot in next.removed.iter().chain(replaced) {
-            let is_shown = next.slots.iter().any(|it| Arc::ptr_eq(&it.status, &slot.status));
+        for node in next.removed.iter().chain(replaced) {
+            let is_shown = next.nodes.iter().any(|it| Arc::ptr_eq(&it.status, &node.status));
             if !is_shown {
-                slot.status.metrics.forget();
+                node.status.metrics.forget();
             }
         }
     }
 
     /// What was to come and does not is not shown.
-    fn forget_new_metrics(&self, next: &Next, old: &[Slot]) {
-        let is_new = |slot: &&Slot| {
-            let same = |it: &&Slot| it.component.id == slot.component.id;
+    fn forget_new_metrics(&self, next: &Next, old: &[Node]) {
+        let is_new = |node: &&Node| {
+            let same = |it: &&Node| it.component.id == node.component.id;
             let before = old.iter().find(same);
-            before.is_none_or(|it| it.component.plugin != slot.component.plugin)
+            before.is_none_or(|it| it.component.plugin != node.component.plugin)
         };
-        next.slots.iter().filter(is_new).for_each(|slot| slot.status.metrics.forget());
+        next.nodes.iter().filter(is_new).for_each(|node| node.status.metrics.forget());
     }
 
     fn busy(&self, id: String) -> ChangeError {
-        if self.all.shutdown.is_stopping() { ChangeError::Ending } else { ChangeError::Busy(id) }
+        if self.runtime.shutdown.is_stopping() {
+            ChangeError::Ending
+        } else {
+            ChangeError::Busy(id)
+        }
     }
 }
 
 /// Writers of queues, for as long as nobody must take one for ended.
-struct Writers(Vec<Arc<Queue>>);
+struct WriterGuard(Vec<Arc<Queue>>);
 
-impl Writers {
-    fn of(slots: &[Slot]) -> Self {
-        let queues: Vec<_> = slots.iter().filter_map(|slot| slot.queue.clone()).collect();
+impl WriterGuard {
+    fn of(nodes: &[Node]) -> Self {
+        let queues: Vec<_> = nodes.iter().filter_map(|node| node.queue.clone()).collect();
         queues.iter().for_each(|queue| queue.add_writer());
         Self(queues)
     }
 }
 
-impl Drop for Writers {
+impl Drop for WriterGuard {
     fn drop(&mut self) {
         self.0.iter().for_each(|queue| queue.remove_writer());
     }
 }
 
 /// Ends whoever works there, and waits a moment for that.
-fn end(slot: &Slot) {
-    if let Some(lever) = slot.runner().map(|runner| Arc::clone(&runner.lever)) {
-        lever.advance(Phase::Aborting);
+fn abort_runner(node: &Node) {
+    if let Some(shutdown) = node.runner().map(|runner| Arc::clone(&runner.shutdown)) {
+        shutdown.advance(Phase::Aborting);
         // one that waits for its cue goes
-        slot.unemploy();
-        lever.wait_last(LAST_WAIT);
+        node.clear_runner();
+        shutdown.wait_last(LAST_WAIT);
     }
 }

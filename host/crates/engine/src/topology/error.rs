@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use plugin_api::{ErrorKind, PluginError};
 
-use super::plan::Impossible;
+use super::plan::RestartRequired;
 
 /// Why a pipeline does not start, or does not become another one.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum ChangeError {
     Thread(#[from] std::io::Error),
     /// What cannot change while the host runs.
     #[error("{}", lines(.0.iter().map(ToString::to_string)))]
-    Impossible(Vec<Impossible>),
+    RestartRequired(Vec<RestartRequired>),
     /// A component did not come back from a call in time.
     #[error("{0}: its plugin does not come back from a call; wait, or restart the host")]
     Busy(String),
@@ -59,7 +59,7 @@ impl ChangeError {
             Self::Components(failed) => {
                 failed.iter().any(|(_, error)| error.kind == ErrorKind::Config)
             }
-            Self::Impossible(_) => true,
+            Self::RestartRequired(_) => true,
             _ => false,
         }
     }

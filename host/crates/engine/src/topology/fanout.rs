@@ -14,13 +14,13 @@ use crate::{
 /// The way out of a source or transform. It can lead elsewhere from one batch to the next.
 #[derive(Debug, Default)]
 pub struct Fanout {
-    ways: Mutex<Ways>,
+    outputs: Mutex<Outputs>,
     /// Closed while the ways are changed.
     pub gate: Gate,
 }
 
 #[derive(Debug, Default)]
-struct Ways {
+struct Outputs {
     outlets: Arc<[Outlet]>,
     closed: bool,
 }
@@ -37,17 +37,17 @@ pub struct Outlet {
 impl Fanout {
     /// Leads to those readers from the next batch on that passes the gate, and gives back the ways that led elsewhere,
     /// each of which still counts as a [writer](Queue::remove_writer).
-    pub fn lead_to(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
-        let mut ways = self.lock();
-        if ways.closed {
+    pub fn set_outputs(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
+        let mut outputs = self.lock();
+        if outputs.closed {
             return Vec::new();
         }
         let outlets: Arc<[Outlet]> = outlets.into();
-        for new in outlets.iter().filter(|new| !leads(&ways.outlets, &new.queue)) {
+        for new in outlets.iter().filter(|new| !has_output(&outputs.outlets, &new.queue)) {
             new.queue.add_writer();
         }
-        let before = std::mem::replace(&mut ways.outlets, outlets);
-        before.iter().filter(|old| !leads(&ways.outlets, &old.queue)).cloned().collect()
+        let before = std::mem::replace(&mut outputs.outlets, outlets);
+        before.iter().filter(|old| !has_output(&outputs.outlets, &old.queue)).cloned().collect()
     }
 
     /// Passes a batch of that component to every reader; waits while one that must not lose any is
@@ -59,7 +59,7 @@ impl Fanout {
         metrics.records_out.inc_by(u64::from(delivery.batch.records()));
         metrics.bytes_out.inc_by(delivery.batch.payload().len() as u64);
         let Some((last, others)) = outlets.split_last() else {
-            delivery.receipt.settle();
+            delivery.receipt.ack();
             return;
         };
         for outlet in others {
@@ -70,19 +70,19 @@ impl Fanout {
 
     /// Leads nowhere any more: a reader whose last writer goes gets what is left, and then the end.
     pub fn close(&self) {
-        let mut ways = self.lock();
-        ways.closed = true;
-        let outlets = std::mem::take(&mut ways.outlets);
+        let mut outputs = self.lock();
+        outputs.closed = true;
+        let outlets = std::mem::take(&mut outputs.outlets);
         outlets.iter().for_each(|outlet| outlet.queue.remove_writer());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Ways> {
-        self.ways.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Outputs> {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn leads(ways: &[Outlet], queue: &Arc<Queue>) -> bool {
-    ways.iter().any(|it| Arc::ptr_eq(&it.queue, queue))
+fn has_output(outputs: &[Outlet], queue: &Arc<Queue>) -> bool {
+    outputs.iter().any(|it| Arc::ptr_eq(&it.queue, queue))
 }
 
 impl Outlet {
@@ -97,13 +97,13 @@ impl Outlet {
 
 #[cfg(test)]
 mod tests {
-    use dataserver_config::{Buffer, BufferAsWritten};
+    use dataserver_config::{Buffer, RawBuffer};
     use plugin_api::{RoleKind, Round, testing::spot_batch};
 
     use super::*;
     use crate::{
         ack::Receipt,
-        queue::{Appetite, Taken},
+        queue::{ReadLimits, Recv},
         telemetry::Metrics,
     };
 
@@ -114,18 +114,18 @@ mod tests {
             let of_component = metrics.component(id, RoleKind::Sink, "null");
             ComponentStatus::new(id, RoleKind::Sink, "null", of_component)
         };
-        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let buffer = Buffer::of(None, RawBuffer::default());
         let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::in_memory(buffer))).collect();
         let fanout = Fanout::default();
         let to = |queue: &Arc<Queue>| Outlet { reader: status("reader"), queue: Arc::clone(queue) };
-        assert!(fanout.lead_to(queues.iter().map(to).collect()).is_empty());
+        assert!(fanout.set_outputs(queues.iter().map(to).collect()).is_empty());
         let batch = spot_batch(5, Round::WHOLE);
         let payload = batch.payload().as_ptr();
         fanout.send(&status("source"), Delivery { batch, receipt: Receipt::none() });
-        let appetite =
-            Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        let limits =
+            ReadLimits { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
         for queue in queues {
-            let Taken::Batches(taken) = queue.take(appetite) else { panic!("nothing came") };
+            let Recv::Batches(taken) = queue.recv(limits) else { panic!("nothing came") };
             assert_eq!(taken[0].batch.payload().as_ptr(), payload);
         }
     }
@@ -135,32 +135,32 @@ mod tests {
         let metrics = Arc::new(Metrics::default());
         let of_component = metrics.component("reader", RoleKind::Sink, "null");
         let reader = ComponentStatus::new("reader", RoleKind::Sink, "null", of_component);
-        let buffer = Buffer::of(None, BufferAsWritten::default());
+        let buffer = Buffer::of(None, RawBuffer::default());
         let [stays, goes, comes] = [(); 3].map(|()| Outlet {
             reader: Arc::clone(&reader),
             queue: Queue::in_memory(buffer).into(),
         });
         let fanout = Fanout::default();
-        fanout.lead_to(vec![stays.clone(), goes.clone()]);
+        fanout.set_outputs(vec![stays.clone(), goes.clone()]);
         let send = || {
             let batch = spot_batch(1, Round::WHOLE);
             fanout.send(&reader, Delivery { batch, receipt: Receipt::none() });
         };
         send();
-        for old in fanout.lead_to(vec![comes.clone(), stays.clone()]) {
+        for old in fanout.set_outputs(vec![comes.clone(), stays.clone()]) {
             assert!(Arc::ptr_eq(&old.queue, &goes.queue));
             old.queue.remove_writer();
         }
         send();
-        let waiting = [&stays, &goes, &comes].map(|it| it.queue.fill().records);
+        let waiting = [&stays, &goes, &comes].map(|it| it.queue.size().records);
         assert_eq!(waiting, [2, 1, 1]);
         fanout.close();
         fanout.close();
-        let appetite =
-            Appetite { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        let limits =
+            ReadLimits { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
         for outlet in [stays, goes, comes] {
-            assert!(matches!(outlet.queue.take(appetite), Taken::Batches(_)));
-            assert!(matches!(outlet.queue.take(appetite), Taken::Closed));
+            assert!(matches!(outlet.queue.recv(limits), Recv::Batches(_)));
+            assert!(matches!(outlet.queue.recv(limits), Recv::Closed));
         }
     }
 }

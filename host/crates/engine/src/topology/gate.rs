@@ -25,7 +25,7 @@ pub struct Passage<'a>(&'a Gate);
 
 /// The gate while it is closed; it opens when this is dropped.
 #[derive(Debug)]
-pub struct Closed<'a>(&'a Gate);
+pub struct ClosedGate<'a>(&'a Gate);
 
 impl Gate {
     /// Waits until the gate is open, and passes it.
@@ -37,8 +37,8 @@ impl Gate {
 
     /// Closes the gate and waits until nobody is inside; `None`, and open again, when that takes
     /// longer than `timeout`.
-    pub fn close(&self, timeout: Duration) -> Option<Closed<'_>> {
-        let closed = Closed(self);
+    pub fn close(&self, timeout: Duration) -> Option<ClosedGate<'_>> {
+        let closed = ClosedGate(self);
         let mut state = self.lock();
         state.closed = true;
         let is_busy = |state: &mut State| state.inside > 0;
@@ -59,7 +59,7 @@ impl Drop for Passage<'_> {
     }
 }
 
-impl Drop for Closed<'_> {
+impl Drop for ClosedGate<'_> {
     fn drop(&mut self) {
         self.0.lock().closed = false;
         self.0.changed.notify_all();

@@ -11,19 +11,19 @@ mod fanout;
 mod feed;
 mod gate;
 mod group;
-mod handover;
+mod handoff;
+mod node;
 mod plan;
+mod preflight;
 mod reroute;
 mod runner;
+mod runtime;
 mod services;
 mod sink;
-mod slot;
 mod source;
 mod stage;
 mod start;
 mod summary;
-mod surrounds;
-mod survey;
 mod transform;
 mod watchdog;
 mod worker;
@@ -40,7 +40,7 @@ use std::{
 use dataserver_config::Pipeline;
 use dataserver_spool::Unacknowledged;
 
-use self::{slot::Slot, surrounds::Surrounds};
+use self::{node::Node, runtime::RuntimeContext};
 use crate::{
     shutdown::{Phase, Shutdown},
     telemetry::{ComponentStatus, State},
@@ -50,8 +50,8 @@ pub use buffer::{orphans, spool_folder};
 pub use change::Applied;
 pub use error::ChangeError;
 pub use feed::Feed;
-pub use plan::{Changed, Impossible, Plan};
-pub use services::onlooker;
+pub use plan::{Changed, Plan, RestartRequired};
+pub use services::null_host;
 pub use start::{start, start_alone};
 
 /// How long a component may take to return once time is up.
@@ -60,29 +60,29 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A running pipeline, which can become another one.
 #[derive(Debug)]
 pub struct Topology {
-    wired: Arc<Mutex<Wired>>,
+    graph: Arc<Mutex<Graph>>,
     /// Held while the pipeline changes.
     changing: Mutex<()>,
     /// The components of the start have been let begin.
     has_begun: AtomicBool,
-    all: Surrounds,
+    runtime: RuntimeContext,
     started_us: i64,
 }
 
 /// A pipeline and who works in it.
 #[derive(Debug)]
-struct Wired {
+struct Graph {
     pipeline: Arc<Pipeline>,
     /// In the order of the file.
-    slots: Vec<Slot>,
+    nodes: Vec<Node>,
     /// On their way in or out while the pipeline changes.
-    passing: Vec<Slot>,
+    in_transition: Vec<Node>,
 }
 
-impl Wired {
+impl Graph {
     /// Of all components, also those on their way in or out.
     fn statuses(&self) -> Vec<Arc<ComponentStatus>> {
-        self.slots.iter().chain(&self.passing).map(|slot| Arc::clone(&slot.status)).collect()
+        self.nodes.iter().chain(&self.in_transition).map(|node| Arc::clone(&node.status)).collect()
     }
 }
 
@@ -113,12 +113,12 @@ impl Outcome {
 impl Topology {
     /// The pipeline that runs.
     pub fn pipeline(&self) -> Arc<Pipeline> {
-        Arc::clone(&lock(&self.wired).pipeline)
+        Arc::clone(&lock(&self.graph).pipeline)
     }
 
     /// Every component, in the order of the file.
     pub fn components(&self) -> Vec<Arc<ComponentStatus>> {
-        lock(&self.wired).slots.iter().map(|slot| Arc::clone(&slot.status)).collect()
+        lock(&self.graph).nodes.iter().map(|node| Arc::clone(&node.status)).collect()
     }
 
     /// Whether the pipeline starts, or one of its components for the first time.
@@ -129,57 +129,57 @@ impl Topology {
 
     /// A way into a sink or transform beside its inputs; `None` when there is no such component.
     pub fn feed(&self, id: &str) -> Option<Feed> {
-        self.slots().iter().find_map(|slot| slot.feed(id, &self.all.shutdown))
+        self.nodes().iter().find_map(|node| node.feed(id, &self.runtime.shutdown))
     }
 
     /// Notes that somebody knows of all damage in a component's buffer on disk; `None` when there is
     /// no such component, or its buffer is in memory.
     pub fn acknowledge_damage(&self, id: &str) -> Option<io::Result<Unacknowledged>> {
-        let slot = self.slots().into_iter().find(|slot| slot.component.id == id)?;
-        let queue = slot.queue.filter(|queue| queue.is_on_disk())?;
+        let node = self.nodes().into_iter().find(|node| node.component.id == id)?;
+        let queue = node.queue.filter(|queue| queue.is_on_disk())?;
         Some(queue.acknowledge_damage())
     }
 
     /// What tells the pipeline to end.
     pub fn shutdown(&self) -> &Arc<Shutdown> {
-        &self.all.shutdown
+        &self.runtime.shutdown
     }
 
     /// All metrics as Prometheus reads them.
     pub fn metrics_text(&self) -> String {
-        for slot in self.slots() {
-            if let Some(queue) = &slot.queue {
-                let fill = queue.fill();
-                slot.status.metrics.buffer(fill.records, fill.bytes, queue.max_bytes());
+        for node in self.nodes() {
+            if let Some(queue) = &node.queue {
+                let size = queue.size();
+                node.status.metrics.buffer(size.records, size.bytes, queue.max_bytes());
             }
         }
-        self.all.metrics.encode()
+        self.runtime.metrics.encode()
     }
 
     /// Waits for the end of all sources or for a shutdown, then until everything is delivered or
     /// the time for it is over.
     pub fn wait(&self) -> Outcome {
-        let shutdown = &self.all.shutdown;
+        let shutdown = &self.runtime.shutdown;
         let ended = shutdown.wait_ended_or_stopping();
         let timeout = self.pipeline().host.drain_timeout;
         if !ended && !shutdown.wait_ended(timeout) {
             shutdown.advance(Phase::Aborting);
-            let wired = lock(&self.wired);
-            let slots: Vec<_> = wired.slots.iter().chain(&wired.passing).cloned().collect();
-            drop(wired);
-            slots.iter().filter_map(|slot| slot.queue.as_ref()).for_each(|queue| queue.abort());
+            let graph = lock(&self.graph);
+            let nodes: Vec<_> = graph.nodes.iter().chain(&graph.in_transition).cloned().collect();
+            drop(graph);
+            nodes.iter().filter_map(|node| node.queue.as_ref()).for_each(|queue| queue.abort());
             shutdown.wait_last(LAST_WAIT);
         }
         self.outcome()
     }
 
     fn outcome(&self) -> Outcome {
-        let slots = self.slots();
-        let queues = || slots.iter().filter_map(|slot| slot.queue.as_ref());
+        let nodes = self.nodes();
+        let queues = || nodes.iter().filter_map(|node| node.queue.as_ref());
         let undelivered = queues().map(|queue| queue.undelivered()).sum();
         let kept = queues().map(|queue| queue.kept()).sum();
         let mut outcome = Outcome { failed: Vec::new(), abandoned: Vec::new(), undelivered, kept };
-        for status in slots.iter().map(|slot| &slot.status) {
+        for status in nodes.iter().map(|node| &node.status) {
             match status.state() {
                 State::Ended => {}
                 State::Failed => {
@@ -192,18 +192,18 @@ impl Topology {
         outcome
     }
 
-    fn slots(&self) -> Vec<Slot> {
-        lock(&self.wired).slots.clone()
+    fn nodes(&self) -> Vec<Node> {
+        lock(&self.graph).nodes.clone()
     }
 
-    fn commit(&self, pipeline: Pipeline, slots: Vec<Slot>) {
-        let mut wired = lock(&self.wired);
-        wired.pipeline = Arc::new(pipeline);
-        wired.slots = slots;
+    fn commit(&self, pipeline: Pipeline, nodes: Vec<Node>) {
+        let mut graph = lock(&self.graph);
+        graph.pipeline = Arc::new(pipeline);
+        graph.nodes = nodes;
     }
 
     /// Notes who is on the way in or out.
-    fn note_passing<'a>(&self, slots: impl Iterator<Item = &'a Slot>) {
-        lock(&self.wired).passing = slots.cloned().collect();
+    fn note_in_transition<'a>(&self, nodes: impl Iterator<Item = &'a Node>) {
+        lock(&self.graph).in_transition = nodes.cloned().collect();
     }
 }

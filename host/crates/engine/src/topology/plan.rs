@@ -33,14 +33,14 @@ pub struct Changed {
 
 /// Why a running pipeline cannot become another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Impossible {
+pub struct RestartRequired {
     /// The component; none for `[host]`.
     pub component: Option<String>,
     /// What cannot be done, and what can be done instead.
     pub message: String,
 }
 
-impl fmt::Display for Impossible {
+impl fmt::Display for RestartRequired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.component {
             Some(component) => write!(f, "{component}: {}", self.message),
@@ -59,8 +59,8 @@ impl Plan {
         old: &Pipeline,
         new: &Pipeline,
         further: impl Fn(&str) -> Option<&'static str>,
-    ) -> Result<Self, Vec<Impossible>> {
-        let mut impossible = fixed_host_keys(old, new);
+    ) -> Result<Self, Vec<RestartRequired>> {
+        let mut restart_required = fixed_host_keys(old, new);
         let mut plan = Self::default();
         for after in &new.components {
             let id = after.id.clone();
@@ -68,7 +68,7 @@ impl Plan {
                 plan.added.push(id);
                 continue;
             };
-            impossible.extend(fixed_keys(before, after));
+            restart_required.extend(fixed_keys(before, after));
             let mut what = differences(before, after);
             let is_other = before.plugin != after.plugin || before.carrier != after.carrier;
             what.extend(further(&id).filter(|_| !is_other).map(str::to_owned));
@@ -82,7 +82,7 @@ impl Plan {
         }
         let is_gone = |id: &String| !new.components.iter().any(|it| it.id == *id);
         plan.removed = old.components.iter().map(|it| it.id.clone()).filter(is_gone).collect();
-        if impossible.is_empty() { Ok(plan) } else { Err(impossible) }
+        if restart_required.is_empty() { Ok(plan) } else { Err(restart_required) }
     }
 
     /// Whether there is nothing to do.
@@ -114,7 +114,7 @@ impl fmt::Display for Plan {
     }
 }
 
-fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<Impossible> {
+fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<RestartRequired> {
     let same = [
         ("data_dir", old.host.data_dir == new.host.data_dir),
         ("http", old.host.http == new.host.http),
@@ -122,14 +122,14 @@ fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<Impossible> {
     ];
     let differing = same.into_iter().filter(|(_, same)| !same);
     differing
-        .map(|(key, _)| Impossible {
+        .map(|(key, _)| RestartRequired {
             component: None,
             message: format!("`[host] {key}` cannot change while the host runs; restart it"),
         })
         .collect()
 }
 
-fn fixed_keys(before: &Component, after: &Component) -> Option<Impossible> {
+fn fixed_keys(before: &Component, after: &Component) -> Option<RestartRequired> {
     let message = if before.kind != after.kind {
         format!(
             "it was a {} and cannot become a {} while the host runs; use another id, or restart",
@@ -140,7 +140,7 @@ fn fixed_keys(before: &Component, after: &Component) -> Option<Impossible> {
     } else {
         return None;
     };
-    Some(Impossible { component: Some(after.id.clone()), message })
+    Some(RestartRequired { component: Some(after.id.clone()), message })
 }
 
 /// What is different but for the inputs.
@@ -244,8 +244,9 @@ mod tests {
             [sinks]
             lake = { plugin = "d", inputs = ["day"], path = "x", buffer = { type = "disk" } }
         "#;
-        let impossible = Plan::new(&pipeline(BEFORE), &pipeline(after), |_| None).unwrap_err();
-        let told: Vec<_> = impossible.iter().map(ToString::to_string).collect();
+        let restart_required =
+            Plan::new(&pipeline(BEFORE), &pipeline(after), |_| None).unwrap_err();
+        let told: Vec<_> = restart_required.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told[0].contains("data_dir") && told[1].starts_with("t: it was a transform"));
         assert!(told[2].contains("buffer.type"));

@@ -7,29 +7,29 @@ use std::{
 
 use plugin_api::PluginError;
 
-use super::handover::{Left, NotBegun, Reins};
+use super::handoff::{Handoff, StartRejected, WorkerHandle};
 use crate::{
     queue::Queue,
-    shutdown::{Farewell, Phase, Shutdown},
+    shutdown::{Phase, Shutdown, StopRequest},
 };
 
 /// Longest wait for an instance to take over; one whose server is away does so later.
-const TAKE_OVER: Duration = Duration::from_secs(2);
+const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a wait looks whether the host ends.
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Threads of a component that work with one plugin and one set of options.
 #[derive(Debug)]
 pub struct Runner {
     /// Ends them, with the pipeline or alone.
-    pub lever: Arc<Shutdown>,
+    pub shutdown: Arc<Shutdown>,
     /// One for each thread.
-    reins: Mutex<Vec<Reins>>,
+    handles: Mutex<Vec<WorkerHandle>>,
 }
 
 /// Why a component does not make room.
 #[derive(Debug)]
-pub enum Stays {
+pub enum HandoffError {
     /// Its plugin cannot give its state.
     Refused(PluginError),
     /// It does not come back from a call.
@@ -40,16 +40,16 @@ pub enum Stays {
 
 impl Runner {
     /// Of threads that were started with that lever.
-    pub fn new(lever: Arc<Shutdown>, reins: Vec<Reins>) -> Self {
-        Self { lever, reins: Mutex::new(reins) }
+    pub fn new(shutdown: Arc<Shutdown>, handles: Vec<WorkerHandle>) -> Self {
+        Self { shutdown, handles: Mutex::new(handles) }
     }
 
     /// Waits until every thread has opened its plugin, or told why it cannot.
     ///
-    /// `None` when that takes longer than `until`, or the host ends meanwhile.
-    pub fn opened(&self, until: Instant) -> Option<Result<(), PluginError>> {
-        for rein in self.reins().iter() {
-            match self.wait(until, |pause| rein.opened(pause))? {
+    /// `None` when that takes longer than `deadline`, or the host ends meanwhile.
+    pub fn opened(&self, deadline: Instant) -> Option<Result<(), PluginError>> {
+        for handle in self.handles().iter() {
+            match self.wait(deadline, |pause| handle.opened(pause))? {
                 Ok(()) => {}
                 Err(error) => return Some(Err(error)),
             }
@@ -62,13 +62,13 @@ impl Runner {
     ///
     /// # Errors
     /// Why one has given up already.
-    pub fn let_open_later(&self) -> Result<(), PluginError> {
-        let gave_up = |rein: &Reins| match rein.opened(Duration::ZERO) {
+    pub fn open_in_background(&self) -> Result<(), PluginError> {
+        let gave_up = |handle: &WorkerHandle| match handle.opened(Duration::ZERO) {
             // it says why next
-            None if !rein.forbid_to_refuse() => rein.opened(Duration::MAX)?.err(),
+            None if !handle.forbid_reject() => handle.opened(Duration::MAX)?.err(),
             opened => opened?.err(),
         };
-        let gave_up = self.reins().iter().find_map(gave_up);
+        let gave_up = self.handles().iter().find_map(gave_up);
         gave_up.map_or(Ok(()), Err)
     }
 
@@ -76,69 +76,70 @@ impl Runner {
     ///
     /// # Errors
     /// Why they do not, with what was left.
-    pub fn begin(&self, left: Left, until: Instant) -> Result<(), NotBegun> {
-        let reins = self.reins();
-        let Some((first, others)) = reins.split_first() else { return Ok(()) };
-        if let Some(left) = first.go(left) {
-            return Err((PluginError::fatal("the component has ended"), Box::new(left)));
+    pub fn start(&self, handoff: Handoff, deadline: Instant) -> Result<(), StartRejected> {
+        let handles = self.handles();
+        let Some((first, others)) = handles.split_first() else { return Ok(()) };
+        if let Some(handoff) = first.start(handoff) {
+            return Err((PluginError::fatal("the component has ended"), Box::new(handoff)));
         }
-        let until = until.min(Instant::now() + TAKE_OVER);
-        match self.wait(until, |pause| first.began(pause)) {
-            Some(began) => began?,
-            None => first.insist()?,
+        let deadline = deadline.min(Instant::now() + TAKEOVER_TIMEOUT);
+        match self.wait(deadline, |pause| first.started(pause)) {
+            Some(started) => started?,
+            None => first.force_start()?,
         }
-        for rein in others {
-            rein.go(Left::default());
+        for handle in others {
+            handle.start(Handoff::default());
         }
         Ok(())
     }
 
     /// Lets the threads begin, for the first time; false when one of them has ended already.
-    pub fn begin_first(&self) -> bool {
-        let begin = |rein: &Reins| rein.go(Left::default()).is_none();
-        self.reins().iter().map(begin).fold(true, |all, begins| all & begins)
+    pub fn start_first(&self) -> bool {
+        let start = |handle: &WorkerHandle| handle.start(Handoff::default()).is_none();
+        self.handles().iter().map(start).fold(true, |all, starts| all & starts)
     }
 
     /// Asks the threads to make room, and waits for what they leave.
     ///
     /// # Errors
     /// When they stay: then they go on as before.
-    pub fn leave(
+    pub fn hand_off(
         &self,
         queue: Option<&Queue>,
-        farewell: Farewell,
-        until: Instant,
-    ) -> Result<Left, Stays> {
-        self.reins().iter().for_each(Reins::forget_answer);
-        self.lever.ask_to_leave(farewell);
+        request: StopRequest,
+        deadline: Instant,
+    ) -> Result<Handoff, HandoffError> {
+        self.handles().iter().for_each(WorkerHandle::clear_reply);
+        self.shutdown.request_stop(request);
         if let Some(queue) = queue {
-            queue.call_reader();
+            queue.detach_reader();
         }
-        let left = self.gather(until);
+        let handoff = self.collect_handoffs(deadline);
         if let Some(queue) = queue {
-            queue.welcome_reader();
+            queue.attach_reader();
         }
-        left
+        handoff
     }
 
-    fn gather(&self, until: Instant) -> Result<Left, Stays> {
-        let mut all = Left::default();
+    fn collect_handoffs(&self, deadline: Instant) -> Result<Handoff, HandoffError> {
+        let mut all = Handoff::default();
         let mut answers = 0;
-        for rein in self.reins().iter() {
-            match self.wait(until, |pause| rein.left(pause)) {
-                Some(Ok(left)) => {
+        for handle in self.handles().iter() {
+            match self.wait(deadline, |pause| handle.wait_handoff(pause)) {
+                Some(Ok(handoff)) => {
                     answers += 1;
-                    all.join(left);
+                    all.join(handoff);
                 }
-                Some(Err(error)) => return Err(Stays::Refused(error)),
+                Some(Err(error)) => return Err(HandoffError::Refused(error)),
                 None if self.has_ended() => {}
-                None if self.lever.let_stay() => return Err(Stays::Busy),
+                None if self.shutdown.withdraw_stop() => return Err(HandoffError::Busy),
                 // another thread has gone already, so this one goes too as soon as it can, and
                 // gives back to the queue what it has
                 None => {
-                    let late = rein.left(super::LAST_WAIT).or_else(|| rein.give_up());
+                    let late =
+                        handle.wait_handoff(super::LAST_WAIT).or_else(|| handle.close_handoff());
                     match late {
-                        Some(Ok(left)) => all.join(left),
+                        Some(Ok(handoff)) => all.join(handoff),
                         Some(Err(_)) | None => {
                             tracing::error!(
                                 "a worker does not come back from a call; it goes later"
@@ -148,31 +149,31 @@ impl Runner {
                 }
             }
         }
-        if answers == 0 { Err(Stays::Ended) } else { Ok(all) }
+        if answers == 0 { Err(HandoffError::Ended) } else { Ok(all) }
     }
 
     /// Whether all threads have ended.
     pub fn has_ended(&self) -> bool {
-        self.lever.wait_last(Duration::ZERO)
+        self.shutdown.wait_last(Duration::ZERO)
     }
 
     /// Waits until all threads have ended; tells whether they did.
-    pub fn wait_ended(&self, until: Instant) -> bool {
-        self.lever.wait_last(until.saturating_duration_since(Instant::now()))
+    pub fn wait_ended(&self, deadline: Instant) -> bool {
+        self.shutdown.wait_last(deadline.saturating_duration_since(Instant::now()))
     }
 
-    fn reins(&self) -> MutexGuard<'_, Vec<Reins>> {
-        self.reins.lock().unwrap_or_else(PoisonError::into_inner)
+    fn handles(&self) -> MutexGuard<'_, Vec<WorkerHandle>> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks again and again, until there is an answer, time is up, or the host ends.
-    fn wait<T>(&self, until: Instant, ask: impl Fn(Duration) -> Option<T>) -> Option<T> {
+    fn wait<T>(&self, deadline: Instant, ask: impl Fn(Duration) -> Option<T>) -> Option<T> {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if let Some(answer) = ask(left.min(POLL)) {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if let Some(answer) = ask(remaining.min(POLL_INTERVAL)) {
                 return Some(answer);
             }
-            if left.is_zero() || self.lever.phase() > Phase::Running || self.has_ended() {
+            if remaining.is_zero() || self.shutdown.phase() > Phase::Running || self.has_ended() {
                 // it may have come in the last moment
                 return ask(Duration::ZERO);
             }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dataserver_loader::Onlooker;
+use dataserver_loader::NullHost;
 use plugin_api::{HostServices, Level};
 
 use crate::{
@@ -88,6 +88,6 @@ impl Services {
 }
 
 /// What the host lends to a component that is checked, not run: nothing but the time.
-pub fn onlooker() -> Arc<Onlooker> {
-    Arc::new(Onlooker { now_us: || SystemClock.now_us() })
+pub fn null_host() -> Arc<NullHost> {
+    Arc::new(NullHost { now_us: || SystemClock.now_us() })
 }

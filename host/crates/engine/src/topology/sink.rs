@@ -7,12 +7,12 @@ use plugin_api::{Ack, ErrorKind, PluginError};
 
 use super::{
     group::Group,
-    handover::{Cue, Left, Rest},
-    stage::{Ended, Fate, Open, Stage},
+    handoff::{Handoff, StopReason, WorkerEnd},
+    stage::{ExitDecision, Open, Stage, Stopped},
 };
 use crate::{
     clock::Clock,
-    queue::{Appetite, Queue, Taken},
+    queue::{Queue, ReadLimits, Recv},
     retry::Backoff,
     telemetry::State,
 };
@@ -20,7 +20,7 @@ use crate::{
 /// How often an idle sink is asked whether its clock makes it do something.
 const TICK: Duration = Duration::from_secs(1);
 /// Instances that one group of batches may break by a panic before it is taken apart.
-const MOST_PANICS: u32 = 3;
+const MAX_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_sink(opening);
 
 const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
@@ -34,7 +34,7 @@ pub struct SinkLoop {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
     /// Groups that are to be written, oldest first.
-    work: VecDeque<Group>,
+    pending: VecDeque<Group>,
     /// Batches that the instance has taken but not made safe, oldest first.
     held: Group,
     /// What is held must be made safe before more is taken.
@@ -51,7 +51,7 @@ impl SinkLoop {
             stage,
             queue,
             clock,
-            work: VecDeque::new(),
+            pending: VecDeque::new(),
             held: Group::default(),
             flush_due: false,
             backoff: Backoff::new(retry.min_backoff, retry.max_backoff),
@@ -59,70 +59,70 @@ impl SinkLoop {
     }
 
     /// Opens the sink and runs it until its inputs have ended, or until it leaves.
-    pub fn run(mut self, cue: &Cue) {
-        let mut opened = match self.stage.open_first(OPEN, cue) {
-            Ok(mut instance) => match self.stage.begin(cue, &mut instance, IMPORT) {
-                Some(left) => {
-                    self.work = left.groups;
+    pub fn run(mut self, worker: &WorkerEnd) {
+        let mut opened = match self.stage.open_first(OPEN, worker) {
+            Ok(mut instance) => match self.stage.start(worker, &mut instance, IMPORT) {
+                Some(handoff) => {
+                    self.pending = handoff.groups;
                     Ok(instance)
                 }
                 None => return self.stage.discard(instance),
             },
-            Err(Ended) => {
-                let Some(left) = cue.given() else { return };
-                self.work = left.groups;
-                self.stage.inherited = left.state;
-                Err(Ended)
+            Err(Stopped) => {
+                let Some(handoff) = worker.start_unopened() else { return };
+                self.pending = handoff.groups;
+                self.stage.inherited_state = handoff.state;
+                Err(Stopped)
             }
         };
         loop {
             let ended = match opened.and_then(|instance| self.take_all(instance)) {
-                Ok((called, Rest::ForAnother)) => {
-                    let Some(stays) = self.leave(called, cue) else { return };
-                    opened = Ok(stays);
+                Ok((instance, StopReason::HandoffRequested)) => {
+                    let Some(instance) = self.try_hand_off(instance, worker) else { return };
+                    opened = Ok(instance);
                     continue;
                 }
-                Ok((closing, Rest::Nothing)) => self.close(closing),
-                Err(Ended) => Err(Ended),
+                Ok((instance, StopReason::InputClosed)) => self.close(instance),
+                Err(Stopped) => Err(Stopped),
             };
             if ended.is_ok() {
                 return self.stage.status.set_state(State::Ended);
             }
-            match self.stage.fate() {
-                Fate::Leaves => {
-                    let state = self.stage.inherited.take();
-                    return self.hand_over(state, cue);
+            match self.stage.exit_decision() {
+                ExitDecision::Handoff => {
+                    let state = self.stage.inherited_state.take();
+                    return self.hand_off(state, worker);
                 }
-                Fate::Ends => return self.give_up(),
-                Fate::Stays => {
+                ExitDecision::Stop => return self.give_up(),
+                ExitDecision::Retry => {
                     // the instance that held something is gone
-                    self.work = self.rest();
-                    opened = self.stage.open_again(OPEN, IMPORT);
+                    self.pending = self.undelivered();
+                    opened = self.stage.reopen_with_state(OPEN, IMPORT);
                 }
             }
         }
     }
 
     /// Takes batches until all have come, or until it is called away.
-    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, Rest), Ended> {
+    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, StopReason), Stopped> {
         let batch = self.stage.component.batch;
-        let appetite =
-            Appetite { max_records: batch.max_records, max_wait: batch.max_wait, timeout: TICK };
+        let limits =
+            ReadLimits { max_records: batch.max_records, max_wait: batch.max_wait, timeout: TICK };
         loop {
-            instance = self.work_off(instance)?;
-            if self.stage.shutdown.should_leave() {
-                return Ok((instance, Rest::ForAnother));
+            instance = self.process_pending(instance)?;
+            if self.stage.shutdown.stop_requested() {
+                return Ok((instance, StopReason::HandoffRequested));
             }
-            match self.queue.take(appetite) {
-                Taken::Batches(deliveries) => {
+            match self.queue.recv(limits) {
+                Recv::Batches(deliveries) => {
                     let group = Group::new(deliveries);
-                    self.stage.status.metrics.records_in.inc_by(group.fill.records);
-                    self.work.push_back(group);
+                    self.stage.status.metrics.records_in.inc_by(group.size.records);
+                    self.pending.push_back(group);
                 }
-                Taken::Nothing => instance = self.tick(instance)?,
-                Taken::Wanted => self.flush_due = true,
-                Taken::Closed => return Ok((instance, Rest::Nothing)),
-                Taken::Called => return Ok((instance, Rest::ForAnother)),
+                Recv::Empty => instance = self.tick(instance)?,
+                Recv::FlushRequested => self.flush_due = true,
+                Recv::Closed => return Ok((instance, StopReason::InputClosed)),
+                Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),
             }
         }
     }
@@ -130,9 +130,9 @@ impl SinkLoop {
     /// Makes room for a successor; gives the instance back when it stays.
     ///
     /// What cannot be made safe now is left to the successor.
-    fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+    fn try_hand_off(&mut self, mut instance: Instance, worker: &WorkerEnd) -> Option<Instance> {
         // it was let stay, and the queue calls still
-        if !self.stage.shutdown.should_leave() {
+        if !self.stage.shutdown.stop_requested() {
             return Some(instance);
         }
         if !self.held.is_empty() {
@@ -140,20 +140,20 @@ impl SinkLoop {
             let flushed = instance.flush();
             drop(call);
             match flushed {
-                Ok(()) => self.settle_held(),
+                Ok(()) => self.ack_held(),
                 Err(error) => self.stage.note_failure(&error),
             }
         }
         let state = match self.stage.export(&mut instance, |it| it.export_state()) {
             Ok(state) => state,
             Err(error) => {
-                if self.stage.shutdown.refuse_to_leave() {
-                    cue.stay(error);
+                if self.stage.shutdown.decline_stop() {
+                    worker.decline(error);
                 }
                 return Some(instance);
             }
         };
-        if !self.stage.shutdown.go() {
+        if !self.stage.shutdown.commit_stop() {
             return Some(instance);
         }
         if self.held.is_empty() {
@@ -162,21 +162,21 @@ impl SinkLoop {
             // what it holds is the successor's: it must not be made safe here as well
             self.stage.discard(instance);
         }
-        self.hand_over(state, cue);
+        self.hand_off(state, worker);
         None
     }
 
-    fn hand_over(&mut self, state: Option<Vec<u8>>, cue: &Cue) {
-        let left = Left { groups: self.rest(), state, ..Left::default() };
-        if let Some(late) = cue.leave(left) {
+    fn hand_off(&mut self, state: Option<Vec<u8>>, worker: &WorkerEnd) {
+        let handoff = Handoff { groups: self.undelivered(), state, ..Handoff::default() };
+        if let Some(late) = worker.hand_off(handoff) {
             let deliveries = late.groups.into_iter().flat_map(Group::into_deliveries);
-            self.queue.give_back(deliveries.collect());
+            self.queue.requeue(deliveries.collect());
         }
     }
 
     /// What is not delivered, oldest first.
-    fn rest(&mut self) -> VecDeque<Group> {
-        let mut groups = std::mem::take(&mut self.work);
+    fn undelivered(&mut self) -> VecDeque<Group> {
+        let mut groups = std::mem::take(&mut self.pending);
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
             groups.push_front(held);
@@ -187,28 +187,28 @@ impl SinkLoop {
     /// What is not delivered is lost or waits on disk; no source waits for it when nobody wants it
     /// any more.
     fn give_up(&mut self) {
-        let dismissed = self.stage.shutdown.is_dismissed();
-        if dismissed {
-            for group in self.rest() {
+        let cancelled = self.stage.shutdown.is_cancelled();
+        if cancelled {
+            for group in self.undelivered() {
                 if !self.queue.is_on_disk() {
-                    self.stage.status.note_dropped("removed", group.fill.records);
+                    self.stage.status.note_dropped("removed", group.size.records);
                 }
-                group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
+                group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
             }
         }
         // what it leaves on disk waits there for the next start
         let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
-        if (is_kept || dismissed) && self.stage.status.state() != State::Failed {
+        if (is_kept || cancelled) && self.stage.status.state() != State::Failed {
             self.stage.status.set_state(State::Ended);
         }
     }
 
     /// Writes what is in hand until it is delivered, held or set aside; flushes when that is due.
-    fn work_off(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    fn process_pending(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         loop {
-            if self.flush_due && (self.work.is_empty() || !self.held.is_empty()) {
+            if self.flush_due && (self.pending.is_empty() || !self.held.is_empty()) {
                 instance = self.flush(instance)?;
-            } else if let Some(group) = self.work.pop_front() {
+            } else if let Some(group) = self.pending.pop_front() {
                 instance = self.write(instance, group)?;
             } else {
                 return Ok(instance);
@@ -216,7 +216,7 @@ impl SinkLoop {
         }
     }
 
-    fn write(&mut self, mut instance: Instance, mut group: Group) -> Result<Instance, Ended> {
+    fn write(&mut self, mut instance: Instance, mut group: Group) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("write");
         let written = instance.write(&group.batches);
         drop(call);
@@ -232,32 +232,32 @@ impl SinkLoop {
             ErrorKind::BadData => {
                 self.recovered();
                 self.stage.note_failure(&error);
-                let alone = group.alone;
-                self.take_apart(group, &error, alone)?;
+                let isolated = group.isolated;
+                self.split_group(group, &error, isolated)?;
             }
             ErrorKind::Retry => {
                 let most = self.stage.component.retry.max_attempts;
                 group.attempts += 1;
                 if most > 0 && group.attempts >= most {
                     self.stage.note_failure(&error);
-                    self.set_aside(group, &error)?;
+                    self.dead_letter(group, &error)?;
                 } else {
-                    self.work.push_front(group);
-                    self.wait_out(&error)?;
+                    self.pending.push_front(group);
+                    self.back_off(&error)?;
                 }
             }
             ErrorKind::Config | ErrorKind::Fatal | ErrorKind::Panic => {
                 group.panics += u32::from(error.kind == ErrorKind::Panic);
-                let is_hopeless = group.panics >= MOST_PANICS;
-                self.work.push_front(group);
+                let is_hopeless = group.panics >= MAX_PANICS;
+                self.pending.push_front(group);
                 instance = self.stage.replace(instance, &error, OPEN)?;
-                if is_hopeless && let Some(group) = self.work.pop_front() {
-                    self.take_apart(group, &error, false)?;
+                if is_hopeless && let Some(group) = self.pending.pop_front() {
+                    self.split_group(group, &error, false)?;
                 }
                 // what the failed instance held was never safe: the next one gets it first
                 let held = std::mem::take(&mut self.held);
                 if !held.is_empty() {
-                    self.work.push_front(held);
+                    self.pending.push_front(held);
                 }
             }
         }
@@ -267,48 +267,48 @@ impl SinkLoop {
     fn acknowledge(&mut self, ack: Ack, group: Group) {
         match ack {
             Ack::Delivered => {
-                self.settle_held();
-                self.settle(group);
+                self.ack_held();
+                self.ack_group(group);
             }
             Ack::Held => {
-                self.flush_due |= group.alone;
+                self.flush_due |= group.isolated;
                 self.held.append(group);
-                self.flush_due |= self.held.fill.bytes > self.queue.max_memory() / 2;
+                self.flush_due |= self.held.size.bytes > self.queue.max_memory() / 2;
             }
         }
     }
 
     /// One by one the good batches of a group get through, then half by half the good records of
     /// a bad batch; what is left is set aside.
-    fn take_apart(
+    fn split_group(
         &mut self,
         mut group: Group,
         error: &PluginError,
-        alone: bool,
-    ) -> Result<(), Ended> {
+        isolated: bool,
+    ) -> Result<(), Stopped> {
         if group.batches.len() > 1 {
-            for single in group.apart(alone).rev() {
-                self.work.push_front(single);
+            for single in group.split_each(isolated).rev() {
+                self.pending.push_front(single);
             }
             return Ok(());
         }
-        group.alone = alone;
+        group.isolated = isolated;
         // a panic costs an instance each time: too dear for a search
         if error.kind != ErrorKind::BadData {
-            return self.set_aside(group, error);
+            return self.dead_letter(group, error);
         }
         match group.halves() {
             Ok([first, second]) => {
                 first.numbers().into_iter().for_each(|number| self.queue.split(number));
-                self.work.push_front(second);
-                self.work.push_front(first);
+                self.pending.push_front(second);
+                self.pending.push_front(first);
                 Ok(())
             }
-            Err(group) => self.set_aside(group, error),
+            Err(group) => self.dead_letter(group, error),
         }
     }
 
-    fn tick(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("tick");
         let ticked = instance.tick();
         drop(call);
@@ -323,7 +323,7 @@ impl SinkLoop {
     }
 
     /// Tries to make everything held safe.
-    fn flush(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    fn flush(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("flush");
         let flushed = instance.flush();
         drop(call);
@@ -331,7 +331,7 @@ impl SinkLoop {
             Ok(()) => {
                 self.recovered();
                 self.flush_due = false;
-                self.settle_held();
+                self.ack_held();
                 Ok(instance)
             }
             Err(error) => self.recover(instance, &error),
@@ -339,9 +339,9 @@ impl SinkLoop {
     }
 
     /// After a failed call that had no batches of its own: what is held may be to blame.
-    fn recover(&mut self, instance: Instance, error: &PluginError) -> Result<Instance, Ended> {
+    fn recover(&mut self, instance: Instance, error: &PluginError) -> Result<Instance, Stopped> {
         if error.kind == ErrorKind::Retry {
-            self.wait_out(error)?;
+            self.back_off(error)?;
             return Ok(instance);
         }
         let is_bad = error.kind == ErrorKind::BadData;
@@ -353,15 +353,15 @@ impl SinkLoop {
         let instance = self.stage.replace(instance, error, OPEN)?;
         let mut held = std::mem::take(&mut self.held);
         held.panics += u32::from(error.kind == ErrorKind::Panic);
-        if is_bad || held.panics >= MOST_PANICS {
-            self.take_apart(held, error, true)?;
+        if is_bad || held.panics >= MAX_PANICS {
+            self.split_group(held, error, true)?;
         } else if !held.is_empty() {
-            self.work.push_front(held);
+            self.pending.push_front(held);
         }
         Ok(instance)
     }
 
-    fn wait_out(&mut self, error: &PluginError) -> Result<(), Ended> {
+    fn back_off(&mut self, error: &PluginError) -> Result<(), Stopped> {
         self.stage.note_failure(error);
         self.stage.status.set_state(State::Retrying);
         self.stage.pause(self.backoff.next_pause())
@@ -374,9 +374,9 @@ impl SinkLoop {
         }
     }
 
-    fn close(&mut self, instance: Instance) -> Result<(), Ended> {
+    fn close(&mut self, instance: Instance) -> Result<(), Stopped> {
         self.flush_due = true;
-        let instance = self.work_off(instance)?;
+        let instance = self.process_pending(instance)?;
         self.close_instance(instance);
         Ok(())
     }
@@ -391,33 +391,33 @@ impl SinkLoop {
         self.stage.discard(instance);
     }
 
-    fn settle_held(&mut self) {
+    fn ack_held(&mut self) {
         let held = std::mem::take(&mut self.held);
-        self.settle(held);
+        self.ack_group(held);
     }
 
-    fn settle(&self, group: Group) {
+    fn ack_group(&self, group: Group) {
         let now_us = self.clock.now_us();
         let status = &self.stage.status;
-        status.metrics.records_out.inc_by(group.fill.records);
-        status.metrics.bytes_out.inc_by(group.fill.bytes);
+        status.metrics.records_out.inc_by(group.size.records);
+        status.metrics.bytes_out.inc_by(group.size.bytes);
         for batch in &group.batches {
             status.note_latency(batch.provenance().received_at_us, now_us);
         }
         // first here, then at the source: it must not forget what would be offered again
-        self.queue.release(&group.numbers(), group.fill);
-        group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
+        self.queue.ack(&group.numbers(), group.size);
+        group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
     }
 
-    fn set_aside(&mut self, group: Group, error: &PluginError) -> Result<(), Ended> {
+    fn dead_letter(&mut self, group: Group, error: &PluginError) -> Result<(), Stopped> {
         for batch in &group.batches {
-            if let Err(Ended) = self.stage.set_aside(batch, &error.message) {
-                self.work.push_front(group);
-                return Err(Ended);
+            if let Err(Stopped) = self.stage.dead_letter(batch, &error.message) {
+                self.pending.push_front(group);
+                return Err(Stopped);
             }
         }
-        self.queue.release(&group.numbers(), group.fill);
-        group.duties.into_iter().for_each(|(receipt, _)| receipt.settle());
+        self.queue.ack(&group.numbers(), group.size);
+        group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use plugin_api::{Batch, ErrorKind, PluginError, Polled, Provenance};
 
 use super::{
     fanout::Fanout,
-    handover::{Cue, Left},
-    stage::{Ended, Fate, Open, Stage},
+    handoff::{Handoff, WorkerEnd},
+    stage::{ExitDecision, Open, Stage, Stopped},
 };
 use crate::{
     ack::Ledger, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase, telemetry::State,
@@ -21,7 +21,7 @@ use crate::{
 const WAIT: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// Calls without a record that a source may fail in a row before each costs a pause.
-const MOST_BAD_IN_A_ROW: u32 = 100;
+const MAX_BAD_IN_A_ROW: u32 = 100;
 const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
 /// A source that was quiet for so long after a fault has recovered, also without a record.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
@@ -38,7 +38,7 @@ enum Stop {
     /// It has nothing any more.
     Exhausted,
     /// The pipeline ends, or a successor waits.
-    Told,
+    Requested,
 }
 
 /// A source at work.
@@ -70,18 +70,18 @@ impl Default for Faults {
 
 impl SourceLoop {
     /// Opens the source and runs it to its end, or until it leaves.
-    pub fn run(mut self, cue: &Cue) {
-        let mut instance = match self.stage.open_first(OPEN, cue) {
+    pub fn run(mut self, worker: &WorkerEnd) {
+        let mut instance = match self.stage.open_first(OPEN, worker) {
             Ok(mut instance) => {
-                if self.stage.begin(cue, &mut instance, IMPORT).is_none() {
+                if self.stage.start(worker, &mut instance, IMPORT).is_none() {
                     return self.stage.discard(instance);
                 }
                 instance
             }
-            Err(Ended) => {
-                let Some(left) = cue.given() else { return };
-                self.stage.inherited = left.state;
-                let Some(instance) = self.go_on(Err(Ended), cue) else { return };
+            Err(Stopped) => {
+                let Some(handoff) = worker.start_unopened() else { return };
+                self.stage.inherited_state = handoff.state;
+                let Some(instance) = self.resume(Err(Stopped), worker) else { return };
                 instance
             }
         };
@@ -91,18 +91,18 @@ impl SourceLoop {
         loop {
             match self.pull(instance.as_mut(), &ledger, &mut sequence) {
                 Ok(Stop::Exhausted) => return self.end(instance, &ledger, Stop::Exhausted),
-                Ok(Stop::Told) if self.stage.shutdown.phase() >= Phase::Draining => {
-                    return self.end(instance, &ledger, Stop::Told);
+                Ok(Stop::Requested) if self.stage.shutdown.phase() >= Phase::Draining => {
+                    return self.end(instance, &ledger, Stop::Requested);
                 }
-                Ok(Stop::Told) => {
-                    if self.leaves(&mut instance, cue) {
+                Ok(Stop::Requested) => {
+                    if self.try_hand_off(&mut instance, worker) {
                         let _ = self.close(instance, &ledger);
                         return;
                     }
                 }
                 Err(error) => {
                     let opened = self.stage.replace(instance, &error, OPEN);
-                    let Some(next) = self.go_on(opened, cue) else { return };
+                    let Some(next) = self.resume(opened, worker) else { return };
                     instance = next;
                     ledger = Arc::default();
                 }
@@ -111,39 +111,43 @@ impl SourceLoop {
     }
 
     /// Goes on with an instance; `None` when the source leaves or ends without one.
-    fn go_on(&mut self, mut opened: Result<Instance, Ended>, cue: &Cue) -> Option<Instance> {
+    fn resume(
+        &mut self,
+        mut opened: Result<Instance, Stopped>,
+        worker: &WorkerEnd,
+    ) -> Option<Instance> {
         loop {
             match opened {
                 Ok(instance) => return Some(instance),
-                Err(Ended) => match self.stage.fate() {
-                    Fate::Leaves => {
-                        let state = self.stage.inherited.take();
-                        cue.leave(Left { state, ..Left::default() });
+                Err(Stopped) => match self.stage.exit_decision() {
+                    ExitDecision::Handoff => {
+                        let state = self.stage.inherited_state.take();
+                        worker.hand_off(Handoff { state, ..Handoff::default() });
                         return None;
                     }
-                    Fate::Ends => {
+                    ExitDecision::Stop => {
                         self.fanout.close();
                         return None;
                     }
-                    Fate::Stays => opened = self.stage.open_again(OPEN, IMPORT),
+                    ExitDecision::Retry => opened = self.stage.reopen_with_state(OPEN, IMPORT),
                 },
             }
         }
     }
 
     /// Makes room for a successor; false when it stays.
-    fn leaves(&self, instance: &mut Instance, cue: &Cue) -> bool {
+    fn try_hand_off(&self, instance: &mut Instance, worker: &WorkerEnd) -> bool {
         match self.stage.export(instance, |it| it.export_state()) {
             Ok(state) => {
-                let goes = self.stage.shutdown.go();
-                if goes {
-                    cue.leave(Left { state, ..Left::default() });
+                let handed_off = self.stage.shutdown.commit_stop();
+                if handed_off {
+                    worker.hand_off(Handoff { state, ..Handoff::default() });
                 }
-                goes
+                handed_off
             }
             Err(error) => {
-                if self.stage.shutdown.refuse_to_leave() {
-                    cue.stay(error);
+                if self.stage.shutdown.decline_stop() {
+                    worker.decline(error);
                 }
                 false
             }
@@ -167,7 +171,7 @@ impl SourceLoop {
             match polled {
                 Ok(Polled::Batch(batch)) => {
                     *sequence += 1;
-                    self.pass_on(batch, *sequence, ledger);
+                    self.forward(batch, *sequence, ledger);
                     self.recovered(&mut faults);
                 }
                 Ok(Polled::Idle) => {
@@ -177,17 +181,17 @@ impl SourceLoop {
                 }
                 Ok(Polled::End) => return Ok(Stop::Exhausted),
                 Err(error) if matches!(error.kind, ErrorKind::BadData | ErrorKind::Retry) => {
-                    if self.wait_out(&error, &mut faults).is_err() {
-                        return Ok(Stop::Told);
+                    if self.back_off(&error, &mut faults).is_err() {
+                        return Ok(Stop::Requested);
                     }
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(Stop::Told)
+        Ok(Stop::Requested)
     }
 
-    fn pass_on(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
+    fn forward(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
         let mut provenance = self.provenance.clone();
         let own = batch.provenance();
         if own.sequence == 0 {
@@ -203,11 +207,11 @@ impl SourceLoop {
             self.stage.status.note_record(provenance.received_at_us);
         }
         let delivery =
-            Delivery { batch: batch.with_provenance(provenance), receipt: ledger.issue() };
+            Delivery { batch: batch.with_provenance(provenance), receipt: ledger.track() };
         self.fanout.send(&self.stage.status, delivery);
     }
 
-    fn wait_out(&self, error: &PluginError, faults: &mut Faults) -> Result<(), Ended> {
+    fn back_off(&self, error: &PluginError, faults: &mut Faults) -> Result<(), Stopped> {
         self.stage.note_failure(error);
         if error.kind == ErrorKind::Retry {
             faults.last = Some(Instant::now());
@@ -215,7 +219,7 @@ impl SourceLoop {
             return self.stage.pause(faults.backoff.next_pause());
         }
         faults.bad_in_a_row = faults.bad_in_a_row.saturating_add(1);
-        let pauses = faults.bad_in_a_row > MOST_BAD_IN_A_ROW;
+        let pauses = faults.bad_in_a_row > MAX_BAD_IN_A_ROW;
         if pauses { self.stage.pause(BAD_DATA_PAUSE) } else { Ok(()) }
     }
 
@@ -254,10 +258,11 @@ impl SourceLoop {
         let shutdown = &self.stage.shutdown;
         let since = Instant::now();
         let waits = || {
-            let lingers = !shutdown.should_leave() || since.elapsed() < shutdown.farewell().linger;
-            lingers && shutdown.phase() < Phase::Aborting
+            let in_grace =
+                !shutdown.stop_requested() || since.elapsed() < shutdown.stop_request().grace;
+            in_grace && shutdown.phase() < Phase::Aborting
         };
-        while !ledger.wait_settled(WAIT) && waits() {}
+        while !ledger.wait_acked(WAIT) && waits() {}
         self.confirm(instance.as_mut(), ledger, &mut 0);
         let call = self.stage.status.enter("close");
         let closed = instance.close();

@@ -6,7 +6,7 @@ use dataserver_config::{BufferKind, Component, OnFailure};
 use dataserver_loader::{Opening, Plugin};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
-use super::handover::{Cue, Left};
+use super::handoff::{Handoff, WorkerEnd};
 use crate::{
     dead_letter::DeadLetters,
     queue::Queue,
@@ -21,11 +21,11 @@ const RESTART_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration:
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// How often a component that waits for its plugin looks whether it still has something to do.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The component has to end: its time is up, nothing is left to do, or it failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended;
+pub struct Stopped;
 
 /// A component with its plugin.
 pub struct Stage {
@@ -49,20 +49,20 @@ pub struct Stage {
     pub restarts: Backoff,
     opened_at: Option<std::time::Instant>,
     /// What the component before it left for its instance, which is not open yet.
-    pub inherited: Option<Vec<u8>>,
+    pub inherited_state: Option<Vec<u8>>,
     /// It failed for good, or nothing is left to do.
     is_over: bool,
 }
 
 /// What becomes of a component that stops waiting for its plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum ExitDecision {
     /// It makes room for a successor.
-    Leaves,
+    Handoff,
     /// It has ended.
-    Ends,
+    Stop,
     /// It was asked to leave, and then to stay.
-    Stays,
+    Retry,
 }
 
 /// How an instance is opened.
@@ -98,7 +98,7 @@ impl Stage {
             stops_at,
             restarts,
             opened_at,
-            inherited: None,
+            inherited_state: None,
             is_over: false,
         }
     }
@@ -108,26 +108,26 @@ impl Stage {
     /// When what the plugin needs is away for now, that counts as a start: the component goes on
     /// trying while records wait before it. So it does when the others have begun without it
     /// meanwhile.
-    pub fn open_first<I>(&mut self, open: Open<I>, cue: &Cue) -> Result<I, Ended> {
+    pub fn open_first<I>(&mut self, open: Open<I>, worker: &WorkerEnd) -> Result<I, Stopped> {
         match self.try_open(open) {
             Ok(instance) => {
-                cue.say_opened(Ok(()));
+                worker.report_opened(Ok(()));
                 Ok(instance)
             }
-            Err(error) if error.kind == ErrorKind::Retry || cue.is_proven => {
-                cue.say_opened(Ok(()));
+            Err(error) if error.kind == ErrorKind::Retry || worker.known_good => {
+                worker.report_opened(Ok(()));
                 self.note_failure(&error);
                 self.reopen(open)
             }
-            Err(error) if cue.may_refuse() => {
+            Err(error) if worker.try_reject() => {
                 self.status.note_error(&error);
-                cue.say_opened(Err(error));
-                Err(Ended)
+                worker.report_opened(Err(error));
+                Err(Stopped)
             }
             Err(error) => {
-                cue.say_opened(Ok(()));
+                worker.report_opened(Ok(()));
                 self.note_failure(&error);
-                self.stop_if_told()?;
+                self.fail_if_configured()?;
                 self.reopen(open)
             }
         }
@@ -136,38 +136,38 @@ impl Stage {
     /// Waits for the cue, and lets the instance go on with the state that came with it.
     ///
     /// Gives the rest of what came with it; `None` when the instance is not to begin.
-    pub fn begin<I>(
+    pub fn start<I>(
         &self,
-        cue: &Cue,
+        worker: &WorkerEnd,
         instance: &mut I,
         import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
-    ) -> Option<Left> {
-        let mut left = cue.wait()?;
-        if let Some(state) = left.state.take() {
+    ) -> Option<Handoff> {
+        let mut handoff = worker.wait_start()?;
+        if let Some(state) = handoff.state.take() {
             let call = self.status.enter("import_state");
             let imported = import(instance, &state);
             drop(call);
             if let Err(error) = imported {
-                left.state = Some(state);
-                if cue.may_refuse() {
-                    cue.say_began(Err((error, Box::new(left))));
+                handoff.state = Some(state);
+                if worker.try_reject() {
+                    worker.report_started(Err((error, Box::new(handoff))));
                     return None;
                 }
                 self.note_failure(&error);
             }
         }
-        cue.say_began(Ok(()));
-        Some(left)
+        worker.report_started(Ok(()));
+        Some(handoff)
     }
 
     /// Opens an instance for a component that was let stay, with what it was given for it.
-    pub fn open_again<I>(
+    pub fn reopen_with_state<I>(
         &mut self,
         open: Open<I>,
         import: impl FnOnce(&mut I, &[u8]) -> Result<(), PluginError>,
-    ) -> Result<I, Ended> {
+    ) -> Result<I, Stopped> {
         let mut instance = self.reopen(open)?;
-        if let Some(state) = self.inherited.take()
+        if let Some(state) = self.inherited_state.take()
             && let Err(error) = import(&mut instance, &state)
         {
             self.note_failure(&error);
@@ -181,7 +181,7 @@ impl Stage {
         instance: &mut I,
         export: impl FnOnce(&mut I) -> Result<Option<Vec<u8>>, PluginError>,
     ) -> Result<Option<Vec<u8>>, PluginError> {
-        if !self.shutdown.farewell().hand_over {
+        if !self.shutdown.stop_request().transfer_state {
             return Ok(None);
         }
         let call = self.status.enter("export_state");
@@ -198,10 +198,10 @@ impl Stage {
         failed: I,
         error: &PluginError,
         open: Open<I>,
-    ) -> Result<I, Ended> {
+    ) -> Result<I, Stopped> {
         self.note_failure(error);
         self.discard(failed);
-        self.stop_if_told()?;
+        self.fail_if_configured()?;
         if self.opened_at.is_some_and(|opened_at| opened_at.elapsed() > RECOVERED_AFTER) {
             self.restarts.reset();
         }
@@ -209,14 +209,14 @@ impl Stage {
         self.reopen(open)
     }
 
-    /// What becomes of the component now that it has to [end](Ended).
-    pub fn fate(&self) -> Fate {
+    /// What becomes of the component now that it has to [end](Stopped).
+    pub fn exit_decision(&self) -> ExitDecision {
         if self.is_over || self.shutdown.phase() >= self.stops_at {
-            Fate::Ends
-        } else if self.shutdown.go() {
-            Fate::Leaves
+            ExitDecision::Stop
+        } else if self.shutdown.commit_stop() {
+            ExitDecision::Handoff
         } else {
-            Fate::Stays
+            ExitDecision::Retry
         }
     }
 
@@ -228,8 +228,8 @@ impl Stage {
     }
 
     /// Waits before a failed call is tried again.
-    pub fn pause(&self, pause: Duration) -> Result<(), Ended> {
-        if self.shutdown.wait_for(self.stops_at, pause) { Err(Ended) } else { Ok(()) }
+    pub fn pause(&self, pause: Duration) -> Result<(), Stopped> {
+        if self.shutdown.wait_for(self.stops_at, pause) { Err(Stopped) } else { Ok(()) }
     }
 
     /// Counts a failed call, and logs it unless the log has had enough of it.
@@ -246,7 +246,7 @@ impl Stage {
 
     /// Sets a batch aside that will never be taken; waits while that is impossible, so that it is
     /// not lost.
-    pub fn set_aside(&self, batch: &Batch, reason: &str) -> Result<(), Ended> {
+    pub fn dead_letter(&self, batch: &Batch, reason: &str) -> Result<(), Stopped> {
         let retry = self.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         while retry.dead_letter
@@ -262,7 +262,7 @@ impl Stage {
     }
 
     /// Opens a new instance after a pause, for as long as that takes.
-    pub fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Ended> {
+    pub fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Stopped> {
         loop {
             self.status.set_state(State::Restarting);
             let pause = self.restarts.next_pause();
@@ -272,7 +272,7 @@ impl Stage {
                 Err(error) => {
                     self.note_failure(&error);
                     if error.kind != ErrorKind::Retry {
-                        self.stop_if_told()?;
+                        self.fail_if_configured()?;
                     }
                 }
             }
@@ -280,21 +280,21 @@ impl Stage {
     }
 
     /// Waits before an instance is opened, unless nothing is left for it to do.
-    fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Ended> {
+    fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Stopped> {
         while !pause.is_zero() {
             if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {
                 self.status.set_state(State::Ended);
                 self.is_over = true;
-                return Err(Ended);
+                return Err(Stopped);
             }
-            let part = pause.min(LOOK_EVERY);
+            let part = pause.min(POLL_INTERVAL);
             self.pause(part)?;
             pause -= part;
         }
         Ok(())
     }
 
-    fn stop_if_told(&mut self) -> Result<(), Ended> {
+    fn fail_if_configured(&mut self) -> Result<(), Stopped> {
         if self.component.on_failure == OnFailure::Restart {
             return Ok(());
         }
@@ -303,7 +303,7 @@ impl Stage {
         let component = self.component.id.as_str();
         tracing::error!(component, "the host ends because on_failure = \"stop\"");
         self.shutdown.advance_pipeline(Phase::Draining);
-        Err(Ended)
+        Err(Stopped)
     }
 
     fn try_open<I>(&mut self, open: Open<I>) -> Result<I, PluginError> {

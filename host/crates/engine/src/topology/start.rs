@@ -8,7 +8,9 @@ use std::sync::{
 use dataserver_config::{Component, Pipeline, WhenFull};
 use dataserver_loader::PluginCatalog;
 
-use super::{ChangeError, Topology, Wired, feed::Feed, slot::Slot, surrounds::Surrounds, watchdog};
+use super::{
+    ChangeError, Graph, Topology, feed::Feed, node::Node, runtime::RuntimeContext, watchdog,
+};
 use crate::{
     clock::Clock,
     shutdown::{Phase, Shutdown},
@@ -53,7 +55,7 @@ pub fn start_alone(
     let id = sink.id.clone();
     let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
     // before the sink looks, which would take a queue without a writer for the end
-    let feed = |slots: &[Slot]| slots.iter().find_map(|slot| slot.feed(&id, shutdown));
+    let feed = |nodes: &[Node]| nodes.iter().find_map(|node| node.feed(&id, shutdown));
     let started = start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)?;
     let (topology, Some(feed)) = started else { return Err(ChangeError::Ending) };
     Ok((topology, feed))
@@ -64,9 +66,9 @@ fn start_with<T>(
     catalog: &PluginCatalog,
     clock: &Arc<dyn Clock>,
     shutdown: Arc<Shutdown>,
-    before: impl FnOnce(&[Slot]) -> T,
+    before: impl FnOnce(&[Node]) -> T,
 ) -> Result<(Topology, T), ChangeError> {
-    let topology = Topology::of_none(&pipeline, clock, shutdown)?;
+    let topology = Topology::empty(&pipeline, clock, shutdown)?;
     let made = topology.begin_with(pipeline, catalog, before)?;
     Ok((topology, made))
 }
@@ -76,26 +78,26 @@ impl Topology {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn of_none(
+    pub fn empty(
         pipeline: &Pipeline,
         clock: &Arc<dyn Clock>,
         shutdown: Arc<Shutdown>,
     ) -> std::io::Result<Self> {
-        let all = Surrounds::new(pipeline, clock, shutdown);
+        let runtime = RuntimeContext::new(pipeline, clock, shutdown);
         let nothing = Pipeline { components: Vec::new(), ..pipeline.clone() };
         let topology = Self {
-            wired: Arc::new(Mutex::new(Wired {
+            graph: Arc::new(Mutex::new(Graph {
                 pipeline: Arc::new(nothing),
-                slots: Vec::new(),
-                passing: Vec::new(),
+                nodes: Vec::new(),
+                in_transition: Vec::new(),
             })),
             changing: Mutex::default(),
             has_begun: AtomicBool::new(false),
             started_us: clock.now_us(),
-            all,
+            runtime,
         };
         // first of all, because a plugin may already hang when it is opened
-        watchdog::watch(Arc::downgrade(&topology.wired), Arc::clone(&topology.all.shutdown))?;
+        watchdog::watch(Arc::downgrade(&topology.graph), Arc::clone(&topology.runtime.shutdown))?;
         Ok(topology)
     }
 
@@ -111,7 +113,7 @@ impl Topology {
         &self,
         pipeline: Pipeline,
         catalog: &PluginCatalog,
-        before: impl FnOnce(&[Slot]) -> T,
+        before: impl FnOnce(&[Node]) -> T,
     ) -> Result<T, ChangeError> {
         let drain_timeout = pipeline.host.drain_timeout;
         match self.start_first(pipeline, catalog, before) {
@@ -120,9 +122,9 @@ impl Topology {
                 Ok(made)
             }
             Err(error) => {
-                self.all.shutdown.advance(Phase::Aborting);
+                self.runtime.shutdown.advance(Phase::Aborting);
                 // no thread may outlive a failed start but one that its plugin does not let go
-                self.all.shutdown.wait_last(drain_timeout);
+                self.runtime.shutdown.wait_last(drain_timeout);
                 Err(error)
             }
         }

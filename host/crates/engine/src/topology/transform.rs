@@ -7,20 +7,20 @@ use plugin_api::{Batch, ErrorKind, PluginError};
 
 use super::{
     fanout::Fanout,
-    handover::{Cue, Left, Rest},
-    stage::{Ended, Fate, Open, Stage},
+    handoff::{Handoff, StopReason, WorkerEnd},
+    stage::{ExitDecision, Open, Stage, Stopped},
 };
 use crate::{
     ack::Receipt,
-    queue::{Appetite, Delivery, Queue, Taken, fill_of},
+    queue::{Delivery, Queue, ReadLimits, Recv, total_size},
     retry::Backoff,
     telemetry::State,
 };
 
-const APPETITE: Appetite =
-    Appetite { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
+const READ_LIMITS: ReadLimits =
+    ReadLimits { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
 /// Instances that one batch may break before it is set aside.
-const MOST_PANICS: u32 = 3;
+const MAX_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
 
 const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
@@ -37,87 +37,87 @@ pub struct TransformLoop {
     /// Where they go.
     pub fanout: Arc<Fanout>,
     /// A batch that it did not get done with.
-    pub in_hand: Option<Delivery>,
+    pub in_flight: Option<Delivery>,
 }
 
 impl TransformLoop {
     /// Opens the transform and runs it until its inputs have ended, or until it leaves.
-    pub fn run(mut self, cue: &Cue) {
-        let mut opened = match self.stage.open_first(OPEN, cue) {
-            Ok(mut instance) => match self.stage.begin(cue, &mut instance, IMPORT) {
-                Some(left) => {
-                    self.in_hand = left.input;
+    pub fn run(mut self, worker: &WorkerEnd) {
+        let mut opened = match self.stage.open_first(OPEN, worker) {
+            Ok(mut instance) => match self.stage.start(worker, &mut instance, IMPORT) {
+                Some(handoff) => {
+                    self.in_flight = handoff.input;
                     Ok(instance)
                 }
                 None => return self.stage.discard(instance),
             },
-            Err(Ended) => {
-                let Some(left) = cue.given() else { return };
-                self.in_hand = left.input;
-                self.stage.inherited = left.state;
-                Err(Ended)
+            Err(Stopped) => {
+                let Some(handoff) = worker.start_unopened() else { return };
+                self.in_flight = handoff.input;
+                self.stage.inherited_state = handoff.state;
+                Err(Stopped)
             }
         };
         loop {
             match opened.and_then(|instance| self.take_all(instance)) {
-                Ok((called, Rest::ForAnother)) => {
-                    let Some(stays) = self.leave(called, cue) else { return };
-                    opened = Ok(stays);
+                Ok((instance, StopReason::HandoffRequested)) => {
+                    let Some(instance) = self.try_hand_off(instance, worker) else { return };
+                    opened = Ok(instance);
                 }
-                Ok((closing, Rest::Nothing)) => return self.end(closing),
-                Err(Ended) => match self.stage.fate() {
-                    Fate::Leaves => {
-                        let state = self.stage.inherited.take();
-                        return self.hand_over(state, cue);
+                Ok((instance, StopReason::InputClosed)) => return self.end(instance),
+                Err(Stopped) => match self.stage.exit_decision() {
+                    ExitDecision::Handoff => {
+                        let state = self.stage.inherited_state.take();
+                        return self.hand_off(state, worker);
                     }
-                    Fate::Ends => return self.give_up(),
-                    Fate::Stays => opened = self.stage.open_again(OPEN, IMPORT),
+                    ExitDecision::Stop => return self.give_up(),
+                    ExitDecision::Retry => opened = self.stage.reopen_with_state(OPEN, IMPORT),
                 },
             }
         }
     }
 
     /// Takes batches until all have come, or until it is called away.
-    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, Rest), Ended> {
+    fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, StopReason), Stopped> {
         loop {
-            if let Some(batch) = self.in_hand.as_ref().map(|it| it.batch.clone()) {
+            if let Some(batch) = self.in_flight.as_ref().map(|it| it.batch.clone()) {
                 instance = self.apply(instance, &batch)?;
-                self.done();
+                self.ack_in_flight();
             }
-            if self.stage.shutdown.should_leave() {
-                return Ok((instance, Rest::ForAnother));
+            if self.stage.shutdown.stop_requested() {
+                return Ok((instance, StopReason::HandoffRequested));
             }
-            match self.queue.take(APPETITE) {
+            match self.queue.recv(READ_LIMITS) {
                 // one batch at a time, as the appetite says
-                Taken::Batches(deliveries) => {
-                    let records = fill_of(&deliveries).records;
+                Recv::Batches(deliveries) => {
+                    let records = total_size(&deliveries).records;
                     self.stage.status.metrics.records_in.inc_by(records);
-                    self.in_hand = deliveries.into_iter().next();
+                    self.in_flight = deliveries.into_iter().next();
                 }
                 // nothing is held, so a writer gets room as soon as a batch is passed on
-                Taken::Nothing | Taken::Wanted => instance = self.tick(instance)?,
-                Taken::Closed => return Ok((instance, Rest::Nothing)),
-                Taken::Called => return Ok((instance, Rest::ForAnother)),
+                Recv::Empty | Recv::FlushRequested => instance = self.tick(instance)?,
+                Recv::Closed => return Ok((instance, StopReason::InputClosed)),
+                Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),
             }
         }
     }
 
     /// Makes room for a successor; gives the instance back when it stays.
-    fn leave(&mut self, mut instance: Instance, cue: &Cue) -> Option<Instance> {
+    fn try_hand_off(&mut self, mut instance: Instance, worker: &WorkerEnd) -> Option<Instance> {
         // it was let stay, and the queue calls still
-        if !self.stage.shutdown.should_leave() {
+        if !self.stage.shutdown.stop_requested() {
             return Some(instance);
         }
         let state = match self.stage.export(&mut instance, |it| it.export_state()) {
             Ok(state) => state,
             Err(error) => {
-                if self.stage.shutdown.refuse_to_leave() {
-                    cue.stay(error);
+                if self.stage.shutdown.decline_stop() {
+                    worker.decline(error);
                 }
                 return Some(instance);
             }
         };
-        if !self.stage.shutdown.go() {
+        if !self.stage.shutdown.commit_stop() {
             return Some(instance);
         }
         if state.is_some() {
@@ -125,23 +125,23 @@ impl TransformLoop {
         } else if self.close(instance).is_err() {
             self.stage.note_failure(&PluginError::retry("what it held back is lost"));
         }
-        self.hand_over(state, cue);
+        self.hand_off(state, worker);
         None
     }
 
-    fn hand_over(&mut self, state: Option<Vec<u8>>, cue: &Cue) {
-        let left = Left { input: self.in_hand.take(), state, ..Left::default() };
-        if let Some(late) = cue.leave(left) {
-            self.queue.give_back(late.input.into_iter().collect());
+    fn hand_off(&mut self, state: Option<Vec<u8>>, worker: &WorkerEnd) {
+        let handoff = Handoff { input: self.in_flight.take(), state, ..Handoff::default() };
+        if let Some(late) = worker.hand_off(handoff) {
+            self.queue.requeue(late.input.into_iter().collect());
         }
     }
 
     /// What it had in hand is lost, unless nobody wants it any more.
     fn give_up(&mut self) {
-        if self.stage.shutdown.is_dismissed() {
-            let records = self.in_hand.as_ref().map_or(0, |it| u64::from(it.batch.records()));
+        if self.stage.shutdown.is_cancelled() {
+            let records = self.in_flight.as_ref().map_or(0, |it| u64::from(it.batch.records()));
             self.stage.status.note_dropped("removed", records);
-            self.done();
+            self.ack_in_flight();
         }
         self.fanout.close();
     }
@@ -154,7 +154,7 @@ impl TransformLoop {
     }
 
     /// Changes the batch in hand and passes on what becomes of it; until then it stays in hand.
-    fn apply(&mut self, mut instance: Instance, batch: &Batch) -> Result<Instance, Ended> {
+    fn apply(&mut self, mut instance: Instance, batch: &Batch) -> Result<Instance, Stopped> {
         let retry = self.stage.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         let mut panics = 0;
@@ -179,24 +179,24 @@ impl TransformLoop {
                     if is_last {
                         self.stage.note_failure(&error);
                     } else {
-                        self.wait_out(&error, &mut backoff)?;
+                        self.back_off(&error, &mut backoff)?;
                     }
                     is_last
                 }
                 ErrorKind::Config | ErrorKind::Fatal | ErrorKind::Panic => {
                     instance = self.stage.replace(instance, &error, OPEN)?;
                     panics += 1;
-                    panics >= MOST_PANICS
+                    panics >= MAX_PANICS
                 }
             };
             if is_hopeless {
-                self.stage.set_aside(batch, &error.message)?;
+                self.stage.dead_letter(batch, &error.message)?;
                 return Ok(instance);
             }
         }
     }
 
-    fn wait_out(&self, error: &PluginError, backoff: &mut Backoff) -> Result<(), Ended> {
+    fn back_off(&self, error: &PluginError, backoff: &mut Backoff) -> Result<(), Stopped> {
         self.stage.note_failure(error);
         self.stage.status.set_state(State::Retrying);
         self.stage.pause(backoff.next_pause())?;
@@ -205,7 +205,7 @@ impl TransformLoop {
     }
 
     /// Passes on what the clock makes, which belongs to no batch.
-    fn tick(&mut self, mut instance: Instance) -> Result<Instance, Ended> {
+    fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("tick");
         let made = instance.tick();
         drop(call);
@@ -220,7 +220,7 @@ impl TransformLoop {
     }
 
     /// Passes on what the transform still has; no new instance could give it.
-    fn close(&mut self, mut instance: Instance) -> Result<(), Ended> {
+    fn close(&mut self, mut instance: Instance) -> Result<(), Stopped> {
         let retry = self.stage.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
         loop {
@@ -233,7 +233,7 @@ impl TransformLoop {
                     if error.kind == ErrorKind::Retry
                         && backoff.attempts() + 1 != retry.max_attempts =>
                 {
-                    self.wait_out(&error, &mut backoff)?;
+                    self.back_off(&error, &mut backoff)?;
                     continue;
                 }
                 Err(error) => self.stage.note_failure(&error),
@@ -244,11 +244,11 @@ impl TransformLoop {
     }
 
     /// Lets go of the batch in hand.
-    fn done(&mut self) {
-        if let Some(delivery) = self.in_hand.take() {
-            let fill = delivery.fill();
-            delivery.receipt.settle();
-            self.queue.release(&[], fill);
+    fn ack_in_flight(&mut self) {
+        if let Some(delivery) = self.in_flight.take() {
+            let size = delivery.size();
+            delivery.receipt.ack();
+            self.queue.ack(&[], size);
         }
     }
 
@@ -265,7 +265,7 @@ impl TransformLoop {
             }
         }
         for batch in outputs {
-            let receipt = match (&self.in_hand, input) {
+            let receipt = match (&self.in_flight, input) {
                 (Some(delivery), Some(_)) => delivery.receipt.clone(),
                 _ => Receipt::none(),
             };

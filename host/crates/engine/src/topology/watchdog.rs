@@ -6,27 +6,27 @@ use std::{
     time::Duration,
 };
 
-use super::{Wired, lock};
+use super::{Graph, lock};
 use crate::{
     shutdown::{Phase, Shutdown},
     telemetry::ComponentStatus,
 };
 
 /// Longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Watches the components of a pipeline, whichever it has, until it is no more or its time is up.
-pub fn watch(wired: Weak<Mutex<Wired>>, shutdown: Arc<Shutdown>) -> std::io::Result<()> {
+pub fn watch(graph: Weak<Mutex<Graph>>, shutdown: Arc<Shutdown>) -> std::io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         loop {
-            let Some(wired) = wired.upgrade() else { return };
+            let Some(graph) = graph.upgrade() else { return };
             let (stuck_after, statuses) = {
-                let wired = lock(&wired);
-                (wired.pipeline.host.stuck_after, wired.statuses())
+                let graph = lock(&graph);
+                (graph.pipeline.host.stuck_after, graph.statuses())
             };
-            drop(wired);
+            drop(graph);
             statuses.iter().for_each(|status| check(status, stuck_after));
-            let pause = (stuck_after / 4).clamp(Duration::from_millis(10), LONGEST_PAUSE);
+            let pause = (stuck_after / 4).clamp(Duration::from_millis(10), MAX_PAUSE);
             if shutdown.wait_for(Phase::Aborting, pause) {
                 return;
             }

@@ -12,14 +12,14 @@ use plugin_api::{Context, HostServices, Provenance};
 
 use super::{
     fanout::Fanout,
-    handover::{Cue, line},
+    handoff::{WorkerEnd, handoff_channel},
+    node::Node,
     runner::Runner,
+    runtime::RuntimeContext,
     services::Services,
     sink::SinkLoop,
-    slot::Slot,
     source::SourceLoop,
     stage::Stage,
-    surrounds::Surrounds,
     transform::TransformLoop,
 };
 use crate::{
@@ -28,34 +28,34 @@ use crate::{
     telemetry::WorkerStatus,
 };
 
-/// Starts the threads of a component. `is_proven` ones do not give up when they do not open.
-pub fn start(slot: &Slot, around: &Surrounds, is_proven: bool) -> std::io::Result<Runner> {
-    let lever = around.shutdown.child();
+/// Starts the threads of a component. `known_good` ones do not give up when they do not open.
+pub fn start(node: &Node, runtime: &RuntimeContext, known_good: bool) -> std::io::Result<Runner> {
+    let shutdown = runtime.shutdown.child();
     let exit = Arc::new(Exit {
-        lever: Arc::clone(&lever),
-        queue: slot.queue.clone(),
-        fanout: slot.fanout.clone(),
-        stays: AtomicBool::new(true),
+        shutdown: Arc::clone(&shutdown),
+        queue: node.queue.clone(),
+        fanout: node.fanout.clone(),
+        owns_queue: AtomicBool::new(true),
     });
-    let mut reins = Vec::new();
-    for _ in 0..slot.component.workers.max(1) {
-        let (cue, rein) = line(is_proven);
-        if let Err(error) = spawn(slot, around, &lever, cue, &exit) {
-            lever.advance(Phase::Aborting);
+    let mut handles = Vec::new();
+    for _ in 0..node.component.workers.max(1) {
+        let (worker, handle) = handoff_channel(known_good);
+        if let Err(error) = spawn(node, runtime, &shutdown, worker, &exit) {
+            shutdown.advance(Phase::Aborting);
             return Err(error);
         }
-        reins.push(rein);
+        handles.push(handle);
     }
-    Ok(Runner::new(lever, reins))
+    Ok(Runner::new(shutdown, handles))
 }
 
 /// Nobody must wait for a component that is gone, in order or by a panic of the host itself.
 struct Exit {
-    lever: Arc<Shutdown>,
+    shutdown: Arc<Shutdown>,
     queue: Option<Arc<Queue>>,
     fanout: Option<Arc<Fanout>>,
     /// No successor takes the queue over.
-    stays: AtomicBool,
+    owns_queue: AtomicBool,
 }
 
 impl Drop for Exit {
@@ -63,8 +63,9 @@ impl Drop for Exit {
         if let Some(fanout) = self.fanout.as_ref().filter(|_| thread::panicking()) {
             fanout.close();
         }
-        if let Some(queue) = self.queue.as_ref().filter(|_| self.stays.load(Ordering::Acquire)) {
-            if self.lever.is_dismissed() {
+        if let Some(queue) = self.queue.as_ref().filter(|_| self.owns_queue.load(Ordering::Acquire))
+        {
+            if self.shutdown.is_cancelled() {
                 queue.discard();
             } else {
                 queue.abort();
@@ -83,57 +84,57 @@ impl Drop for Done {
 }
 
 fn spawn(
-    slot: &Slot,
-    around: &Surrounds,
-    lever: &Arc<Shutdown>,
-    cue: Cue,
+    node: &Node,
+    runtime: &RuntimeContext,
+    shutdown: &Arc<Shutdown>,
+    worker: WorkerEnd,
     exit: &Arc<Exit>,
 ) -> std::io::Result<()> {
-    let stage = stage(slot, around, lever);
-    let clock = Arc::clone(&around.clock);
-    let (queue, fanout, exit) = (slot.queue.clone(), slot.fanout.clone(), Arc::clone(exit));
-    let (lever, done) = (Arc::clone(lever), Done(stage.status.clone()));
-    let at_work = lever.at_work();
-    thread::Builder::new().name(slot.component.id.clone()).spawn(move || {
+    let stage = stage(node, runtime, shutdown);
+    let clock = Arc::clone(&runtime.clock);
+    let (queue, fanout, exit) = (node.queue.clone(), node.fanout.clone(), Arc::clone(exit));
+    let (shutdown, done) = (Arc::clone(shutdown), Done(stage.status.clone()));
+    let active = shutdown.active_guard();
+    thread::Builder::new().name(node.component.id.clone()).spawn(move || {
         match (queue, fanout) {
             (None, Some(fanout)) => {
                 let mut provenance = Provenance::of_source(&stage.component.id);
                 // numbers of the host's own start anew with every run
                 provenance.epoch = u64::try_from(clock.now_us()).unwrap_or_default();
-                SourceLoop { stage, fanout, clock, provenance }.run(&cue);
+                SourceLoop { stage, fanout, clock, provenance }.run(&worker);
             }
             (Some(queue), Some(fanout)) => {
-                TransformLoop { stage, queue, fanout, in_hand: None }.run(&cue);
+                TransformLoop { stage, queue, fanout, in_flight: None }.run(&worker);
             }
-            (Some(queue), None) => SinkLoop::new(stage, queue, clock).run(&cue),
+            (Some(queue), None) => SinkLoop::new(stage, queue, clock).run(&worker),
             (None, None) => {}
         }
         // a queue that it has left, or was never let at, is another one's
-        if lever.should_leave() || !cue.has_begun() {
-            exit.stays.store(false, Ordering::Release);
+        if shutdown.stop_requested() || !worker.has_started() {
+            exit.owns_queue.store(false, Ordering::Release);
         }
         drop((exit, done));
-        drop(at_work);
+        drop(active);
     })?;
     Ok(())
 }
 
-fn stage(slot: &Slot, around: &Surrounds, lever: &Arc<Shutdown>) -> Stage {
-    let id = &slot.component.id;
+fn stage(node: &Node, runtime: &RuntimeContext, shutdown: &Arc<Shutdown>) -> Stage {
+    let id = &node.component.id;
     let services = Services {
-        status: Arc::clone(&slot.status),
-        shutdown: Arc::clone(lever),
-        clock: Arc::clone(&around.clock),
-        dead_letters: Arc::clone(&slot.letters),
+        status: Arc::clone(&node.status),
+        shutdown: Arc::clone(shutdown),
+        clock: Arc::clone(&runtime.clock),
+        dead_letters: Arc::clone(&node.letters),
     };
     let services: Arc<dyn HostServices> = Arc::new(services);
     Stage::new(
-        slot.component.clone(),
-        Arc::clone(&slot.plugin),
-        Context::new(id, &around.base_dir, around.state_dir(id), services),
-        slot.queue.clone(),
-        slot.status.join(),
-        Arc::clone(lever),
-        Arc::clone(&slot.letters),
+        node.component.clone(),
+        Arc::clone(&node.plugin),
+        Context::new(id, &runtime.base_dir, runtime.state_dir(id), services),
+        node.queue.clone(),
+        node.status.join(),
+        Arc::clone(shutdown),
+        Arc::clone(&node.letters),
     )
 }

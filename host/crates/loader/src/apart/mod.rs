@@ -6,8 +6,8 @@
 //! the child says, or how it ended, decides whether the host touches the file.
 
 mod child;
-mod ended;
-mod place;
+mod child_failure;
+mod workspace;
 
 use std::{
     ffi::OsStr,
@@ -23,10 +23,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process_group, waitid};
 
-pub use self::{child::confine, ended::NOT_CONFINED};
+pub use self::{child::confine, child_failure::NOT_CONFINED};
 pub(crate) use self::{
-    ended::{Cause, Ended},
-    place::Place,
+    child_failure::{Cause, ChildFailure},
+    workspace::Workspace,
 };
 
 /// The program's file.
@@ -36,9 +36,9 @@ const PROGRAM_VARIABLE: &str = "DATASERVER_PROGRAM";
 /// What the loader of the system takes from the environment, so that libraries are found alike.
 const KEPT_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// Threads that compile; each has a heap of its own, which counts against the bound on memory.
-pub(crate) const MOST_THREADS: u32 = 4;
+pub(crate) const MAX_THREADS: u32 = 4;
 /// Longest pause between two looks at a child.
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
 
@@ -79,21 +79,22 @@ impl Helper {
     /// How it ended, when it gave no answer or did not end in order.
     pub(crate) fn run(
         &self,
-        place: &Place,
+        workspace: &Workspace,
         verb: &str,
         arguments: &[&OsStr],
         bounds: &Bounds,
-    ) -> Result<Vec<u8>, Ended> {
-        let program = self.0.as_deref().ok_or_else(|| Ended::of(Cause::NoProgram))?;
-        let mut child = start(program, place, verb, arguments, bounds)
-            .map_err(|error| Ended::of(Cause::NotStarted(error.to_string())))?;
+    ) -> Result<Vec<u8>, ChildFailure> {
+        let program = self.0.as_deref().ok_or_else(|| ChildFailure::of(Cause::NoProgram))?;
+        let mut child = start(program, workspace, verb, arguments, bounds)
+            .map_err(|error| ChildFailure::of(Cause::NotStarted(error.to_string())))?;
         let watched = watch(&mut child, bounds.time);
-        let cause = ended::cause(&watched, &place.noise(), bounds);
-        match (cause, fs::read(place.answer())) {
+        let cause = child_failure::cause(&watched, &workspace.output(), bounds);
+        match (cause, fs::read(workspace.answer())) {
             (None, Ok(answer)) if !answer.is_empty() => Ok(answer),
-            (cause, _) => {
-                Err(Ended { cause: cause.unwrap_or(Cause::Silent), noise: place.noise() })
-            }
+            (cause, _) => Err(ChildFailure {
+                cause: cause.unwrap_or(Cause::Silent),
+                output: workspace.output(),
+            }),
         }
     }
 }
@@ -118,13 +119,13 @@ pub struct Bounds {
 
 fn start(
     program: &Path,
-    place: &Place,
+    workspace: &Workspace,
     verb: &str,
     arguments: &[&OsStr],
     bounds: &Bounds,
 ) -> io::Result<Child> {
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let threads = threads.min(MOST_THREADS as usize);
+    let threads = threads.min(MAX_THREADS as usize);
     let seconds = bounds.processor.as_secs().max(1);
     Command::new(program)
         .arg0(PROGRAM)
@@ -133,8 +134,8 @@ fn start(
         .arg(format!("--memory={}", bounds.memory))
         .arg(format!("--seconds={seconds}"))
         .arg(format!("--output={}", bounds.output))
-        .arg(place.file())
-        .arg(place.answer())
+        .arg(workspace.file())
+        .arg(workspace.answer())
         .args(arguments)
         .env_clear()
         .envs(KEPT_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
@@ -142,8 +143,8 @@ fn start(
         .env("RAYON_NUM_THREADS", threads.to_string())
         .process_group(0)
         .stdin(Stdio::null())
-        .stdout(place.noise_file()?)
-        .stderr(place.noise_file()?)
+        .stdout(workspace.output_file()?)
+        .stderr(workspace.output_file()?)
         .spawn()
 }
 
@@ -173,7 +174,7 @@ fn watch(child: &mut Child, time: Duration) -> Watched {
             break false;
         }
         thread::sleep(pause);
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_PAUSE);
     };
     let _ = kill_process_group(pid, Signal::KILL);
     Watched { in_time, status: child.wait().ok(), memory: most }

@@ -9,10 +9,10 @@ use std::{
 use dataserver_config::Carrier;
 use plugin_api::native::Descriptor;
 
-use super::Found;
+use super::Candidate;
 use crate::{
-    Plugin, covered::Covered, means::Means, native::NativePlugin, problem::Problem,
-    wasm::WasmPlugin,
+    Plugin, covered::Covered, native::NativePlugin, problem::Problem,
+    trial_settings::TrialSettings, wasm::WasmPlugin,
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
@@ -35,7 +35,11 @@ impl Loader {
     }
 
     /// The plugin of a file, loaded now if it was not yet.
-    pub(super) fn load(&self, found: &Found, means: &Means) -> Result<Arc<dyn Plugin>, Problem> {
+    pub(super) fn load(
+        &self,
+        found: &Candidate,
+        trial: &TrialSettings,
+    ) -> Result<Arc<dyn Plugin>, Problem> {
         let descriptor = found.identity.clone()?;
         let key = match &found.linked {
             Some(_) => descriptor.name(),
@@ -46,16 +50,16 @@ impl Loader {
             return Ok(Arc::clone(plugin));
         }
         let plugin: Arc<dyn Plugin> =
-            Arc::new(Covered(self.load_anew(found, &descriptor, means)?));
+            Arc::new(Covered(self.load_anew(found, &descriptor, trial)?));
         loaded.insert(key, Arc::clone(&plugin));
         Ok(plugin)
     }
 
     fn load_anew(
         &self,
-        found: &Found,
+        found: &Candidate,
         descriptor: &Descriptor,
-        means: &Means,
+        trial: &TrialSettings,
     ) -> Result<Arc<dyn Plugin>, Problem> {
         if let Some(linked) = &found.linked {
             return Ok(Arc::new(NativePlugin::linked(linked)?));
@@ -63,7 +67,7 @@ impl Loader {
         let bytes = found.read_again()?;
         let plugin: Arc<dyn Plugin> = match found.carrier {
             Carrier::Native => {
-                let helper = &means.helper;
+                let helper = &trial.helper;
                 Arc::new(NativePlugin::load(&bytes, descriptor, &self.report_dir, helper)?)
             }
             Carrier::Wasm => Arc::new(WasmPlugin::load(
@@ -71,7 +75,7 @@ impl Loader {
                 &found.sha256,
                 descriptor,
                 self.cache_dir.as_deref(),
-                means,
+                trial,
             )?),
         };
         if plugin.manifest().name != descriptor.name() {

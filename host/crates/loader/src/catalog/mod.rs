@@ -4,8 +4,8 @@
 //! others never runs. Plugins may be part of the program, too; a native file of the same id goes
 //! before one of these, because somebody put it there.
 
+mod candidate;
 mod exposed;
-mod found;
 mod loader;
 
 use std::{
@@ -19,10 +19,10 @@ use dataserver_config::{
 };
 use plugin_api::{Manifest, Role, RoleKind, native::Linked};
 
-pub use found::{BUILT_IN, Found};
+pub use candidate::{BUILT_IN, Candidate};
 
 use self::loader::Loader;
-use crate::{Plugin, apart::Helper, means::Means, problem::Problem, wasm};
+use crate::{Plugin, apart::Helper, problem::Problem, trial_settings::TrialSettings, wasm};
 
 /// A plugin that can be used, and the file it came from.
 #[derive(Clone)]
@@ -43,11 +43,11 @@ pub struct PluginCatalog {
     pins: Pins,
     linked: Vec<Linked>,
     /// Those of the folders, then those that are part of the program.
-    found: Vec<Found>,
+    found: Vec<Candidate>,
     /// What others than the host's user and root could change, with the reason.
     exposed: Vec<(PathBuf, String)>,
     loader: Arc<Loader>,
-    means: Means,
+    trial: TrialSettings,
     /// Why a file could not be loaded: it is not tried again before the folders are looked at anew.
     refused_by_path: Mutex<HashMap<PathBuf, Problem>>,
 }
@@ -75,21 +75,21 @@ impl PluginCatalog {
     /// What a single file holds, which need not lie in a plugin folder.
     pub fn of_file(file: &Path, report_dir: &Path) -> Self {
         let catalog = Self::scan(&[], report_dir);
-        let found = found::inspect(file, &catalog.pins).into_iter().collect();
+        let found = candidate::inspect(file, &catalog.pins).into_iter().collect();
         Self { found, ..catalog }
     }
 
     /// Has files tried by that program. Otherwise it is [`Helper::of_this_process`].
     #[must_use]
     pub fn with_helper(mut self, helper: Helper) -> Self {
-        self.means.helper = helper;
+        self.trial.helper = helper;
         self
     }
 
     /// Lets compiling a component use up so much.
     #[must_use]
     pub fn with_compile(mut self, compile: Compile) -> Self {
-        self.means.compile = compile;
+        self.trial.compile = compile;
         self
     }
 
@@ -97,24 +97,31 @@ impl PluginCatalog {
     /// file, and stand back for a native file of the same id.
     #[must_use]
     pub fn with_linked(mut self, linked: &[Linked]) -> Self {
-        self.found.extend(linked.iter().map(|it| Found::built_in(*it, &self.pins)));
+        self.found.extend(linked.iter().map(|it| Candidate::built_in(*it, &self.pins)));
         self.linked.extend(linked);
         self
     }
 
     /// Looks again, at folders and pins that may have changed. What was loaded stays loaded.
     pub fn rescan(&self, folders: &[PathBuf], pins: &Pins) -> Self {
-        let (loader, means) = (Arc::clone(&self.loader), self.means.clone());
-        Self::with_loader(folders, pins, loader, means).with_linked(&self.linked)
+        let (loader, trial) = (Arc::clone(&self.loader), self.trial.clone());
+        Self::with_loader(folders, pins, loader, trial).with_linked(&self.linked)
     }
 
     fn new(folders: &[PathBuf], pins: &Pins, loader: Loader) -> Self {
-        let means = Means { helper: Helper::of_this_process(), compile: Compile::default() };
-        Self::with_loader(folders, pins, Arc::new(loader), means)
+        let trial =
+            TrialSettings { helper: Helper::of_this_process(), compile: Compile::default() };
+        Self::with_loader(folders, pins, Arc::new(loader), trial)
     }
 
-    fn with_loader(folders: &[PathBuf], pins: &Pins, loader: Arc<Loader>, means: Means) -> Self {
-        let found: Vec<_> = folders.iter().flat_map(|it| found::scan_folder(it, pins)).collect();
+    fn with_loader(
+        folders: &[PathBuf],
+        pins: &Pins,
+        loader: Arc<Loader>,
+        trial: TrialSettings,
+    ) -> Self {
+        let found: Vec<_> =
+            folders.iter().flat_map(|it| candidate::scan_folder(it, pins)).collect();
         let files: Vec<_> = found.iter().map(|it| it.path.as_path()).collect();
         Self {
             exposed: exposed::of(folders, &files),
@@ -123,13 +130,13 @@ impl PluginCatalog {
             linked: Vec::new(),
             found,
             loader,
-            means,
+            trial,
             refused_by_path: Mutex::default(),
         }
     }
 
     /// Every file, usable or not, in the order of folders and names, then what is built in.
-    pub fn found(&self) -> &[Found] {
+    pub fn found(&self) -> &[Candidate] {
         &self.found
     }
 
@@ -151,15 +158,15 @@ impl PluginCatalog {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub fn load(&self, found: &Found) -> Result<Arc<dyn Plugin>, Problem> {
+    pub fn load(&self, found: &Candidate) -> Result<Arc<dyn Plugin>, Problem> {
         if found.linked.is_some() {
-            return self.loader.load(found, &self.means);
+            return self.loader.load(found, &self.trial);
         }
         let mut refused = self.refused_by_path.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(problem) = refused.get(&found.path) {
             return Err(problem.clone());
         }
-        self.loader.load(found, &self.means).inspect_err(|problem| {
+        self.loader.load(found, &self.trial).inspect_err(|problem| {
             refused.insert(found.path.clone(), problem.clone());
         })
     }
@@ -186,7 +193,7 @@ impl PluginCatalog {
                 help: Some(format!("declare it under [{}s.…]", first_role(plugin.manifest()))),
             });
         }
-        let Found { path, sha256, carrier, .. } = found.clone();
+        let Candidate { path, sha256, carrier, .. } = found.clone();
         Ok(Installed { plugin, path, sha256, carrier })
     }
 
@@ -197,7 +204,7 @@ impl PluginCatalog {
         name: &str,
         kind: RoleKind,
         carrier: Option<Carrier>,
-    ) -> Result<&Found, NotFound> {
+    ) -> Result<&Candidate, NotFound> {
         let named: Vec<_> =
             self.found.iter().filter(|found| found.name().as_deref() == Some(name)).collect();
         let packed = |carrier| named.iter().copied().filter(move |it| it.carrier == carrier);
@@ -238,7 +245,7 @@ impl PluginCatalog {
 
     /// Why the file that would hold that plugin cannot be used, if there is one.
     fn unusable(&self, name: &str, carrier: Option<Carrier>) -> Option<NotFound> {
-        let fits = |found: &&Found| carrier.is_none_or(|carrier| carrier == found.carrier);
+        let fits = |found: &&Candidate| carrier.is_none_or(|carrier| carrier == found.carrier);
         self.found.iter().filter(fits).find_map(|found| {
             let problem = found.identity.as_ref().err()?;
             (problem.plugin.as_deref() == Some(name)).then(|| refused(found, problem.clone()))
@@ -246,7 +253,7 @@ impl PluginCatalog {
     }
 
     fn unknown(&self, name: &str, kind: RoleKind) -> NotFound {
-        let names: Vec<String> = self.found.iter().filter_map(Found::name).collect();
+        let names: Vec<String> = self.found.iter().filter_map(Candidate::name).collect();
         let mut help = match closest(name, names.iter().map(String::as_str)) {
             Some(close) => format!("did you mean \"{close}\"? "),
             None => String::new(),
@@ -281,7 +288,7 @@ impl Catalog for PluginCatalog {
     }
 }
 
-fn refused(found: &Found, problem: Problem) -> NotFound {
+fn refused(found: &Candidate, problem: Problem) -> NotFound {
     NotFound {
         message: format!("{} {}", found.path.display(), problem.message),
         help: Some(problem.help),

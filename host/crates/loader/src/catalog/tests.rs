@@ -142,7 +142,7 @@ fn a_plugin_that_is_built_in_needs_no_file_and_stays_after_another_look() {
 fn a_file_that_cannot_be_used_is_named_rather_than_passed_over_for_what_is_built_in() {
     let folder = folder(&[]);
     let catalog = scan(&folder, &Pins::default());
-    let refused = Found {
+    let refused = Candidate {
         path: folder.path().join("libfilter.so"),
         sha256: "00".to_owned(),
         carrier: Carrier::Native,
@@ -163,7 +163,7 @@ fn a_native_file_goes_before_what_is_built_in_and_a_component_does_not() {
         catalog.file("filter", RoleKind::Transform, None).unwrap().path.clone()
     };
     assert_eq!(path(&catalog), PathBuf::from(BUILT_IN));
-    let file = Found {
+    let file = Candidate {
         path: folder.path().join("libfilter.so"),
         linked: None,
         ..catalog.found[1].clone()

@@ -6,28 +6,28 @@
 
 use wasmparser::{BinaryReaderError, ElementItems, FunctionBody, Operator, Parser, Payload};
 
-use super::sizes::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLES};
+use super::sizes::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::problem::Problem;
 
 /// Components and core modules within each other.
-const MOST_DEPTH: u64 = 8;
+const MAX_DEPTH: u64 = 8;
 /// Nested components.
-const MOST_COMPONENTS: u64 = 64;
-const MOST_TYPES: u64 = 50_000;
+const MAX_COMPONENTS: u64 = 64;
+const MAX_TYPES: u64 = 50_000;
 /// Imports and exports, each.
-const MOST_NAMES: u64 = 20_000;
-const MOST_GLOBALS: u64 = 20_000;
-const MOST_FUNCTIONS: u64 = 100_000;
+const MAX_NAMES: u64 = 20_000;
+const MAX_GLOBALS: u64 = 20_000;
+const MAX_FUNCTIONS: u64 = 100_000;
 /// Bytes of one function.
-const LONGEST_FUNCTION: u64 = 1 << 20;
+const MAX_FUNCTION: u64 = 1 << 20;
 /// Variables of one function.
-const MOST_LOCALS: u64 = 50_000;
+const MAX_LOCALS: u64 = 50_000;
 /// Variables of all functions.
-const MOST_LOCALS_OF_ALL: u64 = 2_000_000;
+const MAX_LOCALS_OF_ALL: u64 = 2_000_000;
 /// Blocks within each other in one function; a `match` takes one for each of its arms.
-const MOST_NESTING: u64 = 10_000;
-const MOST_SEGMENTS: u64 = 20_000;
-const MOST_ELEMENTS: u64 = 200_000;
+const MAX_NESTING: u64 = 10_000;
+const MAX_SEGMENTS: u64 = 20_000;
+const MAX_ELEMENTS: u64 = 200_000;
 
 /// Checks the bytes of a component.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Problem> {
@@ -77,7 +77,7 @@ impl Seen {
             match payload? {
                 Payload::Version { .. } => {
                     depth += 1;
-                    within("components and modules within each other", depth, MOST_DEPTH)?;
+                    within("components and modules within each other", depth, MAX_DEPTH)?;
                 }
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 payload => self.count(payload)?,
@@ -87,56 +87,54 @@ impl Seen {
     }
 
     fn count(&mut self, payload: Payload<'_>) -> Result<(), Stopped> {
-        let modules = u64::from(MOST_CORE_INSTANCES);
+        let modules = u64::from(MAX_CORE_INSTANCES);
         match payload {
             Payload::ModuleSection { .. } => add(&mut self.modules, 1, "core modules", modules),
             Payload::ComponentSection { .. } => {
-                add(&mut self.components, 1, "components within it", MOST_COMPONENTS)
+                add(&mut self.components, 1, "components within it", MAX_COMPONENTS)
             }
-            Payload::TypeSection(it) => {
-                add(&mut self.types, it.count().into(), "types", MOST_TYPES)
-            }
+            Payload::TypeSection(it) => add(&mut self.types, it.count().into(), "types", MAX_TYPES),
             Payload::CoreTypeSection(it) => {
-                add(&mut self.types, it.count().into(), "types", MOST_TYPES)
+                add(&mut self.types, it.count().into(), "types", MAX_TYPES)
             }
             Payload::ComponentTypeSection(it) => {
-                add(&mut self.types, it.count().into(), "types", MOST_TYPES)
+                add(&mut self.types, it.count().into(), "types", MAX_TYPES)
             }
             Payload::ImportSection(it) => {
-                add(&mut self.imports, it.count().into(), "imports", MOST_NAMES)
+                add(&mut self.imports, it.count().into(), "imports", MAX_NAMES)
             }
             Payload::ComponentImportSection(it) => {
-                add(&mut self.imports, it.count().into(), "imports", MOST_NAMES)
+                add(&mut self.imports, it.count().into(), "imports", MAX_NAMES)
             }
             Payload::ExportSection(it) => {
-                add(&mut self.exports, it.count().into(), "exports", MOST_NAMES)
+                add(&mut self.exports, it.count().into(), "exports", MAX_NAMES)
             }
             Payload::ComponentExportSection(it) => {
-                add(&mut self.exports, it.count().into(), "exports", MOST_NAMES)
+                add(&mut self.exports, it.count().into(), "exports", MAX_NAMES)
             }
             Payload::GlobalSection(it) => {
-                add(&mut self.globals, it.count().into(), "globals", MOST_GLOBALS)
+                add(&mut self.globals, it.count().into(), "globals", MAX_GLOBALS)
             }
             Payload::TableSection(it) => {
-                add(&mut self.tables, it.count().into(), "tables", MOST_TABLES.into())
+                add(&mut self.tables, it.count().into(), "tables", MAX_TABLES.into())
             }
             Payload::MemorySection(it) => {
-                add(&mut self.memories, it.count().into(), "memories", MOST_MEMORIES.into())
+                add(&mut self.memories, it.count().into(), "memories", MAX_MEMORIES.into())
             }
             Payload::FunctionSection(it) => {
-                add(&mut self.functions, it.count().into(), "functions", MOST_FUNCTIONS)
+                add(&mut self.functions, it.count().into(), "functions", MAX_FUNCTIONS)
             }
             Payload::DataSection(it) => {
-                add(&mut self.segments, it.count().into(), "data segments", MOST_SEGMENTS)
+                add(&mut self.segments, it.count().into(), "data segments", MAX_SEGMENTS)
             }
             Payload::ElementSection(it) => {
-                add(&mut self.segments, it.count().into(), "data segments", MOST_SEGMENTS)?;
+                add(&mut self.segments, it.count().into(), "data segments", MAX_SEGMENTS)?;
                 for element in it {
                     let items = match element?.items {
                         ElementItems::Functions(items) => items.count(),
                         ElementItems::Expressions(_, items) => items.count(),
                     };
-                    add(&mut self.elements, items.into(), "elements of tables", MOST_ELEMENTS)?;
+                    add(&mut self.elements, items.into(), "elements of tables", MAX_ELEMENTS)?;
                 }
                 Ok(())
             }
@@ -147,13 +145,13 @@ impl Seen {
 
     fn function(&mut self, body: &FunctionBody<'_>) -> Result<(), Stopped> {
         let len = u64::try_from(body.range().len()).unwrap_or(u64::MAX);
-        within("bytes in one function", len, LONGEST_FUNCTION)?;
+        within("bytes in one function", len, MAX_FUNCTION)?;
         let mut locals = 0_u64;
         for group in body.get_locals_reader()? {
             locals = locals.saturating_add(u64::from(group?.0));
         }
-        within("variables in one function", locals, MOST_LOCALS)?;
-        add(&mut self.locals, locals, "variables", MOST_LOCALS_OF_ALL)?;
+        within("variables in one function", locals, MAX_LOCALS)?;
+        add(&mut self.locals, locals, "variables", MAX_LOCALS_OF_ALL)?;
         let (mut operators, mut nesting) = (body.get_operators_reader()?, 0_u64);
         while !operators.eof() {
             match operators.read()? {
@@ -163,7 +161,7 @@ impl Seen {
                 | Operator::TryTable { .. }
                 | Operator::Try { .. } => {
                     nesting += 1;
-                    within("blocks within each other", nesting, MOST_NESTING)?;
+                    within("blocks within each other", nesting, MAX_NESTING)?;
                 }
                 Operator::End => nesting = nesting.saturating_sub(1),
                 _ => {}
@@ -211,30 +209,30 @@ mod tests {
         // component, what is told
         let cases = [
             (module(""), "fine".to_owned()),
-            (module(&repeat("(func)", MOST_FUNCTIONS)), "fine".to_owned()),
+            (module(&repeat("(func)", MAX_FUNCTIONS)), "fine".to_owned()),
             (
-                module(&repeat("(func)", MOST_FUNCTIONS + 1)),
-                format!("has {} functions", MOST_FUNCTIONS + 1),
+                module(&repeat("(func)", MAX_FUNCTIONS + 1)),
+                format!("has {} functions", MAX_FUNCTIONS + 1),
             ),
-            (nested(MOST_NESTING), "fine".to_owned()),
-            (nested(MOST_NESTING + 1), "blocks within each other".to_owned()),
+            (nested(MAX_NESTING), "fine".to_owned()),
+            (nested(MAX_NESTING + 1), "blocks within each other".to_owned()),
             (
-                module(&format!("(func (local {}))", repeat("i32 ", MOST_LOCALS + 1))),
+                module(&format!("(func (local {}))", repeat("i32 ", MAX_LOCALS + 1))),
                 "variables in one function".to_owned(),
             ),
             (
-                module(&format!("(func {})", repeat("nop ", LONGEST_FUNCTION))),
+                module(&format!("(func {})", repeat("nop ", MAX_FUNCTION))),
                 "bytes in one function".to_owned(),
             ),
             (module(&repeat("(table 1 funcref)", 17)), "17 tables".to_owned()),
             (module(&repeat("(memory 1)", 5)), "5 memories".to_owned()),
             (
-                module(&format!("(memory 1) {}", repeat("(data \"x\")", MOST_SEGMENTS + 1))),
+                module(&format!("(memory 1) {}", repeat("(data \"x\")", MAX_SEGMENTS + 1))),
                 "data segments".to_owned(),
             ),
-            (module(&repeat("(global i32 (i32.const 1))", MOST_GLOBALS + 1)), "globals".to_owned()),
-            (deep(MOST_DEPTH), "fine".to_owned()),
-            (deep(MOST_DEPTH + 1), "components and modules within each other".to_owned()),
+            (module(&repeat("(global i32 (i32.const 1))", MAX_GLOBALS + 1)), "globals".to_owned()),
+            (deep(MAX_DEPTH), "fine".to_owned()),
+            (deep(MAX_DEPTH + 1), "components and modules within each other".to_owned()),
             (format!("(component {})", repeat("(core module)", 33)), "33 core modules".to_owned()),
         ];
         for (text, expected) in cases {

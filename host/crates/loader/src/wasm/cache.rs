@@ -19,7 +19,7 @@ use crate::{hex::hex, problem::Problem};
 const MAGIC: &[u8; 8] = b"DSWASM1\n";
 const SUFFIX: &str = "cwasm";
 /// Files that are kept; the ones written last.
-const MOST_FILES: usize = 64;
+const MAX_FILES: usize = 64;
 
 /// Where compiled components are kept in a data folder.
 pub(crate) fn cache_folder(data_dir: &Path) -> PathBuf {
@@ -142,7 +142,7 @@ fn remove_old(folder: &Path) -> io::Result<()> {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     files.sort();
-    let surplus = files.len().saturating_sub(MOST_FILES);
+    let surplus = files.len().saturating_sub(MAX_FILES);
     for (_, file) in &files[..surplus] {
         fs::remove_file(file)?;
     }
@@ -268,10 +268,10 @@ mod tests {
     fn only_the_files_that_were_written_last_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let cache = folder.path().join("cache");
-        for at in 0..MOST_FILES + 5 {
+        for at in 0..MAX_FILES + 5 {
             write(&cache.join(format!("{at}.cwasm")), &sealed(b"code")).unwrap();
         }
-        assert_eq!(fs::read_dir(&cache).unwrap().count(), MOST_FILES);
-        assert!(cache.join(format!("{}.cwasm", MOST_FILES + 4)).exists());
+        assert_eq!(fs::read_dir(&cache).unwrap().count(), MAX_FILES);
+        assert!(cache.join(format!("{}.cwasm", MAX_FILES + 4)).exists());
     }
 }

@@ -6,27 +6,27 @@ use plugin_api::ByteSize;
 
 use super::{bounds, cache, engine};
 use crate::{
-    apart::{Bounds, Cause, Ended, MOST_THREADS, Place},
-    means::Means,
+    apart::{Bounds, Cause, ChildFailure, MAX_THREADS, Workspace},
     problem::Problem,
+    trial_settings::TrialSettings,
 };
 
 /// Largest code that is taken, bytes; code is some ten times as large as the component.
-const MOST_CODE: u64 = 1 << 30;
+const MAX_CODE: u64 = 1 << 30;
 
 /// Compiled code, [sealed](cache::sealed). The bytes passed [`inspect`](super::inspect()).
-pub(super) fn compile(bytes: &[u8], means: &Means) -> Result<Vec<u8>, Problem> {
+pub(super) fn compile(bytes: &[u8], trial: &TrialSettings) -> Result<Vec<u8>, Problem> {
     bounds::check(bytes)?;
-    let place = Place::new("plugin.wasm", bytes).map_err(|error| {
+    let workspace = Workspace::new("plugin.wasm", bytes).map_err(|error| {
         Problem::new(
             format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
             "free space there, or set TMPDIR to a folder that can be written",
         )
     })?;
-    let (memory, time) = (means.compile.memory, means.compile.time);
-    let bounds = Bounds { memory, time, processor: time * MOST_THREADS, output: MOST_CODE };
-    let made = means.helper.run(&place, "compile", &[], &bounds);
-    let made = made.map_err(|ended| not_compiled(&ended, &bounds))?;
+    let (memory, time) = (trial.compile.memory, trial.compile.time);
+    let bounds = Bounds { memory, time, processor: time * MAX_THREADS, output: MAX_CODE };
+    let made = trial.helper.run(&workspace, "compile", &[], &bounds);
+    let made = made.map_err(|failure| not_compiled(&failure, &bounds))?;
     match serde_json::from_slice::<Problem>(&made) {
         Ok(problem) => Err(problem),
         Err(_) => Ok(made),
@@ -49,9 +49,9 @@ pub(crate) fn answer(file: &Path) -> Vec<u8> {
     })
 }
 
-fn not_compiled(ended: &Ended, bounds: &Bounds) -> Problem {
+fn not_compiled(failure: &ChildFailure, bounds: &Bounds) -> Problem {
     const BUG: &str = "build it again with --target wasm32-wasip2; if that is the same, report it";
-    let (what, help) = match &ended.cause {
+    let (what, help) = match &failure.cause {
         Cause::Time => {
             let time = plugin_api::Duration(bounds.time);
             let help = "build it smaller, or raise `time` of [host] compile";
@@ -72,5 +72,5 @@ fn not_compiled(ended: &Ended, bounds: &Bounds) -> Problem {
             ("ends its compiler without an answer".to_owned(), BUG)
         }
     };
-    ended.not_started().unwrap_or_else(|| Problem::new(what + &ended.printed(), help))
+    failure.not_started().unwrap_or_else(|| Problem::new(what + &failure.printed(), help))
 }

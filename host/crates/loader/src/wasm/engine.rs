@@ -16,16 +16,16 @@ use wasmtime::{
 
 use super::{
     bindings,
-    fault::MOST_FRAMES,
-    named,
+    fault::MAX_FRAMES,
     sandbox::Sandbox,
-    sizes::{MOST_CORE_INSTANCES, MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES},
+    sizes::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES},
+    wasi_denied,
 };
 
 /// How often running guests are looked at: they end at most so long after their deadline.
 const TICK: Duration = Duration::from_millis(5);
 /// Instances at one time; address space is set aside for so many.
-const MOST_INSTANCES: u32 = 200;
+const MAX_INSTANCES: u32 = 200;
 /// Stack of guest code; what needs more is a recursion without an end.
 const STACK_BYTES: usize = 1 << 20;
 /// Stack of guest code and of the host functions that it calls.
@@ -114,19 +114,19 @@ fn config(pooled: bool) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(STACK_BYTES)
         .async_stack_size(WHOLE_STACK_BYTES)
-        .wasm_backtrace_max_frames(NonZeroUsize::new(MOST_FRAMES));
+        .wasm_backtrace_max_frames(NonZeroUsize::new(MAX_FRAMES));
     if pooled {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(MOST_INSTANCES)
-            .total_core_instances(MOST_INSTANCES * 8)
-            .max_core_instances_per_component(MOST_CORE_INSTANCES)
-            .total_memories(MOST_INSTANCES * 2)
-            .max_memories_per_component(MOST_MEMORIES)
-            .max_memory_size(usize::try_from(Limits::MOST_MEMORY).unwrap_or(usize::MAX))
-            .total_tables(MOST_INSTANCES * 4)
-            .max_tables_per_component(MOST_TABLES)
-            .table_elements(MOST_TABLE_ELEMENTS)
-            .total_stacks(MOST_INSTANCES);
+        pool.total_component_instances(MAX_INSTANCES)
+            .total_core_instances(MAX_INSTANCES * 8)
+            .max_core_instances_per_component(MAX_CORE_INSTANCES)
+            .total_memories(MAX_INSTANCES * 2)
+            .max_memories_per_component(MAX_MEMORIES)
+            .max_memory_size(usize::try_from(Limits::MAX_MEMORY).unwrap_or(usize::MAX))
+            .total_tables(MAX_INSTANCES * 4)
+            .max_tables_per_component(MAX_TABLES)
+            .table_elements(MAX_TABLE_ELEMENTS)
+            .total_stacks(MAX_INSTANCES);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
@@ -135,7 +135,7 @@ fn config(pooled: bool) -> Config {
 fn link(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    named::name_denied(&mut linker)?;
+    wasi_denied::report_denied(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     bindings::Whole::add_to_linker::<_, wasmtime::component::HasSelf<Sandbox>>(
         &mut linker,

@@ -8,13 +8,13 @@ use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::{
+    at_fault::{GuestFault, at_fault},
     bindings::dataserver::plugin::types,
-    guilt::{Refused, guilty},
     sandbox::Sandbox,
 };
 
 /// Innermost calls that are told of a guest that trapped.
-pub(super) const MOST_FRAMES: usize = 8;
+pub(super) const MAX_FRAMES: usize = 8;
 
 /// The guest was still computing when its time was up.
 #[derive(Debug, thiserror::Error)]
@@ -41,41 +41,41 @@ pub(super) fn explain(
 ) -> PluginError {
     if error.is::<Overdue>() {
         let allowed = plugin_api::Duration(allowed);
-        return guilty(format!(
+        return at_fault(format!(
             "deadline of {allowed} exceeded in {call}; mend the plugin, or raise limits.deadline"
         ));
     }
     if sandbox.limiter.is_exhausted() {
         let memory = ByteSize(limits.memory);
-        return guilty(format!(
+        return at_fault(format!(
             "memory limit of {memory} reached in {call}; mend the plugin, or raise limits.memory"
         ));
     }
-    if let Some(Refused(why)) = error.downcast_ref() {
-        return guilty(format!("the plugin {why} ({call}); report this to its author"));
+    if let Some(GuestFault(why)) = error.downcast_ref() {
+        return at_fault(format!("the plugin {why} ({call}); report this to its author"));
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return guilty(format!("the plugin ended itself with exit code {} in {call}", exit.0));
+        return at_fault(format!("the plugin ended itself with exit code {} in {call}", exit.0));
     }
     if let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() {
         sandbox.host.log(Level::Debug, &sandbox.shown(&format!("{call}: {backtrace}")));
     }
     let Some(trap) = error.downcast_ref::<Trap>() else {
-        return guilty(format!("{call} failed: {}", sandbox.shown(&causes(error))));
+        return at_fault(format!("{call} failed: {}", sandbox.shown(&causes(error))));
     };
     // compiled guests keep a second stack at the bottom of their memory, which ends otherwise
     let overflows =
         *trap == Trap::StackOverflow || (*trap == Trap::MemoryOutOfBounds && is_recursion(error));
     match (trap, panic_text(&sandbox.printed.text())) {
-        _ if overflows => guilty(format!(
+        _ if overflows => at_fault(format!(
             "stack overflow in {call}{}; report this to the plugin's author",
             place(error)
         )),
-        (_, Some(panic)) => guilty(format!("panicked: {}", sandbox.shown(&panic))),
+        (_, Some(panic)) => at_fault(format!("panicked: {}", sandbox.shown(&panic))),
         (Trap::UnreachableCodeReached, None) => {
-            guilty(format!("trap in {call}: unreachable{}", place(error)))
+            at_fault(format!("trap in {call}: unreachable{}", place(error)))
         }
-        (trap, None) => guilty(format!("trap in {call}: {trap}{}", place(error))),
+        (trap, None) => at_fault(format!("trap in {call}: {trap}{}", place(error))),
     }
 }
 
@@ -90,7 +90,7 @@ fn causes(error: &wasmtime::Error) -> String {
 fn place(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let named = frames.unwrap_or_default().iter().find_map(|frame| frame.func_name());
-    named.map(|name| format!(" at {}", super::flood::line(name))).unwrap_or_default()
+    named.map(|name| format!(" at {}", super::rate_limit::line(name))).unwrap_or_default()
 }
 
 /// Whether the innermost calls are few functions again and again.
@@ -98,7 +98,7 @@ fn is_recursion(error: &wasmtime::Error) -> bool {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let frames = frames.unwrap_or_default();
     let functions: HashSet<_> = frames.iter().map(|frame| frame.func_index()).collect();
-    frames.len() >= MOST_FRAMES && functions.len() <= MOST_FRAMES / 2
+    frames.len() >= MAX_FRAMES && functions.len() <= MAX_FRAMES / 2
 }
 
 /// What Rust's panic handler printed last.

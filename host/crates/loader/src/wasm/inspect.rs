@@ -10,7 +10,7 @@ const CONTRACT: &str = "dataserver:plugin/";
 /// The version of the contract that this host offers; schemas/wit/v1.
 const CONTRACT_VERSION: (u64, u64) = (1, 0);
 /// A larger file is not looked at: compiling takes about as many megabytes again, and seconds.
-const MOST_BYTES: usize = 16 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// Checks a component's bytes and reads what plugin it says it is.
 pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {
@@ -20,9 +20,9 @@ pub fn inspect(bytes: &[u8]) -> Result<Descriptor, Problem> {
             "build the plugin with --target wasm32-wasip2, or remove the file",
         ));
     }
-    if bytes.len() > MOST_BYTES {
+    if bytes.len() > MAX_BYTES {
         return Err(Problem::new(
-            format!("has {} bytes, the most is {MOST_BYTES}", bytes.len()),
+            format!("has {} bytes, the most is {MAX_BYTES}", bytes.len()),
             "build the plugin with --release, and without debug information",
         ));
     }

@@ -16,17 +16,17 @@ use super::{
     },
     engine::Runtime,
     fault::{self, Overdue},
-    flood::Names,
+    rate_limit::NameLimiter,
     sandbox::{STATE_DIR, Sandbox, StateDir},
 };
 use crate::{AnyInstance, Opening};
 
 /// Opening, closing and questions have at least so long.
-pub(super) const LEAST_FOR_OPENING: Duration = Duration::from_secs(10);
+pub(super) const MIN_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a guest may hand over in one host call beside its memory, bytes: lists take more room here.
 const HOST_CALL_EXTRA: u64 = 16 << 20;
 /// Handles of resources in all of a store.
-const MOST_HANDLES: usize = 10_000;
+const MAX_HANDLES: usize = 10_000;
 
 /// What a guest's call ends with: a trap or the like, an error that the guest returns, or the
 /// answer.
@@ -87,7 +87,7 @@ impl<G> Instance<G> {
         pre: &InstancePre<Sandbox>,
         opening: &Opening,
         state: StateDir,
-        names: Arc<Mutex<Names>>,
+        names: Arc<Mutex<NameLimiter>>,
         exports: impl FnOnce(&mut Store<Sandbox>, &wasmtime::component::Instance) -> wasmtime::Result<G>,
     ) -> Result<Self, PluginError> {
         let limits = opening.limits;
@@ -95,14 +95,14 @@ impl<G> Instance<G> {
         let mut store = runtime.enter(|| Store::new(&runtime.engine, sandbox));
         let fuel = limits.memory.saturating_add(HOST_CALL_EXTRA);
         store.set_hostcall_fuel(usize::try_from(fuel).unwrap_or(usize::MAX));
-        store.set_max_component_handles(MOST_HANDLES);
+        store.set_max_component_handles(MAX_HANDLES);
         store.limiter(|sandbox| &mut sandbox.limiter);
         // looked at every few milliseconds while the guest computes
         store.epoch_deadline_callback(|store| {
             let is_over = Instant::now() >= store.data().deadline;
             if is_over { Err(Overdue.into()) } else { Ok(UpdateDeadline::Continue(1)) }
         });
-        let allowed = limits.deadline.max(LEAST_FOR_OPENING);
+        let allowed = limits.deadline.max(MIN_OPEN_TIMEOUT);
         let made = timed(runtime, &mut store, "start", allowed, &limits, async |store| {
             let instance = pre.instantiate_async(&mut *store).await?;
             exports(store, &instance)
@@ -125,7 +125,7 @@ impl<G> Instance<G> {
         name: &str,
         call: impl AsyncFnOnce(&G, &mut Store<Sandbox>) -> Answer<R>,
     ) -> Result<R, PluginError> {
-        let allowed = self.limits.deadline.max(LEAST_FOR_OPENING);
+        let allowed = self.limits.deadline.max(MIN_OPEN_TIMEOUT);
         self.call(name, allowed, call, |answer, _| Ok(answer))
     }
 
@@ -168,7 +168,7 @@ impl<G> Instance<G> {
             }
             Err(error) => (Err(error), false),
         };
-        store.data_mut().pushed.end();
+        store.data_mut().output.end();
         if in_order {
             self.show_memory();
         } else {

@@ -2,10 +2,10 @@
 
 use wasmtime::ResourceLimiter;
 
-use super::sizes::{MOST_MEMORIES, MOST_TABLE_ELEMENTS, MOST_TABLES};
+use super::sizes::{MAX_MEMORIES, MAX_TABLE_ELEMENTS, MAX_TABLES};
 
 /// Core instances of one store; a component of wasm32-wasip2 has about six.
-const MOST_CORE_INSTANCES: usize = 64;
+const MAX_CORE_INSTANCES: usize = 64;
 
 /// What an instance has of what is bounded.
 #[derive(Debug)]
@@ -61,19 +61,19 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         _: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= MOST_TABLE_ELEMENTS)
+        Ok(desired <= MAX_TABLE_ELEMENTS)
     }
 
     fn instances(&self) -> usize {
-        MOST_CORE_INSTANCES
+        MAX_CORE_INSTANCES
     }
 
     fn tables(&self) -> usize {
-        MOST_TABLES as usize
+        MAX_TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        MOST_MEMORIES as usize
+        MAX_MEMORIES as usize
     }
 }
 

@@ -9,14 +9,14 @@ use super::bindings::dataserver::plugin::types;
 use crate::problem::Problem;
 
 /// Longest schema of options, bytes.
-const LONGEST_SCHEMA: usize = 128 << 10;
+const MAX_SCHEMA: usize = 128 << 10;
 /// Longest of the other texts, bytes.
-const LONGEST_TEXT: usize = 1 << 10;
+const MAX_TEXT: usize = 1 << 10;
 
 /// Reads a manifest.
 pub(super) fn read(manifest: types::Manifest, api: ApiVersion) -> Result<Manifest, Problem> {
     let texts = [&manifest.name, &manifest.version, &manifest.description, &manifest.author];
-    if let Some(long) = texts.iter().find(|text| text.len() > LONGEST_TEXT) {
+    if let Some(long) = texts.iter().find(|text| text.len() > MAX_TEXT) {
         let message = format!("has a manifest with a text of {} bytes", long.len());
         return Err(Problem::new(message, "report this to the plugin's author"));
     }
@@ -57,9 +57,9 @@ fn read_role(role: types::Role) -> Result<Role, Problem> {
             "report this to the plugin's author",
         )
     };
-    if role.options_schema.len() > LONGEST_SCHEMA {
+    if role.options_schema.len() > MAX_SCHEMA {
         return Err(wrong(format!(
-            "{} bytes, the most is {LONGEST_SCHEMA}",
+            "{} bytes, the most is {MAX_SCHEMA}",
             role.options_schema.len()
         )));
     }

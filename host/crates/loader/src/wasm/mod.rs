@@ -7,6 +7,7 @@
 //! first the store is dropped, and the loops above open another instance, as after a panic of a
 //! native plugin.
 
+mod at_fault;
 mod bindings;
 mod bounds;
 mod cache;
@@ -14,24 +15,23 @@ pub(crate) mod compile;
 mod denied;
 mod engine;
 mod fault;
-mod flood;
-mod guilt;
+mod guest_output;
+mod host_imports;
 mod http;
 mod inspect;
 mod instance;
-mod lend;
-mod lent;
 mod limiter;
 mod manifest;
-mod named;
 mod output;
 mod plugin;
-mod pushed;
+mod rate_limit;
 mod sandbox;
 mod sink;
 mod sizes;
 mod source;
+mod to_guest;
 mod transform;
+mod wasi_denied;
 
 pub(super) use cache::cache_folder;
 pub(super) use inspect::inspect;

@@ -17,18 +17,18 @@ use super::{
     },
     cache, compile,
     engine::{Runtime, runtime},
-    flood::Names,
     instance::{Answer, Instance, RoleExports, about},
     manifest,
+    rate_limit::NameLimiter,
     sandbox::{Sandbox, StateDir},
 };
 use crate::{
-    Onlooker, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, means::Means,
-    problem::Problem,
+    NullHost, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, problem::Problem,
+    trial_settings::TrialSettings,
 };
 
 /// Longest answer to an operator's request, bytes.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 
 /// A compiled component.
 pub struct WasmPlugin {
@@ -39,7 +39,7 @@ pub struct WasmPlugin {
     transform: Option<transform_role::GuestIndices>,
     sink: Option<sink_role::GuestIndices>,
     manifest: Manifest,
-    names_by_component: Mutex<HashMap<String, Arc<Mutex<Names>>>>,
+    names_by_component: Mutex<HashMap<String, Arc<Mutex<NameLimiter>>>>,
 }
 
 impl WasmPlugin {
@@ -53,7 +53,7 @@ impl WasmPlugin {
         sha256: &str,
         descriptor: &Descriptor,
         cache: Option<&Path>,
-        means: &Means,
+        trial: &TrialSettings,
     ) -> Result<Self, Problem> {
         let runtime = runtime().map_err(|error| {
             Problem::new(
@@ -61,7 +61,7 @@ impl WasmPlugin {
                 "use the native library of the plugin, or another machine",
             )
         })?;
-        let compile = || compile::compile(bytes, means);
+        let compile = || compile::compile(bytes, trial);
         let component = cache::compiled(&runtime.engine, sha256, cache, compile)?;
         let pre = runtime.linker.instantiate_pre(&component).map_err(|error| {
             Problem::new(
@@ -96,7 +96,7 @@ impl WasmPlugin {
 
     /// Asks the component what it is, in a sandbox that has nothing, not even the time.
     fn describe(&self, descriptor: &Descriptor) -> Result<Manifest, Problem> {
-        let context = Context::new(descriptor.name(), "", "", Arc::new(Onlooker { now_us: || 0 }));
+        let context = Context::new(descriptor.name(), "", "", Arc::new(NullHost { now_us: || 0 }));
         let opening = Opening::plain("{}", context);
         let described = self.ask("describe", &opening, async |guest, store| {
             Ok(Ok(guest.call_describe(store).await?))
@@ -160,7 +160,7 @@ impl WasmPlugin {
     }
 
     /// What a component's earlier instances used counts for the next ones.
-    fn names(&self, component: &str) -> Arc<Mutex<Names>> {
+    fn names(&self, component: &str) -> Arc<Mutex<NameLimiter>> {
         let mut names = self.names_by_component.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(names.entry(component.to_owned()).or_default())
     }
@@ -210,7 +210,7 @@ impl Plugin for WasmPlugin {
             let about = about(&opening, store.data());
             guest.call_command(store, kind(role), &opening.options, about, &request).await
         })?;
-        if answer.len() > LONGEST_ANSWER {
+        if answer.len() > MAX_ANSWER {
             let text = format!("the plugin's answer has {} bytes", answer.len());
             return Err(PluginError::fatal(text));
         }

@@ -16,19 +16,19 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{
     denied::Denied,
-    flood::{Lines, Names},
+    guest_output::GuestOutput,
     http::Gate,
     limiter::Limiter,
     output::Printed,
-    pushed::Pushed,
+    rate_limit::{LineLimiter, NameLimiter},
 };
 
 /// Where a guest finds the folder of its own.
 pub(super) const STATE_DIR: &str = "/state";
 /// Things of the host that a guest may hold at once: streams, requests, files.
-const MOST_RESOURCES: usize = 256;
+const MAX_RESOURCES: usize = 256;
 /// Shorter values of granted variables are no secrets that could be covered in a text.
-const LEAST_SECRET: usize = 4;
+const MIN_SECRET: usize = 4;
 
 /// The state behind one instance.
 pub(super) struct Sandbox {
@@ -41,13 +41,13 @@ pub(super) struct Sandbox {
     /// When the call that runs must have ended.
     pub deadline: Instant,
     /// What the call that runs has handed over.
-    pub pushed: Pushed,
+    pub output: GuestOutput,
     /// The host.
     pub host: Arc<dyn HostServices>,
     /// How many lines it may still log.
-    pub lines: Lines,
+    pub lines: LineLimiter,
     /// Names that its component has used.
-    pub names: Arc<Mutex<Names>>,
+    pub names: Arc<Mutex<NameLimiter>>,
     /// The end of what it printed.
     pub printed: Printed,
     secrets: Vec<String>,
@@ -73,7 +73,7 @@ impl Sandbox {
         limits: &Limits,
         grants: &Grants,
         state: StateDir,
-        names: Arc<Mutex<Names>>,
+        names: Arc<Mutex<NameLimiter>>,
     ) -> Result<Self, PluginError> {
         let (host, printed) = (context.host(), Printed::default());
         let denied = Denied::new(Arc::clone(&host));
@@ -96,9 +96,9 @@ impl Sandbox {
                 secrets.push(value);
             }
         }
-        secrets.retain(|secret| secret.len() >= LEAST_SECRET);
+        secrets.retain(|secret| secret.len() >= MIN_SECRET);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(MOST_RESOURCES);
+        table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             table,
             wasi: wasi.build(),
@@ -107,8 +107,8 @@ impl Sandbox {
             denied,
             limiter: Limiter::new(limits.memory),
             deadline: Instant::now(),
-            pushed: Pushed::new(limits.memory),
-            lines: Lines::new(Instant::now()),
+            output: GuestOutput::new(limits.memory),
+            lines: LineLimiter::new(Instant::now()),
             host,
             names,
             printed,
@@ -119,7 +119,7 @@ impl Sandbox {
 
     /// A text of the guest as it may be shown: values of granted variables are covered.
     pub fn shown(&self, text: &str) -> String {
-        let mut line = super::flood::line(text);
+        let mut line = super::rate_limit::line(text);
         for secret in &self.secrets {
             line = line.replace(secret, "***");
         }

@@ -5,14 +5,16 @@ use plugin_api::{Ack, Batch, PluginError};
 use super::{
     bindings::exports::dataserver::plugin::sink_role::{self, Guest},
     instance::Instance,
-    lend::lend,
+    to_guest::to_guest,
 };
 use crate::SinkInstance;
 
 impl SinkInstance for Instance<Guest> {
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
-        let lent = batches.iter().map(|batch| lend(batch, true)).collect::<Result<Vec<_>, _>>()?;
-        self.call_plain("write", async |guest, store| guest.call_write(store, &lent).await).map(ack)
+        let guest_batches =
+            batches.iter().map(|batch| to_guest(batch, true)).collect::<Result<Vec<_>, _>>()?;
+        self.call_plain("write", async |guest, store| guest.call_write(store, &guest_batches).await)
+            .map(ack)
     }
 
     fn tick(&mut self) -> Result<Ack, PluginError> {

@@ -6,8 +6,8 @@ use plugin_api::{PluginError, Polled};
 
 use super::{
     bindings::exports::dataserver::plugin::source_role::{self, Guest},
+    guest_output::accept_of_source,
     instance::Instance,
-    pushed::accept_of_source,
 };
 use crate::SourceInstance;
 

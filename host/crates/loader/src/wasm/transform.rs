@@ -7,9 +7,9 @@ use wasmtime::Store;
 
 use super::{
     bindings::exports::dataserver::plugin::transform_role::Guest,
-    instance::{Answer, Instance, LEAST_FOR_OPENING},
-    lend::lend,
+    instance::{Answer, Instance, MIN_OPEN_TIMEOUT},
     sandbox::Sandbox,
+    to_guest::to_guest,
 };
 use crate::TransformInstance;
 
@@ -23,17 +23,17 @@ impl Instance<Guest> {
         call: impl AsyncFnOnce(&Guest, &mut Store<Sandbox>) -> Answer<()>,
     ) -> Result<Vec<Batch>, PluginError> {
         if let Some(sandbox) = self.sandbox() {
-            sandbox.pushed.begin(input);
+            sandbox.output.begin(input);
         }
-        self.call(name, allowed, call, |(), sandbox| sandbox.pushed.finish(input))
+        self.call(name, allowed, call, |(), sandbox| sandbox.output.finish(input))
     }
 }
 
 impl TransformInstance for Instance<Guest> {
     fn apply(&mut self, batch: &Batch) -> Result<Vec<Batch>, PluginError> {
-        let (lent, allowed) = (lend(batch, false)?, self.deadline());
+        let (guest_batch, allowed) = (to_guest(batch, false)?, self.deadline());
         self.call_pushing("apply", allowed, Some(batch), async |guest, store| {
-            guest.call_apply(store, lent).await
+            guest.call_apply(store, guest_batch).await
         })
     }
 
@@ -43,7 +43,7 @@ impl TransformInstance for Instance<Guest> {
     }
 
     fn close(&mut self) -> Result<Vec<Batch>, PluginError> {
-        let allowed = self.deadline().max(LEAST_FOR_OPENING);
+        let allowed = self.deadline().max(MIN_OPEN_TIMEOUT);
         self.call_pushing("close", allowed, None, async |guest, store| {
             guest.call_close(store).await
         })

@@ -14,16 +14,16 @@ fn written(batches: u64, group: usize, workers: usize) -> (u64, u64) {
     let mut count = |before: (u64, u64), after: (u64, u64)| {
         positions += if before.0 == after.0 { after.1 - before.1 } else { after.1 };
     };
-    let mut under_way = std::collections::VecDeque::new();
+    let mut in_flight = std::collections::VecDeque::new();
     let mut groups = given.chunks(group);
     while let Some(group) = groups.next() {
         let before = spool.journal.extent();
         spool.offer(group.iter().copied()).unwrap();
         count(before, spool.journal.extent());
-        under_way.push_back(group);
-        while under_way.len() >= workers || (groups.len() == 0 && !under_way.is_empty()) {
+        in_flight.push_back(group);
+        while in_flight.len() >= workers || (groups.len() == 0 && !in_flight.is_empty()) {
             let before = spool.journal.extent();
-            spool.commit(under_way.pop_front().unwrap().iter().copied()).unwrap();
+            spool.commit(in_flight.pop_front().unwrap().iter().copied()).unwrap();
             count(before, spool.journal.extent());
         }
     }

@@ -49,8 +49,8 @@ fn check(damaged: &TempDir, whole: &[u64], is_told: bool, about: &str) {
     let mut missing = Vec::new();
     for sequence in 1..=4 {
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
-        assert_eq!(again == Appended::Known, whole.contains(&sequence), "{about}, {sequence}");
-        missing.extend((again != Appended::Known).then_some(sequence));
+        assert_eq!(again == Appended::Duplicate, whole.contains(&sequence), "{about}, {sequence}");
+        missing.extend((again != Appended::Duplicate).then_some(sequence));
     }
     let read = read_all(&mut spool);
     // behind the others, as they came later
@@ -113,7 +113,7 @@ fn whatever_byte_of_a_full_segment_is_spoilt_what_is_missing_is_taken_again() {
         assert_eq!((stretch.batches, stretch.records, stretch.is_exact), (1, 60, true), "{at}");
         let again = (1..=last).filter(|sequence| {
             let batch = batch("day", *sequence, 60);
-            spool.append("clean", &batch, false).unwrap() != Appended::Known
+            spool.append("clean", &batch, false).unwrap() != Appended::Duplicate
         });
         assert_eq!(again.collect::<Vec<_>>(), [missing], "byte {at}");
         // behind the others, as it came later
@@ -160,9 +160,9 @@ fn a_position_without_its_segments_and_segments_without_their_position_are_usabl
     fs::remove_file(&segments(without_segments.path())[0]).unwrap();
     let (mut spool, found) = Spool::open(without_segments.path(), ROOM).unwrap();
     assert_eq!((found.entries, found.awaited), (0, 2));
-    assert_eq!(spool.append("clean", &batch("day", 2, 1), false).unwrap(), Appended::Known);
+    assert_eq!(spool.append("clean", &batch("day", 2, 1), false).unwrap(), Appended::Duplicate);
     let again = spool.append("clean", &batch("day", 3, 1), false).unwrap();
-    assert_eq!(again, Appended::Later(read[2]));
+    assert_eq!(again, Appended::Deferred(read[2]));
     for name in ["position.a", "position.b"] {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
@@ -186,21 +186,21 @@ fn offered_batches_that_are_gone_come_back_to_their_number_group_and_place() {
     assert_eq!((found.entries, found.awaited), (2, 2));
     // the first group is whole, the second has to wait
     assert_eq!(numbers(&read_all(&mut spool)), given[..1]);
-    assert!(spool.awaits());
+    assert!(spool.is_repairing());
     let other = spool.append("clean", &batch("night", 1, 1), true).unwrap();
-    assert!(matches!(other, Appended::Later(number) if number > given[4]), "{other:?}");
+    assert!(matches!(other, Appended::Deferred(number) if number > given[4]), "{other:?}");
     for sequence in 1..=5 {
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
         let expected = match sequence {
-            3 | 4 => Appended::Later(given[usize::try_from(sequence).unwrap() - 1]),
-            _ => Appended::Known,
+            3 | 4 => Appended::Deferred(given[usize::try_from(sequence).unwrap() - 1]),
+            _ => Appended::Duplicate,
         };
         assert_eq!(again, expected, "{sequence}");
     }
     let read = read_all(&mut spool);
     assert_eq!(sequences(&read), [2, 3, 4, 1]);
     assert_eq!(numbers(&read)[..3], given[1..4]);
-    assert!(!spool.awaits());
+    assert!(!spool.is_repairing());
     assert_eq!(spool.group_of(given[1]), Some(3));
     drop(spool);
     assert_eq!(read_all(&mut open(&folder)).len(), 5, "they are on disk");
@@ -259,7 +259,7 @@ fn what_was_awaited_in_vain_is_taken_when_it_comes_after_all() {
     assert_eq!(numbers(&read_all(&mut spool)), given[lost + 1..]);
     for sequence in 1..=given.len() {
         let again = spool.append("clean", &batch("day", sequence as u64, 60), false).unwrap();
-        assert_eq!(again == Appended::Known, sequence != lost + 1, "{sequence}: {again:?}");
+        assert_eq!(again == Appended::Duplicate, sequence != lost + 1, "{sequence}: {again:?}");
     }
 }
 
@@ -274,15 +274,15 @@ fn a_source_that_is_at_it_is_awaited_longer_than_a_silent_one() {
     truncate(&segments(folder.path()).remove(0), END + 1);
     let mut spool = open(&folder);
     assert_eq!(read_all(&mut spool), []);
-    let until = |spool: &Spool| spool.mend.as_ref().and_then(|mend| mend.until());
+    let until = |spool: &Spool| spool.repair.as_ref().and_then(|repair| repair.deadline());
     let first = until(&spool).unwrap();
-    assert_eq!(spool.append("clean", &batch("day", 1, 1), false).unwrap(), Appended::Known);
+    assert_eq!(spool.append("clean", &batch("day", 1, 1), false).unwrap(), Appended::Duplicate);
     let second = until(&spool).unwrap();
     assert!(second > first);
     spool.append("clean", &batch("night", 1, 1), false).unwrap();
     assert_eq!(until(&spool), Some(second), "others say nothing about it");
     let deadline = first + Duration::from_secs(60);
-    while spool.awaits() {
+    while spool.is_repairing() {
         assert!(Instant::now() < deadline, "it is awaited for ever");
         std::thread::park_timeout(Duration::from_millis(5));
         read_all(&mut spool);
@@ -310,7 +310,7 @@ fn damage_that_shows_while_the_host_runs_is_told_and_taken_again_at_the_next_sta
     assert_eq!(spool.take_findings(), [], "it is told once");
     for sequence in 1..=5 {
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
-        assert_eq!(again == Appended::Known, sequence != 3, "{sequence}: {again:?}");
+        assert_eq!(again == Appended::Duplicate, sequence != 3, "{sequence}: {again:?}");
     }
     assert_eq!(sequences(&read_all(&mut spool)), [3]);
 }

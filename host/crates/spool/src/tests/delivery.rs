@@ -55,7 +55,7 @@ fn what_is_sent_again_is_known_while_it_waits_and_when_it_is_delivered() {
     for round in 0..3 {
         for sequence in 1..=4 {
             let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
-            assert_eq!(again, Appended::Known, "round {round}, {sequence}");
+            assert_eq!(again, Appended::Duplicate, "round {round}, {sequence}");
         }
         assert_eq!(read_all(&mut spool).len(), if round == 0 { 4 } else { 2 });
         spool.commit(given[..2].iter().copied()).unwrap();
@@ -141,7 +141,7 @@ fn batches_that_are_kept_are_not_read_but_come_after_a_crash() {
     spool.commit(kept[..1].iter().copied()).unwrap();
     spool = open(&folder);
     let unread = spool.append("clean", &batch("day", 4, 1), true).unwrap();
-    assert!(matches!(unread, Appended::Later(_)), "there is more before it: {unread:?}");
+    assert!(matches!(unread, Appended::Deferred(_)), "there is more before it: {unread:?}");
     assert_eq!(sequences(&read_all(&mut spool)), [2, 3, 4]);
 }
 

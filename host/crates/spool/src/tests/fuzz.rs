@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     entry::Frame,
     inspect,
-    layout::{Around, Layout},
+    layout::{Layout, SegmentContext},
     segment,
 };
 
@@ -59,10 +59,10 @@ struct Entry {
 
 fn entries(path: &Path) -> Vec<Entry> {
     let named = segment::Named::of(path.to_owned()).unwrap();
-    let layout = Layout::of_file(&named, &Around::default()).unwrap();
+    let layout = Layout::of_file(&named, &SegmentContext::default()).unwrap();
     let place = |it: u64| usize::try_from(it).unwrap();
     let entry = |it: &crate::layout::Placed| Entry {
-        sequence: it.head.mark.sequence,
+        sequence: it.head.seq.sequence,
         at: place(it.at),
         next: place(it.next),
     };
@@ -127,7 +127,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 fn make_plain(folder: &Path) {
     for path in segments(folder) {
         let named = segment::Named::of(path.clone()).unwrap();
-        let layout = Layout::of_file(&named, &Around::default()).unwrap();
+        let layout = Layout::of_file(&named, &SegmentContext::default()).unwrap();
         let whole = fs::read(&path).unwrap();
         let mut bytes = b"DSSPOOL1".to_vec();
         for entry in &layout.entries {
@@ -198,7 +198,7 @@ fn run(seed: u64, is_plain: bool) {
         let records = usize::try_from(sequence % 9).unwrap() + 1;
         let again = spool.append("clean", &batch("day", sequence, records), false).unwrap();
         // behind a tail that is gone everything is new, and comes in order
-        assert_eq!(again != Appended::Known, lost.contains(&sequence), "{about}: {sequence}");
+        assert_eq!(again != Appended::Duplicate, lost.contains(&sequence), "{about}: {sequence}");
     }
     assert_eq!(sequences(&read_all(&mut spool)), lost, "{about}: what was lost comes again");
     drop(spool);

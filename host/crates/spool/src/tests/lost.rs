@@ -6,18 +6,18 @@ use super::*;
 use crate::{
     Wrong,
     entry::{Frame, Head},
-    lanes::{Lane, Mark},
-    layout::{Around, Layout},
+    layout::{Layout, SegmentContext},
     segment::{Named, Segment},
+    streams::{ProducerStream, SeqNo},
 };
 
-fn lane() -> Lane {
-    Lane { writer: "clean".to_owned(), source: "day".to_owned(), epoch: 1 }
+fn stream() -> ProducerStream {
+    ProducerStream { writer: "clean".to_owned(), source: "day".to_owned(), epoch: 1 }
 }
 
 fn head(number: u64) -> Head {
     let batch = batch("day", number, 1);
-    Head { mark: Mark { sequence: number, part: 0 }, ..Head::of(number, lane(), &batch) }
+    Head { seq: SeqNo { sequence: number, part: 0 }, ..Head::of(number, stream(), &batch) }
 }
 
 #[test]
@@ -51,13 +51,17 @@ fn a_payload_that_looks_like_entries_is_never_taken_for_one() {
         }
         // the front of the second entry
         let named = Named::of(path.clone()).unwrap();
-        let around = Around { next_plain: Some(100), next_first: Some(100), ..Around::default() };
-        let sound = Layout::of_file(&named, &around).unwrap();
+        let context = SegmentContext {
+            next_plain: Some(100),
+            next_first: Some(100),
+            ..SegmentContext::default()
+        };
+        let sound = Layout::of_file(&named, &context).unwrap();
         let at = usize::try_from(sound.entries[1].at).unwrap();
         let mut bytes = fs::read(&path).unwrap();
         bytes[at..at + 12].fill(0xff);
         fs::write(&path, bytes).unwrap();
-        let layout = Layout::of_file(&named, &around).unwrap();
+        let layout = Layout::of_file(&named, &context).unwrap();
         let there: Vec<_> = layout.entries.iter().map(|it| it.head.number).collect();
         assert_eq!(there, [10, 30], "plain {is_plain}");
     }
@@ -85,7 +89,8 @@ fn a_large_segment_with_much_damage_is_searched_once() {
     fs::write(&plain, like.repeat(24 << 17)).unwrap();
     for path in [segment.path, plain] {
         let begin = Instant::now();
-        let layout = Layout::of_file(&Named::of(path).unwrap(), &Around::default()).unwrap();
+        let layout =
+            Layout::of_file(&Named::of(path).unwrap(), &SegmentContext::default()).unwrap();
         println!("{} entries in {:?}", layout.entries.len(), begin.elapsed());
         // minutes if it were looked through again and again; the machine may be slow
         assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
@@ -182,7 +187,7 @@ fn offered_batches_that_went_with_damage_in_the_middle_come_back_to_their_number
     spool.offer(given[1..8].iter().copied()).unwrap();
     let path = segments(folder.path()).remove(0);
     let ends: Vec<_> = {
-        let layout = Layout::of_file(&Named::of(path.clone()).unwrap(), &Around::default());
+        let layout = Layout::of_file(&Named::of(path.clone()).unwrap(), &SegmentContext::default());
         layout.unwrap().entries.iter().map(|it| usize::try_from(it.next).unwrap()).collect()
     };
     drop(spool);
@@ -197,8 +202,8 @@ fn offered_batches_that_went_with_damage_in_the_middle_come_back_to_their_number
         let again = spool.append("clean", &batch("day", sequence, 1), false).unwrap();
         let number = given[usize::try_from(sequence).unwrap() - 1];
         let wanted = match sequence {
-            3 | 6 | 7 => Appended::Later(number),
-            _ => Appended::Known,
+            3 | 6 | 7 => Appended::Deferred(number),
+            _ => Appended::Duplicate,
         };
         assert_eq!(again, wanted, "{sequence}");
     }

@@ -36,7 +36,7 @@ fn open(folder: &TempDir) -> Spool {
 /// Adds batches of one record of the source `day` and gives their numbers.
 fn add(spool: &mut Spool, sequences: std::ops::RangeInclusive<u64>) -> Vec<u64> {
     let add = |sequence| match spool.append("clean", &batch("day", sequence, 1), false) {
-        Ok(Appended::New(number) | Appended::Later(number)) => number,
+        Ok(Appended::New(number) | Appended::Deferred(number)) => number,
         other => panic!("{sequence}: {other:?}"),
     };
     sequences.map(add).collect()

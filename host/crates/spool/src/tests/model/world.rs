@@ -16,7 +16,7 @@ use crate::{Appended, Spool};
 const ROOM: u64 = 256 << 10;
 /// Batches of each source that can send again.
 const BATCHES: u64 = 120;
-const MOST_WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
 /// What happens to the files when the host is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +60,13 @@ pub struct World {
     /// What is read or kept, and not offered.
     memory: VecDeque<u64>,
     /// Whether all that is in the spool is in memory.
-    is_read_up: bool,
+    is_fully_read: bool,
     last_read: u64,
     place_of: HashMap<u64, Place>,
     offered: BTreeMap<u64, Place>,
     number_of: HashMap<Place, u64>,
     committed: BTreeSet<u64>,
-    under_way: Vec<Vec<u64>>,
+    in_flight: Vec<Vec<u64>>,
     earlier_groups: Vec<Vec<u64>>,
 }
 
@@ -96,13 +96,13 @@ impl World {
             live_delivered: 0,
             live_total: 0,
             memory: VecDeque::new(),
-            is_read_up: true,
+            is_fully_read: true,
             last_read: 0,
             place_of: HashMap::new(),
             offered: BTreeMap::new(),
             number_of: HashMap::new(),
             committed: BTreeSet::new(),
-            under_way: Vec::new(),
+            in_flight: Vec::new(),
             earlier_groups: Vec::new(),
         }
     }
@@ -172,7 +172,7 @@ impl World {
         if !has_room {
             return;
         }
-        let keep = self.is_read_up && self.random.random_bool(0.6);
+        let keep = self.is_fully_read && self.random.random_bool(0.6);
         match self.spool.append(writer, &batch, keep).unwrap() {
             Appended::New(number) => {
                 assert!(number > self.last_read && self.place_of.insert(number, place).is_none());
@@ -180,15 +180,15 @@ impl World {
                     self.last_read = number;
                     self.memory.push_back(number);
                 } else {
-                    self.is_read_up = false;
+                    self.is_fully_read = false;
                 }
             }
-            Appended::Later(number) => {
+            Appended::Deferred(number) => {
                 assert!(number > self.last_read);
                 self.place_of.insert(number, place);
-                self.is_read_up = false;
+                self.is_fully_read = false;
             }
-            Appended::Known => assert!(index < self.sources.len(), "{place:?} was never sent"),
+            Appended::Duplicate => assert!(index < self.sources.len(), "{place:?} was never sent"),
         }
         match self.sources.get_mut(index) {
             Some(source) => {
@@ -206,7 +206,7 @@ impl World {
         let batch = match self.spool.read_next().unwrap() {
             Some(batch) => batch,
             None => {
-                self.is_read_up = !self.spool.awaits();
+                self.is_fully_read = !self.spool.is_repairing();
                 return;
             }
         };
@@ -223,7 +223,7 @@ impl World {
     /// A worker takes a group.
     fn offer(&mut self) {
         let Some(first) = self.memory.front().copied() else { return };
-        if self.under_way.len() >= MOST_WORKERS {
+        if self.in_flight.len() >= MAX_WORKERS {
             return;
         }
         let group = self.spool.group_of(first);
@@ -239,7 +239,7 @@ impl World {
         for number in &numbers {
             self.check_number(*number);
         }
-        self.under_way.push(numbers);
+        self.in_flight.push(numbers);
     }
 
     fn check_group(&mut self, numbers: &[u64], is_earlier: bool) {
@@ -277,16 +277,16 @@ impl World {
     }
 
     fn commit(&mut self) {
-        if self.under_way.is_empty() {
+        if self.in_flight.is_empty() {
             return;
         }
-        let at = self.random.random_range(0..self.under_way.len());
-        let group = &mut self.under_way[at];
+        let at = self.random.random_range(0..self.in_flight.len());
+        let group = &mut self.in_flight[at];
         // now and then a group is taken apart
         let done = if group.len() > 1 && self.random.random_bool(0.2) {
             vec![group.remove(self.random.random_range(0..group.len()))]
         } else {
-            self.under_way.swap_remove(at)
+            self.in_flight.swap_remove(at)
         };
         self.spool.commit(done.iter().copied()).unwrap();
         for number in done {
@@ -310,11 +310,11 @@ impl World {
             source.is_blocked = false;
         }
         self.memory.clear();
-        self.is_read_up = false;
+        self.is_fully_read = false;
         self.last_read = 0;
         self.run += 1;
         self.live_sent = 0;
-        self.earlier_groups.append(&mut self.under_way);
+        self.earlier_groups.append(&mut self.in_flight);
         // a new number may be used again as long as no sink has seen it
         self.place_of.retain(|number, _| self.offered.contains_key(number));
         // its files stay as they are: dropping writes nothing
@@ -364,7 +364,7 @@ impl World {
     }
 
     fn check_end(&mut self) {
-        assert!(self.memory.is_empty() && self.under_way.is_empty());
+        assert!(self.memory.is_empty() && self.in_flight.is_empty());
         assert!(self.spool.is_idle());
         for (index, source) in self.sources.iter().enumerate() {
             let delivered: Vec<_> = source.delivered.iter().copied().collect();

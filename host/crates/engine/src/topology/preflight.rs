@@ -8,11 +8,11 @@ use std::{
 use dataserver_config::{Component, Pipeline};
 use dataserver_loader::{Plugin, PluginCatalog};
 
-use super::{error::ChangeError, plan::differences, slot::Slot};
+use super::{error::ChangeError, node::Node, plan::differences};
 
 /// Whether somebody works there who has not ended.
-pub(super) fn is_at_work(slot: &Slot) -> bool {
-    slot.runner().is_some_and(|runner| !runner.has_ended())
+pub(super) fn is_running(node: &Node) -> bool {
+    node.runner().is_some_and(|runner| !runner.has_ended())
 }
 
 /// The plugin of every component, by its id.
@@ -36,15 +36,15 @@ pub(super) fn find_plugins(
 
 /// Transforms and sinks that have ended with their inputs, and get inputs again.
 pub(super) fn restarts(
-    old: &[Slot],
+    old: &[Node],
     pipeline: &Pipeline,
     has_other_plugin: impl Fn(&str) -> bool,
 ) -> HashSet<String> {
-    let before = |id: &str| old.iter().find(|slot| slot.component.id == id);
-    let has_ended = |id: &str| before(id).is_some_and(|slot| !is_at_work(slot));
+    let before = |id: &str| old.iter().find(|node| node.component.id == id);
+    let has_ended = |id: &str| before(id).is_some_and(|node| !is_running(node));
     // those that change start anyway, and feed others
     let changes = |after: &Component| {
-        let differs = |it: &Slot| !differences(&it.component, after).is_empty();
+        let differs = |it: &Node| !differences(&it.component, after).is_empty();
         has_other_plugin(&after.id) || before(&after.id).is_some_and(differs)
     };
     let starts: HashSet<_> =

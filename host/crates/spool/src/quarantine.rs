@@ -21,7 +21,7 @@ const ACKNOWLEDGED: &str = ".acknowledged";
 const LOST: &str = ".lost-";
 const ABOUT: &str = "about-";
 /// Bytes of a stretch that are kept.
-const MOST_KEPT: u64 = 64 << 20;
+const MAX_KEPT: u64 = 64 << 20;
 
 /// Something that was found wrong in a spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +67,10 @@ impl Unacknowledged {
 
 /// Keeps a stretch of a file aside; `None` when that was done before.
 pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) -> Option<Finding> {
-    if is_told(folder, file, stretch) {
+    if is_reported(folder, file, stretch) {
         return None;
     }
-    let begin = begin_of(file, stretch.at);
+    let begin = name_prefix(file, stretch.at);
     let about = if stretch.is_exact { "" } else { ABOUT };
     let path = folder.join(format!("{begin}{about}{}{DAMAGED}", stretch.records));
     let kept = match copy(file, stretch, &path) {
@@ -85,12 +85,12 @@ pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) ->
 }
 
 /// Whether a stretch was told, also if somebody has acknowledged it.
-pub(super) fn is_told(folder: &Path, file: &Path, stretch: &Stretch) -> bool {
-    is_there(folder, &begin_of(file, stretch.at))
+pub(super) fn is_reported(folder: &Path, file: &Path, stretch: &Stretch) -> bool {
+    is_there(folder, &name_prefix(file, stretch.at))
 }
 
 /// What the name of a stretch that is kept begins with.
-fn begin_of(file: &Path, at: u64) -> String {
+fn name_prefix(file: &Path, at: u64) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     format!("{name}@{at}{LOST}")
 }
@@ -100,10 +100,10 @@ fn is_there(folder: &Path, begin: &str) -> bool {
 }
 
 /// Puts a whole file aside that nobody can use.
-pub(super) fn put_away(folder: &Path, file: &Path, stretch: &Stretch) -> io::Result<PathBuf> {
-    let is_free = |number: &u64| !is_there(folder, &begin_of(file, *number));
+pub(super) fn move_file(folder: &Path, file: &Path, stretch: &Stretch) -> io::Result<PathBuf> {
+    let is_free = |number: &u64| !is_there(folder, &name_prefix(file, *number));
     let number = (stretch.at..).find(is_free).unwrap_or(stretch.at);
-    let path = folder.join(format!("{}{ABOUT}0{DAMAGED}", begin_of(file, number)));
+    let path = folder.join(format!("{}{ABOUT}0{DAMAGED}", name_prefix(file, number)));
     match fs::rename(file, &path) {
         // the name alone says that it is missing
         Err(error) if error.kind() == io::ErrorKind::NotFound => drop(File::create(&path)?),
@@ -114,14 +114,14 @@ pub(super) fn put_away(folder: &Path, file: &Path, stretch: &Stretch) -> io::Res
 
 fn copy(from: &Path, stretch: &Stretch, to: &Path) -> io::Result<()> {
     let bytes = match own_file::open(from, Access::Read) {
-        Ok(file) => lossy::read(stretch.bytes.min(MOST_KEPT), |bytes, at| {
+        Ok(file) => lossy::read(stretch.bytes.min(MAX_KEPT), |bytes, at| {
             file.read_at(bytes, stretch.at + at)
         })?,
         // the name alone says that something is missing
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
-    let mut kept = own_file::open(to, Access::Anew)?;
+    let mut kept = own_file::open(to, Access::Truncate)?;
     kept.write_all(&bytes)?;
     kept.sync_all()
 }

@@ -6,12 +6,12 @@ use plugin_api::{HostServices, Level};
 
 /// A host that only looks on: a component that is checked, not run, must leave no trace.
 #[derive(Debug)]
-pub struct Onlooker {
+pub struct NullHost {
     /// Wall time, microseconds since 1970 UTC.
     pub now_us: fn() -> i64,
 }
 
-impl HostServices for Onlooker {
+impl HostServices for NullHost {
     fn log(&self, _: Level, message: &str) {
         tracing::debug!("{message}");
     }

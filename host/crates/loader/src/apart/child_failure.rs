@@ -35,14 +35,14 @@ pub(crate) enum Cause {
 
 /// Why there is no answer, and what was printed before.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ChildFailure {
     pub cause: Cause,
-    pub noise: String,
+    pub output: String,
 }
 
-impl Ended {
+impl ChildFailure {
     pub fn of(cause: Cause) -> Self {
-        Self { cause, noise: String::new() }
+        Self { cause, output: String::new() }
     }
 
     /// The problem of a process that has nothing to start; `None` when something was started.
@@ -64,15 +64,15 @@ impl Ended {
     /// What was printed, to be read behind the cause.
     pub fn printed(&self) -> String {
         let is_said = matches!(self.cause, Cause::Crash(_) | Cause::Exit(_) | Cause::Silent);
-        if is_said && !self.noise.is_empty() {
-            return format!(", printing: {}", self.noise);
+        if is_said && !self.output.is_empty() {
+            return format!(", printing: {}", self.output);
         }
         String::new()
     }
 }
 
 /// Why a child that ended so has no answer; `None` when it ended in order, and may have one.
-pub(super) fn cause(watched: &Watched, noise: &str, bounds: &Bounds) -> Option<Cause> {
+pub(super) fn cause(watched: &Watched, output: &str, bounds: &Bounds) -> Option<Cause> {
     if !watched.in_time {
         return Some(Cause::Time);
     }
@@ -83,13 +83,13 @@ pub(super) fn cause(watched: &Watched, noise: &str, bounds: &Bounds) -> Option<C
         (Some(signal), _) if signal == Signal::SYS.as_raw() => return Some(Cause::Processes),
         (Some(signal), _) => Cause::Crash(name(signal)),
         (None, Some(code)) if code == i32::from(NOT_CONFINED) => {
-            return Some(Cause::NotStarted(noise.to_owned()));
+            return Some(Cause::NotStarted(output.to_owned()));
         }
         (None, Some(code)) => Cause::Exit(code),
         (None, None) => Cause::Silent,
     };
     // an allocation that fails ends a process in one way or another; it was looked at now and then
-    let is_full = watched.memory >= bounds.memory / 2 || noise.contains("memory allocation of");
+    let is_full = watched.memory >= bounds.memory / 2 || output.contains("memory allocation of");
     Some(if is_full { Cause::Memory } else { ended })
 }
 
@@ -133,9 +133,9 @@ mod tests {
             (exit(127), 0, "", Some(Cause::Exit(127))),
             (exit(71), 0, "no", Some(Cause::NotStarted("no".to_owned()))),
         ];
-        for (status, memory, noise, expected) in cases {
+        for (status, memory, output, expected) in cases {
             let watched = Watched { in_time: true, status, memory };
-            assert_eq!(cause(&watched, noise, &bounds), expected, "{status:?} {noise}");
+            assert_eq!(cause(&watched, output, &bounds), expected, "{status:?} {output}");
         }
         let watched = Watched { in_time: false, status: signal(9), memory: 0 };
         assert_eq!(cause(&watched, "", &bounds), Some(Cause::Time));

@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 use crate::{build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, wasm};
 
 /// Most bytes that a plugin's file has.
-const MOST_BYTES: u64 = 512 << 20;
+const MAX_BYTES: u64 = 512 << 20;
 /// A pipe is not waited for.
 const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// A file in a plugin folder, a folder that cannot be read, or a plugin that is linked in.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct Candidate {
     /// The file; [`BUILT_IN`] for a plugin that has none.
     pub path: PathBuf,
     /// Its SHA-256 in hexadecimal; empty when it cannot be read, or there is none.
@@ -36,7 +36,7 @@ pub struct Found {
 /// Stands for the file of a plugin that is part of the program.
 pub const BUILT_IN: &str = "built in";
 
-impl Found {
+impl Candidate {
     /// A plugin that is part of the program. A pin names a file, so it leaves this one out.
     pub(super) fn built_in(linked: Linked, pins: &Pins) -> Self {
         let identity = check_descriptor(linked.descriptor()).and_then(|identity| {
@@ -77,7 +77,7 @@ impl Found {
 }
 
 /// Every plugin file of a folder, by name. One whose content is not the pinned one is not usable.
-pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
+pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Candidate> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) => {
@@ -85,7 +85,7 @@ pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
                 format!("cannot be read: {error}"),
                 "make the folder, or correct [host] plugins",
             );
-            return vec![Found {
+            return vec![Candidate {
                 path: folder.to_owned(),
                 sha256: String::new(),
                 carrier: Carrier::Native,
@@ -100,7 +100,7 @@ pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Found> {
 }
 
 /// `None` for a file that does not look like a plugin at all.
-pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
+pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Candidate> {
     let carrier = match path.extension()?.to_str()? {
         "so" => Carrier::Native,
         "wasm" => Carrier::Wasm,
@@ -122,7 +122,7 @@ pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Found> {
         }
         Err(error) => (String::new(), Err(unreadable(&error))),
     };
-    Some(Found { path: path.to_owned(), sha256, carrier, identity, linked: None })
+    Some(Candidate { path: path.to_owned(), sha256, carrier, identity, linked: None })
 }
 
 fn identify(bytes: &[u8], carrier: Carrier) -> Result<Descriptor, Problem> {
@@ -158,11 +158,11 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     if !found.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    if found.len() > MOST_BYTES {
-        let most = plugin_api::ByteSize(MOST_BYTES);
+    if found.len() > MAX_BYTES {
+        let most = plugin_api::ByteSize(MAX_BYTES);
         return Err(io::Error::other(format!("it has {} bytes, the most is {most}", found.len())));
     }
     let mut bytes = Vec::new();
-    file.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

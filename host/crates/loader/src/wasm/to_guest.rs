@@ -10,7 +10,7 @@ use super::bindings::dataserver::plugin::types;
 ///
 /// # Errors
 /// `Config` for a kind of record that the contract does not know.
-pub(super) fn lend(batch: &Batch, to_sink: bool) -> Result<types::Batch<'_>, PluginError> {
+pub(super) fn to_guest(batch: &Batch, to_sink: bool) -> Result<types::Batch<'_>, PluginError> {
     let kind = match batch.kind() {
         RecordKind::Spot => types::RecordKind::Spot,
         RecordKind::Bar => types::RecordKind::Bar,

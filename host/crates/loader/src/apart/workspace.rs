@@ -10,15 +10,15 @@ use std::{
 use tempfile::TempDir;
 
 /// So much is told of what a child printed, bytes.
-const MOST_NOISE: usize = 300;
+const MAX_OUTPUT: usize = 300;
 
 /// A folder with a private copy of a file; removed when dropped.
-pub(crate) struct Place {
+pub(crate) struct Workspace {
     folder: TempDir,
     file: PathBuf,
 }
 
-impl Place {
+impl Workspace {
     /// Copies the bytes to a file of that name.
     pub fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
         let folder = tempfile::Builder::new()
@@ -27,12 +27,12 @@ impl Place {
             .tempdir()?;
         let file = folder.path().join(name);
         fs::write(&file, bytes)?;
-        let place = Self { folder, file };
+        let workspace = Self { folder, file };
         // nobody's but this user's, before anything is in it
-        for path in [place.answer(), place.printed()] {
+        for path in [workspace.answer(), workspace.printed()] {
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         }
-        Ok(place)
+        Ok(workspace)
     }
 
     /// The copy.
@@ -55,14 +55,14 @@ impl Place {
     }
 
     /// Where goes what the child prints.
-    pub fn noise_file(&self) -> io::Result<File> {
+    pub fn output_file(&self) -> io::Result<File> {
         OpenOptions::new().append(true).open(self.printed())
     }
 
     /// The end of what the child printed, as one line that is fit for a terminal.
-    pub fn noise(&self) -> String {
+    pub fn output(&self) -> String {
         let printed = fs::read(self.printed()).unwrap_or_default();
-        let end = &printed[printed.len().saturating_sub(MOST_NOISE)..];
+        let end = &printed[printed.len().saturating_sub(MAX_OUTPUT)..];
         let text = String::from_utf8_lossy(end);
         let text = text.replace(&self.file.display().to_string(), "the file");
         let lines = text.lines().map(|line| line.replace(char::is_control, " "));

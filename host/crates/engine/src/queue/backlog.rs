@@ -10,7 +10,7 @@ use std::{
 use dataserver_spool::{Appended, Finding, Spool, Unacknowledged};
 use plugin_api::Batch;
 
-use super::{Delivery, Fill, fill_of};
+use super::{Delivery, Size, total_size};
 use crate::ack::Receipt;
 
 /// Bytes of payload that a queue on disk also keeps in memory.
@@ -20,14 +20,14 @@ const RECEIPT_SHARERS: u64 = 256;
 
 /// Batches in their order, numbered.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Backlog {
     /// In memory; what is on disk comes after it.
     pub batches: VecDeque<Delivery>,
-    pub fill: Fill,
+    pub size: Size,
     /// The last number given out.
     last: u64,
     /// Let go of, but still on disk.
-    kept: Fill,
+    kept: Size,
     disk: Option<Disk>,
 }
 
@@ -36,11 +36,11 @@ pub(super) struct Waiting {
 struct Disk {
     spool: Spool,
     /// What is only on disk.
-    behind: Fill,
+    unread: Size,
     /// The receipts of that: each settles with the batch of its number, the last of several.
-    behind_receipts: VecDeque<SharedReceipt>,
+    unread_receipts: VecDeque<SharedReceipt>,
     /// Receipts of batches that were sent again while they are still under way.
-    repeated: VecDeque<SharedReceipt>,
+    duplicates: VecDeque<SharedReceipt>,
     /// Batches that were taken apart, with the number of their parts that are not done.
     parts: HashMap<u64, u64>,
 }
@@ -56,31 +56,31 @@ struct SharedReceipt {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
     /// It waits.
-    Waits,
+    Queued,
     /// It came before and waits or was delivered.
-    Known,
+    Duplicate,
 }
 
-impl Waiting {
+impl Backlog {
     /// On disk, behind what the spool has already.
-    pub fn on_disk(spool: Spool, behind: Fill) -> Self {
+    pub fn with_spool(spool: Spool, unread: Size) -> Self {
         let disk = Disk {
             spool,
-            behind,
-            behind_receipts: VecDeque::new(),
-            repeated: VecDeque::new(),
+            unread,
+            unread_receipts: VecDeque::new(),
+            duplicates: VecDeque::new(),
             parts: HashMap::new(),
         };
         Self { disk: Some(disk), ..Self::default() }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty() && self.behind() == Fill::default()
+        self.batches.is_empty() && self.unread() == Size::default()
     }
 
     /// Everything that waits.
-    pub fn total(&self) -> Fill {
-        self.fill + self.behind()
+    pub fn total(&self) -> Size {
+        self.size + self.unread()
     }
 
     /// Whether a disk takes what comes.
@@ -89,8 +89,8 @@ impl Waiting {
     }
 
     /// What is only on disk.
-    pub fn behind(&self) -> Fill {
-        self.disk.as_ref().map_or_else(Fill::default, |disk| disk.behind)
+    pub fn unread(&self) -> Size {
+        self.disk.as_ref().map_or_else(Size::default, |disk| disk.unread)
     }
 
     /// Whether the disk's share has room for a batch of that writer; always, without one.
@@ -106,8 +106,8 @@ impl Waiting {
     }
 
     /// Whether there is more on disk that has to be in memory before something is taken.
-    pub fn is_short(&mut self) -> bool {
-        self.behind() != Fill::default() && self.batches.len() < self.group().unwrap_or(1)
+    pub fn needs_refill(&mut self) -> bool {
+        self.unread() != Size::default() && self.batches.len() < self.group().unwrap_or(1)
     }
 
     /// Adds a batch at the end; when that fails it is given back.
@@ -122,36 +122,36 @@ impl Waiting {
             let Delivery { batch, receipt } = delivery;
             let batch = batch.with_passing_delivery(self.last);
             self.push_back(Delivery { batch, receipt });
-            return Ok(Added::Waits);
+            return Ok(Added::Queued);
         };
-        let keep = disk.behind == Fill::default()
-            && (self.fill.bytes == 0 || self.fill.bytes + delivery.bytes() <= WINDOW_BYTES);
+        let keep = disk.unread == Size::default()
+            && (self.size.bytes == 0 || self.size.bytes + delivery.bytes() <= WINDOW_BYTES);
         match disk.spool.append(writer, &delivery.batch, keep) {
             Ok(Appended::New(number)) if keep => {
                 let Delivery { batch, receipt } = delivery;
                 self.push_back(Delivery { batch: batch.with_delivery(number), receipt });
             }
             Ok(Appended::New(number)) => {
-                disk.behind = disk.behind + delivery.fill();
-                share(&mut disk.behind_receipts, number, delivery.receipt);
+                disk.unread = disk.unread + delivery.size();
+                share(&mut disk.unread_receipts, number, delivery.receipt);
             }
-            Ok(Appended::Later(number)) => {
-                disk.behind = disk.behind + delivery.fill();
-                let at = disk.behind_receipts.partition_point(|it| it.number < number);
+            Ok(Appended::Deferred(number)) => {
+                disk.unread = disk.unread + delivery.size();
+                let at = disk.unread_receipts.partition_point(|it| it.number < number);
                 let shared = SharedReceipt { number, sharers: 1, receipt: delivery.receipt };
-                disk.behind_receipts.insert(at, shared);
+                disk.unread_receipts.insert(at, shared);
             }
-            Ok(Appended::Known) => {
-                disk.settle_repeated(delivery.receipt);
-                return Ok(Added::Known);
+            Ok(Appended::Duplicate) => {
+                disk.ack_duplicate(delivery.receipt);
+                return Ok(Added::Duplicate);
             }
             Err(error) => return Err((delivery, error)),
         }
-        Ok(Added::Waits)
+        Ok(Added::Queued)
     }
 
     fn push_back(&mut self, delivery: Delivery) {
-        self.fill = self.fill + delivery.fill();
+        self.size = self.size + delivery.size();
         self.batches.push_back(delivery);
     }
 
@@ -161,22 +161,22 @@ impl Waiting {
     /// When the disk cannot be read; damaged batches are passed over, and are among the
     /// [findings](Self::take_findings).
     pub fn refill(&mut self) -> io::Result<()> {
-        while self.is_short() || (self.behind().bytes > 0 && self.fill.bytes < WINDOW_BYTES) {
+        while self.needs_refill() || (self.unread().bytes > 0 && self.size.bytes < WINDOW_BYTES) {
             let Some(disk) = &mut self.disk else { return Ok(()) };
             let Some(batch) = disk.spool.read_next()? else {
-                if !disk.spool.awaits() {
+                if !disk.spool.is_repairing() {
                     // what was counted and is not there was damaged
-                    disk.behind = Fill::default();
-                    disk.behind_receipts.clear();
+                    disk.unread = Size::default();
+                    disk.unread_receipts.clear();
                 }
                 break;
             };
-            let receipt = disk.behind_receipt(batch.delivery());
+            let receipt = disk.unread_receipt(batch.delivery());
             let delivery = Delivery { batch, receipt };
-            let fill = delivery.fill();
-            disk.behind.records = disk.behind.records.saturating_sub(fill.records);
-            disk.behind.bytes = disk.behind.bytes.saturating_sub(fill.bytes);
-            self.fill = self.fill + fill;
+            let size = delivery.size();
+            disk.unread.records = disk.unread.records.saturating_sub(size.records);
+            disk.unread.bytes = disk.unread.bytes.saturating_sub(size.bytes);
+            self.size = self.size + size;
             self.batches.push_back(delivery);
         }
         Ok(())
@@ -202,13 +202,13 @@ impl Waiting {
     /// Takes the first batch in memory.
     pub fn pop(&mut self) -> Option<Delivery> {
         let delivery = self.batches.pop_front()?;
-        self.fill = self.fill - delivery.fill();
+        self.size = self.size - delivery.size();
         Some(delivery)
     }
 
     /// Puts batches before all others, in their order.
-    pub fn put_first(&mut self, deliveries: Vec<Delivery>) {
-        self.fill = self.fill + fill_of(&deliveries);
+    pub fn requeue_front(&mut self, deliveries: Vec<Delivery>) {
+        self.size = self.size + total_size(&deliveries);
         for delivery in deliveries.into_iter().rev() {
             self.batches.push_front(delivery);
         }
@@ -221,7 +221,7 @@ impl Waiting {
 
     /// Puts other batches in the place of those in memory.
     pub fn replace(&mut self, batches: Vec<Delivery>) {
-        self.fill = fill_of(&batches);
+        self.size = total_size(&batches);
         self.batches = batches.into();
     }
 
@@ -258,9 +258,9 @@ impl Waiting {
             }
         }
         let committed = disk.spool.commit(whole.into_iter());
-        while disk.repeated.front().is_some_and(|it| it.number <= disk.spool.committed()) {
-            if let Some(shared) = disk.repeated.pop_front() {
-                shared.receipt.settle();
+        while disk.duplicates.front().is_some_and(|it| it.number <= disk.spool.committed()) {
+            if let Some(shared) = disk.duplicates.pop_front() {
+                shared.receipt.ack();
             }
         }
         committed
@@ -272,18 +272,18 @@ impl Waiting {
     }
 
     /// What waited on disk when all was let go of.
-    pub fn kept(&self) -> Fill {
+    pub fn kept(&self) -> Size {
         self.kept
     }
 
     /// Settles everything: no source has to wait for it any more.
-    pub fn settle_all(&mut self) {
+    pub fn ack_all(&mut self) {
         for delivery in &mut self.batches {
-            std::mem::replace(&mut delivery.receipt, Receipt::none()).settle();
+            std::mem::replace(&mut delivery.receipt, Receipt::none()).ack();
         }
         let Some(disk) = &mut self.disk else { return };
-        for shared in disk.behind_receipts.drain(..).chain(disk.repeated.drain(..)) {
-            shared.receipt.settle();
+        for shared in disk.unread_receipts.drain(..).chain(disk.duplicates.drain(..)) {
+            shared.receipt.ack();
         }
     }
 
@@ -295,13 +295,13 @@ impl Waiting {
     }
 
     /// Lets go of everything in memory, unsettled. Gives the records that are lost by that.
-    pub fn abandon(&mut self) -> io::Result<u64> {
-        let fill = std::mem::take(&mut self.fill);
+    pub fn purge(&mut self) -> io::Result<u64> {
+        let size = std::mem::take(&mut self.size);
         self.batches.clear();
-        let Some(disk) = &mut self.disk else { return Ok(fill.records) };
-        self.kept = self.kept + fill + std::mem::take(&mut disk.behind);
-        disk.behind_receipts.clear();
-        disk.repeated.clear();
+        let Some(disk) = &mut self.disk else { return Ok(size.records) };
+        self.kept = self.kept + size + std::mem::take(&mut disk.unread);
+        disk.unread_receipts.clear();
+        disk.duplicates.clear();
         disk.spool.sync()?;
         Ok(0)
     }
@@ -310,8 +310,8 @@ impl Waiting {
 impl Disk {
     /// The receipt of the batch that was read. Those of batches that should have come before it,
     /// and were damaged, are dropped unsettled, so that their source sends them again.
-    fn behind_receipt(&mut self, number: u64) -> Receipt {
-        while let Some(shared) = self.behind_receipts.pop_front_if(|it| it.number <= number) {
+    fn unread_receipt(&mut self, number: u64) -> Receipt {
+        while let Some(shared) = self.unread_receipts.pop_front_if(|it| it.number <= number) {
             if shared.number == number {
                 return shared.receipt;
             }
@@ -320,12 +320,12 @@ impl Disk {
     }
 
     /// A batch that was sent again is done when all that is here now is.
-    fn settle_repeated(&mut self, receipt: Receipt) {
+    fn ack_duplicate(&mut self, receipt: Receipt) {
         let last = self.spool.last();
         if self.spool.committed() >= last {
-            receipt.settle();
+            receipt.ack();
         } else {
-            share(&mut self.repeated, last, receipt);
+            share(&mut self.duplicates, last, receipt);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{clock::Clock, shutdown::Shutdown, telemetry::Metrics};
 
 /// What all components of a pipeline share, for as long as it runs.
 #[derive(Debug)]
-pub struct Surrounds {
+pub struct RuntimeContext {
     /// Ends the pipeline.
     pub shutdown: Arc<Shutdown>,
     /// The time.
@@ -21,7 +21,7 @@ pub struct Surrounds {
     pub data_dir: PathBuf,
 }
 
-impl Surrounds {
+impl RuntimeContext {
     /// Where that component keeps what outlives restarts.
     pub fn state_dir(&self, id: &str) -> PathBuf {
         self.data_dir.join("state").join(id)

@@ -10,23 +10,23 @@ const BURST: u32 = 100;
 /// So many lines a second may come for long.
 const LINES_PER_SECOND: u32 = 50;
 /// Longest line, bytes.
-const LONGEST_LINE: usize = 4 << 10;
+const MAX_LINE: usize = 4 << 10;
 /// Longest reason or name, bytes.
-const LONGEST_NAME: usize = 64;
+const MAX_NAME: usize = 64;
 /// So many different names of metrics, and of reasons, are taken of one component.
-const MOST_NAMES: usize = 64;
+const MAX_NAMES: usize = 64;
 /// What further reasons are counted under.
 const OTHER: &str = "other";
 
 /// Admits lines at a bounded rate.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LineLimiter {
     credit: Duration,
     looked_at: Instant,
     left_out: u64,
 }
 
-impl Lines {
+impl LineLimiter {
     pub fn new(now: Instant) -> Self {
         Self { credit: Self::COST * BURST, looked_at: now, left_out: 0 }
     }
@@ -53,20 +53,20 @@ impl Lines {
 
 /// Names that one component gave so far, over all its instances.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameLimiter {
     metrics: HashSet<String>,
     reasons: HashSet<String>,
 }
 
-impl Names {
+impl NameLimiter {
     /// Whether a metric of that name is taken.
     pub fn admit_metric(&mut self, name: &str) -> bool {
-        name.len() <= LONGEST_NAME && admit(&mut self.metrics, name)
+        name.len() <= MAX_NAME && admit(&mut self.metrics, name)
     }
 
     /// The reason under which dropped records are counted.
     pub fn reason<'r>(&mut self, reason: &'r str) -> &'r str {
-        let reason = cut(reason, LONGEST_NAME);
+        let reason = cut(reason, MAX_NAME);
         if admit(&mut self.reasons, reason) { reason } else { OTHER }
     }
 }
@@ -75,12 +75,12 @@ fn admit(names: &mut HashSet<String>, name: &str) -> bool {
     if names.contains(name) {
         return true;
     }
-    names.len() < MOST_NAMES && names.insert(name.to_owned())
+    names.len() < MAX_NAMES && names.insert(name.to_owned())
 }
 
 /// A text as it may stand in the log: of bounded length, without control characters.
 pub(super) fn line(text: &str) -> String {
-    let short = cut(text, LONGEST_LINE);
+    let short = cut(text, MAX_LINE);
     let mut line: String = short.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if short.len() < text.len() {
         line += &format!("… ({} bytes more)", text.len() - short.len());
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_flood_of_lines_is_let_through_at_a_bounded_rate_and_what_is_left_out_is_counted() {
         let start = Instant::now();
-        let mut lines = Lines::new(start);
+        let mut lines = LineLimiter::new(start);
         // 10,000 lines in 10 seconds
         let admitted: Vec<u64> =
             (0..10_000).filter_map(|at| lines.admit(start + Duration::from_millis(at))).collect();
@@ -110,21 +110,21 @@ mod tests {
 
     #[test]
     fn names_beyond_the_limit_are_not_taken() {
-        let mut names = Names::default();
+        let mut names = NameLimiter::default();
         let metrics = (0..1_000).filter(|at| names.admit_metric(&format!("metric_{at}"))).count();
-        assert_eq!(metrics, MOST_NAMES);
+        assert_eq!(metrics, MAX_NAMES);
         assert!(names.admit_metric("metric_5") && !names.admit_metric("one_more"));
         let reasons: HashSet<String> =
             (0..1_000).map(|at| names.reason(&format!("reason {at}")).to_owned()).collect();
-        assert_eq!(reasons.len(), MOST_NAMES + 1);
+        assert_eq!(reasons.len(), MAX_NAMES + 1);
         assert!(reasons.contains(OTHER));
-        assert!(!Names::default().admit_metric(&"x".repeat(65)));
+        assert!(!NameLimiter::default().admit_metric(&"x".repeat(65)));
     }
 
     #[test]
     fn a_line_cannot_pass_for_several_or_change_the_terminal() {
         assert_eq!(line("a\nb\u{1b}[31mc"), "a b [31mc");
         let long = line(&"价".repeat(5_000));
-        assert!(long.len() < LONGEST_LINE + 64 && long.ends_with("bytes more)"), "{}", long.len());
+        assert!(long.len() < MAX_LINE + 64 && long.ends_with("bytes more)"), "{}", long.len());
     }
 }

@@ -3,16 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Found,
+    RecoveryReport,
     entry::Head,
     gaps::{Gap, Gaps},
-    lanes::{Lane, Lanes, Mark},
     layout::Placed,
     position::Position,
+    streams::{ProducerStream, SeqNo, StreamTable},
 };
 
 /// What a survey comes upon.
-pub(super) enum Seen<'a> {
+pub(super) enum ScanItem<'a> {
     /// A whole entry, with the bytes of its payload.
     Entry(&'a Head, u64),
     /// Something that may have cost entries.
@@ -20,66 +20,66 @@ pub(super) enum Seen<'a> {
 }
 
 /// What the segments have, beyond what the position knows.
-pub(super) struct Survey<'a> {
+pub(super) struct RecoveryScan<'a> {
     pub position: &'a Position,
-    pub found: Found,
-    pub accepted: Lanes,
+    pub found: RecoveryReport,
+    pub accepted: StreamTable,
     pub missing: Gaps,
     pub gaps: Gaps,
     /// Behind damage, how far each lane had come before it, until it goes on.
-    before_damage: Option<HashMap<Lane, Option<Mark>>>,
+    before_damage: Option<HashMap<ProducerStream, Option<SeqNo>>>,
     /// What came again, out of the order of its lane.
-    again: Vec<(Lane, Mark)>,
+    resent: Vec<(ProducerStream, SeqNo)>,
     /// What was offered and is there.
-    pub there: HashSet<u64>,
+    pub present: HashSet<u64>,
     /// Up to that number everything that is there is delivered.
     pub delivered: u64,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> RecoveryScan<'a> {
     pub fn new(position: &'a Position) -> Self {
         Self {
             position,
-            found: Found::default(),
-            accepted: position.lanes.clone(),
+            found: RecoveryReport::default(),
+            accepted: position.streams.clone(),
             missing: position.gaps.clone(),
             gaps: position.gaps.clone(),
             before_damage: None,
-            again: Vec::new(),
-            there: HashSet::new(),
+            resent: Vec::new(),
+            present: HashSet::new(),
             delivered: position.committed,
         }
     }
 
     /// Sees entries in order.
-    pub fn see_all<'b>(&mut self, entries: impl Iterator<Item = &'b Placed>) {
+    pub fn visit_all<'b>(&mut self, entries: impl Iterator<Item = &'b Placed>) {
         for entry in entries {
             if entry.after_damage {
-                self.see(Seen::Damage);
+                self.visit(ScanItem::Damage);
             }
-            self.see(Seen::Entry(&entry.head, entry.payload));
+            self.visit(ScanItem::Entry(&entry.head, entry.payload));
         }
     }
 
-    pub fn see(&mut self, seen: Seen<'_>) {
+    pub fn visit(&mut self, seen: ScanItem<'_>) {
         match seen {
-            Seen::Damage => self.see_damage(),
+            ScanItem::Damage => self.visit_damage(),
             // what was damaged before it was delivered
-            Seen::Entry(head, _) if head.number <= self.position.committed => {
+            ScanItem::Entry(head, _) if head.number <= self.position.committed => {
                 self.before_damage = None;
             }
-            Seen::Entry(head, bytes) => self.see_entry(head, bytes),
+            ScanItem::Entry(head, bytes) => self.visit_entry(head, bytes),
         }
     }
 
-    fn see_damage(&mut self) {
+    fn visit_damage(&mut self) {
         let is_first = self.before_damage.is_none();
         let before = self.before_damage.get_or_insert_default();
-        for (lane, mark) in self.accepted.by_use() {
-            match before.get_mut(lane) {
-                Some(gone_on @ None) => *gone_on = Some(mark),
+        for (stream, seq) in self.accepted.by_use() {
+            match before.get_mut(stream) {
+                Some(gone_on @ None) => *gone_on = Some(seq),
                 None if is_first => {
-                    before.insert(lane.clone(), Some(mark));
+                    before.insert(stream.clone(), Some(seq));
                 }
                 // it has not gone on since the damage before
                 Some(Some(_)) | None => {}
@@ -88,36 +88,36 @@ impl<'a> Survey<'a> {
     }
 
     /// Finds what damage has cost a lane, once that goes on.
-    fn look_for_gap(&mut self, lane: &Lane, mark: Mark) {
+    fn detect_gap(&mut self, stream: &ProducerStream, seq: SeqNo) {
         let Some(before) = &mut self.before_damage else { return };
-        let after = match before.get(lane) {
+        let after = match before.get(stream) {
             Some(None) => return,
             Some(Some(after)) => *after,
-            None => Mark::default(),
+            None => SeqNo::default(),
         };
-        if after < mark {
-            before.insert(lane.clone(), None);
-            let gap = Gap::new(lane.clone(), after, mark);
+        if after < seq {
+            before.insert(stream.clone(), None);
+            let gap = Gap::new(stream.clone(), after, seq);
             self.missing.open(gap.clone());
             self.gaps.open(gap);
-            self.again.iter().for_each(|(lane, mark)| self.missing.fill(lane, *mark));
+            self.resent.iter().for_each(|(stream, seq)| self.missing.fill(stream, *seq));
         }
     }
 
-    fn see_entry(&mut self, head: &Head, bytes: u64) {
-        let Head { number, lane, mark, .. } = head;
-        if self.gaps.are_around(lane, *mark) {
+    fn visit_entry(&mut self, head: &Head, bytes: u64) {
+        let Head { number, stream, seq, .. } = head;
+        if self.gaps.covers(stream, *seq) {
             // it says nothing about how far its lane has come
-            self.missing.fill(lane, *mark);
-            self.again.push((lane.clone(), *mark));
+            self.missing.fill(stream, *seq);
+            self.resent.push((stream.clone(), *seq));
         } else {
-            self.look_for_gap(lane, *mark);
-            self.accepted.raise(lane, *mark);
+            self.detect_gap(stream, *seq);
+            self.accepted.advance(stream, *seq);
         }
         let offered = self.position.offered.get(number);
-        let offered = offered.filter(|it| (&it.lane, it.mark) == (lane, *mark));
+        let offered = offered.filter(|it| (&it.stream, it.seq) == (stream, *seq));
         if offered.is_some() {
-            self.there.insert(*number);
+            self.present.insert(*number);
         }
         if offered.is_some_and(|it| it.done) {
             if self.found.entries == 0 {

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use plugin_api::Batch;
 
 /// Streams that are remembered; the one that rested longest is forgotten first.
-const MOST_LANES: usize = 256;
+const MAX_STREAMS: usize = 256;
 
 /// A stream of batches whose numbers grow: one counting of one source, by one way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Lane {
+pub(super) struct ProducerStream {
     /// Component that writes into the spool: a source may come by several ways.
     pub writer: String,
     /// Component that the batches come from.
@@ -21,7 +21,7 @@ pub(super) struct Lane {
     pub epoch: u64,
 }
 
-impl Lane {
+impl ProducerStream {
     /// The lane of a batch from that writer.
     pub fn of(writer: &str, batch: &Batch) -> Self {
         let provenance = batch.provenance();
@@ -32,12 +32,12 @@ impl Lane {
 
 /// Place of a batch in its lane.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Mark {
+pub(super) struct SeqNo {
     pub sequence: u64,
     pub part: u64,
 }
 
-impl Mark {
+impl SeqNo {
     pub fn of(batch: &Batch) -> Self {
         let provenance = batch.provenance();
         Self { sequence: provenance.sequence, part: provenance.part }
@@ -57,7 +57,7 @@ impl Mark {
     }
 
     /// The mark right after this one.
-    pub fn following(self) -> Self {
+    pub fn next(self) -> Self {
         match self.part.checked_add(1) {
             Some(part) => Self { part, ..self },
             None => Self { sequence: self.sequence.saturating_add(1), part: 0 },
@@ -67,44 +67,44 @@ impl Mark {
 
 /// The last mark of every lane.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lanes {
-    last: HashMap<Lane, (Mark, u64)>,
+pub(super) struct StreamTable {
+    last: HashMap<ProducerStream, (SeqNo, u64)>,
     /// Grows with every use.
     clock: u64,
 }
 
-impl Lanes {
+impl StreamTable {
     /// Whether that mark is not above the last one of its lane.
-    pub fn has(&self, lane: &Lane, mark: Mark) -> bool {
-        mark.is_numbered() && self.last.get(lane).is_some_and(|(last, _)| mark <= *last)
+    pub fn has_seen(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
+        seq.is_numbered() && self.last.get(stream).is_some_and(|(last, _)| seq <= *last)
     }
 
     /// Notes a mark, unless the lane has come further already.
-    pub fn raise(&mut self, lane: &Lane, mark: Mark) {
-        if !mark.is_numbered() {
+    pub fn advance(&mut self, stream: &ProducerStream, seq: SeqNo) {
+        if !seq.is_numbered() {
             return;
         }
         self.clock += 1;
-        match self.last.get_mut(lane) {
-            Some((last, used)) => (*last, *used) = ((*last).max(mark), self.clock),
+        match self.last.get_mut(stream) {
+            Some((last, used)) => (*last, *used) = ((*last).max(seq), self.clock),
             None => {
                 self.forget_one_if_full();
-                self.last.insert(lane.clone(), (mark, self.clock));
+                self.last.insert(stream.clone(), (seq, self.clock));
             }
         }
     }
 
     /// Every lane with its last mark, the one used last at the end.
-    pub fn by_use(&self) -> Vec<(&Lane, Mark)> {
+    pub fn by_use(&self) -> Vec<(&ProducerStream, SeqNo)> {
         let mut all: Vec<_> = self.last.iter().collect();
         all.sort_by_key(|(_, (_, used))| *used);
-        all.into_iter().map(|(lane, (mark, _))| (lane, *mark)).collect()
+        all.into_iter().map(|(stream, (seq, _))| (stream, *seq)).collect()
     }
 
     fn forget_one_if_full(&mut self) {
-        if self.last.len() >= MOST_LANES {
+        if self.last.len() >= MAX_STREAMS {
             let oldest = self.last.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(lane, _)| lane.clone()) {
+            if let Some(oldest) = oldest.map(|(stream, _)| stream.clone()) {
                 self.last.remove(&oldest);
             }
         }
@@ -115,43 +115,50 @@ impl Lanes {
 mod tests {
     use super::*;
 
-    fn lane(source: &str, epoch: u64) -> Lane {
-        Lane { writer: "clean".to_owned(), source: source.to_owned(), epoch }
+    fn stream(source: &str, epoch: u64) -> ProducerStream {
+        ProducerStream { writer: "clean".to_owned(), source: source.to_owned(), epoch }
     }
 
-    fn mark(sequence: u64, part: u64) -> Mark {
-        Mark { sequence, part }
+    fn seq(sequence: u64, part: u64) -> SeqNo {
+        SeqNo { sequence, part }
     }
 
     #[test]
     fn what_is_not_above_the_last_mark_is_known() {
-        let mut lanes = Lanes::default();
-        lanes.raise(&lane("day", 1), mark(5, 10));
+        let mut streams = StreamTable::default();
+        streams.advance(&stream("day", 1), seq(5, 10));
         for (asked, known) in [((4, 99), true), ((5, 10), true), ((5, 11), false), ((6, 0), false)]
         {
-            assert_eq!(lanes.has(&lane("day", 1), mark(asked.0, asked.1)), known, "{asked:?}");
+            assert_eq!(
+                streams.has_seen(&stream("day", 1), seq(asked.0, asked.1)),
+                known,
+                "{asked:?}"
+            );
         }
-        assert!(!lanes.has(&lane("day", 2), mark(1, 0)), "another counting");
-        assert!(!lanes.has(&lane("night", 1), mark(1, 0)), "another source");
+        assert!(!streams.has_seen(&stream("day", 2), seq(1, 0)), "another counting");
+        assert!(!streams.has_seen(&stream("night", 1), seq(1, 0)), "another source");
     }
 
     #[test]
     fn unnumbered_batches_are_never_known() {
-        let mut lanes = Lanes::default();
-        lanes.raise(&lane("day", 1), mark(0, 0));
-        assert!(!lanes.has(&lane("day", 1), mark(0, 0)));
-        assert_eq!(lanes.by_use(), []);
+        let mut streams = StreamTable::default();
+        streams.advance(&stream("day", 1), seq(0, 0));
+        assert!(!streams.has_seen(&stream("day", 1), seq(0, 0)));
+        assert_eq!(streams.by_use(), []);
     }
 
     #[test]
     fn the_lane_that_rested_longest_is_forgotten() {
-        let mut lanes = Lanes::default();
-        for epoch in 0..=MOST_LANES as u64 {
-            lanes.raise(&lane("day", 0), mark(epoch + 1, 0));
-            lanes.raise(&lane("day", epoch + 1), mark(1, 0));
+        let mut streams = StreamTable::default();
+        for epoch in 0..=MAX_STREAMS as u64 {
+            streams.advance(&stream("day", 0), seq(epoch + 1, 0));
+            streams.advance(&stream("day", epoch + 1), seq(1, 0));
         }
-        assert_eq!(lanes.by_use().len(), MOST_LANES);
-        assert!(!lanes.has(&lane("day", 1), mark(1, 0)));
-        assert!(lanes.has(&lane("day", 0), mark(1, 0)) && lanes.has(&lane("day", 5), mark(1, 0)));
+        assert_eq!(streams.by_use().len(), MAX_STREAMS);
+        assert!(!streams.has_seen(&stream("day", 1), seq(1, 0)));
+        assert!(
+            streams.has_seen(&stream("day", 0), seq(1, 0))
+                && streams.has_seen(&stream("day", 5), seq(1, 0))
+        );
     }
 }

@@ -31,7 +31,7 @@ const OPEN: &str = "[method]descriptor.open-at";
 type Asked = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
 
 /// Puts itself before the opening of files and the look-up of names.
-pub(super) fn name_denied(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+pub(super) fn report_denied(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance(FILES)?.func_wrap_async(
         OPEN,

@@ -6,8 +6,8 @@ use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
 use wasmtime::Result;
 
 use super::{
+    at_fault::{GuestFault, at_fault},
     bindings::dataserver::plugin::types,
-    guilt::{Refused, guilty},
 };
 
 /// A call may hand over so many times its memory.
@@ -15,13 +15,13 @@ const TIMES_MEMORY: u64 = 4;
 /// What a batch costs beside its payload, bytes.
 const COST: u64 = 1_024;
 /// Longest id of a source, bytes.
-const LONGEST_SOURCE: usize = 256;
+const MAX_SOURCE: usize = 256;
 /// Highest number that a place may have.
-const HIGHEST_NUMBER: u64 = u64::MAX >> 2;
+const MAX_NUMBER: u64 = u64::MAX >> 2;
 
 /// What a call has handed over so far.
 #[derive(Debug)]
-pub(super) struct Pushed {
+pub(super) struct GuestOutput {
     batches: Vec<types::MadeBatch>,
     bytes: u64,
     max_bytes: u64,
@@ -36,7 +36,7 @@ pub(super) struct Pushed {
     open: bool,
 }
 
-impl Pushed {
+impl GuestOutput {
     /// For an instance with that much memory.
     pub fn new(memory: u64) -> Self {
         let max_bytes = memory.saturating_mul(TIMES_MEMORY);
@@ -72,16 +72,16 @@ impl Pushed {
     /// Ends the call when it is not the time for it, or too much.
     pub fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
         if !self.open {
-            return Err(Refused("pushed a batch outside of apply, tick and close".into()).into());
+            return Err(GuestFault("pushed a batch outside of apply, tick and close".into()).into());
         }
         let payload = match &batch.payload {
             types::Payload::Bytes(bytes) => bytes.len() as u64,
             types::Payload::Unchanged => self.given,
         };
         let source = batch.provenance.as_ref().map_or(0, |it| it.source.len());
-        if source > LONGEST_SOURCE {
+        if source > MAX_SOURCE {
             let why = format!("named a source with an id of {source} bytes");
-            return Err(Refused(why).into());
+            return Err(GuestFault(why).into());
         }
         self.admit(payload)?;
         self.batches.push(batch);
@@ -98,7 +98,7 @@ impl Pushed {
             return Ok(());
         }
         let most = plugin_api::ByteSize(self.max_bytes);
-        Err(Refused(format!("handed over more than {most} in one call")).into())
+        Err(GuestFault(format!("handed over more than {most} in one call")).into())
     }
 
     /// What the call handed over, checked; `input` is the batch that it was given.
@@ -143,10 +143,10 @@ impl Pushed {
 /// What follows counts on from a batch's place, so it must not be at the end of all numbers.
 fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
     let highest = claimed.sequence.max(claimed.part);
-    if highest <= HIGHEST_NUMBER {
+    if highest <= MAX_NUMBER {
         return Ok(());
     }
-    Err(malformed(&format!("its place is {highest}, the highest is {HIGHEST_NUMBER}")))
+    Err(malformed(&format!("its place is {highest}, the highest is {MAX_NUMBER}")))
 }
 
 /// Checks a batch that a guest made; it has no place yet.
@@ -185,7 +185,7 @@ fn verify(kind: RecordKind, bytes: Vec<u8>, round: Round) -> Result<Batch, Plugi
 
 /// It is the plugin's fault, not that of the records it was given: another instance may do better.
 fn malformed(why: &str) -> PluginError {
-    guilty(format!(
+    at_fault(format!(
         "the plugin made a batch that is malformed: {why}; report this to the plugin's author"
     ))
 }
@@ -218,20 +218,20 @@ mod tests {
 
     #[test]
     fn a_source_with_an_endless_id_ends_the_call() {
-        let mut pushed = Pushed::new(1 << 20);
-        pushed.begin(Some(&input()));
-        assert!(pushed.push(made(claim("day", 1))).is_ok());
-        let refused = pushed.push(made(claim(&"d".repeat(60_000_000), 1))).unwrap_err();
+        let mut output = GuestOutput::new(1 << 20);
+        output.begin(Some(&input()));
+        assert!(output.push(made(claim("day", 1))).is_ok());
+        let refused = output.push(made(claim(&"d".repeat(60_000_000), 1))).unwrap_err();
         assert!(refused.to_string().contains("60000000"), "{refused}");
     }
 
     #[test]
     fn a_guest_knows_no_later_time_than_it_was_told() {
-        let (mut pushed, input) = (Pushed::new(1 << 20), input());
-        pushed.begin(Some(&input));
+        let (mut output, input) = (GuestOutput::new(1 << 20), input());
+        output.begin(Some(&input));
         for (claimed, taken) in [(i64::MAX, 1_000), (900, 900), (-5, 0)] {
-            pushed.push(made(claim("day", claimed))).unwrap();
-            let batches = pushed.finish(Some(&input)).unwrap();
+            output.push(made(claim("day", claimed))).unwrap();
+            let batches = output.finish(Some(&input)).unwrap();
             assert_eq!(batches[0].provenance().received_at_us, taken);
         }
     }

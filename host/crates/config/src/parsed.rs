@@ -15,7 +15,7 @@ use super::{
 /// A pipeline whose plugins are not known yet.
 ///
 /// It may have faults; only [`resolve`](Self::resolve) makes a [`Pipeline`] of it.
-pub struct Draft {
+pub struct ParsedConfig {
     file: PathBuf,
     base_dir: PathBuf,
     host: Host,
@@ -23,7 +23,7 @@ pub struct Draft {
     report: Report,
 }
 
-impl Draft {
+impl ParsedConfig {
     pub(super) fn new(
         file: PathBuf,
         base_dir: PathBuf,
@@ -134,10 +134,10 @@ fn resolve_component(
         options::check(report, validators, unresolved, carrier, &role.options_schema);
 }
 
-impl fmt::Debug for Draft {
+impl fmt::Debug for ParsedConfig {
     /// Leaves out what may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draft")
+        f.debug_struct("ParsedConfig")
             .field("file", &self.file)
             .field("host", &self.host.settings)
             .field("components", &self.components().collect::<Vec<_>>())

@@ -6,7 +6,7 @@ use crate::apart::Helper;
 
 /// What files are tried with before they are used.
 #[derive(Debug, Clone)]
-pub(crate) struct Means {
+pub(crate) struct TrialSettings {
     /// Who tries them.
     pub helper: Helper,
     /// What compiling one may use up.

@@ -16,9 +16,9 @@ use super::{
 /// Metric of lines that came too fast.
 const LEFT_OUT: &str = "sandbox_log_lines_left_out";
 /// So much is counted at once: a sum must not run over.
-const MOST_AT_ONCE: u64 = 1 << 40;
+const MAX_AT_ONCE: u64 = 1 << 40;
 /// Longer silence is as good as none.
-const LONGEST_SILENCE: Duration = Duration::from_secs(366 * 86_400);
+const MAX_SILENCE: Duration = Duration::from_secs(366 * 86_400);
 
 impl types::Host for Sandbox {}
 
@@ -46,7 +46,7 @@ impl log::Host for Sandbox {
 impl metrics::Host for Sandbox {
     fn count(&mut self, metric: String, by: u64) -> Result<()> {
         if self.admits_metric(&metric) {
-            self.host.count(&metric, by.min(MOST_AT_ONCE));
+            self.host.count(&metric, by.min(MAX_AT_ONCE));
         }
         Ok(())
     }
@@ -60,7 +60,7 @@ impl metrics::Host for Sandbox {
 
     fn dropped(&mut self, reason: String, records: u64) -> Result<()> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        self.host.dropped(names.reason(&reason), records.min(MOST_AT_ONCE));
+        self.host.dropped(names.reason(&reason), records.min(MAX_AT_ONCE));
         Ok(())
     }
 }
@@ -84,18 +84,18 @@ impl host::Host for Sandbox {
     }
 
     fn expect_records(&mut self, within_us: Option<u64>) -> Result<()> {
-        let within = within_us.map(|within| Duration::from_micros(within).min(LONGEST_SILENCE));
+        let within = within_us.map(|within| Duration::from_micros(within).min(MAX_SILENCE));
         self.host.expect_records(within);
         Ok(())
     }
 
     fn dead_letter(&mut self, reason: String, payload: Vec<u8>) -> Result<()> {
-        self.pushed.admit(payload.len() as u64)?;
+        self.output.admit(payload.len() as u64)?;
         self.host.dead_letter(&self.shown(&reason), &payload);
         Ok(())
     }
 
     fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
-        self.pushed.push(batch)
+        self.output.push(batch)
     }
 }

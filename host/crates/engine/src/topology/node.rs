@@ -11,11 +11,11 @@ use plugin_api::RoleKind;
 
 use super::{
     ChangeError,
-    buffer::{Around, make_queue},
+    buffer::{QueueOwner, make_queue},
     fanout::Fanout,
     feed::Feed,
     runner::Runner,
-    surrounds::Surrounds,
+    runtime::RuntimeContext,
 };
 use crate::{
     dead_letter::{self, DeadLetters},
@@ -29,7 +29,7 @@ use crate::{
 ///
 /// When the component changes, its place gets another one with the same queue and way out.
 #[derive(Clone)]
-pub struct Slot {
+pub struct Node {
     /// Its settings.
     pub component: Component,
     /// Its plugin.
@@ -42,11 +42,11 @@ pub struct Slot {
     pub fanout: Option<Arc<Fanout>>,
     /// Where it sets data aside.
     pub letters: Arc<DeadLetters>,
-    around: Option<Arc<Around>>,
+    queue_owner: Option<Arc<QueueOwner>>,
     runner: Arc<RwLock<Option<Arc<Runner>>>>,
 }
 
-impl Slot {
+impl Node {
     /// A place for a new component, with what an earlier run left in its queue.
     ///
     /// # Errors
@@ -55,20 +55,22 @@ impl Slot {
         component: Component,
         plugin: Arc<dyn Plugin>,
         pipeline: &Pipeline,
-        all: &Surrounds,
+        runtime: &RuntimeContext,
     ) -> Result<Self, ChangeError> {
         let Component { id, kind, .. } = &component;
-        let status = status(&component, all);
-        let around = (*kind != RoleKind::Source).then(|| Around::new(&status, &all.shutdown));
-        let queue = around.as_ref().map(|around| make_queue(&component, pipeline, around));
-        let folder = dead_letter::folder(&all.data_dir).join(id);
-        let letters = Arc::new(DeadLetters::new(id, folder, Arc::clone(&all.clock)));
+        let status = status(&component, runtime);
+        let queue_owner =
+            (*kind != RoleKind::Source).then(|| QueueOwner::new(&status, &runtime.shutdown));
+        let queue =
+            queue_owner.as_ref().map(|queue_owner| make_queue(&component, pipeline, queue_owner));
+        let folder = dead_letter::folder(&runtime.data_dir).join(id);
+        let letters = Arc::new(DeadLetters::new(id, folder, Arc::clone(&runtime.clock)));
         Ok(Self {
             queue: queue.transpose()?.map(Arc::new),
             fanout: (*kind != RoleKind::Sink).then(Arc::default),
             status,
             letters,
-            around,
+            queue_owner,
             runner: Arc::default(),
             component,
             plugin,
@@ -76,11 +78,16 @@ impl Slot {
     }
 
     /// The same place with other settings, and with nobody at work.
-    pub fn changed(&self, component: Component, plugin: Arc<dyn Plugin>, all: &Surrounds) -> Self {
+    pub fn changed(
+        &self,
+        component: Component,
+        plugin: Arc<dyn Plugin>,
+        runtime: &RuntimeContext,
+    ) -> Self {
         let status = if component.plugin == self.component.plugin {
             Arc::clone(&self.status)
         } else {
-            status(&component, all)
+            status(&component, runtime)
         };
         Self { component, plugin, status, runner: Arc::default(), ..self.clone() }
     }
@@ -91,15 +98,15 @@ impl Slot {
     }
 
     /// Makes the queue before it one of this component's settings and status.
-    pub fn adopt_queue(&self) {
+    pub fn apply_queue_settings(&self) {
         if let Some(queue) = &self.queue {
             queue.configure(self.component.buffer);
         }
-        if let Some(around) = &self.around {
-            around.read_by(&self.status);
+        if let Some(queue_owner) = &self.queue_owner {
+            queue_owner.set_reader(&self.status);
         }
         if let Some(queue) = &self.queue {
-            queue.tell_damage();
+            queue.report_damage();
         }
     }
 
@@ -115,7 +122,7 @@ impl Slot {
     }
 
     /// Closes the queue and the way out, at which nobody will ever be.
-    pub fn shut(&self) {
+    pub fn close(&self) {
         if let Some(queue) = &self.queue {
             queue.abort();
         }
@@ -125,32 +132,32 @@ impl Slot {
     }
 
     /// Lets whoever works at another place with the same queue and way out work here.
-    pub fn take_from(&self, other: &Self) {
+    pub fn adopt_runner(&self, other: &Self) {
         let mut here = self.runner.write().unwrap_or_else(PoisonError::into_inner);
         *here = other.runner();
     }
 
     /// Leaves the place without anybody.
-    pub fn unemploy(&self) {
+    pub fn clear_runner(&self) {
         self.runner.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Puts somebody to work there.
-    pub fn employ(&self, runner: Runner) -> Arc<Runner> {
+    pub fn set_runner(&self, runner: Runner) -> Arc<Runner> {
         let runner = Arc::new(runner);
-        let mut at_work = self.runner.write().unwrap_or_else(PoisonError::into_inner);
-        *at_work = Some(Arc::clone(&runner));
+        let mut current = self.runner.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(Arc::clone(&runner));
         runner
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("component", &self.component).finish_non_exhaustive()
+        f.debug_struct("Node").field("component", &self.component).finish_non_exhaustive()
     }
 }
 
-fn status(component: &Component, all: &Surrounds) -> Arc<ComponentStatus> {
+fn status(component: &Component, runtime: &RuntimeContext) -> Arc<ComponentStatus> {
     let Component { id, kind, plugin, .. } = component;
-    ComponentStatus::new(id, *kind, plugin, all.metrics.component(id, *kind, plugin))
+    ComponentStatus::new(id, *kind, plugin, runtime.metrics.component(id, *kind, plugin))
 }

@@ -7,16 +7,16 @@ use std::{
 };
 
 use clap::Args;
-use dataserver_config::{self as config, Draft, Faults, Secret};
+use dataserver_config::{self as config, Faults, ParsedConfig, Secret};
 
-use super::{Settings, Surroundings, data_dir};
+use super::{HostSection, Settings, data_dir};
 
 /// What a command asks for that stands for a pipeline of its own.
 pub enum Asked {
     /// Its pipeline file, to be printed.
     Print(String),
     /// To run the pipeline, which is read like this, also by a reload.
-    Run(Box<dyn Fn() -> Result<Draft, Faults> + Send + Sync>),
+    Run(Box<dyn Fn() -> Result<ParsedConfig, Faults> + Send + Sync>),
 }
 
 impl fmt::Debug for Asked {
@@ -30,7 +30,7 @@ impl fmt::Debug for Asked {
 
 /// What surrounds the pipeline.
 #[derive(Debug, Args)]
-pub struct Own {
+pub struct PipelineArgs {
     /// Print the pipeline file that this command stands for, and do not run it.
     ///
     /// Kept as a file it can be changed and run with `dataserver run -c FILE`.
@@ -51,7 +51,7 @@ pub struct Own {
     ini: Option<PathBuf>,
 }
 
-impl Own {
+impl PipelineArgs {
     /// Asks to run or to print what `write` makes of the surroundings and of Hikyuu's settings;
     /// `address` names the data folder, and `given` are variables that the text asks for. A reload
     /// reads the settings anew.
@@ -63,16 +63,16 @@ impl Own {
         command: &'static str,
         address: &str,
         given: Vec<(&'static str, Secret)>,
-        write: impl Fn(Surroundings, &Settings) -> Result<String, String> + Send + Sync + 'static,
+        write: impl Fn(HostSection, &Settings) -> Result<String, String> + Send + Sync + 'static,
     ) -> Result<Asked, Faults> {
         let name = Path::new(command);
         let faults = move |fault: String| Faults::of(name, fault);
         let print = self.print_config;
-        let surroundings = self.surroundings(address).map_err(faults)?;
+        let host_section = self.host_section(address).map_err(faults)?;
         let ini = self.ini;
         let written = move || -> Result<(String, Settings), Faults> {
             let settings = settings(ini.as_deref()).map_err(faults)?;
-            let text = write(surroundings.clone(), &settings).map_err(faults)?;
+            let text = write(host_section.clone(), &settings).map_err(faults)?;
             Ok((text, settings))
         };
         if print {
@@ -84,7 +84,7 @@ impl Own {
         })))
     }
 
-    fn surroundings(&self, address: &str) -> Result<Surroundings, String> {
+    fn host_section(&self, address: &str) -> Result<HostSection, String> {
         let folder = match &self.data_dir {
             Some(folder) => absolute(folder)?,
             None => {
@@ -100,7 +100,7 @@ impl Own {
         if plugins.is_empty() {
             plugins.extend(installed_plugins());
         }
-        Ok(Surroundings { plugins, data_dir: folder, http: self.http })
+        Ok(HostSection { plugins, data_dir: folder, http: self.http })
     }
 }
 
