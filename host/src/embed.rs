@@ -99,9 +99,9 @@ impl Checked {
         &self.pipeline
     }
 
-    /// Starts it, which ends when `shutdown` says so. Whenever the bell rings, the pipeline file is
-    /// applied anew, and if there is such a file, or it was said how to read it, the bell rings by
-    /// itself as `[host] watch` says.
+    /// Starts it; it ends with `shutdown`. Each reload request applies the pipeline file anew; a
+    /// pipeline with a file, or with [`read_by`](Self::read_by), also requests reloads by itself as
+    /// `[host] watch` says.
     ///
     /// # Errors
     /// When an address or the data folder is taken, or a component cannot start. Nothing of it runs
@@ -169,12 +169,12 @@ impl Host {
     /// is at work any longer but components that do not come back from a call. A thread that was
     /// waited for may still be returning to the system.
     ///
-    /// Waits for ever while somebody else has a bell of this host.
+    /// Blocks while a [`ReloadHandle`] of this host exists elsewhere.
     pub fn close(self) {
         self.topology.shutdown().advance(Phase::Aborting);
-        // its connections end with it, and its bell
+        // drops its connections and its reload handle
         drop(self.control);
-        // with it the last bell, which ends the thread that hears them
+        // drops the last reload handle, which ends the reload thread
         if let Some(watching) = self.watching {
             watching.end();
         }

@@ -104,7 +104,7 @@ fn conclude(host: &Host, outcome: &Outcome) -> ExitCode {
     if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// A first SIGTERM or SIGINT drains, a second one aborts; SIGHUP rings the bell.
+/// A first SIGTERM or SIGINT drains, a second one aborts; SIGHUP requests a reload.
 pub(super) fn listen_to_signals(
     shutdown: Arc<Shutdown>,
     reload_handle: Option<ReloadHandle>,

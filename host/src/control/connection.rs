@@ -1,4 +1,4 @@
-//! Takes connections, and serves each for as long as it behaves.
+//! Accepts connections, and serves each until it is evicted or times out.
 
 use std::{
     io,
@@ -26,12 +26,12 @@ use super::{
     connections::{ConnectionGuard, Connections},
 };
 
-/// Pause after a connection could not be taken, because the process has no file left.
+/// Pause after a failed accept, because the process is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Bytes of the longest head.
+/// Largest request head, bytes.
 const MAX_HEAD: usize = 64 << 10;
 
-/// What answers.
+/// Handles requests.
 #[derive(Clone)]
 pub struct Handler {
     topology: Arc<Topology>,
@@ -39,20 +39,20 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// For that pipeline.
+    /// A handler for that pipeline.
     pub fn new(topology: Arc<Topology>, router: Router) -> Self {
         Self { topology, router: TowerToHyperService::new(router) }
     }
 }
 
-/// Takes connections for ever.
+/// Accepts connections for ever.
 pub async fn accept(listener: TcpListener, connections: Arc<Connections>, handler: Handler) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        // answers are small, and whoever asks waits for them
+        // responses are small, and clients wait for them
         let _ = stream.set_nodelay(true);
         if let Some(guard) = connections.enter() {
             tokio::spawn(attend(stream, Arc::new(guard), handler.clone()));
@@ -68,7 +68,7 @@ async fn attend(stream: TcpStream, guard: Arc<ConnectionGuard>, handler: Handler
     let mut builder = http1::Builder::new();
     let connection = builder.max_buf_size(MAX_HEAD).serve_connection(io, service);
     tokio::select! {
-        // whatever a client does wrong, it is gone with its connection
+        // a client's error ends its own connection only
         _ = connection => {}
         () = guard.expired() => {}
     }
@@ -94,7 +94,7 @@ async fn work(request: Request<Body>, guard: &ConnectionGuard, handler: &Handler
         return Rejection::busy().into();
     }
     if !is_about_health {
-        // one that asks on and on takes turns with the others
+        // yield, so that a busy client takes turns with others
         tokio::task::yield_now().await;
     }
     match handler.router.call(request).await {
@@ -103,7 +103,7 @@ async fn work(request: Request<Body>, guard: &ConnectionGuard, handler: &Handler
     }
 }
 
-/// A connection whose place knows what comes and goes.
+/// A stream that reports reads and writes to its table entry.
 struct Watched {
     stream: TcpStream,
     guard: Arc<ConnectionGuard>,
@@ -137,7 +137,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        // whoever flushes has written all it had
+        // hyper flushes when all is written
         if matches!(polled, Poll::Ready(Ok(()))) {
             this.guard.response_sent();
         }

@@ -1,8 +1,8 @@
-//! Who is connected, what each is doing, and who has to go.
+//! The table of connections: their phases, limits and evictions.
 //!
-//! A client that is silent, sends or takes a byte now and then, or asks and never reads must not
-//! keep others out: when all places are taken, the one that has waited longest without being worked
-//! for goes. Some places are left over for those who ask for health.
+//! A client that is silent, trickles bytes, or never reads its response must not lock others out:
+//! when the table is full, the connection that has waited longest and is not being processed is
+//! evicted. Some connections are reserved for requests about health.
 
 use std::{
     collections::BTreeMap,
@@ -12,34 +12,34 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// Requests that may be worked on at a time, but for those about health.
+/// Concurrent requests, but for those about health.
 pub const MAX_REQUESTS: usize = 64;
-/// Connections at a time.
+/// Concurrent connections.
 pub const MAX_CONNECTIONS: usize = MAX_REQUESTS + 8;
-/// Longest time that a client keeps a connection on which it asks nothing.
+/// Longest time that a connection may be idle.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest time for a request to come, from its first byte to the last of its body.
+/// Longest time to receive a request, from its first byte to the last of its body.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time for a client to take an answer.
+/// Longest time for a client to read a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What a connection is doing.
+/// Phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come.
+    /// No bytes received.
     Idle,
-    /// A request is coming.
+    /// A request is being received.
     Receiving,
-    /// The request is worked on.
+    /// The request is being processed.
     Processing {
-        /// It takes one of the places that are not kept for health.
+        /// It counts towards [`MAX_REQUESTS`].
         counts: bool,
     },
-    /// The client has to take the answer.
+    /// The response is being sent.
     Responding,
 }
 
-/// All places.
+/// All connections.
 #[derive(Debug, Default)]
 pub struct Connections {
     state: Mutex<State>,
@@ -55,14 +55,14 @@ struct State {
 #[derive(Debug)]
 struct Entry {
     phase: Phase,
-    /// Since when it does that.
+    /// Start of the phase.
     since: Instant,
-    /// Since when nothing has been done for it.
+    /// Since when it has not been processed.
     waiting_since: Instant,
     changed: Arc<Notify>,
 }
 
-/// A connection's place, until this is dropped.
+/// An entry of the table, removed when this is dropped.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     connections: Arc<Connections>,
@@ -70,14 +70,14 @@ pub struct ConnectionGuard {
     changed: Arc<Notify>,
 }
 
-/// As many requests are worked on as may be.
+/// The limit of concurrent requests is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Busy;
 
 impl Connections {
-    /// A place for a connection that has just come; whoever has waited longest makes room.
+    /// Adds a new connection, and evicts the one that has waited longest when the table is full.
     ///
-    /// `None` when something is being done for everybody.
+    /// `None` when all are being processed.
     pub fn enter(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let mut state = self.lock();
         while state.by_number.len() >= MAX_CONNECTIONS {
@@ -100,7 +100,7 @@ impl Connections {
         Some(ConnectionGuard { connections: Arc::clone(self), number, changed })
     }
 
-    /// Waits until no request is worked on and every answer is taken, or as long as that.
+    /// Waits until no request is processed and every response is sent, or until the timeout.
     pub fn wait_quiet(&self, timeout: Duration) {
         let is_busy = |state: &mut State| {
             let busy = |it: &Entry| it.is_processing() || it.phase == Phase::Responding;
@@ -115,7 +115,7 @@ impl Connections {
 }
 
 impl ConnectionGuard {
-    /// Bytes have come.
+    /// Notes received bytes.
     pub fn received(&self) {
         self.change(|it, now| {
             if it.phase == Phase::Idle {
@@ -124,10 +124,10 @@ impl ConnectionGuard {
         });
     }
 
-    /// A whole request has come, which is worked on from now on.
+    /// A complete request was received: starts processing it.
     ///
     /// # Errors
-    /// When as many are as may be, unless it is about health.
+    /// When the limit is reached, unless it is about health.
     pub fn start_request(&self, is_about_health: bool) -> Result<(), Busy> {
         let mut state = self.connections.lock();
         let counts = |it: &&Entry| it.phase == Phase::Processing { counts: true };
@@ -144,14 +144,14 @@ impl ConnectionGuard {
         Ok(())
     }
 
-    /// The answer is ready.
+    /// The response is ready to be sent.
     pub fn response_ready(&self) {
         self.change(|it, now| {
             (it.phase, it.since, it.waiting_since) = (Phase::Responding, now, now);
         });
     }
 
-    /// All that was to be sent has been.
+    /// Everything has been sent.
     pub fn response_sent(&self) {
         self.change(|it, now| {
             if it.phase == Phase::Responding {
@@ -160,7 +160,7 @@ impl ConnectionGuard {
         });
     }
 
-    /// Waits until the connection has to go.
+    /// Waits until the connection is evicted or times out.
     pub async fn expired(&self) {
         while let Some(until) = self.until() {
             let wait = async {
@@ -176,14 +176,14 @@ impl ConnectionGuard {
         }
     }
 
-    /// When its time is up, if ever; `None` when it has to go.
+    /// Deadline of the phase, if it has one; `None` when the connection is evicted.
     fn until(&self) -> Option<Option<Instant>> {
         let state = self.connections.lock();
         let it = state.by_number.get(&self.number)?;
         let longest = match it.phase {
             Phase::Idle => IDLE_TIMEOUT,
             Phase::Receiving => REQUEST_TIMEOUT,
-            // as long as it takes here
+            // processing has no deadline
             Phase::Processing { .. } => return Some(None),
             Phase::Responding => RESPONSE_TIMEOUT,
         };

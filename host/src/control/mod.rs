@@ -80,7 +80,7 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
 }
 
 impl Listening {
-    /// Answers for the pipeline of that reloader, which hears that bell.
+    /// Answers for the pipeline of that reloader; reloads are requested by that handle.
     pub fn serve(self, reloader: &Arc<Reloader>, reload_handle: ReloadHandle) -> Control {
         let Self { listener, address, token, runtime } = self;
         let connections = Arc::<Connections>::default();

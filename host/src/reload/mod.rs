@@ -45,19 +45,19 @@ impl Trigger {
     }
 }
 
-/// Asks for a reload; nobody waits for how it went.
+/// Requests reloads without waiting for their outcome.
 #[derive(Debug, Clone)]
 pub struct ReloadHandle(SyncSender<Trigger>);
 
 impl ReloadHandle {
-    /// A bell, and what hears it.
+    /// A handle, and the receiver of its requests.
     pub fn new() -> (Self, Receiver<Trigger>) {
-        // one that waits does for all who ask meanwhile
+        // one pending request stands for all that come meanwhile
         let (reload_handle, requests) = sync_channel(1);
         (Self(reload_handle), requests)
     }
 
-    /// Asks for a reload, unless one waits already.
+    /// Requests a reload, unless one is pending.
     pub fn request(&self, trigger: Trigger) {
         let _ = self.0.try_send(trigger);
     }
@@ -120,7 +120,7 @@ impl Reloader {
         self.topology.begin(pipeline, &last.catalog)
     }
 
-    /// Asks for a reload by that bell, and gives where its report will come.
+    /// Requests a reload by that handle; returns the receiver of its report.
     ///
     /// One that begins from now on does for all who ask until then, so that of however many
     /// requests one is carried out and one waits.
@@ -135,7 +135,7 @@ impl Reloader {
         report
     }
 
-    /// Reloads whenever the bell rings, on a thread of its own, until the last bell is gone.
+    /// Reloads on request, on a thread of its own, until the last handle is dropped.
     ///
     /// # Errors
     /// When the system gives no thread.

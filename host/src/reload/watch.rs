@@ -35,8 +35,8 @@ const MAX_UNREST: Duration = Duration::from_secs(5);
 /// How often the files are looked at, and folders that could not be watched.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Watches the files of a pipeline, for as long as `[host] watch` says so, and rings the bell when
-/// one of them is another one.
+/// Watches the files of a pipeline as `[host] watch` says, and requests a reload when one of them
+/// has changed.
 ///
 /// # Errors
 /// When the system cannot watch files or gives no thread.

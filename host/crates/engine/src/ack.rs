@@ -1,8 +1,8 @@
 //! Acknowledgements on their way from sinks back to the source.
 //!
-//! Every batch of a source travels with a [`Receipt`]. Fan-out clones it; whoever is done with a
-//! batch settles its clone. When all clones of a number are settled, the source's [`Ledger`] moves
-//! on. A receipt that is dropped unsettled (the sink failed, the host was cut short) stops the
+//! Every batch of a source travels with a [`Receipt`]. Fan-out clones it, and each branch
+//! acknowledges its clone. When all clones of a number are acknowledged, the source's [`Ledger`]
+//! advances. A receipt that is dropped without (the sink failed, the host was aborted) stops the
 //! ledger there, so that a source that can resume goes back to that batch.
 
 use std::{
@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// What became of the batches of one source instance.
+/// Tracks the batches of one source instance.
 #[derive(Debug, Default)]
 pub struct Ledger {
     state: Mutex<LedgerState>,
@@ -23,15 +23,15 @@ pub struct Ledger {
 
 #[derive(Debug, Default)]
 struct LedgerState {
-    /// Batches from the first on that are all delivered.
+    /// Batches delivered without a gap, counted from the first.
     confirmed: u64,
-    /// What became of each later batch; `None` while it is under way.
+    /// Outcome of each later batch; `None` while it is in flight.
     later: VecDeque<Option<bool>>,
     in_flight: usize,
 }
 
 impl Ledger {
-    /// Opens the account of the next batch.
+    /// Tracks the next batch.
     pub fn track(self: &Arc<Self>) -> Receipt {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let number = state.confirmed + state.later.len() as u64;
@@ -48,7 +48,7 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).confirmed
     }
 
-    /// Waits until no batch is under way; false when that takes longer than `timeout`.
+    /// Waits until no batch is in flight; false on timeout.
     pub fn wait_acked(&self, timeout: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, _) = self
@@ -74,7 +74,7 @@ impl Ledger {
     }
 }
 
-/// The duty to say what became of a batch, or of several. A clone is a duty of its own.
+/// Acknowledges one batch or several; each clone has to be acknowledged.
 #[derive(Debug)]
 pub struct Receipt {
     /// None for a batch that no source waits for.
@@ -89,15 +89,15 @@ struct AckEntry {
 }
 
 impl Receipt {
-    /// A receipt that nobody waits for.
+    /// A receipt that no source waits for.
     pub fn none() -> Self {
         Self { entries: Vec::new() }
     }
 
     /// One receipt for a batch made of several.
     ///
-    /// A ledger moves on in order, so its oldest batch speaks for the later ones: they are settled
-    /// at once, and a receipt that is joined again and again does not grow.
+    /// A ledger advances in order, so its oldest batch stands for the later ones: they are
+    /// acknowledged at once, and repeated joins do not grow a receipt.
     pub fn join(receipts: Vec<Self>) -> Self {
         let mut oldest: Vec<Arc<AckEntry>> = Vec::new();
         for mut receipt in receipts {
@@ -112,7 +112,7 @@ impl Receipt {
         Self { entries: oldest }
     }
 
-    /// Says that the batch is where it should be, or dropped on purpose.
+    /// The batch is delivered, or dropped on purpose.
     pub fn ack(mut self) {
         self.entries.clear();
     }

@@ -1,50 +1,49 @@
-//! How a running pipeline, or one component of it, learns that it should end, and who is still at
-//! work.
+//! Shutdown of a pipeline or of one component, and the count of threads that still run.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
-/// How far the end has come.
+/// Phases of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Phase {
     /// Everything runs.
     #[default]
     Running,
-    /// Sources stop, what is under way is delivered.
+    /// Sources stop, what is in flight is delivered.
     Draining,
-    /// Time is up: whoever waits returns at once.
+    /// Every wait returns at once.
     Aborting,
 }
 
-/// How far a component is with making room for a successor on the same queue.
+/// State of a request to hand off to a successor on the same queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum StopState {
-    /// Nobody asked for it.
+    /// Not requested.
     #[default]
     NotRequested,
-    /// It should leave at the next boundary between two calls.
+    /// Requested: the component stops between two calls.
     Requested,
-    /// It is on its way out: that cannot be taken back.
+    /// Committed: it cannot be withdrawn any more.
     Committed,
 }
 
-/// How a component is to leave.
+/// How a component is to stop.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StopRequest {
-    /// Whether an instance of the same plugin comes after it, which gets its state.
+    /// The successor runs the same plugin and takes its state.
     pub transfer_state: bool,
-    /// Longest time that a source waits for the sinks before it is closed.
+    /// Longest time that a source waits for acknowledgements before it is closed.
     pub grace: Duration,
 }
 
-/// Shared by every thread of a pipeline, or of one component.
+/// Shutdown shared by all threads of a pipeline, or of one component.
 #[derive(Debug, Default)]
 pub struct Shutdown {
     state: Mutex<State>,
     changed: Condvar,
-    /// That of the pipeline, for a component's.
+    /// The pipeline's, in that of a component.
     parent: Option<Arc<Shutdown>>,
 }
 
@@ -53,19 +52,19 @@ struct State {
     phase: Phase,
     stop: StopState,
     request: StopRequest,
-    /// Nobody wants the component any more, and no source waits for what it has not done.
+    /// The component is removed: what it has not finished is acknowledged and dropped.
     cancelled: bool,
     active: usize,
-    /// Those of the components.
+    /// The components'.
     children: Vec<Weak<Shutdown>>,
 }
 
-/// A thread that is at work until this is dropped.
+/// Counts a thread as running while this exists.
 #[derive(Debug)]
 pub struct ActiveGuard(Arc<Shutdown>);
 
 impl Shutdown {
-    /// That of one component, which ends with the pipeline or before it.
+    /// A component's shutdown, which follows the pipeline's or precedes it.
     pub fn child(self: &Arc<Self>) -> Arc<Self> {
         let mut state = self.lock();
         state.children.retain(|child| child.strong_count() > 0);
@@ -79,7 +78,7 @@ impl Shutdown {
         child
     }
 
-    /// Moves on to a later phase, with all components; an earlier one changes nothing.
+    /// Advances to a later phase, with all components; an earlier one changes nothing.
     pub fn advance(&self, phase: Phase) {
         let mut state = self.lock();
         if phase > state.phase {
@@ -91,12 +90,12 @@ impl Shutdown {
         }
     }
 
-    /// Moves the whole pipeline on, also from within a component.
+    /// Advances the whole pipeline, also from a component.
     pub fn advance_pipeline(&self, phase: Phase) {
         self.parent.as_deref().unwrap_or(self).advance(phase);
     }
 
-    /// Asks a component to make room for a successor at the next boundary between two calls.
+    /// Requests a handoff at the next boundary between two calls.
     pub fn request_stop(&self, request: StopRequest) {
         let mut state = self.lock();
         if state.stop == StopState::NotRequested {
@@ -106,8 +105,8 @@ impl Shutdown {
         }
     }
 
-    /// Takes that back from within the component; false when it was taken back already, or the
-    /// component is on its way out.
+    /// Declines the request from within the component; false when it was withdrawn or committed
+    /// already.
     pub fn decline_stop(&self) -> bool {
         let mut state = self.lock();
         let was_asked = state.stop == StopState::Requested;
@@ -117,7 +116,7 @@ impl Shutdown {
         was_asked
     }
 
-    /// Takes that back; false when the component is on its way out already.
+    /// Withdraws the request; false when it is committed already.
     pub fn withdraw_stop(&self) -> bool {
         let mut state = self.lock();
         if state.stop == StopState::Requested {
@@ -126,7 +125,7 @@ impl Shutdown {
         state.stop == StopState::NotRequested
     }
 
-    /// Whether the component was asked to leave.
+    /// Whether a handoff is requested or committed.
     pub fn stop_requested(&self) -> bool {
         self.lock().stop != StopState::NotRequested
     }
@@ -136,17 +135,17 @@ impl Shutdown {
         self.lock().request
     }
 
-    /// Says that nobody wants the component any more.
+    /// Marks the component as removed.
     pub fn cancel(&self) {
         self.lock().cancelled = true;
     }
 
-    /// Whether nobody wants the component any more.
+    /// Whether the component is removed.
     pub fn is_cancelled(&self) -> bool {
         self.lock().cancelled
     }
 
-    /// The component goes, unless it was let stay meanwhile; tells which.
+    /// Commits the handoff; false when there is no request, or it was withdrawn.
     pub fn commit_stop(&self) -> bool {
         let mut state = self.lock();
         if state.stop == StopState::Requested {
@@ -155,18 +154,18 @@ impl Shutdown {
         state.stop == StopState::Committed
     }
 
-    /// The phase now.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         self.lock().phase
     }
 
-    /// Whether sources should stop, because the pipeline ends or a successor waits.
+    /// Whether sources should stop, for a shutdown or a handoff.
     pub fn is_stopping(&self) -> bool {
         let state = self.lock();
         state.phase >= Phase::Draining || state.stop != StopState::NotRequested
     }
 
-    /// Counts a thread that must end before the pipeline has.
+    /// Counts a thread that the end of the pipeline waits for.
     pub fn active_guard(self: &Arc<Self>) -> ActiveGuard {
         self.lock().active += 1;
         if let Some(parent) = &self.parent {
@@ -175,14 +174,13 @@ impl Shutdown {
         ActiveGuard(Arc::clone(self))
     }
 
-    /// Waits until that phase, until the component should leave, or as long as `timeout`; tells
-    /// whether one of the first two has come.
+    /// Waits for that phase, a stop request, or `timeout`; true for one of the first two.
     pub fn wait_for(&self, phase: Phase, timeout: Duration) -> bool {
         let goes_on = |state: &State| state.phase < phase && state.stop == StopState::NotRequested;
         !goes_on(&self.wait_while(timeout, goes_on))
     }
 
-    /// Waits until every thread has ended, or until a shutdown begins; tells whether all ended.
+    /// Waits until every thread has ended, or a shutdown begins; true when all ended.
     pub fn wait_ended_or_stopping(&self) -> bool {
         let state = self.lock();
         let state = self
@@ -192,14 +190,14 @@ impl Shutdown {
         state.active == 0
     }
 
-    /// Waits until every thread has ended, or until time is up; tells whether all ended.
+    /// Waits until every thread has ended, an abort, or `timeout`; true when all ended.
     pub fn wait_ended(&self, timeout: Duration) -> bool {
         let waited =
             self.wait_while(timeout, |state| state.active > 0 && state.phase < Phase::Aborting);
         waited.active == 0
     }
 
-    /// As [`wait_ended`](Self::wait_ended), also after time is up.
+    /// As [`wait_ended`](Self::wait_ended), also after an abort.
     pub fn wait_last(&self, timeout: Duration) -> bool {
         self.wait_while(timeout, |state| state.active > 0).active == 0
     }

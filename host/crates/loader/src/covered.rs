@@ -1,8 +1,7 @@
 //! A plugin whose texts repeat no secret of its component's options.
 //!
-//! What a plugin says of an address or a server's answer goes to the log, to `/health`, into dead
-//! letters and to whoever asks. Whatever plugin it is, values of its secret options are taken out
-//! here, on the way into the host.
+//! Texts of plugins reach the log, `/health`, dead letters and HTTP clients. Values of secret
+//! options are masked here, where the texts enter the host.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +23,7 @@ struct With<T> {
 }
 
 impl Opening {
-    /// The same, with a host that hears no secret of its options.
+    /// The same, with a host that gets no secret of its options.
     fn covered(mut self) -> (Self, Arc<Secrets>) {
         let options = serde_json::from_str::<Value>(&self.options).unwrap_or_default();
         let secrets = options.as_object().map(Secrets::of).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Reads a native library's file before any code of it runs.
 //!
-//! The loader of the system maps a file as it stands: one that was cut short kills the process with
-//! a bus error, and one for another machine gives a riddle. Both are told here from the bytes.
+//! The dynamic loader maps a file as it is: a truncated one kills the process with a bus error, and
+//! one for another machine gives an obscure error. Both are detected here from the bytes.
 
 use object::{
     Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, read::elf::ElfFile64,

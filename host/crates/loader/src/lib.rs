@@ -1,4 +1,5 @@
-//! Finds, checks and opens plugins. Whoever uses them cannot tell what they are packed in.
+//! Finds, checks and opens plugins, with the same interface for native libraries and WebAssembly
+//! components.
 
 mod apart;
 mod build_id;
@@ -31,7 +32,7 @@ pub use problem::Problem;
 pub struct Opening {
     /// The component's options: JSON.
     pub options: String,
-    /// What the host lends.
+    /// Host services.
     pub context: Context,
     /// What it may use up, if its plugin is sandboxed.
     pub limits: Limits,
@@ -94,8 +95,8 @@ pub trait Plugin: Send + Sync {
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError>;
 }
 
-/// An open instance of any role, whose successor can go on where it is; its calls are those of the
-/// author's traits.
+/// An open instance of any role, whose state can be handed to a successor; its calls are those of
+/// the author's traits.
 #[allow(missing_docs, clippy::missing_errors_doc)]
 pub trait AnyInstance {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;

@@ -1,10 +1,10 @@
-//! A host for components that are asked, not run.
+//! Host services without effect, for components that are checked, not run.
 
 use std::time::Duration;
 
 use plugin_api::{HostServices, Level};
 
-/// A host that only looks on: a component that is checked, not run, must leave no trace.
+/// A host that records nothing: a component that is checked must leave no trace.
 #[derive(Debug)]
 pub struct NullHost {
     /// Wall time, microseconds since 1970 UTC.

@@ -28,7 +28,7 @@ pub(crate) enum Answer {
     Problem(Problem),
 }
 
-/// Lets a child try the file of a place, which has so many bytes.
+/// Tries the file of a workspace, which has so many bytes, in a child.
 pub(super) fn probe(
     helper: &Helper,
     workspace: &Workspace,

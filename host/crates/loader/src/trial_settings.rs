@@ -1,14 +1,14 @@
-//! What plugin files are tried with before they are used.
+//! Settings for the trial of plugin files.
 
 use dataserver_config::Compile;
 
 use crate::apart::Helper;
 
-/// What files are tried with before they are used.
+/// Settings for the trial of files.
 #[derive(Debug, Clone)]
 pub(crate) struct TrialSettings {
-    /// Who tries them.
+    /// The program that tries them.
     pub helper: Helper,
-    /// What compiling one may use up.
+    /// Resource limits of the compiler.
     pub compile: Compile,
 }

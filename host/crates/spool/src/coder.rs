@@ -1,7 +1,7 @@
 //! The bytes of positions and their changes.
 //!
 //! What a sink was offered is noted for every batch, so it is written in few bytes: numbers as
-//! their distance from the one before, lanes by their place in a table that both sides fill.
+//! their distance from the one before, streams by their index in a table that both sides build.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ const SNAPSHOT: u8 = 0;
 const OFFER: u8 = 1;
 const COMMIT: u8 = 2;
 
-/// Lanes that were named before, each with the sequence it had last.
+/// Streams that were named before, each with its last sequence.
 #[derive(Debug, Default)]
 pub(super) struct Coder {
     streams: Vec<(ProducerStream, u64)>,
@@ -24,7 +24,7 @@ pub(super) struct Coder {
 }
 
 impl Coder {
-    /// A whole position; without what is under way when that has no room.
+    /// A whole position; without what is in flight when that has no room.
     pub fn snapshot(&mut self, position: &Position, with_offered: bool) -> Vec<u8> {
         let mut bytes = vec![SNAPSHOT];
         put_short(&mut bytes, position.committed);
@@ -112,7 +112,7 @@ impl Coder {
         Some(position)
     }
 
-    /// Repeats a change.
+    /// Applies a change.
     pub fn apply(&mut self, position: &mut Position, bytes: &[u8]) -> Option<()> {
         let reader = &mut Reader::new(bytes);
         match reader.u8()? {

@@ -1,14 +1,14 @@
-//! Batches are offered to the sink, delivered, and removed.
+//! Offers batches to the sink, commits them, and drops segments.
 
 use std::io;
 
 use super::{Spool, position::Offered, segment::Segment};
 
 impl Spool {
-    /// Notes that these batches are now offered to the sink in one call.
+    /// Notes that these batches are offered to the sink in one call.
     ///
     /// # Errors
-    /// When that cannot be written; it holds all the same, until a crash.
+    /// When that cannot be written; it holds until a crash.
     pub fn offer(&mut self, numbers: impl Iterator<Item = u64>) -> io::Result<()> {
         let numbers: Vec<_> = numbers.filter(|number| !self.position.is_done(*number)).collect();
         let group = self.next_group;
@@ -27,10 +27,10 @@ impl Spool {
         }
     }
 
-    /// Notes that these batches are delivered, and gives room back.
+    /// Notes that these batches are delivered, and frees room.
     ///
     /// # Errors
-    /// When that cannot be written; it holds all the same, until a crash.
+    /// When that cannot be written; it holds until a crash.
     pub fn commit(&mut self, numbers: impl Iterator<Item = u64>) -> io::Result<()> {
         let mut numbers: Vec<_> = numbers.collect();
         numbers.sort_unstable();
@@ -51,7 +51,7 @@ impl Spool {
                 self.drop_delivered();
                 Ok(())
             }
-            // what is delivered makes room to say so
+            // dropping delivered entries makes room for the journal
             Err(error) if is_full(&error) && self.drop_written() => {
                 self.journal.write_whole(&self.position)
             }
@@ -69,7 +69,7 @@ impl Spool {
 
     /// Removes segments of which everything is delivered.
     pub(super) fn drop_delivered(&mut self) {
-        // the one that is written to stays until it is worth the removal
+        // the segment that is written to stays until it is large enough
         let is_kept =
             !self.is_worth_dropping() && self.segments.back().is_some_and(Segment::is_continued);
         let most = self.segments.len().saturating_sub(usize::from(is_kept));
@@ -89,18 +89,18 @@ impl Spool {
     }
 
     fn drop_segments(&mut self, count: usize) {
-        // a position that a power cut could take back must not point before what is gone
+        // sync first: after a power cut the position must not point before removed segments
         if count == 0 || self.journal.sync().is_err() {
             return;
         }
         let mut gone: Vec<_> = self.segments.drain(..count).collect();
-        // parts of one file are next to each other, but for what was put between them
+        // a file may back several segments, with resent ones between them
         gone.retain(|segment| {
             self.used = self.used.saturating_sub(segment.counted);
             !self.segments.iter().any(|it| it.path == segment.path)
         });
         for segment in gone {
-            // one that stays is passed over at the next start
+            // a leftover is skipped at the next start
             let _ = std::fs::remove_file(&segment.path);
         }
         self.read = match self.read.0.checked_sub(count) {

@@ -1,15 +1,15 @@
-//! One batch as it lies in a segment.
+//! The format of an entry: one batch in a segment.
 //!
 //! ```text
 //! mark u64 │ length u32 │ check u32 │ crc32 u32 │ entries u64 │ records u64 │
 //! number u64 │ flags u8 │ records u32 │ received_at_us i64 │ epoch u64 │ sequence u64 │ part u64 │
 //! writer (u16, bytes) │ source (u16, bytes) │ payload
 //! ```
-//! Little endian. `mark` is chosen at random for each segment and stands in the segment's name, so
-//! that an entry is found again behind damage, and no payload can be taken for one. `length` counts
-//! what follows `crc32`; `check` covers mark and length, `crc32` the mark and what follows.
-//! `entries` and `records` count what had come into the spool before, so that it can be told what
-//! damage has cost; 0 entries are an unknown number.
+//! Little endian. `mark` is random for each segment and part of its file name, so that entries can
+//! be found after damage, and no payload is taken for one. `length` counts what follows `crc32`;
+//! `check` covers mark and length, `crc32` the mark and what follows. `entries` and `records` count
+//! what was appended to the spool before, so that the loss by damage can be computed; 0 entries
+//! mean unknown.
 //!
 //! Earlier hosts wrote entries without mark, check and counts.
 
@@ -20,7 +20,7 @@ use super::{
     streams::{ProducerStream, SeqNo},
 };
 
-/// What had come into a spool at some point, counted from 1.
+/// Count of what was appended to a spool up to some point; entries count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tally {
     pub entries: u64,
@@ -28,10 +28,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Before anything has come.
+    /// Before the first append.
     pub const START: Self = Self { entries: 1, records: 0 };
 
-    /// With so much more.
+    /// The count after so much more.
     pub fn and(self, entries: u64, records: u64) -> Self {
         Self {
             entries: self.entries.saturating_add(entries),
@@ -39,13 +39,13 @@ impl Tally {
         }
     }
 
-    /// What is read back; `None` where it was not known.
+    /// Decodes a count; `None` inside when it is unknown.
     pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
         let (entries, records) = (reader.u64()?, reader.u64()?);
         Some((entries > 0).then_some(Self { entries, records }))
     }
 
-    /// As it is written.
+    /// Encodes a count.
     pub fn encode(tally: Option<Self>) -> [u8; 16] {
         let Self { entries, records } = tally.unwrap_or(Self { entries: 0, records: 0 });
         (u128::from(entries) | u128::from(records) << 64).to_le_bytes()
@@ -134,12 +134,12 @@ pub(super) struct Head {
     pub received_at_us: i64,
     pub stream: ProducerStream,
     pub seq: SeqNo,
-    /// What had come before it, as far as that is known.
+    /// Count before it, if known.
     pub tally: Option<Tally>,
 }
 
 impl Head {
-    /// What is kept of a batch from that writer.
+    /// The head of a batch.
     pub fn of(number: u64, stream: ProducerStream, batch: &Batch) -> Self {
         Self {
             number,
@@ -153,7 +153,7 @@ impl Head {
         }
     }
 
-    /// Everything of the entry that comes before the payload.
+    /// Encodes everything before the payload.
     pub fn encode(&self, frame: Frame, payload: &[u8]) -> Vec<u8> {
         let prefix = frame.prefix();
         let mut head = vec![0; prefix];

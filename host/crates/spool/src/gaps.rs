@@ -1,7 +1,7 @@
-//! What is missing in the middle of a lane.
+//! Gaps in streams.
 //!
-//! A damaged place in the middle of a spool costs batches of which later ones are still there. When
-//! their source sends them again, they must not be taken for known.
+//! Damage in the middle of a spool loses batches that are followed by intact ones. When their
+//! source resends them, they must not be taken for duplicates.
 
 use std::collections::BTreeSet;
 
@@ -9,16 +9,16 @@ use super::streams::{ProducerStream, SeqNo};
 
 /// Gaps that are remembered; the oldest is forgotten first.
 const MAX_GAPS: usize = 256;
-/// Marks in one gap that are remembered to be there.
+/// Refilled numbers of one gap that are remembered.
 const MAX_REFILLED: usize = 1 << 14;
 
-/// Marks of one lane between two others, which are not in it.
+/// Numbers of one stream between two others, both exclusive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
     pub stream: ProducerStream,
     pub after: SeqNo,
     pub before: SeqNo,
-    /// Of these, what is there again. Every one is remembered: damage can take any of them away.
+    /// Those that were resent. Each is remembered, because later damage can lose any of them.
     pub refilled: BTreeSet<SeqNo>,
 }
 
@@ -32,7 +32,7 @@ impl Gap {
     }
 }
 
-/// All gaps of a spool, oldest first; hardly ever there are any.
+/// All gaps of a spool, oldest first; usually none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Gaps(Vec<Gap>);
 
@@ -41,12 +41,12 @@ impl Gaps {
         self.0.iter()
     }
 
-    /// Whether a batch with that mark was missing and is there again.
+    /// Whether the batch with that number was missing and was resent.
     pub fn is_refilled(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
         self.0.iter().any(|gap| gap.covers(stream, seq) && gap.refilled.contains(&seq))
     }
 
-    /// Whether a batch with that mark is missing, or was.
+    /// Whether the batch with that number is missing, or was.
     pub fn covers(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
         self.0.iter().any(|gap| gap.covers(stream, seq))
     }
@@ -63,7 +63,7 @@ impl Gaps {
         self.0.push(gap);
     }
 
-    /// Notes that this one is there.
+    /// Notes that this one was resent.
     pub fn fill(&mut self, stream: &ProducerStream, seq: SeqNo) {
         for gap in self.0.iter_mut().filter(|gap| gap.covers(stream, seq)) {
             if gap.refilled.len() >= MAX_REFILLED {

@@ -12,7 +12,7 @@ use super::{
     stretch::{Stretch, Wrong},
 };
 
-/// What lies in a spool.
+/// Contents of a spool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inspection {
     /// Every segment, oldest first.
@@ -27,7 +27,7 @@ pub struct Inspection {
     pub file_bytes: u64,
     /// When the oldest batch that waits came in, microseconds since 1970 UTC.
     pub oldest_us: Option<i64>,
-    /// Files of the position that cannot be used: each with what is wrong.
+    /// Unusable files of the position, each with its fault.
     pub positions: Vec<(PathBuf, String)>,
 }
 
@@ -42,7 +42,7 @@ pub struct SegmentReport {
     pub records: u64,
     /// Bytes of the file.
     pub bytes: u64,
-    /// What is wrong in it, by place.
+    /// Its damage, by offset.
     pub damage: Vec<Stretch>,
 }
 
@@ -56,7 +56,7 @@ pub fn inspect(folder: &Path) -> io::Result<Inspection> {
     inspect_each(folder, &mut |_| ())
 }
 
-/// Reads all of a spool; `each` hears of every segment when it was checked.
+/// Reads all of a spool; `each` is called with every checked segment.
 ///
 /// # Errors
 /// When the folder or a file cannot be read.

@@ -1,8 +1,8 @@
-//! The position on disk, in two files that take turns.
+//! The journal of positions: two files that alternate.
 //!
-//! A file begins with a whole position; changes follow it, each with a checksum, until the other
-//! file takes over with a newer whole one. So a change costs no more than itself, and whatever a
-//! crash spoils, the state shortly before is there.
+//! A file begins with a whole position and continues with changes, each with a checksum, until the
+//! other file gets a newer whole one. So a change costs only its own bytes, and after a crash the
+//! state shortly before it can be read.
 
 use std::{
     fs::File,
@@ -25,36 +25,36 @@ const NAMES: [&str; 2] = ["position.a", "position.b"];
 const MAGIC: &[u8; 8] = b"DSPOSN01";
 /// What the magic of all formats begins with; two digits follow.
 const MAGIC_OF_ALL: &[u8] = b"DSPOSN";
-/// Behind damage, so many bytes are summed up in vain in search of further changes.
+/// Bytes that are checksummed at most in search of changes after damage.
 const MAX_SUMMED: usize = 64 << 20;
 /// Magic and generation.
 const START: usize = 16;
 /// Length and checksum before each record.
 const PREFIX: usize = 8;
-/// Room that is taken at once, so that a full disk does not stop what frees it.
+/// Bytes that are allocated at once, so that a full disk does not stop commits that free room.
 const RESERVED: usize = 64 << 10;
-/// A file takes changes up to so many times the size of its position.
+/// A file grows to so many times the size of its position.
 const GROWTH: usize = 4;
 
 /// The two files of a spool that is open.
 #[derive(Debug)]
 pub(super) struct Journal {
     files: [File; 2],
-    /// Of the position that was written last; it decides which file it is in.
+    /// Generation of the last written position; its parity selects the file.
     generation: u64,
-    /// Bytes of the current file that count.
+    /// Valid bytes of the current file.
     end: usize,
-    /// The current file takes changes up to here.
+    /// Largest size of the current file.
     limit: usize,
     coder: Coder,
-    /// The current file cannot be continued: the next change writes a whole position.
+    /// The current file cannot be appended to: the next change writes a whole position.
     is_stale: bool,
 }
 
 impl Journal {
     /// Opens or makes the files and reads the newest position.
     ///
-    /// Files that cannot be used are put aside, and among what is found.
+    /// Unusable files are moved to quarantine and reported in the findings.
     pub fn open(folder: &Path) -> io::Result<(Self, Position, Vec<Finding>)> {
         let (generation, position, wrong) = read(folder)?;
         let mut findings = Vec::new();
@@ -78,14 +78,14 @@ impl Journal {
         Ok((Self { files, generation, end, limit, coder, is_stale: true }, position, findings))
     }
 
-    /// Reads the newest position without changing anything, also while a host goes on; also gives
-    /// the files that cannot be used, each with what is wrong.
+    /// Reads the newest position without changing anything, also while a host runs; also returns
+    /// the unusable files, each with its fault.
     pub fn look(folder: &Path) -> (Position, Vec<(PathBuf, String)>) {
         let (_, position, wrong) = read(folder).unwrap_or_default();
         (position, wrong)
     }
 
-    /// Has the next change write everything, because more than that has changed.
+    /// Makes the next change write a whole position, because more has changed.
     pub fn mark_stale(&mut self) {
         self.is_stale = true;
     }
@@ -102,7 +102,7 @@ impl Journal {
         self.write(&Coder::commit(position.committed, done), position)
     }
 
-    /// Writes a change, or else the whole position that it has led to.
+    /// Writes a change, or the whole position after it.
     fn write(&mut self, record: &[u8], position: &Position) -> io::Result<()> {
         if !self.is_stale && self.end + PREFIX + record.len() <= self.limit {
             let framed = frame(self.generation, record);
@@ -116,17 +116,17 @@ impl Journal {
 
     /// Writes the whole position into the other file.
     ///
-    /// Where that has no room, at least what is delivered, so that room can be given back: how the
-    /// rest was offered is lost then if the host crashes before the next attempt.
+    /// Without room for it, at least what is delivered, so that room can be freed; how the rest was
+    /// offered is lost then if the host crashes before the next attempt.
     pub fn write_whole(&mut self, position: &Position) -> io::Result<()> {
         self.is_stale = true;
-        // a power cut may spoil the other file now, so this one has to hold
+        // the other file is overwritten next, so this one must survive a power cut
         self.current().sync_data()?;
         let mut coder = Coder::default();
         let whole = coder.snapshot(position, true);
         if let Err(error) = self.begin(&whole) {
             let least = Coder::default().snapshot(position, false);
-            // the first fault is told, whatever became of this
+            // the first error is returned, whether or not this succeeds
             let _ = self.begin(&least);
             return Err(error);
         }
@@ -183,7 +183,7 @@ fn checksum(generation: u64, record: &[u8]) -> u32 {
     crc.finalize()
 }
 
-/// A position with its generation, and the files that cannot be used.
+/// A position with its generation, and the unusable files.
 type Read = (u64, Position, Vec<(PathBuf, String)>);
 
 /// The newest position of both files.
@@ -206,7 +206,7 @@ fn read(folder: &Path) -> io::Result<Read> {
             best = position;
         }
     }
-    // the second file is written to when a spool is opened for the second time
+    // the second file is written to from the second open on
     let is_written = match &best {
         Some((generation, _)) => *generation > 1,
         None => wrong.is_empty() && has_segments(folder),
@@ -296,7 +296,7 @@ mod tests {
         *,
     };
 
-    /// Offers and commits that journal as a spool does, each of so many batches.
+    /// Offers and commits batches as a spool does.
     struct Writer {
         journal: Journal,
         position: Position,
@@ -314,7 +314,7 @@ mod tests {
         fn offer_and_commit(&mut self, count: u64) {
             let numbers: Vec<_> = (self.next..self.next + count).map(|it| it * 3).collect();
             for number in &numbers {
-                // one lane is filling the gap of the other
+                // one stream fills the gap of the other
                 let (stream, seq) = (stream(number % 2), seq(*number % 7 * 1_000));
                 self.position.offer(*number, Offered { group: 1, stream, seq, done: false });
             }

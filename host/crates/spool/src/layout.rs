@@ -1,4 +1,4 @@
-//! What lies where in a segment: whole entries, and what is none.
+//! The layout of a segment: intact entries, and what lies between them.
 
 use std::{io, ops::Range, os::unix::fs::FileExt};
 
@@ -11,28 +11,28 @@ use super::{
 };
 use crate::own_file::{self, Access};
 
-/// What a segment's file is made of.
+/// Entries and damage of a segment's file.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
-    /// Whole entries, by number, each once.
+    /// Intact entries, by number, each once.
     pub entries: Vec<Placed>,
-    /// What is no whole entry, or one that is there already, by place.
+    /// Damage and duplicate entries, by offset.
     pub stretches: Vec<Stretch>,
-    /// What had come into the spool before, if the header says so.
+    /// Count before this segment, if the header is intact.
     pub start: Option<Tally>,
     /// Bytes of the file.
     pub bytes: u64,
     /// Where the last entry ends.
     pub end: u64,
-    /// An append that did not come to its end has left something behind that place.
+    /// An incomplete append follows `end`.
     pub is_unfinished: bool,
-    /// Nothing of it can be read, because its format is a later one.
+    /// The file is of a later format and cannot be read.
     pub is_newer: bool,
-    /// Damage may have cost something behind the last entry.
+    /// Damage may have lost entries after the last one.
     pub ends_damaged: bool,
 }
 
-/// A whole entry in its file.
+/// An intact entry in its file.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub head: Head,
@@ -40,25 +40,25 @@ pub(super) struct Placed {
     pub next: u64,
     /// Bytes of its payload.
     pub payload: u64,
-    /// Damage may have cost something right before it.
+    /// Damage may have lost entries right before it.
     pub after_damage: bool,
 }
 
-/// What surrounds a segment.
+/// What is known of the segments after one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SegmentContext {
     /// Number of the first entry of the next segment.
     pub next_first: Option<u64>,
     /// The same of the next one without a mark.
     pub next_plain: Option<u64>,
-    /// What had come before the next segment, where that is known.
+    /// Count before the next segment, if known.
     pub next_start: Option<Tally>,
     /// Everything up to that number is delivered.
     pub committed: u64,
 }
 
 impl SegmentContext {
-    /// Of each of these segments.
+    /// The context of each of these segments.
     pub fn of_all(segments: &[Named], committed: u64) -> Vec<Self> {
         let mut context = Self { committed, ..Self::default() };
         let mut all: Vec<_> = segments
@@ -71,7 +71,7 @@ impl SegmentContext {
                     Frame::Plain => context.next_plain = Some(segment.first),
                     Frame::Marked(_) => {
                         context.next_start = match start_of(segment) {
-                            // one that was put in between later knows no numbers
+                            // an inserted segment has no counts
                             Some(Start::Unnumbered) => context.next_start,
                             Some(Start::At(tally)) => Some(tally),
                             None => None,
@@ -86,7 +86,7 @@ impl SegmentContext {
     }
 }
 
-/// What the header of a segment says had come before it; `None` when it is damaged.
+/// The header of a segment; `None` when it is damaged.
 fn start_of(segment: &Named) -> Option<Start> {
     let mut header = vec![0; usize::try_from(segment.frame.header()).ok()?];
     own_file::open(&segment.path, Access::Read).ok()?.read_exact_at(&mut header, 0).ok()?;
@@ -150,7 +150,7 @@ impl Layout {
         self.stretches.push(Stretch::new(wrong, from as u64, (to - from) as u64));
     }
 
-    /// Looks at what is behind the last entry, which ends there.
+    /// Examines what follows the last entry, which ends at that offset.
     fn find_end(&mut self, bytes: &[u8], at: usize, frame: Frame, is_last: bool) {
         self.end = at as u64;
         let rest = &bytes[at..];
@@ -175,7 +175,7 @@ impl Layout {
         self.ends_damaged = self.stretches.last().is_some_and(|it| it.at >= self.end);
     }
 
-    /// Sorts the entries by number, and takes out those that are there twice.
+    /// Sorts the entries by number, and removes duplicates.
     fn put_in_order(&mut self) {
         let mut before = None;
         let mut disorder = None;
@@ -211,8 +211,7 @@ impl Layout {
         self.stretches.sort_by_key(|stretch| stretch.at);
     }
 
-    /// What had come into the spool when the last entry had, with an estimate of what is lost
-    /// behind it.
+    /// Count after the last entry, with an estimate of what is lost after it.
     pub fn tally_behind(&self) -> Option<Tally> {
         let last = self.entries.iter().rev().find_map(|it| {
             let tally = it.head.tally?;
@@ -223,7 +222,7 @@ impl Layout {
         Some(lost.fold(tally, |tally, it| tally.and(it.batches, it.records)))
     }
 
-    /// Whether the entries simply follow one another.
+    /// Whether the entries are contiguous.
     pub fn is_orderly(&self) -> bool {
         self.stretches.is_empty()
     }

@@ -1,17 +1,17 @@
 //! A queue on disk: what a sink has not delivered yet, in order, over restarts and crashes.
 //!
-//! A folder of [segments](segment) that grow at the end and go once all in them is delivered, and a
-//! [journal] of what was offered to the sink and delivered. Every entry has a checksum; what a crash
-//! left unfinished is cut off when the spool is opened. Entries are recognised when their source
-//! sends them again, which it does with all that it has not heard the delivery of. So nothing is
-//! lost when an unsafe tail goes, and nothing is doubled when it did not.
+//! A folder of append-only [segments](segment), each removed once all of it is delivered, and a
+//! [journal] of what was offered to the sink and delivered. Every entry has a checksum; an
+//! incomplete tail is truncated when the spool is opened. A source resends everything that was not
+//! confirmed, and duplicates are recognised. So nothing is lost with an unsynced tail, and nothing
+//! is doubled when it survived.
 //!
-//! Damage costs the entries that it has touched: behind it the next whole one is
-//! [looked for](search). What is damaged is [kept aside](quarantine), and its file stays as it is until
-//! all else in it is delivered.
+//! Damage loses only the entries that it touched: after it the next intact one is
+//! [searched](search). Damaged bytes are [quarantined](quarantine), and their file is left
+//! unchanged until the rest of it is delivered.
 //!
-//! Data is given to the disk after [`SYNC_BYTES`] or [`SYNC_AFTER`], whichever comes first: a killed
-//! host loses nothing, a power cut at most that much of sources that cannot send again.
+//! Data is synced after [`SYNC_BYTES`] or [`SYNC_AFTER`], whichever comes first: a killed host
+//! loses nothing, a power cut at most that much of sources that cannot resend.
 
 mod bytes;
 mod coder;
@@ -64,12 +64,12 @@ pub use self::{
 
 const MAX_SEGMENT: u64 = 64 << 20;
 const MIN_SEGMENT: u64 = 64 << 10;
-/// A spool has at least so many segments when it is full, so that room comes back bit by bit.
+/// A full spool has at least so many segments, so that room is freed in steps.
 const SEGMENTS: u64 = 16;
-/// How long batches that were offered and are gone are awaited from sources that send nothing.
+/// How long lost batches are expected from sources that send nothing.
 const RESEND_WAIT: Duration = Duration::from_secs(3);
 
-/// What was found when the spool was opened.
+/// What was found when a spool was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
     /// Batches that wait.
@@ -78,14 +78,14 @@ pub struct RecoveryReport {
     pub records: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
-    /// What a killed host had not come to the end of and is cut off: file, and bytes.
+    /// The incomplete tail that was truncated: file, and bytes.
     pub unfinished: Option<(PathBuf, u64)>,
-    /// What was found wrong and was not told by an earlier host.
+    /// Damage that was not reported by an earlier host.
     pub damage: Vec<Finding>,
-    /// Batches that had been offered to the sink, went with the damage, and are awaited from their
-    /// sources for some seconds.
+    /// Lost batches that had been offered to the sink, and are expected from their sources for some
+    /// seconds.
     pub awaited: u64,
-    /// Batches that had been offered to the sink, are not there, and have no place to come back to.
+    /// Lost batches that had been offered to the sink and cannot be restored to their position.
     pub given_up: u64,
 }
 
@@ -98,15 +98,15 @@ pub struct Spool {
     segments: VecDeque<Segment>,
     /// Bytes of all segments.
     used: u64,
-    /// Segment, and place in it, of the next entry to read.
+    /// Segment and cursor of the next entry to read.
     read: (usize, u64),
-    /// Number of the last entry that was read, or need not be.
+    /// Number of the last entry that was read or skipped.
     read_number: u64,
     /// Number of the last entry, or the last one that a sink has seen.
     last: u64,
-    /// How far each lane has come in.
+    /// Last appended number of each stream.
     accepted: StreamTable,
-    /// Of the gaps in the lanes, what has not come in again.
+    /// Gaps in the streams, less what was resent.
     missing: Gaps,
     position: Position,
     journal: Journal,
@@ -115,14 +115,14 @@ pub struct Spool {
     /// Batches that an earlier host had offered together, by their numbers, in order.
     earlier_groups: VecDeque<VecDeque<u64>>,
     next_group: u64,
-    /// What is done among what was not read yet.
+    /// Delivered batches among the unread ones.
     unread_done: usize,
     repair: Option<Repair>,
-    /// What has come in.
+    /// Count of what was appended.
     tally: Tally,
-    /// What was found wrong since somebody asked.
+    /// Damage found since the last call of [`take_findings`](Self::take_findings).
     findings: Vec<Finding>,
-    /// Of the damage, what no file says.
+    /// Damage that no quarantine file reports.
     unkept: Unacknowledged,
     unsynced: u64,
     synced_at: Instant,
@@ -162,7 +162,7 @@ impl Spool {
         findings.into_iter().for_each(|finding| spool.add_finding(finding));
         let mut found = spool.recover()?;
         found.damage = spool.take_findings();
-        // a full disk does not stop the start: every delivery tries again
+        // a full disk does not stop the start: every commit retries
         let _ = spool.journal.write_whole(&spool.position);
         spool.drop_delivered();
         segment::sync_folder(folder);
@@ -174,12 +174,12 @@ impl Spool {
         self.max_bytes = max_bytes;
     }
 
-    /// What was found wrong since the last call.
+    /// Damage found since the last call.
     pub fn take_findings(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.findings)
     }
 
-    /// What was found wrong, by this host or earlier ones, and is not acknowledged.
+    /// Damage found by this host or earlier ones that is not acknowledged.
     pub fn unacknowledged(&self) -> Unacknowledged {
         let mut sum = quarantine::unacknowledged(&self.folder);
         sum.places += self.unkept.places;
@@ -188,7 +188,7 @@ impl Spool {
         sum
     }
 
-    /// Notes that somebody knows of all damage; gives how much that was.
+    /// Acknowledges all damage; returns how much that was.
     ///
     /// # Errors
     /// When the folder cannot be read or a file of it not be renamed.
@@ -199,7 +199,7 @@ impl Spool {
         Ok(before)
     }
 
-    /// Keeps a stretch aside, unless that was done before.
+    /// Quarantines a stretch, unless that was done before.
     fn note_wrong(&mut self, file: &Path, stretch: &Stretch, note: &str) {
         if let Some(finding) = quarantine::keep(&self.folder, file, stretch, note) {
             self.add_finding(finding);
@@ -228,10 +228,9 @@ impl Spool {
         self.last
     }
 
-    /// Whether a batch of that writer fits; when nothing waits, any does.
+    /// Whether a batch of that writer fits; in an empty spool any does.
     ///
-    /// What is there already, or is awaited, needs no room: it must not be held up by what it is
-    /// awaited for.
+    /// Duplicates and expected batches need no room: blocking them would block the repair.
     pub fn has_room(&self, writer: &str, batch: &Batch) -> bool {
         if self.used + batch.payload().len() as u64 <= self.max_bytes || self.is_idle() {
             return true;
@@ -241,7 +240,7 @@ impl Spool {
             || self.repair.as_ref().is_some_and(|it| it.expects(&stream, seq))
     }
 
-    /// Whether a batch is there, or was.
+    /// Whether a batch is a duplicate.
     fn is_known(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
         if self.missing.covers(stream, seq) {
             self.missing.is_refilled(stream, seq)
@@ -250,7 +249,7 @@ impl Spool {
         }
     }
 
-    /// Notes that a batch is there.
+    /// Notes that a batch is in the spool.
     fn note_known(&mut self, stream: &ProducerStream, seq: SeqNo) {
         if self.missing.covers(stream, seq) {
             self.missing.fill(stream, seq);

@@ -1,4 +1,4 @@
-//! What damage has cost, by what stands before and behind it.
+//! Counts what damage has lost, from the entries before and after it.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use super::{
     stretch::{Stretch, Wrong},
 };
 
-/// Places of a file that are told one by one.
+/// Damaged places of a file that are reported one by one.
 const MAX_STRETCHES: usize = 100;
 
 /// What lies between two entries.
@@ -18,12 +18,12 @@ struct Between {
     lost: Option<(u64, u64)>,
     /// The number of the entry before.
     after: u64,
-    /// The number of the entry behind.
+    /// The number of the entry after.
     before: u64,
 }
 
 impl Layout {
-    /// Finds out what the stretches have cost.
+    /// Counts what the stretches have lost.
     pub(super) fn count_losses(&mut self, frame: Frame, context: &SegmentContext) {
         if self.is_newer {
             return;
@@ -32,7 +32,7 @@ impl Layout {
         for index in 0..=self.entries.len() {
             let Between { place, lost, after, before } = self.between(index, frame, context);
             if before <= context.committed.saturating_add(1) {
-                // it was delivered before
+                // delivered before the damage
                 continue;
             }
             if let Some(entry) = self.entries.get_mut(index).filter(|_| frame != Frame::Plain) {
@@ -70,7 +70,7 @@ impl Layout {
         }
     }
 
-    /// Notes what was lost between two entries, of which all or a part was undelivered.
+    /// Records the loss between two entries, all or part of which was undelivered.
     fn charge(&mut self, place: Range<u64>, lost: Option<(u64, u64)>, is_all: bool, mean: Mean) {
         let first = self.stretches.partition_point(|it| it.at < place.start);
         let is_between = |it: &Stretch| it.at < place.end && it.wrong != Wrong::Repeated;
@@ -78,7 +78,7 @@ impl Layout {
             Some((0, _)) => {}
             Some((batches, records)) => {
                 let here = self.stretches.get(first).filter(|it| is_between(it)).map(|_| first);
-                // what is there twice took its place
+                // a duplicate was written over it
                 let is_other = |it: &Stretch| it.wrong == Wrong::Repeated;
                 let at = here.or_else(|| self.stretches.iter().position(is_other));
                 let at = at.unwrap_or_else(|| {
@@ -101,7 +101,7 @@ impl Layout {
         }
     }
 
-    /// Joins what stands at one place, and what would be too many places to tell.
+    /// Joins stretches at one place, and those beyond [`MAX_STRETCHES`].
     fn join_stretches(&mut self) {
         self.stretches.dedup_by(|again, kept| {
             let is_same = again.at == kept.at;
@@ -119,7 +119,7 @@ impl Layout {
     }
 }
 
-/// What the whole entries of a file are like.
+/// Mean size of the intact entries of a file.
 #[derive(Clone, Copy)]
 struct Mean {
     count: u64,
@@ -134,7 +134,7 @@ impl Mean {
         Self { count: entries.len() as u64, bytes, records }
     }
 
-    /// Estimates what a stretch has cost.
+    /// Estimates what a stretch has lost.
     fn estimate(self, stretch: &mut Stretch) {
         let bytes = self.bytes.max(1);
         let batches = stretch.bytes.saturating_mul(self.count).saturating_add(bytes / 2) / bytes;

@@ -4,12 +4,12 @@ use std::io;
 
 const CHUNK: usize = 1 << 20;
 const PAGE: usize = 4 << 10;
-/// What the system answers for a sector that cannot be read.
+/// `EIO`, the error for a sector that cannot be read.
 const UNREADABLE: i32 = 5;
-/// Nothing behind so many zeros is looked at: a damaged length of a file can claim anything.
+/// Reading stops after so many zeros: a damaged file length can claim anything.
 const MAX_ZEROS: usize = 64 << 20;
 
-/// Whether a sector cannot be read, and so what is in it is damaged.
+/// Whether the error is an unreadable sector, which counts as damage.
 pub(super) fn is_unreadable(error: &io::Error) -> bool {
     error.raw_os_error() == Some(UNREADABLE)
 }

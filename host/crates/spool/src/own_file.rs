@@ -1,7 +1,7 @@
 //! Opens the files that the host makes under fixed names in its data folder.
 //!
-//! Whoever can write there could put a link under such a name, and have the host write to what it
-//! leads to, or a named pipe that nobody ever opens at its other end.
+//! An attacker with write access could place a link under such a name, so that the host writes to
+//! its target, or a named pipe that blocks for ever.
 
 use std::{
     fs::{File, FileType, OpenOptions},

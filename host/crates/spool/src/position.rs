@@ -1,4 +1,4 @@
-//! Where a spool stands: what is delivered, and what is under way.
+//! The position of a spool: what is delivered, and what is in flight.
 
 use std::collections::BTreeMap;
 
@@ -24,13 +24,13 @@ pub(super) struct Offered {
 pub(super) struct Position {
     /// Everything up to that number is delivered.
     pub committed: u64,
-    /// The last number that a sink has seen; none up to there goes to another batch.
+    /// The last number that a sink has seen; numbers up to there are not reused.
     pub floor: u64,
-    /// How far each lane is delivered.
+    /// Last delivered number of each stream.
     pub streams: StreamTable,
-    /// What is not delivered in the middle of lanes, because damage took it.
+    /// Gaps in streams, left by damage.
     pub gaps: Gaps,
-    /// What is under way, by number.
+    /// What is in flight, by number.
     pub offered: BTreeMap<u64, Offered>,
 }
 
@@ -60,7 +60,7 @@ impl Position {
         }
     }
 
-    /// Whether that batch needs not be offered any more.
+    /// Whether that batch is delivered.
     pub fn is_done(&self, number: u64) -> bool {
         number <= self.committed || self.offered.get(&number).is_some_and(|it| it.done)
     }

@@ -1,7 +1,7 @@
-//! Damaged bytes are kept aside, and say until they are acknowledged that something was lost.
+//! Quarantines damaged bytes; their file names report the loss until it is acknowledged.
 //!
 //! A stretch of `NAME` at byte AT is copied to `NAME@AT.lost-RECORDS.damaged`, `about-` before a
-//! number that is an estimate. Acknowledged, it gets another suffix and stays until somebody
+//! number that is an estimate. When acknowledged, it gets another suffix and stays until somebody
 //! removes it.
 
 use std::{
@@ -30,14 +30,14 @@ pub struct Finding {
     pub file: PathBuf,
     /// What is wrong in it.
     pub stretch: Stretch,
-    /// Further text for people; may be empty.
+    /// Further text for the log; may be empty.
     pub note: String,
     /// Where the damaged bytes are kept, or why they are not.
     pub kept: Result<PathBuf, String>,
 }
 
 impl Finding {
-    /// What is wrong, for people: the file, the place, and what it costs.
+    /// What is wrong, for the log: the file, the place, and the loss.
     pub fn text(&self) -> String {
         let Self { file, stretch, note, .. } = self;
         let note = if note.is_empty() { String::new() } else { format!(" ({note})") };
@@ -65,7 +65,7 @@ impl Unacknowledged {
     }
 }
 
-/// Keeps a stretch of a file aside; `None` when that was done before.
+/// Copies a stretch of a file to quarantine; `None` when that was done before.
 pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) -> Option<Finding> {
     if is_reported(folder, file, stretch) {
         return None;
@@ -75,7 +75,7 @@ pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) ->
     let path = folder.join(format!("{begin}{about}{}{DAMAGED}", stretch.records));
     let kept = match copy(file, stretch, &path) {
         Ok(()) => Ok(path),
-        // a part would look like all there is; the name alone says that something was lost
+        // no partial copy, which would look complete: an empty file's name reports the loss
         Err(error) => match File::create(&path) {
             Ok(_) => Err(format!("{} is empty: {error}", path.display())),
             Err(_) => Err(format!("{}: {error}", path.display())),
@@ -84,12 +84,12 @@ pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) ->
     Some(Finding { file: file.to_owned(), stretch: stretch.clone(), note: note.to_owned(), kept })
 }
 
-/// Whether a stretch was told, also if somebody has acknowledged it.
+/// Whether a stretch was reported, acknowledged or not.
 pub(super) fn is_reported(folder: &Path, file: &Path, stretch: &Stretch) -> bool {
     is_there(folder, &name_prefix(file, stretch.at))
 }
 
-/// What the name of a stretch that is kept begins with.
+/// Prefix of the file name of a quarantined stretch.
 fn name_prefix(file: &Path, at: u64) -> String {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     format!("{name}@{at}{LOST}")
@@ -99,13 +99,13 @@ fn is_there(folder: &Path, begin: &str) -> bool {
     names(folder).any(|name| name.starts_with(begin))
 }
 
-/// Puts a whole file aside that nobody can use.
+/// Moves an unusable file to quarantine.
 pub(super) fn move_file(folder: &Path, file: &Path, stretch: &Stretch) -> io::Result<PathBuf> {
     let is_free = |number: &u64| !is_there(folder, &name_prefix(file, *number));
     let number = (stretch.at..).find(is_free).unwrap_or(stretch.at);
     let path = folder.join(format!("{}{ABOUT}0{DAMAGED}", name_prefix(file, number)));
     match fs::rename(file, &path) {
-        // the name alone says that it is missing
+        // an empty file's name reports that it is missing
         Err(error) if error.kind() == io::ErrorKind::NotFound => drop(File::create(&path)?),
         renamed => renamed?,
     }
@@ -117,7 +117,7 @@ fn copy(from: &Path, stretch: &Stretch, to: &Path) -> io::Result<()> {
         Ok(file) => lossy::read(stretch.bytes.min(MAX_KEPT), |bytes, at| {
             file.read_at(bytes, stretch.at + at)
         })?,
-        // the name alone says that something is missing
+        // an empty file's name reports the loss
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -142,7 +142,7 @@ pub fn unacknowledged(folder: &Path) -> Unacknowledged {
     sum
 }
 
-/// Notes that somebody knows of all damage; gives how much that was.
+/// Acknowledges all damage; returns how much that was.
 ///
 /// # Errors
 /// When the folder cannot be read or a file not be renamed.

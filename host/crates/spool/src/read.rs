@@ -1,4 +1,4 @@
-//! Batches are read, in order.
+//! Reads batches in order.
 
 use std::io;
 
@@ -12,11 +12,10 @@ use super::{
 };
 
 impl Spool {
-    /// The next batch that was not read yet, with its number as
-    /// [`delivery`](Batch::delivery).
+    /// The next unread batch, with its number as [`delivery`](Batch::delivery).
     ///
     /// # Errors
-    /// When a segment cannot be read. What is damaged is passed over, and is among the
+    /// When a segment cannot be read. Damage is skipped and reported in the
     /// [findings](Self::take_findings).
     pub fn read_next(&mut self) -> io::Result<Option<Batch>> {
         self.finish_repair()?;
@@ -39,7 +38,7 @@ impl Spool {
                 continue;
             }
             if number <= self.read_number {
-                // it stands in a second file
+                // a copy in a second file
                 continue;
             }
             self.read_number = number;
@@ -62,7 +61,7 @@ impl Spool {
         Ok(None)
     }
 
-    /// Passes over what an earlier host had delivered.
+    /// Skips what an earlier run had delivered.
     fn skip_done(&mut self) {
         while self.unread_done > 0
             && self.repair.is_none()
@@ -76,7 +75,7 @@ impl Spool {
         }
     }
 
-    /// Segment, place in it and place in its file of what is to be read next.
+    /// Segment, cursor and file offset of the next entry.
     fn next_place(&mut self) -> Option<(usize, u64, u64)> {
         let count = self.segments.len();
         while let Some(segment) = self.segments.get_mut(self.read.0) {
@@ -92,7 +91,7 @@ impl Spool {
         None
     }
 
-    /// Whether nothing that is in a segment is still to be read.
+    /// Whether every entry has been read.
     pub(super) fn is_fully_read(&self) -> bool {
         match self.segments.get(self.read.0) {
             None => true,
@@ -102,7 +101,7 @@ impl Spool {
         }
     }
 
-    /// The entry at that place; `None` when it is damaged.
+    /// The entry at that offset; `None` when it is damaged.
     fn peek(&mut self, index: usize, at: u64) -> io::Result<Option<Entry>> {
         match self.segments[index].read_at(at) {
             Err(error) if is_unreadable(&error) => Ok(None),
@@ -111,8 +110,7 @@ impl Spool {
         }
     }
 
-    /// Finds out what is whole in a segment that has turned out to be damaged at that place, and
-    /// goes on with it.
+    /// Rescans a segment that is damaged at that offset, and continues with its intact entries.
     fn pass_damage(&mut self, index: usize, at: u64) -> io::Result<()> {
         let after = self.read_number;
         let last = self.segments[index].last;
@@ -128,7 +126,7 @@ impl Spool {
         let (mut order, mut wrong) = (Vec::new(), layout.stretches);
         for entry in layout.entries.iter().filter(is_ahead) {
             if entry.at == at {
-                // it could not be read just now: that is not tried for ever
+                // it could not be read just now: not retried
                 wrong.push(unusable(at, entry.next, entry.head.records.into()));
             } else {
                 order.push(entry.at);
@@ -140,8 +138,8 @@ impl Spool {
         if self.findings.len() > before { self.record_gaps() } else { Ok(()) }
     }
 
-    /// How many of the next batches an earlier host had offered together, when the first of them
-    /// has this number.
+    /// How many of the next batches an earlier run had offered together, when the first of them has
+    /// this number.
     pub fn group_of(&mut self, first: u64) -> Option<usize> {
         while self.earlier_groups.front()?.front().is_none_or(|number| *number < first) {
             self.earlier_groups.pop_front();
@@ -153,7 +151,7 @@ impl Spool {
 
 type Entry = (super::entry::Head, Vec<u8>, u64);
 
-/// One batch that nobody can ever take.
+/// A batch that can never be decoded.
 fn unusable(at: u64, end: u64, records: u64) -> Stretch {
     let bytes = end - at;
     Stretch { wrong: Wrong::Unusable, at, bytes, batches: 1, records, is_exact: true }

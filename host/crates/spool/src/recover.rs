@@ -1,4 +1,4 @@
-//! What an earlier host has left is checked and taken up.
+//! Recovers the spool of an earlier run.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -18,12 +18,12 @@ use super::{
     stretch::{Stretch, Wrong},
 };
 
-/// Entries of a file that have their place behind what is taken up already.
+/// Entries of a file that come after what is loaded already.
 struct Remainder {
     named: Named,
     entries: Vec<Placed>,
     ends_damaged: bool,
-    /// The entries simply follow one another up to there.
+    /// The entries are contiguous up to there.
     orderly_to: Option<u64>,
     /// Bytes that count against the bound.
     counted: u64,
@@ -39,7 +39,7 @@ impl Remainder {
         self.entries.last().map_or(0, |entry| entry.head.number)
     }
 
-    /// Takes off what comes at or behind that number.
+    /// Splits off what comes at or after that number.
     fn split_off(&mut self, number: u64) -> Option<Self> {
         let place = self.entries.partition_point(|entry| entry.head.number < number);
         if place == 0 || place == self.entries.len() {
@@ -56,7 +56,7 @@ impl Remainder {
 }
 
 impl Spool {
-    /// Checks all segments and goes on with what the host before had offered.
+    /// Checks all segments and restores what was in flight.
     pub(super) fn recover(&mut self) -> io::Result<RecoveryReport> {
         let (segments, newer) = segment::list(&self.folder)?;
         newer.iter().for_each(|path| self.note_newer(path));
@@ -66,7 +66,7 @@ impl Spool {
         let RecoveryScan { mut found, accepted, missing, gaps, present, delivered, .. } = scan;
         (self.accepted, self.missing, self.position.gaps) = (accepted, missing, gaps);
         (found.awaited, found.given_up) = self.restore_in_flight(&present);
-        // what is awaited comes before what is delivered behind it
+        // expected batches come before those that are delivered after them
         self.read_number = delivered.min(self.repair.as_ref().map_or(u64::MAX, Repair::before));
         let committed = self.committed_by_now();
         self.position.commit(&[], committed);
@@ -74,9 +74,9 @@ impl Spool {
         Ok(found)
     }
 
-    /// Takes up all segments, with their entries in order.
+    /// Loads all segments, with their entries in order.
     ///
-    /// What came back after damage lies in segments of its own, between entries of another one.
+    /// Batches resent after damage are in segments of their own, between entries of another one.
     fn load_segments(
         &mut self,
         segments: Vec<Named>,
@@ -101,7 +101,7 @@ impl Spool {
             let next = files.peek().map_or(u64::MAX, |(named, _)| named.first);
             let next = rests.iter().map(Remainder::first).chain([next]).min().unwrap_or(next);
             if next < rest.first() && !rest.entries.is_empty() {
-                // all of it comes behind what other files have
+                // all of it comes after entries of other files
                 rests.push(rest);
                 continue;
             }
@@ -111,7 +111,7 @@ impl Spool {
         }
     }
 
-    /// The first number that was offered and is missing between the entries of a damaged file.
+    /// The first offered number that is missing between the entries of a damaged file.
     fn first_hole(&self, rest: &Remainder) -> Option<u64> {
         if rest.orderly_to.is_some() || rest.entries.is_empty() {
             return None;
@@ -124,7 +124,7 @@ impl Spool {
         gone.next().map(|(number, _)| *number)
     }
 
-    /// Looks into a file; `None` when nothing of it is to be taken up.
+    /// Scans a file; `None` when nothing of it is to be loaded.
     fn scan_file(
         &mut self,
         named: Named,
@@ -132,7 +132,7 @@ impl Spool {
         scan: &mut RecoveryScan<'_>,
     ) -> io::Result<Option<Remainder>> {
         let layout = match Layout::of_file(&named, context) {
-            // a host that ends late has just delivered it
+            // an earlier host that is still ending has just delivered it
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             layout => layout?,
         };
@@ -154,7 +154,7 @@ impl Spool {
             segment.cut(layout.end)?;
         }
         if layout.entries.is_empty() && is_last && layout.is_orderly() {
-            // nothing is in it; should it stay, it is as good as a new one
+            // it is empty; left behind, it is as good as a new one
             let _ = std::fs::remove_file(&named.path);
             return Ok(None);
         }
@@ -182,14 +182,14 @@ impl Spool {
         self.segments.push_back(segment);
     }
 
-    /// A file of a later format is left alone.
+    /// Reports a file of a later format, which is left alone.
     fn note_newer(&mut self, path: &PathBuf) {
         let bytes = std::fs::metadata(path).map_or(0, |it| it.len());
         let stretch = Stretch::about(Wrong::Newer, 0, bytes);
         self.note_wrong(path, &stretch, "");
     }
 
-    /// Looks into the file of a segment that is taken up already; `None` when it is gone.
+    /// Scans the file of a loaded segment again; `None` when it is gone.
     pub(super) fn rescan_file(&self, index: usize) -> io::Result<Option<(PathBuf, Layout)>> {
         let Some(named) = Named::of(self.segments[index].path.clone()) else { return Ok(None) };
         let others = self.segments.iter().skip(index).filter(|it| it.path != named.path);
@@ -197,7 +197,7 @@ impl Spool {
         let all: Vec<_> = [named.clone()].into_iter().chain(others).collect();
         let mut context = SegmentContext::of_all(&all, self.position.committed).swap_remove(0);
         if context.next_first.is_none() {
-            // whoever writes it knows
+            // the last segment: its writer knows the count
             context.next_start = Some(self.tally);
         }
         match Layout::of_file(&named, &context) {
@@ -206,8 +206,8 @@ impl Spool {
         }
     }
 
-    /// Sorts out what the host before had offered. Gives how many of it are awaited, and how many
-    /// are given up.
+    /// Restores the groups that were in flight. Returns how many lost batches are expected to be
+    /// resent, and how many are given up.
     fn restore_in_flight(&mut self, present: &HashSet<u64>) -> (u64, u64) {
         let mut groups: BTreeMap<u64, VecDeque<u64>> = BTreeMap::new();
         let (mut gone, mut done_and_gone) = (Vec::new(), Vec::new());
@@ -225,7 +225,7 @@ impl Spool {
         for (number, offered) in &awaited {
             groups.entry(offered.group).or_default().push_back(*number);
         }
-        // what was committed without being offered belongs to no group
+        // group 0 is for batches that were committed without an offer
         groups.remove(&0);
         let mut groups: Vec<_> = groups.into_values().collect();
         groups.sort_unstable();
@@ -235,7 +235,7 @@ impl Spool {
         counts
     }
 
-    /// Of what was offered and is gone, that which can come again to its old place.
+    /// The lost batches that can be resent to their old position.
     fn expected_again(&mut self, gone: &[u64]) -> Vec<(u64, Offered)> {
         let (mut awaited, mut given_up) = (Vec::new(), Vec::new());
         for &number in gone {
@@ -252,8 +252,8 @@ impl Spool {
         awaited
     }
 
-    /// Batches that were offered and are gone: should they come again, they are taken for new ones.
-    /// In order, all that is gone.
+    /// Gives up lost batches: when resent, they count as new. `gone` are all lost numbers, in
+    /// order.
     pub(super) fn give_up(&mut self, numbers: &[u64], gone: &[u64]) {
         let mut ends_by_stream: HashMap<ProducerStream, (SeqNo, SeqNo)> = HashMap::new();
         for offered in numbers.iter().filter_map(|number| self.position.offered.remove(number)) {
@@ -275,7 +275,7 @@ impl Spool {
         }
     }
 
-    /// Finds out what damage behind the last entry that was read may have cost.
+    /// Records the gaps that damage after the last read entry has left.
     pub(super) fn record_gaps(&mut self) -> io::Result<()> {
         let mut scan = RecoveryScan::new(&self.position);
         scan.missing = self.missing.clone();

@@ -1,7 +1,7 @@
-//! Damage at what had been offered to the sink.
+//! Repairs damage to batches that had been offered to the sink.
 //!
-//! A sink may have some of it already, under its number. So when it comes again from its source it
-//! gets its old number, its old group and its old place, whatever else comes in meanwhile.
+//! A sink may have stored some of them under their numbers. So a resent batch gets its old number,
+//! group and position, whatever else is appended meanwhile.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -19,23 +19,23 @@ use super::{
     streams::{ProducerStream, SeqNo},
 };
 
-/// Batches that had been offered, are gone, and are awaited.
+/// Batches that had been offered, are lost, and are expected to be resent.
 #[derive(Debug)]
 pub(super) struct Repair {
-    /// From that number on nothing is read until this is over.
+    /// Nothing from that number on is read until the repair is over.
     pub hold_from: u64,
-    /// What has not come yet.
+    /// What has not been resent yet.
     expected: HashMap<ProducerStream, BTreeMap<SeqNo, u64>>,
-    /// The numbers of all.
+    /// All numbers.
     numbers: BTreeSet<u64>,
-    /// What has come.
+    /// What has been resent.
     resent: BTreeMap<u64, (ProducerStream, Batch)>,
-    /// Set when the first reader waits, and put off while their sources are at it.
+    /// Set when the reader first waits, and extended while the sources resend.
     deadline: Option<Instant>,
 }
 
 impl Repair {
-    /// Awaits batches, which are missing from those groups and between segments.
+    /// Expects batches that are missing from those groups and between segments.
     pub fn of(batches: Vec<(u64, Offered)>, groups: &[VecDeque<u64>]) -> Option<Self> {
         let numbers: BTreeSet<_> = batches.iter().map(|(number, _)| *number).collect();
         let first = *numbers.first()?;
@@ -49,22 +49,22 @@ impl Repair {
         Some(Self { hold_from, expected, numbers, resent: BTreeMap::new(), deadline: None })
     }
 
-    /// Right before the first number of all.
+    /// The number right before the first one.
     pub fn before(&self) -> u64 {
         self.numbers.first().map_or(u64::MAX, |first| first.saturating_sub(1))
     }
 
-    /// The last number of all.
+    /// The last number.
     pub fn last(&self) -> u64 {
         self.numbers.last().copied().unwrap_or(0)
     }
 
-    /// Whether that batch has not come yet.
+    /// Whether that batch is expected and not resent yet.
     pub fn expects(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
         self.expected.get(stream).is_some_and(|seqs| seqs.contains_key(&seq))
     }
 
-    /// Takes a batch back that is awaited, and gives its number.
+    /// Accepts a resent batch that is expected; returns its number.
     pub fn accept_resend(
         &mut self,
         stream: &ProducerStream,
@@ -77,7 +77,7 @@ impl Repair {
         Some(number)
     }
 
-    /// A lane has come to that mark: what is before it does not come any more.
+    /// The stream is at that number: nothing before it will be resent.
     pub fn skip_to(&mut self, stream: &ProducerStream, seq: SeqNo) {
         if let Some(seqs) = self.expected.get_mut(stream) {
             *seqs = seqs.split_off(&seq);
@@ -85,13 +85,13 @@ impl Repair {
         }
     }
 
-    /// When what has not come is given up, as far as that is known.
+    /// When the repair gives up, once that is set.
     #[cfg(test)]
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
-    /// Waits no longer.
+    /// Lets the repair end now.
     pub fn stop_waiting(&mut self) {
         self.deadline = Some(Instant::now());
     }
@@ -103,20 +103,20 @@ impl Repair {
 }
 
 impl Spool {
-    /// Whether batches are awaited that had been offered and are gone; until they are back, or
-    /// were awaited long enough, nothing that comes after them is read.
+    /// Whether lost batches are expected to be resent; until they are, or the wait is over, nothing
+    /// after them is read.
     pub fn is_repairing(&self) -> bool {
         self.repair.is_some()
     }
 
-    /// Says that nothing comes in any more, so that nothing is awaited either.
+    /// All writers are gone, so nothing will be resent.
     pub fn end_of_input(&mut self) {
         if let Some(repair) = &mut self.repair {
             repair.stop_waiting();
         }
     }
 
-    /// Puts what came back into its place, once nothing more is awaited.
+    /// Inserts resent batches at their position, once the repair is over.
     pub(super) fn finish_repair(&mut self) -> io::Result<()> {
         let Some(repair) = self.repair.take_if(Repair::is_over) else { return Ok(()) };
         if let Err(error) = self.insert_resent(&repair) {
@@ -144,7 +144,7 @@ impl Spool {
             match self.write_segment(repair, numbers) {
                 Ok(segment) => made.push((*place, segment)),
                 Err(error) => {
-                    // tried again; should they stay, their entries are known at the next start
+                    // retried later; leftovers are recognised at the next start
                     made.iter().for_each(|(_, it)| drop(std::fs::remove_file(&it.path)));
                     return Err(error);
                 }
@@ -155,14 +155,14 @@ impl Spool {
             self.used += segment.counted;
             self.segments.insert(place, segment);
             if self.read.0 >= place {
-                // nothing but damage was passed there
+                // nothing but damage was skipped there
                 self.read = (place, 0);
             }
         }
         Ok(())
     }
 
-    /// A segment of batches that came back.
+    /// Writes a segment of resent batches.
     fn write_segment(&self, repair: &Repair, numbers: &[u64]) -> io::Result<Segment> {
         let mut segment = Segment::create(&self.folder, numbers[0], None)?;
         let mut fill = || {

@@ -1,4 +1,4 @@
-//! What the segments of a spool have, and what damage has cost.
+//! Scans the segments of a spool for what is intact and what is lost.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,28 +11,28 @@ use super::{
     streams::{ProducerStream, SeqNo, StreamTable},
 };
 
-/// What a survey comes upon.
+/// What a scan visits.
 pub(super) enum ScanItem<'a> {
-    /// A whole entry, with the bytes of its payload.
+    /// An intact entry, with the bytes of its payload.
     Entry(&'a Head, u64),
-    /// Something that may have cost entries.
+    /// Damage that may have lost entries.
     Damage,
 }
 
-/// What the segments have, beyond what the position knows.
+/// What the segments hold, beyond the position.
 pub(super) struct RecoveryScan<'a> {
     pub position: &'a Position,
     pub found: RecoveryReport,
     pub accepted: StreamTable,
     pub missing: Gaps,
     pub gaps: Gaps,
-    /// Behind damage, how far each lane had come before it, until it goes on.
+    /// After damage: the last number of each stream before it, until the stream continues.
     before_damage: Option<HashMap<ProducerStream, Option<SeqNo>>>,
-    /// What came again, out of the order of its lane.
+    /// Resent entries, out of their stream's order.
     resent: Vec<(ProducerStream, SeqNo)>,
-    /// What was offered and is there.
+    /// Numbers of offered entries that are intact.
     pub present: HashSet<u64>,
-    /// Up to that number everything that is there is delivered.
+    /// Everything intact up to that number is delivered.
     pub delivered: u64,
 }
 
@@ -51,7 +51,7 @@ impl<'a> RecoveryScan<'a> {
         }
     }
 
-    /// Sees entries in order.
+    /// Visits entries in order.
     pub fn visit_all<'b>(&mut self, entries: impl Iterator<Item = &'b Placed>) {
         for entry in entries {
             if entry.after_damage {
@@ -64,7 +64,7 @@ impl<'a> RecoveryScan<'a> {
     pub fn visit(&mut self, seen: ScanItem<'_>) {
         match seen {
             ScanItem::Damage => self.visit_damage(),
-            // what was damaged before it was delivered
+            // damage before this was in delivered entries
             ScanItem::Entry(head, _) if head.number <= self.position.committed => {
                 self.before_damage = None;
             }
@@ -81,13 +81,13 @@ impl<'a> RecoveryScan<'a> {
                 None if is_first => {
                     before.insert(stream.clone(), Some(seq));
                 }
-                // it has not gone on since the damage before
+                // the stream has not continued since earlier damage
                 Some(Some(_)) | None => {}
             }
         }
     }
 
-    /// Finds what damage has cost a lane, once that goes on.
+    /// Detects the gap that damage left in a stream, when the stream continues.
     fn detect_gap(&mut self, stream: &ProducerStream, seq: SeqNo) {
         let Some(before) = &mut self.before_damage else { return };
         let after = match before.get(stream) {
@@ -107,7 +107,7 @@ impl<'a> RecoveryScan<'a> {
     fn visit_entry(&mut self, head: &Head, bytes: u64) {
         let Head { number, stream, seq, .. } = head;
         if self.gaps.covers(stream, *seq) {
-            // it says nothing about how far its lane has come
+            // a resent entry does not advance its stream
             self.missing.fill(stream, *seq);
             self.resent.push((stream.clone(), *seq));
         } else {

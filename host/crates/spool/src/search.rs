@@ -1,4 +1,4 @@
-//! Finds whole entries in the bytes of a segment, also behind damage.
+//! Finds intact entries in the bytes of a segment, also after damage.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use super::entry::{Frame, Head};
 /// Bytes before the payload that the length of an entry without a mark counts at least.
 const MIN_HEAD: usize = 49;
 const MAX_FLAGS: u8 = 7;
-/// Entries without a mark are looked for at every byte; so many times their file's bytes may be
-/// summed up in vain.
+/// Entries without a mark are searched at every byte; checksums that fail may cover so many times
+/// the file's bytes.
 const VAIN_PASSES: usize = 32;
 
 /// A whole entry.
@@ -26,7 +26,7 @@ pub(super) struct Search<'a> {
     frame: Frame,
     /// The numbers that entries without a mark can have.
     numbers: Range<u64>,
-    /// Bytes that may still be summed up in vain.
+    /// Bytes that failed checksums may still cover.
     vain: usize,
 }
 
@@ -68,13 +68,13 @@ impl<'a> Search<'a> {
                 }
             }
             Frame::Plain => (from..self.bytes.len()).find_map(|at| {
-                // what was made to look like entries must not hold up the start
+                // crafted bytes must not delay the start
                 if self.vain == 0 { None } else { self.whole_at(at) }
             }),
         }
     }
 
-    /// Whether these bytes may be an entry without a mark, before they are summed up.
+    /// Whether these bytes may be an entry without a mark, before the checksum is computed.
     fn is_likely(&self, body: &[u8]) -> bool {
         let flags = body.get(8).copied().unwrap_or(u8::MAX);
         body.len() >= MIN_HEAD
@@ -96,7 +96,7 @@ impl<'a> Search<'a> {
 fn find(bytes: &[u8], mark: &[u8; 8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        // a byte of it first: nearly all places are passed over by that
+        // compare one byte first: that skips nearly all places
         from += bytes.get(from..)?.iter().position(|byte| *byte == mark[0])?;
         if bytes[from..].starts_with(mark) {
             return Some(from);

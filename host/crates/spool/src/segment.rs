@@ -4,10 +4,10 @@
 //! NUMBER-MARK.seg:  DSSPOOL2 │ entries u64 │ records u64 │ crc32 u32 │ entries … │ end u64
 //! NUMBER.seg:       DSSPOOL1 │ entries …
 //! ```
-//! The header counts what had come into the spool before; its checksum covers the mark too. `end` is
-//! the mark inverted. A segment that lacks it was cut off: whatever an append has written when its
-//! process is killed, either the end before it is still there or the one behind it is already. The
-//! second kind is what earlier hosts wrote. A later format takes another suffix.
+//! The header counts what was appended to the spool before; its checksum covers the mark too. `end`
+//! is the mark inverted. A segment without it was truncated: whenever an append is interrupted,
+//! either the previous `end` is still there or the next one is already. Earlier hosts wrote the
+//! second format. A later format takes another suffix.
 
 use std::{
     fs::File,
@@ -28,9 +28,9 @@ const MAGIC_OF_PLAIN: &[u8; 8] = b"DSSPOOL1";
 /// What the magic of all formats begins with; the format's digit follows.
 const MAGIC_OF_ALL: &[u8; 7] = b"DSSPOOL";
 const SUFFIX: &str = "seg";
-/// Bytes of the mark behind the last entry.
+/// Bytes of the end mark.
 const END: usize = 8;
-/// A payload up to so many bytes is copied, to be written together with the end behind it.
+/// Payloads up to so many bytes are copied, to be written together with the end mark.
 const COPIED: usize = 64 << 10;
 
 impl Frame {
@@ -42,7 +42,7 @@ impl Frame {
         }
     }
 
-    /// What stands behind the last entry.
+    /// The end mark.
     pub fn end(self) -> Option<[u8; END]> {
         match self {
             Self::Plain => None,
@@ -50,7 +50,7 @@ impl Frame {
         }
     }
 
-    /// Bytes behind the last entry.
+    /// Bytes of the end mark of this frame.
     pub fn end_bytes(self) -> u64 {
         self.end().map_or(0, |end| end.len() as u64)
     }
@@ -62,7 +62,7 @@ impl Frame {
         header
     }
 
-    /// Whether a header is as it was written.
+    /// Whether a header is intact.
     pub fn is_header(self, header: &[u8]) -> bool {
         let Some((summed, crc)) = header.split_last_chunk::<4>() else { return false };
         match self {
@@ -73,7 +73,7 @@ impl Frame {
         }
     }
 
-    /// What had come into the spool before this segment; `None` when its header is damaged.
+    /// What the header says; `None` when it is damaged.
     pub fn start(self, bytes: &[u8]) -> Option<Start> {
         let header = bytes.get(..usize::try_from(self.header()).ok()?)?;
         (matches!(self, Self::Marked(_)) && self.is_header(header)).then_some(())?;
@@ -85,9 +85,9 @@ impl Frame {
 /// What the header of a segment says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// So much had come before.
+    /// Counts before this segment.
     At(Tally),
-    /// It was put in between others later.
+    /// Inserted between others by a repair.
     Unnumbered,
 }
 
@@ -100,14 +100,14 @@ pub(super) struct Segment {
     file: Option<Arc<File>>,
     /// Where its last entry ends.
     pub bytes: u64,
-    /// What it counts against the bound of the spool.
+    /// Its share of the spool's bound.
     pub counted: u64,
     /// Number of its first entry, or below.
     pub first: u64,
     /// Number of its last entry; 0 when it has none.
     pub last: u64,
-    /// Where its entries stand, in the order of their numbers, where damage keeps them from simply
-    /// following one another. Nothing is written to such a segment.
+    /// Offsets of its entries by number, when they are not contiguous because of damage. Such a
+    /// segment is never written to.
     pub order: Option<Vec<u64>>,
 }
 
@@ -170,7 +170,7 @@ pub(super) fn is_newer(bytes: &[u8]) -> bool {
 }
 
 impl Segment {
-    /// Makes a segment whose first entry will have that number, after so much has come.
+    /// Creates a segment whose first entry will have that number, with the count before it.
     pub fn create(folder: &Path, first: u64, tally: Option<Tally>) -> io::Result<Self> {
         let mark = rand::random();
         let frame = Frame::Marked(mark);
@@ -179,7 +179,7 @@ impl Segment {
         let mut header = frame.header_of(tally);
         header.extend(frame.end().unwrap_or_default());
         if let Err(error) = file.write_all_at(&header, 0) {
-            // an empty file would only puzzle; the fault itself is what counts
+            // removes the incomplete file; the write error is returned
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
@@ -189,7 +189,7 @@ impl Segment {
         Ok(Self { path, frame, file, bytes, counted: bytes, first, last: 0, order: None })
     }
 
-    /// A segment that is there, of which so many bytes count.
+    /// An existing segment with so many valid bytes.
     pub fn of_file(named: Named, bytes: u64) -> Self {
         let Named { first, frame, path } = named;
         Self { path, frame, file: None, bytes, counted: bytes, first, last: 0, order: None }
@@ -205,17 +205,17 @@ impl Segment {
         Ok(file)
     }
 
-    /// Closes its file until it is needed again.
+    /// Closes its file; it is reopened on demand.
     pub fn close(&mut self) {
         self.file = None;
     }
 
-    /// Whether more may be written to it, as far as its kind goes.
+    /// Whether its format and state allow appends.
     pub fn is_continued(&self) -> bool {
         self.order.is_none() && self.frame != Frame::Plain
     }
 
-    /// Where the entry stands that a reader at that place in the segment comes to, from 0 on.
+    /// File offset of the entry at a reader's cursor, which starts at 0.
     pub fn place(&self, cursor: u64) -> Option<u64> {
         match &self.order {
             None => Some(cursor.max(self.frame.header())).filter(|at| *at < self.bytes),
@@ -223,12 +223,12 @@ impl Segment {
         }
     }
 
-    /// The place behind the entry that ends there.
+    /// The cursor after the entry that ends at that offset.
     pub fn place_after(&self, cursor: u64, end: u64) -> u64 {
         if self.order.is_some() { cursor + 1 } else { end }
     }
 
-    /// The entry that begins there; `None` when there is no whole one. Also gives where it ends.
+    /// The entry at that offset, and where it ends; `None` when it is not intact.
     pub fn read_at(&mut self, at: u64) -> io::Result<Option<(Head, Vec<u8>, u64)>> {
         let file = self.file()?;
         let mut prefix = [0; 20];
@@ -252,7 +252,7 @@ impl Segment {
         }))
     }
 
-    /// Makes it end behind that byte.
+    /// Truncates it after that byte.
     pub fn cut(&mut self, at: u64) -> io::Result<()> {
         let file = self.file()?;
         file.set_len(at)?;
@@ -263,12 +263,12 @@ impl Segment {
         Ok(())
     }
 
-    /// Adds an entry at the end, and gives its bytes; a failed write leaves none of it.
+    /// Appends an entry and returns its bytes; a failed write leaves none of it.
     pub fn append(&mut self, head: &Head, payload: &[u8]) -> io::Result<u64> {
         let front = head.encode(self.frame, payload);
         let file = self.file()?;
         if let Err(error) = self.write(&file, &front, payload) {
-            // if that fails too, the missing end tells at the next start
+            // if that fails too, the missing end is detected at the next start
             let _ = self.cut(self.bytes);
             return Err(error);
         }
@@ -279,7 +279,7 @@ impl Segment {
         Ok(bytes)
     }
 
-    /// The front comes last: it takes the place of the end before, and makes the entry count.
+    /// Writes the front last: it overwrites the previous end mark and makes the entry valid.
     fn write(&self, file: &File, front: &[u8], payload: &[u8]) -> io::Result<()> {
         let payload_at = self.bytes + front.len() as u64;
         let end = self.frame.end().unwrap_or_default();
@@ -293,12 +293,12 @@ impl Segment {
     }
 }
 
-/// Makes sure that new files of a folder survive a power cut, where its file system can do that.
+/// Syncs a folder, so that new files survive a power cut, where the file system can do that.
 pub(super) fn sync_folder(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// False when the file has become too short for that.
+/// False when the file is too short.
 fn read_whole(file: &File, bytes: &mut [u8], at: u64) -> io::Result<bool> {
     match file.read_exact_at(bytes, at) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),

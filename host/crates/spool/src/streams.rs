@@ -1,28 +1,28 @@
-//! How far each stream of numbered batches has come.
+//! Progress of each stream of numbered batches.
 //!
-//! A source that can go back after a crash sends again what it is not sure of. Its numbers only
-//! grow, so whatever is not above the last one is here already.
+//! After a crash a source resends what was not confirmed. Its sequence numbers only grow, so a
+//! batch that is not above the last one is a duplicate.
 
 use std::collections::HashMap;
 
 use plugin_api::Batch;
 
-/// Streams that are remembered; the one that rested longest is forgotten first.
+/// Streams that are remembered; the least recently used one is forgotten first.
 const MAX_STREAMS: usize = 256;
 
-/// A stream of batches whose numbers grow: one counting of one source, by one way.
+/// A stream with growing sequence numbers: one epoch of one source, by one writer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct ProducerStream {
-    /// Component that writes into the spool: a source may come by several ways.
+    /// Component that writes into the spool: batches of a source may arrive by several routes.
     pub writer: String,
     /// Component that the batches come from.
     pub source: String,
-    /// The counting.
+    /// Epoch of the source's numbers.
     pub epoch: u64,
 }
 
 impl ProducerStream {
-    /// The lane of a batch from that writer.
+    /// The stream of a batch from that writer.
     pub fn of(writer: &str, batch: &Batch) -> Self {
         let provenance = batch.provenance();
         let source = provenance.source().to_owned();
@@ -30,7 +30,7 @@ impl ProducerStream {
     }
 }
 
-/// Place of a batch in its lane.
+/// Sequence number of a batch in its stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct SeqNo {
     pub sequence: u64,
@@ -43,12 +43,12 @@ impl SeqNo {
         Self { sequence: provenance.sequence, part: provenance.part }
     }
 
-    /// What nobody numbered cannot be recognised.
+    /// Unnumbered batches cannot be recognised.
     pub fn is_numbered(self) -> bool {
         self.sequence > 0
     }
 
-    /// The mark right before this one.
+    /// The number right before this one.
     pub fn previous(self) -> Self {
         match self.part.checked_sub(1) {
             Some(part) => Self { part, ..self },
@@ -56,7 +56,7 @@ impl SeqNo {
         }
     }
 
-    /// The mark right after this one.
+    /// The number right after this one.
     pub fn next(self) -> Self {
         match self.part.checked_add(1) {
             Some(part) => Self { part, ..self },
@@ -65,7 +65,7 @@ impl SeqNo {
     }
 }
 
-/// The last mark of every lane.
+/// The last sequence number of every stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamTable {
     last: HashMap<ProducerStream, (SeqNo, u64)>,
@@ -74,12 +74,12 @@ pub(super) struct StreamTable {
 }
 
 impl StreamTable {
-    /// Whether that mark is not above the last one of its lane.
+    /// Whether that number is not above the last one of its stream.
     pub fn has_seen(&self, stream: &ProducerStream, seq: SeqNo) -> bool {
         seq.is_numbered() && self.last.get(stream).is_some_and(|(last, _)| seq <= *last)
     }
 
-    /// Notes a mark, unless the lane has come further already.
+    /// Notes a number, unless the stream is further already.
     pub fn advance(&mut self, stream: &ProducerStream, seq: SeqNo) {
         if !seq.is_numbered() {
             return;
@@ -94,7 +94,7 @@ impl StreamTable {
         }
     }
 
-    /// Every lane with its last mark, the one used last at the end.
+    /// Every stream with its last number, the most recently used one at the end.
     pub fn by_use(&self) -> Vec<(&ProducerStream, SeqNo)> {
         let mut all: Vec<_> = self.last.iter().collect();
         all.sort_by_key(|(_, (_, used))| *used);

@@ -1,36 +1,36 @@
-//! Places of a file where something is wrong.
+//! Damaged ranges of a file.
 
 use std::fmt;
 
-/// What is wrong at a place.
+/// Kind of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrong {
-    /// Bytes are no whole batch.
+    /// The bytes are no intact entry.
     Damaged,
-    /// Batches stand there a second time; they are taken once.
+    /// Duplicate entries; each is read once.
     Repeated,
-    /// Batches stand out of order; they are taken in order.
+    /// Entries out of order; they are read in order.
     Disordered,
-    /// What should follow there is not in the file.
+    /// The file is truncated there.
     CutOff,
     /// The file is of a later format.
     Newer,
-    /// The checksum is right, but what it covers is no batch.
+    /// The checksum matches, but the entry cannot be decoded.
     Unusable,
-    /// The file is gone.
+    /// The file is missing.
     Gone,
     /// The position is damaged.
     Position,
 }
 
-/// Bytes of a segment with something wrong.
+/// A damaged range of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
-    /// What.
+    /// Kind.
     pub wrong: Wrong,
-    /// Where they begin.
+    /// Offset.
     pub at: u64,
-    /// How many they are.
+    /// Length.
     pub bytes: u64,
     /// Batches that are lost with them.
     pub batches: u64,
@@ -45,7 +45,7 @@ impl Stretch {
         Self { wrong, at, bytes, batches: 0, records: 0, is_exact: true }
     }
 
-    /// Both, from where the first begins.
+    /// One stretch that covers both.
     pub(super) fn joined(first: &Self, second: &Self) -> Self {
         let is_empty = first.bytes == 0;
         Self {
@@ -58,7 +58,7 @@ impl Stretch {
         }
     }
 
-    /// One of which nobody knows what it has cost.
+    /// A stretch with an unknown loss.
     pub(super) fn about(wrong: Wrong, at: u64, bytes: u64) -> Self {
         Self { is_exact: false, ..Self::new(wrong, at, bytes) }
     }

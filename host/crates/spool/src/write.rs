@@ -1,4 +1,4 @@
-//! Batches come in.
+//! Appends batches.
 
 use std::{fs::File, io, sync::Arc, time::Duration, time::Instant};
 
@@ -12,35 +12,35 @@ use super::{
     streams::{ProducerStream, SeqNo},
 };
 
-/// Data that was written is given to the disk after so many bytes.
+/// Bytes after which written data is synced.
 pub const SYNC_BYTES: u64 = 4 << 20;
-/// Data that was written is given to the disk after that time, if anything calls.
+/// Time after which written data is synced by the next call.
 pub const SYNC_AFTER: Duration = Duration::from_millis(200);
 
-/// What became of a batch that was given to the spool.
+/// Result of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// It is there, under that number; the caller keeps it if it asked for that.
+    /// Appended under that number; the caller keeps it in memory if it asked to.
     New(u64),
-    /// It is there, under that number, and comes when it is read, also if it was to be kept.
+    /// Appended under that number, and returned by a later read, even if it was to be kept.
     ///
-    /// The number is below the last one when the batch closes a gap that damage had left.
+    /// The number is below the last one when the batch fills a gap left by damage.
     Deferred(u64),
-    /// It was there already, and may be delivered.
+    /// It is in the spool already, or was delivered.
     Duplicate,
 }
 
 impl Spool {
-    /// Adds a batch at the end, unless it is there already.
+    /// Appends a batch, unless it is a duplicate.
     ///
-    /// `keep`: the caller has everything that was not read and keeps this one too, so that it need
-    /// not be read.
+    /// `keep`: the caller has everything unread in memory and keeps this one too, so that it is not
+    /// read again.
     ///
     /// # Errors
-    /// When the disk does not take it, whole or not at all.
+    /// When the disk fails; nothing is appended then.
     pub fn append(&mut self, writer: &str, batch: &Batch, keep: bool) -> io::Result<Appended> {
         match self.try_append(writer, batch, keep) {
-            // on a full disk, what is delivered makes room for what is not
+            // on a full disk, dropping delivered entries makes room
             Err(_) if self.drop_written() => self.try_append(writer, batch, keep),
             done => done,
         }
@@ -86,17 +86,17 @@ impl Spool {
         Ok(if keep && !is_kept { Appended::Deferred(number) } else { Appended::New(number) })
     }
 
-    /// A lane has come to that mark: what is before it does not come again.
+    /// The stream is at that number: nothing before it will be resent.
     fn skip_to(&mut self, stream: &ProducerStream, seq: SeqNo) {
         if let Some(repair) = &mut self.repair {
             repair.skip_to(stream, seq);
         }
     }
 
-    /// Sees to it that there is a segment to write to.
+    /// Makes sure that the last segment can be written to.
     fn make_segment(&mut self, number: u64) -> io::Result<()> {
         let largest = self.largest_segment();
-        // what is awaited gets a segment of its own, between what is there and what is new
+        // expected batches get a segment of their own, between old and new ones
         let awaited = self.repair.as_ref().map_or(0, Repair::last);
         let has_room = |segment: &Segment| {
             segment.bytes < largest
@@ -124,8 +124,8 @@ impl Spool {
         (self.max_bytes / SEGMENTS).clamp(MIN_SEGMENT, MAX_SEGMENT)
     }
 
-    /// What has to be given to the disk now, if anything; the caller does it with
-    /// [`sync_data`](File::sync_data), without holding others up.
+    /// The file that is due to be synced; the caller does so with [`sync_data`](File::sync_data),
+    /// without blocking others.
     pub fn sync_due(&mut self) -> Option<Arc<File>> {
         let is_due = self.unsynced >= SYNC_BYTES
             || (self.unsynced > 0 && self.synced_at.elapsed() >= SYNC_AFTER);
@@ -140,7 +140,7 @@ impl Spool {
     /// Makes sure that everything survives a power cut.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn sync(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segments.back_mut() {
             segment.file()?.sync_data()?;

@@ -5,7 +5,7 @@ use plugin_api::{Batch, Provenance, RecordKind, Round};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What is said of the data.
+/// Metadata of the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// When it was set aside, RFC 3339 in UTC.
@@ -61,10 +61,10 @@ mod kind {
     }
 }
 
-/// A letter as it stands in a file.
+/// A letter as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
-    /// What is said of the data.
+    /// Metadata of the data.
     #[serde(flatten)]
     pub head: Head,
     /// How the data is written.

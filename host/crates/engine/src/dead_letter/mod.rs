@@ -1,12 +1,12 @@
-//! Data that nobody can use, set aside with the reason instead of lost.
+//! Dead letters: data that cannot be processed, stored with the reason.
 //!
 //! One JSON line each in `data_dir/dead-letter/<component>/<date>.jsonl`: `time`, `component`,
 //! `reason`, `encoding` (`utf-8` or `base64`), `payload`, and of a batch also what is needed to
 //! [send it again](replay): `kind`, `records`, `source`, `epoch`, `sequence`, `part`,
 //! `received_at_us`, `first`, `last`.
 //!
-//! Lines are added at the end and taken out again by replays. Whoever does either locks the file,
-//! and looks whether it still is the one of that name.
+//! Lines are appended, and removed by replays. Both lock the file, and then check that it still has
+//! that name.
 
 mod letter;
 mod replay;
@@ -36,9 +36,9 @@ pub use summary::Summary;
 
 use crate::clock::Clock;
 
-/// Most bytes of one component's letters; who wants to set more aside has to wait.
+/// Most bytes of one component's letters; writers of more have to wait.
 const MAX_BYTES: u64 = 1 << 30;
-/// What a plugin sets aside is given to the disk this often.
+/// Interval at which letters of plugins are synced.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// The folder of all components' letters.
@@ -46,7 +46,7 @@ pub fn folder(data_dir: &Path) -> PathBuf {
     data_dir.join("dead-letter")
 }
 
-/// Where one component sets data aside.
+/// The dead letters of one component.
 #[derive(Debug)]
 pub struct DeadLetters {
     component: String,
@@ -63,7 +63,7 @@ struct Writer {
     /// Bytes of all files, as far as is known; none before the first letter.
     bytes: Option<u64>,
     synced_at: Option<Instant>,
-    /// Letters of batches of the epoch that is watched, and their records.
+    /// Count of letters of the watched epoch.
     watched: Option<(u64, Counted)>,
 }
 
@@ -101,7 +101,7 @@ impl DeadLetters {
         &self.store
     }
 
-    /// Sets data aside; it may be lost with the power for a second more.
+    /// Writes data; a power cut within the next second may lose it.
     ///
     /// # Errors
     /// When the folder or the file cannot be written, or is full; the text names it.
@@ -109,7 +109,7 @@ impl DeadLetters {
         self.add(reason, None, payload)
     }
 
-    /// Sets a batch aside; it is safe then.
+    /// Writes a batch and syncs it.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -117,12 +117,12 @@ impl DeadLetters {
         self.add(reason, Some(BatchHead::of(batch)), batch.payload())
     }
 
-    /// Counts from now on what is set aside of batches of that epoch, and of no other.
+    /// Counts from now on letters of batches of that epoch, and of no other.
     pub fn watch(&self, epoch: u64) {
         self.lock().watched = Some((epoch, Counted::default()));
     }
 
-    /// What was counted of the epoch that is watched.
+    /// Count of the watched epoch.
     pub fn watched(&self) -> Counted {
         self.lock().watched.map_or_else(Counted::default, |(_, counted)| counted)
     }
@@ -159,10 +159,10 @@ impl DeadLetters {
         let written = file.write_all(&line);
         let written = written.and_then(|()| if is_due { file.sync_data() } else { Ok(()) });
         if written.is_err() {
-            // half a line is of no use; if it cannot be taken back it is passed over
+            // truncates a partial line; if that fails, readers skip it
             let _ = file.set_len(before);
         }
-        // an error would come again with the next letter
+        // an error would recur with the next letter
         let _ = file.unlock();
         written?;
         if is_due {
@@ -172,11 +172,11 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Fails when the letters are as many as may be.
+    /// Fails when the letters are at their limit.
     fn make_room(&self, writer: &mut Writer, more: u64) -> io::Result<()> {
         let has_room = |bytes: Option<u64>| bytes.is_some_and(|it| it + more <= self.max_bytes);
         if !has_room(writer.bytes) {
-            // replays take letters out unseen
+            // replays remove letters without notice
             writer.bytes = Some(self.store.bytes()?);
         }
         if has_room(writer.bytes) {
@@ -208,7 +208,7 @@ impl DeadLetters {
             if is_there(file, &path)? {
                 break;
             }
-            // a replay or a user has put another one in its place, or none
+            // a replay or a user has replaced or removed it
             writer.file = None;
         }
         if let Some((_, file)) = &mut writer.file
@@ -238,7 +238,7 @@ fn is_over(since: Instant) -> bool {
     since.elapsed() > SYNC_EVERY
 }
 
-/// Whether the last line has no end: the disk was full, or the host was killed as it wrote.
+/// Whether the last line is incomplete: the disk was full, or the host was killed while it wrote.
 fn is_cut_short(file: &mut File) -> io::Result<bool> {
     if file.metadata()?.len() == 0 {
         return Ok(false);

@@ -1,10 +1,9 @@
 //! Sends letters to their sink again.
 //!
-//! Letters are sent in chunks. A chunk is taken out of its file once the sink is done with all of
-//! it: it has delivered a letter, or refused it again and set it aside anew. What is under way
-//! stands in a [journal](Journal), so that whoever comes after a crash sends the same letters under
-//! the same numbers, by which a queue on disk knows them. Nothing is taken out that was not sent,
-//! and what cannot be sent stays.
+//! Letters are sent in chunks. A chunk is removed from its file once the sink has delivered each
+//! letter or dead-lettered it again. A [journal](Journal) holds the chunk in flight, so that after
+//! a crash the same letters are sent under the same numbers, by which a queue on disk recognises
+//! them. Letters that were not sent, or cannot be sent, stay.
 
 use std::{collections::HashSet, io, path::Path, sync::Arc, time::Duration};
 
@@ -23,7 +22,7 @@ const MAX_NAMED: usize = 20;
 /// How often a replay that waits for its sink says how far it is.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 
-/// How far a replay is.
+/// State of a replay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -38,18 +37,18 @@ pub enum State {
     Failed,
 }
 
-/// What a replay has done so far.
+/// Progress of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// How far it is.
+    /// Its state.
     pub state: State,
-    /// What was given to the sink.
+    /// Letters sent to the sink.
     pub sent: Counted,
-    /// What the sink is done with.
+    /// Letters that the sink has delivered or refused.
     pub done: Counted,
     /// Of that, what it refused again; these are new letters.
     pub refused: Counted,
-    /// Letters that a crash had left twice, taken out with the other one.
+    /// Duplicates left by a crash, removed with the other letter.
     pub repeated: u64,
     /// Letters that cannot be sent, and stay.
     pub kept: u64,
@@ -80,7 +79,7 @@ pub struct Replay<'a> {
     pub send: &'a dyn Fn(Delivery),
     /// Whether the host ends.
     pub phase: &'a dyn Fn() -> Phase,
-    /// Hears how far it is.
+    /// Gets the progress.
     pub tell: &'a dyn Fn(&Progress),
 }
 
@@ -96,18 +95,18 @@ struct Chunk {
     end: u64,
 }
 
-/// A replay at work.
+/// A running replay.
 struct Work<'a> {
     replay: &'a Replay<'a>,
     progress: Progress,
-    /// Batches that the sink is done with.
+    /// Batches that the sink has delivered or refused.
     seen: HashSet<[u8; 32]>,
     /// Epoch of the last chunk.
     epoch: u64,
 }
 
 impl Survey {
-    /// Looks through all letters.
+    /// Scans all letters.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -128,8 +127,7 @@ impl Survey {
 }
 
 impl Replay<'_> {
-    /// Sends all letters; returns when the sink is done with them, or when there is no use in
-    /// waiting for it.
+    /// Sends all letters; returns when the sink is done with them, or on shutdown or an error.
     pub fn run(&self, now_us: i64) -> Progress {
         let epoch = u64::try_from(now_us).unwrap_or_default();
         let (progress, seen) = (Progress::default(), HashSet::new());
@@ -160,8 +158,8 @@ impl Chunk {
         self.letters.iter().map(|(place, _)| *place).collect()
     }
 
-    /// Gives the batches numbers of their own: by their old ones a queue would know them as what
-    /// came before.
+    /// Gives the batches new sequence numbers: by their old ones a queue would take them for
+    /// duplicates.
     fn number(&mut self, epoch: u64, numbers: impl IntoIterator<Item = u64>) {
         for ((_, batch), number) in self.letters.iter_mut().zip(numbers) {
             *batch = batch.clone().numbered(epoch, number, 0);
@@ -182,7 +180,7 @@ impl Work<'_> {
                 return Ok(false);
             }
         }
-        // what is set aside from here on is not for this replay
+        // letters written from here on are not part of this replay
         let mut files = Vec::new();
         for path in store.files()? {
             let end = std::fs::metadata(&path)?.len();
@@ -252,10 +250,9 @@ impl Work<'_> {
         Ok(chunk)
     }
 
-    /// The letters that an earlier replay had under way and that are still there, in order.
+    /// The letters that an earlier replay had in flight and that are still in the file, in order.
     ///
-    /// Those before them may be taken out already, so they are known by what they are, not by
-    /// where they stand.
+    /// Earlier lines may be removed already, so letters are matched by length and checksum.
     fn under_way(&mut self, path: &Path, journal: &Journal) -> io::Result<Chunk> {
         let (mut chunk, mut next) = (Chunk::default(), 0);
         let mut numbers = Vec::new();
@@ -275,8 +272,8 @@ impl Work<'_> {
         Ok(chunk)
     }
 
-    /// Sends a chunk, waits for the sink and takes out of the file what it is done with; true when
-    /// that is all of it.
+    /// Sends a chunk, waits for the sink and removes what it is done with; true when that is all of
+    /// it.
     fn deliver(&mut self, path: &Path, journal: &Journal, chunk: &Chunk) -> io::Result<bool> {
         let Replay { letters, send, phase, tell } = self.replay;
         letters.watch(journal.epoch);

@@ -1,4 +1,4 @@
-//! The files of one component's letters: reading them, and taking lines out.
+//! The files of one component's letters: reads them, and removes lines.
 
 use std::{
     collections::BTreeMap,
@@ -32,8 +32,8 @@ pub struct Place {
     pub sum: u32,
 }
 
-/// What a replay has under way: whoever goes on with it sends the same letters under the same
-/// numbers again.
+/// The letters that a replay has in flight, so that after a crash the same ones are sent under the
+/// same numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     /// Epoch of the numbers; the letters have 1, 2, 3 …
@@ -83,10 +83,10 @@ impl Store {
         Ok(self.files()?.iter().filter_map(|path| fs::metadata(path).ok()).map(|it| it.len()).sum())
     }
 
-    /// Gives each whole line of a file from `from` on, until `use_line` says that it is enough.
+    /// Passes each complete line of a file from `from` on to `use_line`, until that returns false.
     ///
     /// # Errors
-    /// When the file cannot be read; one that is gone has no lines.
+    /// When the file cannot be read; a missing one has no lines.
     pub fn lines(
         path: &Path,
         from: u64,
@@ -98,7 +98,7 @@ impl Store {
         };
         file.seek(SeekFrom::Start(from))?;
         let (mut reader, mut at, mut line) = (BufReader::new(file), from, Vec::new());
-        // without its end a line is still being written, or never was written whole
+        // a line without its end is being written, or was never completed
         while reader.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
             if !use_line(place(at, &line), &line) {
                 break;
@@ -109,8 +109,8 @@ impl Store {
         Ok(())
     }
 
-    /// Takes lines out of a file, at one stroke, together with nothing that came meanwhile. A line
-    /// that is not there any more is passed over. Gives the number of bytes taken out.
+    /// Removes lines from a file atomically, and none that were added meanwhile. Missing lines are
+    /// skipped. Returns the number of bytes removed.
     ///
     /// # Errors
     /// When the file cannot be read or written anew; it is as it was then.
@@ -143,19 +143,19 @@ impl Store {
         Ok(removed)
     }
 
-    /// What a replay left under way.
+    /// The letters that an earlier replay had in flight.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn journal(&self) -> io::Result<Option<Journal>> {
         match own_file::read(&self.folder.join(JOURNAL)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            // nothing else is written there at one stroke, so this was no replay
+            // replays write this file atomically, so no replay left it
             bytes => Ok(serde_json::from_slice(&bytes?).ok()),
         }
     }
 
-    /// Keeps what a replay has under way, or that it has nothing any more.
+    /// Stores the letters that a replay has in flight, or that it has none.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -178,7 +178,7 @@ fn place(at: u64, line: &[u8]) -> Place {
     Place { at, length: line.len() as u64, sum: crc32fast::hash(line) }
 }
 
-/// The file of that name, which nobody changes until it is dropped.
+/// The file of that name, locked until it is dropped.
 fn open_locked(path: &Path) -> io::Result<Option<File>> {
     loop {
         let file = match own_file::open(path, Access::Existing) {

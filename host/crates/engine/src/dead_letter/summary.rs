@@ -1,4 +1,4 @@
-//! What lies in one component's letters, in short.
+//! A summary of one component's letters.
 
 use std::{collections::HashMap, io, path::Path};
 
@@ -9,7 +9,7 @@ use super::{Head, Store};
 /// Different reasons that are counted; more are taken for others.
 const MAX_REASONS: usize = 1_000;
 
-/// What lies there.
+/// The summary.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// The component.

@@ -1,4 +1,4 @@
-//! What waits in a queue: in memory, and on disk behind that.
+//! The backlog of a queue: in memory, and on disk after that.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,7 +18,7 @@ pub(super) const WINDOW_BYTES: u64 = 64 << 20;
 /// Batches on disk that share a receipt, so that a long backlog needs little memory.
 const RECEIPT_SHARERS: u64 = 256;
 
-/// Batches in their order, numbered.
+/// Numbered batches in order.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     /// In memory; what is on disk comes after it.
@@ -26,7 +26,7 @@ pub(super) struct Backlog {
     pub size: Size,
     /// The last number given out.
     last: u64,
-    /// Let go of, but still on disk.
+    /// What was on disk at the purge.
     kept: Size,
     disk: Option<Disk>,
 }
@@ -35,13 +35,13 @@ pub(super) struct Backlog {
 #[derive(Debug)]
 struct Disk {
     spool: Spool,
-    /// What is only on disk.
+    /// What is on disk alone.
     unread: Size,
-    /// The receipts of that: each settles with the batch of its number, the last of several.
+    /// Receipts of that: each is acknowledged with the batch of its number, the last of several.
     unread_receipts: VecDeque<SharedReceipt>,
-    /// Receipts of batches that were sent again while they are still under way.
+    /// Receipts of batches that were resent while they are in flight.
     duplicates: VecDeque<SharedReceipt>,
-    /// Batches that were taken apart, with the number of their parts that are not done.
+    /// Batches that were split, with the number of their unfinished parts.
     parts: HashMap<u64, u64>,
 }
 
@@ -52,17 +52,17 @@ struct SharedReceipt {
     receipt: Receipt,
 }
 
-/// What became of a batch.
+/// Result of adding a batch.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It waits.
+    /// It is in the backlog.
     Queued,
-    /// It came before and waits or was delivered.
+    /// It was added before, and waits or is delivered.
     Duplicate,
 }
 
 impl Backlog {
-    /// On disk, behind what the spool has already.
+    /// A backlog in a spool that has so much already.
     pub fn with_spool(spool: Spool, unread: Size) -> Self {
         let disk = Disk {
             spool,
@@ -78,39 +78,39 @@ impl Backlog {
         self.batches.is_empty() && self.unread() == Size::default()
     }
 
-    /// Everything that waits.
+    /// Size of all.
     pub fn total(&self) -> Size {
         self.size + self.unread()
     }
 
-    /// Whether a disk takes what comes.
+    /// Whether batches are stored on disk.
     pub fn has_disk(&self) -> bool {
         self.disk.is_some()
     }
 
-    /// What is only on disk.
+    /// What is on disk alone.
     pub fn unread(&self) -> Size {
         self.disk.as_ref().map_or_else(Size::default, |disk| disk.unread)
     }
 
-    /// Whether the disk's share has room for a batch of that writer; always, without one.
+    /// Whether the spool has room for a batch of that writer; always true without one.
     pub fn has_room_on_disk(&self, writer: &str, batch: &Batch) -> bool {
         self.disk.as_ref().is_none_or(|disk| disk.spool.has_room(writer, batch))
     }
 
-    /// Says that nothing comes in any more.
+    /// All writers are gone.
     pub fn end_of_input(&mut self) {
         if let Some(disk) = &mut self.disk {
             disk.spool.end_of_input();
         }
     }
 
-    /// Whether there is more on disk that has to be in memory before something is taken.
+    /// Whether batches have to be read from disk before the next receive.
     pub fn needs_refill(&mut self) -> bool {
         self.unread() != Size::default() && self.batches.len() < self.group().unwrap_or(1)
     }
 
-    /// Adds a batch at the end; when that fails it is given back.
+    /// Adds a batch at the end; returns it on failure.
     pub fn add(
         &mut self,
         writer: &str,
@@ -155,7 +155,7 @@ impl Backlog {
         self.batches.push_back(delivery);
     }
 
-    /// Reads on from the disk while memory has room.
+    /// Reads from disk while memory has room.
     ///
     /// # Errors
     /// When the disk cannot be read; damaged batches are passed over, and are among the
@@ -165,7 +165,7 @@ impl Backlog {
             let Some(disk) = &mut self.disk else { return Ok(()) };
             let Some(batch) = disk.spool.read_next()? else {
                 if !disk.spool.is_repairing() {
-                    // what was counted and is not there was damaged
+                    // batches that were counted and not found are damaged
                     disk.unread = Size::default();
                     disk.unread_receipts.clear();
                 }
@@ -192,7 +192,7 @@ impl Backlog {
         Some(self.disk.as_ref()?.spool.unacknowledged())
     }
 
-    /// Notes that somebody knows of all damage on the disk.
+    /// Acknowledges all damage on the disk.
     pub fn acknowledge(&mut self) -> io::Result<Unacknowledged> {
         self.disk
             .as_mut()
@@ -206,7 +206,7 @@ impl Backlog {
         Some(delivery)
     }
 
-    /// Puts batches before all others, in their order.
+    /// Puts batches to the front, in their order.
     pub fn requeue_front(&mut self, deliveries: Vec<Delivery>) {
         self.size = self.size + total_size(&deliveries);
         for delivery in deliveries.into_iter().rev() {
@@ -214,30 +214,30 @@ impl Backlog {
         }
     }
 
-    /// Closes what is on disk, which stays there.
+    /// Closes the spool, which stays on disk.
     pub fn close_disk(&mut self) {
         self.disk = None;
     }
 
-    /// Puts other batches in the place of those in memory.
+    /// Replaces the batches in memory.
     pub fn replace(&mut self, batches: Vec<Delivery>) {
         self.size = total_size(&batches);
         self.batches = batches.into();
     }
 
-    /// How many batches belong together because an earlier host had offered them so.
+    /// How many batches form a group, because an earlier run had offered them together.
     pub fn group(&mut self) -> Option<usize> {
         let first = self.batches.front()?.batch.delivery();
         self.disk.as_mut()?.spool.group_of(first)
     }
 
-    /// Notes that these batches are now offered together.
+    /// Notes that these batches are offered together.
     pub fn offer(&mut self, batches: &[Delivery]) -> io::Result<()> {
         let numbers = batches.iter().map(|delivery| delivery.batch.delivery());
         self.disk.as_mut().map_or(Ok(()), |disk| disk.spool.offer(numbers))
     }
 
-    /// Notes that a batch was taken apart in two, of which each will be done for itself.
+    /// Notes that a batch was split in two, each to be committed by itself.
     pub fn split(&mut self, number: u64) {
         if let Some(disk) = &mut self.disk {
             *disk.parts.entry(number).or_insert(1) += 1;
@@ -266,17 +266,17 @@ impl Backlog {
         committed
     }
 
-    /// What has to be given to the disk now.
+    /// The file that is due to be synced.
     pub fn sync_due(&mut self) -> Option<Arc<File>> {
         self.disk.as_mut()?.spool.sync_due()
     }
 
-    /// What waited on disk when all was let go of.
+    /// What was on disk at the purge.
     pub fn kept(&self) -> Size {
         self.kept
     }
 
-    /// Settles everything: no source has to wait for it any more.
+    /// Acknowledges everything, so that no source waits for it.
     pub fn ack_all(&mut self) {
         for delivery in &mut self.batches {
             std::mem::replace(&mut delivery.receipt, Receipt::none()).ack();
@@ -294,7 +294,7 @@ impl Backlog {
         }
     }
 
-    /// Lets go of everything in memory, unsettled. Gives the records that are lost by that.
+    /// Drops everything in memory unacknowledged. Returns the records that are lost.
     pub fn purge(&mut self) -> io::Result<u64> {
         let size = std::mem::take(&mut self.size);
         self.batches.clear();
@@ -308,8 +308,8 @@ impl Backlog {
 }
 
 impl Disk {
-    /// The receipt of the batch that was read. Those of batches that should have come before it,
-    /// and were damaged, are dropped unsettled, so that their source sends them again.
+    /// The receipt of the batch that was read. Those of earlier, damaged batches are dropped
+    /// unacknowledged, so that their source sends them again.
     fn unread_receipt(&mut self, number: u64) -> Receipt {
         while let Some(shared) = self.unread_receipts.pop_front_if(|it| it.number <= number) {
             if shared.number == number {
@@ -319,7 +319,7 @@ impl Disk {
         Receipt::none()
     }
 
-    /// A batch that was sent again is done when all that is here now is.
+    /// A duplicate is acknowledged when all that is in the backlog now is delivered.
     fn ack_duplicate(&mut self, receipt: Receipt) {
         let last = self.spool.last();
         if self.spool.committed() >= last {
@@ -330,7 +330,7 @@ impl Disk {
     }
 }
 
-/// Adds a receipt that settles with that number.
+/// Adds a receipt that is acknowledged with that number.
 fn share(receipts: &mut VecDeque<SharedReceipt>, number: u64, receipt: Receipt) {
     match receipts.back_mut() {
         Some(last) if last.sharers < RECEIPT_SHARERS || last.number == number => {

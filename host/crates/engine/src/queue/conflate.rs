@@ -14,7 +14,8 @@ use super::Delivery;
 use crate::ack::Receipt;
 
 /// Joins the quotes of each source into one batch that holds the newest of each security, in the
-/// order of arrival. Bars stay as they are. What is left out is settled with the joined batch.
+/// order of arrival. Bars stay as they are. Quotes that are left out are acknowledged with the
+/// joined batch.
 pub fn newest_per_symbol(deliveries: Vec<Delivery>) -> Vec<Delivery> {
     let mut kept = Vec::new();
     let mut by_source: Vec<(String, Vec<Delivery>)> = Vec::new();
@@ -64,7 +65,7 @@ fn join(deliveries: &[Delivery]) -> Option<Batch> {
     Some(Batch::from_spots(&mut encoder, round).with_provenance(provenance))
 }
 
-/// Waiting quotes of one source, in the order of arrival.
+/// Pending quotes of one source, in the order of arrival.
 #[derive(Default)]
 struct PendingQuotes<'a> {
     spots: Vec<SpotView<'a>>,
@@ -73,7 +74,7 @@ struct PendingQuotes<'a> {
     feed: Feed<usize, usize>,
 }
 
-/// Which quotes of a security wait.
+/// The pending quotes of a security.
 #[derive(Default)]
 struct Security {
     latest_us: Option<i64>,

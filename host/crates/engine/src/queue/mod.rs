@@ -1,9 +1,9 @@
 //! The bounded queue before every transform and sink.
 //!
-//! Its bound is in bytes and covers what waits as well as what the reader has taken and not yet let
-//! go, so that a sink which holds batches back cannot grow beyond it. In memory these are bytes of
-//! payload; a queue on disk keeps what it has taken in a [spool](dataserver_spool), of which the first
-//! part is in memory too.
+//! The bound is in bytes and covers the backlog as well as what the reader has received and not
+//! acknowledged, so that a sink which holds batches cannot exceed it. In memory these are bytes of
+//! payload; a queue on disk stores batches in a [spool](dataserver_spool), of which the first part
+//! is in memory too.
 
 mod backlog;
 mod conflate;
@@ -24,17 +24,17 @@ use plugin_api::Batch;
 use self::backlog::{Added, Backlog, WINDOW_BYTES};
 use crate::ack::Receipt;
 
-/// A writer that waits says so this often.
+/// Interval at which a blocked writer reports its wait.
 const BLOCKED_REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause before a disk that failed is tried again.
 const DISK_RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// A batch on its way, with the duty to say what became of it.
+/// A batch in flight, with its receipt.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// The records.
     pub batch: Batch,
-    /// Settled by whoever is done with it.
+    /// Acknowledged when the batch is done with.
     pub receipt: Receipt,
 }
 
@@ -49,38 +49,38 @@ impl Delivery {
     }
 }
 
-/// What a reader gets.
+/// Result of [`Queue::recv`].
 #[derive(Debug)]
 pub enum Recv {
     /// At least one batch.
     Batches(Vec<Delivery>),
-    /// Nothing within the time given.
+    /// Nothing within the timeout.
     Empty,
-    /// Nothing, while a writer found no room beside what the reader has not let go of.
+    /// Nothing, and a writer is blocked: the reader should flush what it holds.
     FlushRequested,
-    /// Nothing any more: every writer is gone.
+    /// Every writer is gone and the queue is empty.
     Closed,
-    /// Nothing for this reader any more: it is to [leave](Queue::detach_reader).
+    /// The reader is [detached](Queue::detach_reader).
     Detached,
 }
 
-/// How much a reader wants at once.
+/// How much a reader receives at once.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLimits {
     /// Batches are joined up to so many records.
     pub max_records: u64,
-    /// A first batch waits so long for more.
+    /// How long the first batch waits for more.
     pub max_wait: Duration,
     /// Longest wait for a first batch.
     pub timeout: Duration,
 }
 
-/// How full a queue is.
+/// Records and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
-    /// Records that wait or are not let go.
+    /// Records.
     pub records: u64,
-    /// Bytes of payload that wait or are not let go.
+    /// Bytes of payload.
     pub bytes: u64,
 }
 
@@ -95,7 +95,7 @@ impl Add for Size {
 impl Sub for Size {
     type Output = Self;
 
-    /// What is left; nothing where more is taken than there is.
+    /// Saturates at zero.
     fn sub(self, other: Self) -> Self {
         Self {
             records: self.records.saturating_sub(other.records),
@@ -104,7 +104,7 @@ impl Sub for Size {
     }
 }
 
-/// What a queue on disk tells and asks those around it.
+/// Events of a queue on disk, and the state of its host.
 pub trait DiskHooks: Send + Sync {
     /// The disk fails, or works again (`None`).
     fn note_disk(&self, fault: Option<&str>);
@@ -112,10 +112,10 @@ pub trait DiskHooks: Send + Sync {
     /// Something in the spool was found to be damaged.
     fn note_damage(&self, finding: &Finding);
 
-    /// So much is damaged and not acknowledged.
+    /// Damage that is not acknowledged, in total.
     fn set_damage(&self, damage: Unacknowledged);
 
-    /// Whether writers end because the host does, and not because they have nothing more.
+    /// Whether writers end because of a shutdown, and not because their input has ended.
     fn is_stopping(&self) -> bool;
 }
 
@@ -123,9 +123,9 @@ pub trait DiskHooks: Send + Sync {
 pub struct Queue {
     kind: BufferKind,
     state: Mutex<State>,
-    /// A reader waits: something came, or all writers are gone.
+    /// Wakes readers: a batch was added, or all writers are gone.
     readable: Condvar,
-    /// A writer waits: something was let go.
+    /// Wakes writers: batches were acknowledged.
     writable: Condvar,
     /// None for a queue in memory.
     hooks: Option<Box<dyn DiskHooks>>,
@@ -136,27 +136,27 @@ struct State {
     settings: Buffer,
     backlog: Backlog,
     unacked: Size,
-    /// A writer found no room since the reader last let go of something.
+    /// A writer was blocked since the last acknowledgement.
     writer_blocked: bool,
     /// The disk failed when it was last used.
     faulty: bool,
-    /// Records that the end of the queue cost.
+    /// Records lost at the end of the queue.
     lost: u64,
     writers: usize,
     aborted: bool,
-    /// The reader is to leave; what waits is for the next one.
+    /// Readers get nothing until the next one is attached.
     detached: bool,
-    /// No writer waits for room: the reader goes.
+    /// Writers do not block: the reader is about to be removed.
     unbounded: bool,
 }
 
 impl Queue {
-    /// A queue in memory without writers; it counts as closed until the first is added.
+    /// A queue in memory; it counts as closed until the first writer is added.
     pub fn in_memory(settings: Buffer) -> Self {
         Self::new(settings, Backlog::default(), None)
     }
 
-    /// A queue in that folder, with what waits there from earlier runs.
+    /// A queue in that folder, with the backlog of earlier runs.
     ///
     /// # Errors
     /// When the folder cannot be used.
@@ -205,12 +205,12 @@ impl Queue {
         self.lock().max_memory()
     }
 
-    /// Whether what waits outlives the process.
+    /// Whether the backlog survives the process.
     pub fn is_on_disk(&self) -> bool {
         self.kind == BufferKind::Disk
     }
 
-    /// The name under which `records_dropped_total` counts what the bound costs.
+    /// The reason under which `records_dropped_total` counts what the bound costs.
     pub fn rule(&self) -> &'static str {
         match self.lock().settings.when_full {
             WhenFull::Block => "block",
@@ -226,7 +226,7 @@ impl Queue {
         state.backlog.total() + state.unacked
     }
 
-    /// Takes another bound and rule; what is there already stays.
+    /// Applies another bound and rule; the backlog stays.
     pub fn configure(&self, settings: Buffer) {
         let mut state = self.lock();
         state.settings = Buffer { kind: self.kind, ..settings };
@@ -235,24 +235,25 @@ impl Queue {
         self.writable.notify_all();
     }
 
-    /// Calls the reader away: it gets nothing more until [`attach_reader`](Self::attach_reader).
+    /// Detaches the reader: it gets nothing more until [`attach_reader`](Self::attach_reader).
     pub fn detach_reader(&self) {
         self.lock().detached = true;
         self.readable.notify_all();
     }
 
-    /// Lets a reader in again.
+    /// Attaches a reader again.
     pub fn attach_reader(&self) {
         self.lock().detached = false;
     }
 
-    /// Lets no writer wait for room, while the reader is about to go: what comes is let in.
+    /// Lifts the bound, so that no writer blocks while the reader is removed; `false` sets it
+    /// again.
     pub fn set_unbounded(&self, unbounded: bool) {
         self.lock().unbounded = unbounded;
         self.writable.notify_all();
     }
 
-    /// Waits until nothing waits and nothing is taken; tells whether that came within the time.
+    /// Waits until the backlog is empty and everything is acknowledged; false on timeout.
     pub fn wait_idle(&self, timeout: Duration) -> bool {
         let is_busy = |state: &mut State| {
             state.backlog.total() + state.unacked != Size::default() && !state.aborted
@@ -261,12 +262,12 @@ impl Queue {
         !is_busy(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Announces a writer.
+    /// Adds a writer.
     pub fn add_writer(&self) {
         self.lock().writers += 1;
     }
 
-    /// Takes back an announcement; without writers the reader gets what is left and then the end.
+    /// Removes a writer; without writers the reader drains the backlog and sees the end of input.
     pub fn remove_writer(&self) {
         let mut state = self.lock();
         state.writers = state.writers.saturating_sub(1);
@@ -278,8 +279,8 @@ impl Queue {
         }
     }
 
-    /// Ends everything at once: writers and reader return, what waits in memory is dropped
-    /// unsettled, what is on disk stays there.
+    /// Aborts: writers and reader return, the backlog in memory is dropped unacknowledged, what is
+    /// on disk stays.
     pub fn abort(&self) {
         self.end(|state, lost| {
             state.lost += lost;
@@ -287,12 +288,12 @@ impl Queue {
         });
     }
 
-    /// As [`abort`](Self::abort) for a component that nobody wants any more: no source waits for
-    /// what was in its queue. Returns the records that are lost by that.
+    /// As [`abort`](Self::abort) for a removed component, whose backlog is acknowledged, so that no
+    /// source waits for it. Returns the records that are lost.
     pub fn discard(&self) -> u64 {
         self.lock().backlog.ack_all();
         let lost = self.end(|_, lost| lost);
-        // a reader that comes back from a call late must not write beside who comes after it
+        // a reader that returns late from a call must not write beside its successor
         self.lock().backlog.close_disk();
         lost
     }
@@ -312,21 +313,21 @@ impl Queue {
         counted
     }
 
-    /// Adds a batch of that writer, by the queue's rule for when it is full.
+    /// Adds a batch of that writer by the queue's `when_full` rule.
     ///
-    /// A batch larger than the bound is let in when nothing else is there. While a disk does not
-    /// take it, the writer waits; `blocked` hears now and then for how much longer it has. Returns
-    /// the records that the rule dropped.
+    /// A batch larger than the bound is accepted when the queue is empty. While the disk fails, the
+    /// writer waits; `blocked` gets the time waited since its last call. Returns the records that
+    /// the rule dropped.
     pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
         if !state.aborted && !self.has_room(&state, writer, &delivery) {
             state.writer_blocked = true;
-            // a reader that collects, or holds back what it took, makes room
+            // wakes a reader that collects, or holds batches that it could flush
             self.readable.notify_one();
             match state.settings.when_full {
                 WhenFull::Block => match self.wait_for_room(state, writer, &delivery, blocked) {
                     Some(waited) => state = waited,
-                    // another rule holds now
+                    // the rule was changed meanwhile
                     None => return self.push(writer, delivery, blocked),
                 },
                 WhenFull::DropNewest => return drop_one(delivery),
@@ -341,10 +342,10 @@ impl Queue {
         0
     }
 
-    /// Adds a batch that there is room for; gives what then has to be given to the disk.
+    /// Adds a batch that has room; returns the file that is due to be synced.
     ///
-    /// After the end a disk still takes what its writers have in hand: a reader that cannot reach
-    /// its store goes at once when the host ends, and a source may be in the middle of a batch then.
+    /// After an abort a disk still takes the writers' last batches: a reader that cannot reach its
+    /// store ends at once on shutdown, while a source may be in the middle of a batch.
     fn add<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -355,7 +356,7 @@ impl Queue {
         while !state.aborted || state.backlog.has_disk() {
             let error = match state.backlog.add(writer, delivery) {
                 Ok(_) if state.aborted => {
-                    // what cannot be synced now is in the file all the same
+                    // a failed sync is tolerable: the batch is in the file
                     if let Err(error) = state.backlog.purge() {
                         self.fault(&mut state, &error);
                     }
@@ -382,7 +383,7 @@ impl Queue {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             blocked(since.elapsed());
         }
-        // not settled: it was not delivered, and no rule of the user's dropped it
+        // not acknowledged: it was neither delivered nor dropped by the user's rule
         state.lost += u64::from(delivery.batch.records());
         None
     }
@@ -422,8 +423,8 @@ impl Queue {
         dropped
     }
 
-    /// In memory only: keeps the newest quotes; what cannot be made smaller goes, oldest first, but
-    /// for the last.
+    /// In memory only: keeps the newest quotes; what cannot be conflated is dropped oldest first,
+    /// but for the last.
     fn conflate(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
         let before = state.backlog.size.records + u64::from(delivery.batch.records());
         self.add_in_memory(state, writer, delivery);
@@ -439,15 +440,15 @@ impl Queue {
     }
 
     fn add_in_memory(&self, state: &mut State, writer: &str, delivery: Delivery) {
-        // only a disk can refuse a batch
+        // only a disk can fail
         if state.backlog.add(writer, delivery).is_ok() {
             self.readable.notify_one();
         }
     }
 
-    /// Takes the next batches, waiting for them.
+    /// Receives the next batches, waiting for them.
     ///
-    /// They count against the bound until they are [let go](Self::ack).
+    /// They count against the bound until they are [acknowledged](Self::ack).
     pub fn recv(&self, limits: ReadLimits) -> Recv {
         let state = self.lock();
         let (mut state, _) = self
@@ -498,7 +499,7 @@ impl Queue {
                 self.fault(&mut state, &error);
             }
             if state.backlog.batches.is_empty() {
-                // the disk fails, or what comes next has yet to be sent again
+                // the disk fails, or the next batches have yet to be resent
                 if state.writers == 0 && self.is_stopping() {
                     return Recv::Closed;
                 }
@@ -514,14 +515,14 @@ impl Queue {
         if taken.is_empty() { Recv::Empty } else { Recv::Batches(taken) }
     }
 
-    /// Tells its surroundings, which may be new, how much of it is damaged and not acknowledged.
+    /// Reports unacknowledged damage to the hooks, which may have another reader by now.
     pub fn report_damage(&self) {
         if let (Some(hooks), Some(damage)) = (&self.hooks, self.lock().backlog.unacknowledged()) {
             hooks.set_damage(damage);
         }
     }
 
-    /// Notes that somebody knows of all damage on disk; gives how much that was.
+    /// Acknowledges all damage on disk; returns how much that was.
     ///
     /// # Errors
     /// When the folder of a queue on disk cannot be changed.
@@ -531,7 +532,7 @@ impl Queue {
         Ok(damage)
     }
 
-    /// Takes batches back that a reader has taken and will not get done with; they come first.
+    /// Puts batches that a reader received and cannot finish back to the front.
     pub fn requeue(&self, deliveries: Vec<Delivery>) {
         let mut state = self.lock();
         state.unacked = state.unacked - total_size(&deliveries);
@@ -542,12 +543,12 @@ impl Queue {
         self.readable.notify_one();
     }
 
-    /// Says that a batch was taken apart in two, each of which will be let go for itself.
+    /// Notes that a batch was split in two, each to be acknowledged by itself.
     pub fn split(&self, number: u64) {
         self.lock().backlog.split(number);
     }
 
-    /// Lets go of batches that were taken, by their numbers.
+    /// Acknowledges received batches by their numbers.
     pub fn ack(&self, numbers: &[u64], size: Size) {
         let mut state = self.lock();
         state.unacked = state.unacked - size;
@@ -559,13 +560,13 @@ impl Queue {
         self.writable.notify_all();
     }
 
-    /// Whether every writer is gone and everything that came was let go of.
+    /// Whether every writer is gone and everything is acknowledged.
     pub fn is_finished(&self) -> bool {
         let state = self.lock();
         state.writers == 0 && state.backlog.is_empty() && state.unacked == Size::default()
     }
 
-    /// Records that came in and are lost, once writers and reader have ended.
+    /// Records that are lost, once writers and reader have ended.
     pub fn undelivered(&self) -> u64 {
         let state = self.lock();
         let in_memory = if self.is_on_disk() { 0 } else { state.backlog.size.records };
@@ -573,13 +574,13 @@ impl Queue {
         state.lost + in_memory + taken
     }
 
-    /// Records that wait on disk for the next start.
+    /// Records that stay on disk for the next start.
     pub fn kept(&self) -> u64 {
         let state = self.lock();
         if self.is_on_disk() { (state.backlog.kept() + state.unacked).records } else { 0 }
     }
 
-    /// An idle reader sees to it that nothing stays long without being on the disk.
+    /// Syncs what is due while the reader is idle.
     fn sync_if_idle(&self, mut state: MutexGuard<'_, State>) {
         let due = state.backlog.sync_due();
         drop(state);
@@ -643,7 +644,7 @@ pub fn total_size(deliveries: &[Delivery]) -> Size {
     deliveries.iter().fold(Size::default(), |size, delivery| size + delivery.size())
 }
 
-/// Dropping by the queue's rule is what the user asked for, so the source need not wait for it.
+/// Acknowledges a batch that the queue's rule drops: the user asked for that, so no source waits.
 fn drop_one(delivery: Delivery) -> u64 {
     let dropped = u64::from(delivery.batch.records());
     delivery.receipt.ack();

@@ -253,7 +253,7 @@ pub struct ComponentMetrics {
     all: Arc<Metrics>,
 }
 
-/// The values that a component's further labels had.
+/// Values of labels that are known only at run time.
 #[derive(Debug, Default)]
 struct DynamicLabels {
     reasons: BTreeSet<String>,
@@ -261,7 +261,7 @@ struct DynamicLabels {
 }
 
 impl ComponentMetrics {
-    /// Shows the component no more, because it is gone.
+    /// Removes the component's metrics.
     pub fn forget(&self) {
         let Metrics { records_in, records_out, bytes_out, restarts, .. } = self.all.as_ref();
         let Metrics { spool_damaged, spool_records_lost, .. } = self.all.as_ref();
@@ -341,7 +341,7 @@ impl ComponentMetrics {
         self.all.spool_records_lost.get_or_create(&self.labels).inc_by(records);
     }
 
-    /// Shows how many damaged places of the buffer on disk nobody has acknowledged.
+    /// Sets the number of damaged places of the buffer on disk that are not acknowledged.
     #[allow(clippy::cast_precision_loss)]
     pub fn spool_unacknowledged(&self, places: u64) {
         self.all.spool_unacknowledged.get_or_create(&self.labels).set(places as f64);

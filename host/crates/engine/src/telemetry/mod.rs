@@ -1,4 +1,4 @@
-//! What the host tells about itself: metrics, component states.
+//! Telemetry of the host: metrics and component states.
 
 mod metrics;
 mod status;

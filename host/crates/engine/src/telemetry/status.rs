@@ -20,14 +20,14 @@ use super::{ComponentMetrics, throttle::Throttle};
 /// Of several workers the component shows the last in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// It has ended in order.
+    /// It ended normally.
     Ended,
     /// Its plugin is being opened, or the server it needs is away.
     Starting,
     /// It works.
     Running,
-    /// It works, but the disk of its queue does not, and writers wait, or damage there has cost
-    /// something and nobody has acknowledged that.
+    /// It works, but the disk of its queue fails and writers wait, or damage there lost records and
+    /// is not acknowledged.
     Degraded,
     /// It gives no records although it should.
     Silent,
@@ -35,7 +35,7 @@ pub enum State {
     Retrying,
     /// Its instance failed; a new one is opened after a pause.
     Restarting,
-    /// A call into the plugin does not come back.
+    /// A call into the plugin does not return.
     Stuck,
     /// It gave up.
     Failed,
@@ -63,10 +63,10 @@ impl State {
     }
 }
 
-/// One of the threads of a component.
+/// A worker thread of a component.
 #[derive(Debug)]
 struct Worker {
-    /// A thread of the component keeps it.
+    /// A thread updates it.
     in_use: bool,
     state: State,
     /// What it was doing when the call that is stuck began.
@@ -80,7 +80,7 @@ impl Default for Worker {
     }
 }
 
-/// A component's status as one of its threads keeps it.
+/// The part of a component's status that one worker thread updates.
 #[derive(Debug, Clone)]
 pub struct WorkerStatus {
     component: Arc<ComponentStatus>,
@@ -90,7 +90,7 @@ pub struct WorkerStatus {
 /// Latencies above count as this: a day.
 const MAX_LATENCY_US: u64 = 86_400_000_000;
 
-/// What is known of one component.
+/// Status of one component.
 #[derive(Debug)]
 pub struct ComponentStatus {
     /// Its id.
@@ -151,7 +151,7 @@ impl ComponentStatus {
         })
     }
 
-    /// The status as a further thread of the component keeps it, until it [retires].
+    /// Adds a worker thread, until it [retires].
     ///
     /// [retires]: WorkerStatus::retire
     pub fn join(self: &Arc<Self>) -> WorkerStatus {
@@ -204,7 +204,7 @@ impl ComponentStatus {
         }
     }
 
-    /// Tells what was found damaged in the component's queue on disk, and counts it.
+    /// Logs damage in the component's queue on disk, and counts it.
     pub fn note_damage(&self, finding: &Finding) {
         let Finding { file, stretch, note, kept } = finding;
         self.metrics.spool_damaged(stretch.records);
@@ -229,7 +229,7 @@ impl ComponentStatus {
         );
     }
 
-    /// Shows how much of the component's queue on disk is damaged and not acknowledged.
+    /// Sets the unacknowledged damage of the component's queue on disk.
     pub fn set_damage(&self, damage: Unacknowledged) {
         self.metrics.spool_unacknowledged(damage.places);
         self.lock().damage = damage;
@@ -253,8 +253,8 @@ impl ComponentStatus {
         self.lock().last_record = Some(Instant::now());
     }
 
-    /// Looks whether a source is silent although it should not be; when that has changed, for how
-    /// long it has been silent, or that it is no more.
+    /// Checks whether a source is silent against its expectation; on a change, how long it has been
+    /// silent, or `None` when it is no longer.
     pub fn check_silence(&self) -> Option<Option<Duration>> {
         let mut inner = self.lock();
         let silent = inner.expected.and_then(|(within, since)| {
@@ -286,8 +286,8 @@ impl ComponentStatus {
         self.lock().last_error = Some(text);
     }
 
-    /// Whether a warning or error is worth a line in the log; if so, how many were left out since
-    /// the last one, unless none was.
+    /// Whether a warning or error is logged; if so, how many were left out since the last one,
+    /// unless none was.
     pub fn admit_to_log(&self, text: &str) -> Option<Option<u64>> {
         let left_out = self.lock().log.admit(text, Instant::now())?;
         Some((left_out > 0).then_some(left_out))
@@ -330,8 +330,8 @@ impl ComponentStatus {
         (!inner.latency_us.is_empty()).then(|| inner.latency_us.value_at_quantile(quantile))
     }
 
-    /// Calls the component stuck when a call that runs has taken longer than `limit`; the first
-    /// time, which call it is and for how long it has run.
+    /// Marks the component stuck when a call has run longer than `limit`; returns the call and its
+    /// time once.
     pub fn find_stuck(&self, limit: Duration) -> Option<(&'static str, Duration)> {
         let mut inner = self.lock();
         let stuck = inner.workers.iter_mut().find_map(|worker| {
@@ -350,7 +350,7 @@ impl ComponentStatus {
 }
 
 impl WorkerStatus {
-    /// The thread ends; a component that failed still shows that.
+    /// The thread ends; a failed state stays.
     pub fn retire(&self) {
         self.with(|worker| {
             worker.in_use = false;

@@ -1,7 +1,7 @@
 //! Keeps a component that fails again and again from filling the log.
 //!
-//! A server that is away for a night, or a feed of bad records, says the same thousands of times.
-//! Counters keep the exact numbers; the log keeps what was new.
+//! A server that is down for a night, or a feed of bad records, repeats the same text thousands of
+//! times. Counters have the exact numbers; the log shows new texts.
 
 use std::{
     collections::HashSet,

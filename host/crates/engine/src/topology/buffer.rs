@@ -1,4 +1,4 @@
-//! The queues before components, in memory or on disk.
+//! Makes the queues of components, in memory or on disk.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,7 @@ use crate::{
     telemetry::ComponentStatus,
 };
 
-/// What is around a queue on disk: its reader, and the host.
+/// Status and shutdown behind a queue on disk.
 #[derive(Debug)]
 pub(super) struct QueueOwner {
     reader: Mutex<Arc<ComponentStatus>>,
@@ -24,7 +24,7 @@ pub(super) struct QueueOwner {
 }
 
 impl QueueOwner {
-    /// Of a queue that this component reads.
+    /// The owner of a queue that this component reads.
     pub fn new(reader: &Arc<ComponentStatus>, shutdown: &Arc<Shutdown>) -> Arc<Self> {
         let reader = Mutex::new(Arc::clone(reader));
         Arc::new(Self { reader, shutdown: Arc::clone(shutdown) })
@@ -34,7 +34,7 @@ impl QueueOwner {
         Arc::clone(&self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The queue is read by another component from now on.
+    /// Reports to that component from now on.
     pub fn set_reader(&self, reader: &Arc<ComponentStatus>) {
         *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(reader);
     }
@@ -58,7 +58,7 @@ impl DiskHooks for Arc<QueueOwner> {
     }
 }
 
-/// The queue before a component, with what an earlier run left in it.
+/// Makes a component's queue, with what an earlier run left in it.
 pub(super) fn make_queue(
     component: &Component,
     pipeline: &Pipeline,
@@ -98,7 +98,7 @@ pub(super) fn make_queue(
     Ok(queue)
 }
 
-/// Where the buffers on disk lie, each in a folder of its component's name.
+/// Folder of the buffers on disk, each in a folder named for its component.
 pub fn spool_folder(data_dir: &Path) -> PathBuf {
     data_dir.join("spool")
 }

@@ -1,10 +1,9 @@
-//! Turns the pipeline that runs into another one, or leaves it as it is.
+//! Changes the running pipeline into another one, or leaves it as it is.
 //!
-//! The steps: look the plugins up and plan; start what is new, which waits; replace what changed,
-//! one component after the other; hold the sources for a moment and lead the batches along the new
-//! ways; let what is new begin; let what is gone drain. What fails up to the new ways is undone:
-//! replaced components get an instance of their old settings, with all that theirs had in hand. A
-//! start is a change of a pipeline without components.
+//! Steps: resolve plugins and plan; open added nodes, which wait; replace changed nodes one by one;
+//! pause the sources and switch the routes; start added nodes; drain removed ones. A failure before
+//! the switch is rolled back: replaced nodes get an instance with their old settings and the
+//! handoff of the new one. A start is a change of an empty pipeline.
 
 use std::{
     collections::HashMap,
@@ -38,49 +37,49 @@ use crate::{
     shutdown::{Phase, StopRequest},
 };
 
-/// Longest wait for the sinks of a source that has to be closed before its successor opens.
+/// Longest time that a source waits for acknowledgements before it is closed, when its successor
+/// opens only then.
 const GRACE: Duration = Duration::from_secs(2);
 /// The same where the successor is open already.
 const GRACE_WHEN_OPEN: Duration = Duration::from_secs(30);
-/// How often components that open are looked at.
+/// Interval at which opening components are checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Longest wait for the components of a start to open; those that take longer do so beside the
-/// others.
+/// Longest wait for the components of a start to open; slower ones go on in the background.
 const START_OPEN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest wait for all else at a start, which has no limit.
+/// Stands for no deadline: a start has none.
 const NO_DEADLINE: Duration = Duration::from_secs(365 * 86_400);
 
-/// What a change has done.
+/// Result of a change.
 #[derive(Debug, Clone)]
 pub struct Applied {
-    /// What was to be done.
+    /// What was changed.
     pub plan: Plan,
-    /// Longest time in which a component passed nothing on.
+    /// Longest interruption of a component.
     pub gap: Duration,
-    /// Components that are gone, but for a call that does not come back.
+    /// Removed components with a call that does not return.
     pub left_behind: Vec<String>,
 }
 
-/// The places of a changed pipeline.
+/// The nodes after the change.
 struct Next {
     /// All of them, in the order of the file.
     nodes: Vec<Node>,
-    /// Those where somebody works who was not there before.
+    /// Nodes that get their first runner.
     added: Vec<Node>,
-    /// Those where somebody else takes over: before and after.
+    /// Nodes whose runner is replaced: before and after.
     replaced: Vec<(Node, Node)>,
-    /// Those that are gone.
+    /// Removed nodes.
     removed: Vec<Node>,
 }
 
 impl Topology {
-    /// Turns the pipeline into another one while it runs.
+    /// Changes the pipeline into another one while it runs.
     ///
-    /// Components that stay the same are not touched. Returns when what is gone has ended too, or
-    /// its time is up: about twice `[host] drain_timeout` at the latest.
+    /// Unchanged components are not touched. Returns when removed components have ended or timed
+    /// out: after about twice `[host] drain_timeout` at the latest.
     ///
     /// # Errors
-    /// Why it is not done; then everything is as it was.
+    /// Why it failed; the pipeline is unchanged then.
     pub fn change(
         &self,
         pipeline: Pipeline,
@@ -90,16 +89,16 @@ impl Topology {
         loop {
             let changed = self.change_with(pipeline.clone(), catalog, (deadline, None), |_| ());
             match changed {
-                // what has ended is started anew by the next try
+                // the next attempt starts what has ended anew
                 Err(ChangeError::Ended(_)) if Instant::now() < deadline => {}
                 changed => return changed.map(|(applied, ())| applied),
             }
         }
     }
 
-    /// Starts the pipeline; `before` sees its places before anybody begins there.
+    /// Starts the pipeline; `before` is given its nodes before any of them runs.
     ///
-    /// Waits for plugins to open for some seconds: what is wrong with the file shows by then.
+    /// Waits some seconds for plugins to open, so that errors in their options fail the start.
     pub(super) fn start_first<T>(
         &self,
         pipeline: Pipeline,
@@ -109,7 +108,7 @@ impl Topology {
         let deadline = Instant::now() + NO_DEADLINE;
         let starting = pipeline.clone();
         let shown = |nodes: &[Node]| {
-            // whoever asks for health sees who starts
+            // `/health` shows components that are starting
             self.commit(starting, nodes.to_vec());
             before(nodes)
         };
@@ -129,11 +128,11 @@ impl Topology {
         if !is_start && self.runtime.shutdown.phase() > Phase::Running {
             return Err(ChangeError::Ending);
         }
-        // the pipeline must not count as ended while one component has gone and the next is to come
+        // keeps the pipeline from counting as ended while a component is replaced
         let _active = self.runtime.shutdown.active_guard();
         let plugins = find_plugins(&pipeline, catalog)?;
         let old = self.nodes();
-        // nobody must end for want of a writer that is to come
+        // hold a writer guard on every queue, so none closes during the swap
         let writers = WriterGuard::of(&old);
         let has_other_plugin = |id: &str| {
             let node = old.iter().find(|node| node.component.id == id);
@@ -205,18 +204,18 @@ impl Topology {
     }
 }
 
-/// One change under way.
+/// A change in progress.
 struct Change<'a> {
     runtime: &'a RuntimeContext,
-    /// Longest time of all waits together.
+    /// Deadline of all waits together.
     deadline: Instant,
-    /// How long is waited for what is new to open before the rest goes on without it; none where
-    /// all has to be open.
+    /// How long added nodes may take to open before the change goes on without them; `None` when
+    /// all must be open.
     open_timeout: Option<Duration>,
 }
 
 impl Change<'_> {
-    /// All that can fail, and then is undone. Gives the longest time without a batch.
+    /// The part that can fail and is rolled back. Returns the longest interruption.
     fn carry_out(&self, next: &Next, old: &[Node]) -> Result<Duration, ChangeError> {
         let result = self.start_added(next).and_then(|()| self.replace_and_reroute(next, old));
         if result.is_err() {
@@ -226,7 +225,7 @@ impl Change<'_> {
         result
     }
 
-    /// Starts what is new, readers before writers; all of it waits for its cue.
+    /// Opens added nodes, readers before writers; they wait for the start signal.
     fn start_added(&self, next: &Next) -> Result<(), ChangeError> {
         let (sources, readers): (Vec<_>, Vec<_>) =
             next.added.iter().partition(|node| node.component.kind == RoleKind::Source);
@@ -239,7 +238,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Waits for all; not much longer once one has failed.
+    /// Waits until all are open; only [`LAST_WAIT`] longer once one has failed.
     fn wait_opened(&self, nodes: &[&Node]) -> Result<(), ChangeError> {
         let mut failed = Vec::new();
         let open_deadline = self.open_timeout.map(|open_timeout| Instant::now() + open_timeout);
@@ -254,7 +253,7 @@ impl Change<'_> {
             let mut pause = Instant::now() + POLL_INTERVAL;
             waiting.retain(|(id, runner)| {
                 let opened = runner.opened(pause);
-                // only the first is waited for: the others have had the same time
+                // wait for the first one only: the others had the same time
                 pause = Instant::now();
                 if let Some(Err(error)) = &opened {
                     failed.push(((*id).clone(), error.clone()));
@@ -304,7 +303,8 @@ impl Change<'_> {
         }
     }
 
-    /// Replaces what changed. Successors that can be opened beside those at work are opened first.
+    /// Replaces changed nodes. Successors that can be open beside the running instance are opened
+    /// first.
     fn replace_all<'n>(
         &self,
         next: &'n Next,
@@ -335,8 +335,8 @@ impl Change<'_> {
         result
     }
 
-    /// Opens a successor while the component before it is at work; false when that has to end
-    /// first, because only one of them can have what they need.
+    /// Opens a successor beside the running instance; false when that one has to stop first,
+    /// because both need the same resource.
     fn open_alongside(&self, node: &Node) -> Result<bool, ChangeError> {
         let id = node.component.id.clone();
         let kind = node.component.kind;
@@ -347,7 +347,7 @@ impl Change<'_> {
         let runner = node.set_runner(worker::start(node, self.runtime, false)?);
         match runner.opened(self.deadline) {
             Some(Ok(())) => Ok(true),
-            // the one before it may have the port that it needs
+            // the running instance may hold the port that it needs
             Some(Err(error)) if kind == RoleKind::Source && error.kind != ErrorKind::Config => {
                 Ok(false)
             }
@@ -356,14 +356,13 @@ impl Change<'_> {
         }
     }
 
-    /// Asks a plugin whether its options could work, before the instance that has what it needs is
-    /// closed.
+    /// Lets the plugin check its options before the running instance is closed.
     fn check(&self, node: &Node) -> Result<(), ChangeError> {
         let id = node.component.id.clone();
         let (tell, told) = sync_channel(1);
         let (node, runtime) = (node.clone(), self.runtime);
         let context = Context::new(&id, &runtime.base_dir, runtime.state_dir(&id), null_host());
-        // it may ask a server that does not answer
+        // on a thread of its own: the check may wait for a server
         thread::Builder::new().name(format!("{id} check")).spawn(move || {
             let opening = Opening::of(&node.component, context);
             let _ = tell.send(node.plugin.check(node.component.kind, opening));
@@ -377,7 +376,7 @@ impl Change<'_> {
         }
     }
 
-    /// Lets the successor take over from the component before it, which goes on when that fails.
+    /// Replaces the runner of a node; the previous one goes on when that fails.
     fn replace(&self, before: &Node, after: &Node) -> Result<(), ChangeError> {
         let id = || before.component.id.clone();
         let is_open = after.runner().is_some_and(|runner| !runner.has_ended());
@@ -410,7 +409,7 @@ impl Change<'_> {
     ) -> Result<(), (ChangeError, Box<Handoff>)> {
         let failed = |error| ChangeError::Components(vec![(after.component.id.clone(), error)]);
         if !is_open {
-            // it may still have what the next one needs, a port or a lock
+            // it may still hold a port or lock that the successor needs
             before.wait_ended(self.deadline);
             let started = worker::start(after, self.runtime, false);
             let runner = match started {
@@ -428,9 +427,9 @@ impl Change<'_> {
         runner.start(handoff, self.deadline).map_err(|(error, handoff)| (failed(error), handoff))
     }
 
-    /// Puts a component back that was replaced.
+    /// Restores a replaced component.
     ///
-    /// One that does not make room goes on with its new settings: better than two at work, or none.
+    /// One that does not hand off keeps its new settings: better than two runners, or none.
     fn roll_back(&self, before: &Node, after: &Node) {
         let Some(runner) = after.runner() else { return };
         let transfer_state = before.component.plugin == after.component.plugin;
@@ -457,13 +456,13 @@ impl Change<'_> {
         }
     }
 
-    /// Lets a component go on whose settings have worked before.
+    /// Restarts a component with its previous settings.
     fn restart_previous(&self, node: &Node, handoff: Handoff) {
         node.apply_queue_settings();
         match worker::start(node, self.runtime, true) {
             Ok(runner) => {
                 let deadline = self.deadline.max(Instant::now() + LAST_WAIT);
-                // it takes whatever it is given
+                // a known-good runner rejects no handoff
                 let _ = node.set_runner(runner).start(handoff, deadline);
             }
             Err(error) => {
@@ -474,7 +473,7 @@ impl Change<'_> {
         }
     }
 
-    /// Ends a component that was to be new.
+    /// Aborts an added component.
     fn abort_added(&self, node: &Node) {
         abort_runner(node);
         if let Some(queue) = &node.queue {
@@ -482,12 +481,12 @@ impl Change<'_> {
         }
     }
 
-    /// Lets what is removed drain and end. Gives those that do not.
+    /// Drains and ends removed components. Returns those that do not end.
     fn drain_removed(&self, removed: &[Node], deadline: Instant) -> Vec<String> {
         let runners: Vec<_> =
             removed.iter().filter_map(|node| Some((node, node.runner()?))).collect();
         for (node, runner) in &runners {
-            // what is on disk is safe there, and no source waits for it
+            // what is on disk stays there, and no source waits for it
             if node.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
                 runner.shutdown.cancel();
             }
@@ -516,7 +515,7 @@ impl Change<'_> {
         left_behind
     }
 
-    /// A component that is gone, or has another plugin, is shown no more.
+    /// Removes the metrics of components that are gone or have another plugin.
     fn forget_metrics(&self, next: &Next) {
         let replaced = next.replaced.iter().map(|(before, _)| before);
         for node in next.removed.iter().chain(replaced) {
@@ -527,7 +526,7 @@ impl Change<'_> {
         }
     }
 
-    /// What was to come and does not is not shown.
+    /// Removes the metrics of components that were not added after all.
     fn forget_new_metrics(&self, next: &Next, old: &[Node]) {
         let is_new = |node: &&Node| {
             let same = |it: &&Node| it.component.id == node.component.id;
@@ -546,7 +545,7 @@ impl Change<'_> {
     }
 }
 
-/// Writers of queues, for as long as nobody must take one for ended.
+/// Counts as a writer of each queue, so that none closes while this is held.
 struct WriterGuard(Vec<Arc<Queue>>);
 
 impl WriterGuard {
@@ -563,11 +562,11 @@ impl Drop for WriterGuard {
     }
 }
 
-/// Ends whoever works there, and waits a moment for that.
+/// Aborts the node's runner, and waits a moment for its end.
 fn abort_runner(node: &Node) {
     if let Some(shutdown) = node.runner().map(|runner| Arc::clone(&runner.shutdown)) {
         shutdown.advance(Phase::Aborting);
-        // one that waits for its cue goes
+        // drops the handles: a thread that waits for its start signal ends
         node.clear_runner();
         shutdown.wait_last(LAST_WAIT);
     }

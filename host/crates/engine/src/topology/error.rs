@@ -32,13 +32,13 @@ pub enum ChangeError {
     /// What cannot change while the host runs.
     #[error("{}", lines(.0.iter().map(ToString::to_string)))]
     RestartRequired(Vec<RestartRequired>),
-    /// A component did not come back from a call in time.
+    /// A call into a component's plugin did not return in time.
     #[error("{0}: its plugin does not come back from a call; wait, or restart the host")]
     Busy(String),
     /// A component ended by itself while it was to be replaced.
     #[error("{0}: it ended in the middle of the reload; reload again")]
     Ended(String),
-    /// What is under way does not get through, so that a way cannot be changed in order.
+    /// The pipeline does not drain, so that routes cannot be switched in order.
     #[error(
         "{0}: what is before it does not get through in time; its buffer is full or its plugin \
         is slow: mend what it waits for, or remove it"

@@ -11,11 +11,11 @@ use crate::{
     telemetry::ComponentStatus,
 };
 
-/// The way out of a source or transform. It can lead elsewhere from one batch to the next.
+/// The outputs of a source or transform. They can be replaced between two batches.
 #[derive(Debug, Default)]
 pub struct Fanout {
     outputs: Mutex<Outputs>,
-    /// Closed while the ways are changed.
+    /// Closed while the outputs are replaced.
     pub gate: Gate,
 }
 
@@ -25,7 +25,7 @@ struct Outputs {
     closed: bool,
 }
 
-/// The way to one reader.
+/// One output.
 #[derive(Debug, Clone)]
 pub struct Outlet {
     /// The reader.
@@ -35,8 +35,8 @@ pub struct Outlet {
 }
 
 impl Fanout {
-    /// Leads to those readers from the next batch on that passes the gate, and gives back the ways that led elsewhere,
-    /// each of which still counts as a [writer](Queue::remove_writer).
+    /// Replaces the outputs. Returns those that were removed, each of which still counts as a
+    /// [writer](Queue::remove_writer).
     pub fn set_outputs(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
         let mut outputs = self.lock();
         if outputs.closed {
@@ -50,8 +50,8 @@ impl Fanout {
         before.iter().filter(|old| !has_output(&outputs.outlets, &old.queue)).cloned().collect()
     }
 
-    /// Passes a batch of that component to every reader; waits while one that must not lose any is
-    /// full.
+    /// Passes a batch of that component to every reader; blocks while the queue of one that must
+    /// not lose any is full.
     pub fn send(&self, status: &ComponentStatus, delivery: Delivery) {
         let _passage = self.gate.enter();
         let outlets = Arc::clone(&self.lock().outlets);
@@ -68,7 +68,8 @@ impl Fanout {
         last.push(status, delivery);
     }
 
-    /// Leads nowhere any more: a reader whose last writer goes gets what is left, and then the end.
+    /// Removes all outputs for good: a reader without another writer drains its queue and sees the
+    /// end of input.
     pub fn close(&self) {
         let mut outputs = self.lock();
         outputs.closed = true;

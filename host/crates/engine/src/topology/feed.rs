@@ -1,4 +1,4 @@
-//! A way into a component beside its inputs.
+//! Feeds a component beside its inputs.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// Who a queue on disk takes the batches for; no component can have that id.
+/// Writer id of these batches in a queue on disk; no component can have it.
 const WRITER: &str = "dead letters";
 
-/// A writer of a component's queue, until it is dropped.
+/// A writer of a component's queue while it exists.
 #[derive(Debug)]
 pub struct Feed {
     queue: Arc<Queue>,
@@ -29,12 +29,12 @@ impl Feed {
         Self { queue, letters, shutdown }
     }
 
-    /// Whether a full queue keeps everything, and lets its writers wait.
+    /// Whether the queue blocks its writers when it is full.
     pub fn keeps_all(&self) -> bool {
         self.queue.rule() == "block"
     }
 
-    /// Sends the component its dead letters again; `tell` hears now and then how far that is.
+    /// Sends the component its dead letters again; `tell` gets the progress now and then.
     pub fn replay_letters(&self, now_us: i64, tell: &dyn Fn(&Progress)) -> Progress {
         let send = |delivery: Delivery| {
             self.queue.push(WRITER, delivery, &|_| ());
@@ -45,7 +45,7 @@ impl Feed {
 }
 
 impl Drop for Feed {
-    /// The component gets what is left, and then the end if there is no other writer.
+    /// The component drains its queue, and ends if there is no other writer.
     fn drop(&mut self) {
         self.queue.remove_writer();
     }

@@ -1,11 +1,11 @@
-//! Holds a component's batches back for a moment, so that its ways out can be changed.
+//! Pauses a component's batches while its outputs are replaced.
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-/// A gate that every batch passes.
+/// A gate that every batch passes on its way out.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -15,15 +15,15 @@ pub struct Gate {
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
-    /// Batches on their way through.
+    /// Batches inside.
     inside: usize,
 }
 
-/// A batch on its way through.
+/// A batch inside.
 #[derive(Debug)]
 pub struct Passage<'a>(&'a Gate);
 
-/// The gate while it is closed; it opens when this is dropped.
+/// A closed gate; dropping this opens it.
 #[derive(Debug)]
 pub struct ClosedGate<'a>(&'a Gate);
 
@@ -35,8 +35,7 @@ impl Gate {
         Passage(self)
     }
 
-    /// Closes the gate and waits until nobody is inside; `None`, and open again, when that takes
-    /// longer than `timeout`.
+    /// Closes the gate and waits until no batch is inside; `None`, and open again, on timeout.
     pub fn close(&self, timeout: Duration) -> Option<ClosedGate<'_>> {
         let closed = ClosedGate(self);
         let mut state = self.lock();

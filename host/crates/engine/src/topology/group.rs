@@ -1,4 +1,4 @@
-//! Batches that a sink is given together, with the duties that come with them.
+//! Batches that a sink is given in one call, with their receipts.
 
 use plugin_api::Batch;
 
@@ -12,20 +12,20 @@ use crate::{
 pub struct Group {
     /// Oldest first.
     pub batches: Vec<Batch>,
-    /// The duties of each batch: its receipt, and its share of the queue's bound.
+    /// For each batch its receipt and its share of the queue's bound.
     pub receipts: Vec<(Receipt, Size)>,
     /// Records and bytes of all.
     pub size: Size,
-    /// Calls that failed because what the sink needs was away.
+    /// Failed calls with a `Retry` error.
     pub attempts: u32,
-    /// Instances that it broke.
+    /// Instances that panicked on it.
     pub panics: u32,
-    /// To be made safe before anything else is written, because it is under suspicion.
+    /// Flushed before anything else is written, because it may be what fails.
     pub isolated: bool,
 }
 
 impl Group {
-    /// What was taken together.
+    /// A group of batches that were received together.
     pub fn new(deliveries: Vec<Delivery>) -> Self {
         let parts = deliveries.into_iter().map(|delivery| {
             let size = delivery.size();
@@ -53,13 +53,13 @@ impl Group {
         self.panics = self.panics.max(other.panics);
     }
 
-    /// One group a batch.
+    /// One group for each batch.
     pub fn split_each(self, isolated: bool) -> impl DoubleEndedIterator<Item = Self> {
         let parts = self.batches.into_iter().zip(self.receipts);
         parts.map(move |part| Self { isolated, ..Self::of_parts(std::iter::once(part)) })
     }
 
-    /// The records of the only batch in two groups; the group itself when it has no two.
+    /// Splits the only batch into two groups; returns the group itself when it has one record.
     pub fn halves(mut self) -> Result<[Self; 2], Self> {
         let Some(Ok(Some((first, second)))) = self.batches.first().map(Batch::halves) else {
             return Err(self);
@@ -73,13 +73,13 @@ impl Group {
         Ok([next(), next()])
     }
 
-    /// The batches as they came.
+    /// The batches with their receipts.
     pub fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
         let parts = self.batches.into_iter().zip(self.receipts);
         parts.map(|(batch, (receipt, _))| Delivery { batch, receipt })
     }
 
-    /// Numbers of the batches.
+    /// Delivery numbers of the batches.
     pub fn numbers(&self) -> Vec<u64> {
         self.batches.iter().map(Batch::delivery).collect()
     }

@@ -1,9 +1,9 @@
-//! How a component begins, and how it makes room for a successor.
+//! The start of a component, and the handoff to its successor.
 //!
-//! A component's thread opens its plugin, says how that went, and waits for its cue. The cue comes
-//! with what a component before it on the same queue has left. When it is itself asked to leave, it
-//! stops between two calls and leaves what it has not done. What is handed over lies in one place at
-//! a time, so that it is not lost when one of both sides has gone.
+//! A component's thread opens its plugin, reports the result, and waits for the start signal. The
+//! signal carries the handoff of the component that read the same queue before. A component that is
+//! asked to stop does so between two calls and hands off what it has not finished. A handoff is
+//! owned by one side at a time, so it survives the loss of either thread.
 
 use std::{
     cell::{Cell, OnceCell},
@@ -21,19 +21,19 @@ use plugin_api::PluginError;
 use super::group::Group;
 use crate::queue::Delivery;
 
-/// What a component leaves to its successor.
+/// Unfinished work and state that a component passes to its successor.
 #[derive(Debug, Default)]
 pub struct Handoff {
-    /// What a sink had taken and not delivered, in the groups in which it was offered.
+    /// Batches that a sink received and did not deliver, in the groups in which they were offered.
     pub groups: VecDeque<Group>,
-    /// What a transform had in hand.
+    /// The batch that a transform was working on.
     pub input: Option<Delivery>,
-    /// What its plugin gave for a next instance of itself.
+    /// State exported by its plugin for the next instance.
     pub state: Option<Vec<u8>>,
 }
 
 impl Handoff {
-    /// Takes up what another thread of the same component has left.
+    /// Adds the handoff of another thread of the same component.
     pub fn join(&mut self, mut other: Self) {
         self.groups.append(&mut other.groups);
         self.input = self.input.take().or(other.input);
@@ -41,19 +41,19 @@ impl Handoff {
     }
 }
 
-/// What a queue has when its reader stops.
+/// Why a component stops reading its queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// Nothing will come any more.
+    /// All writers are gone and the queue is empty.
     InputClosed,
-    /// What comes is for a successor.
+    /// A successor takes the queue over.
     HandoffRequested,
 }
 
-/// Why a component did not take over, with what it was given.
+/// Why a component did not start, with the handoff that it was given.
 pub type StartRejected = (PluginError, Box<Handoff>);
 
-/// A place where one side puts something down for the other, once.
+/// A one-shot cell between two threads.
 #[derive(Debug)]
 struct Rendezvous<T> {
     state: Mutex<RendezvousState<T>>,
@@ -64,7 +64,7 @@ struct Rendezvous<T> {
 enum RendezvousState<T> {
     Empty,
     Filled(T),
-    /// Whoever was to give or to take is gone.
+    /// One side is gone.
     Closed,
 }
 
@@ -73,7 +73,7 @@ impl<T> Rendezvous<T> {
         Arc::new(Self { state: Mutex::new(RendezvousState::Empty), changed: Condvar::new() })
     }
 
-    /// Puts something down; gives it back when nobody will take it.
+    /// Stores a value; returns it when the cell is closed.
     fn put(&self, value: T) -> Option<T> {
         let mut state = self.lock();
         if matches!(*state, RendezvousState::Closed) {
@@ -84,21 +84,21 @@ impl<T> Rendezvous<T> {
         None
     }
 
-    /// Waits for something until the other side is gone.
+    /// Blocks until there is a value; `None` once the cell is closed.
     fn wait(&self) -> Option<T> {
         let empty = |state: &mut RendezvousState<T>| matches!(state, RendezvousState::Empty);
         let waited = self.changed.wait_while(self.lock(), empty);
         Self::take(&mut waited.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for something for a while.
+    /// As [`wait`](Self::wait), at most so long.
     fn wait_timeout(&self, timeout: Duration) -> Option<T> {
         let empty = |state: &mut RendezvousState<T>| matches!(state, RendezvousState::Empty);
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, empty);
         Self::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
-    /// Takes what is there and leaves for good.
+    /// Closes the cell and returns the value in it.
     fn close(&self) -> Option<T> {
         let last = std::mem::replace(&mut *self.lock(), RendezvousState::Closed);
         self.changed.notify_all();
@@ -120,7 +120,7 @@ impl<T> Rendezvous<T> {
     }
 }
 
-/// A thread's end of the line.
+/// The worker thread's end of a handoff channel.
 #[derive(Debug)]
 pub struct WorkerEnd {
     opened: SyncSender<Result<(), PluginError>>,
@@ -128,18 +128,17 @@ pub struct WorkerEnd {
     started: SyncSender<Result<(), StartRejected>>,
     handoff: Arc<Rendezvous<Result<Handoff, PluginError>>>,
     has_started: Cell<bool>,
-    /// Set by whoever decides first: the thread that it cannot begin, or the other side that it
-    /// has to.
+    /// Set by the side that decides first: the thread rejects the start, or the handle forces it.
     decided: Arc<AtomicBool>,
-    /// Whether an instance that does not open is no reason to give up: it was at work before.
+    /// These settings have worked before: retry when the plugin does not open.
     pub known_good: bool,
 }
 
-/// The other end of a [`WorkerEnd`].
+/// The controlling end of a [`WorkerEnd`].
 #[derive(Debug)]
 pub struct WorkerHandle {
     opened: Receiver<Result<(), PluginError>>,
-    /// What came of the opening, once that is known.
+    /// Result of the first open, once known.
     outcome: OnceCell<Result<(), PluginError>>,
     start: Arc<Rendezvous<Handoff>>,
     started: Receiver<Result<(), StartRejected>>,
@@ -147,9 +146,9 @@ pub struct WorkerHandle {
     decided: Arc<AtomicBool>,
 }
 
-/// A line to a thread that is to be started.
+/// A channel to a worker thread that is about to be spawned.
 pub fn handoff_channel(known_good: bool) -> (WorkerEnd, WorkerHandle) {
-    // each says one thing at most, so no sender ever waits
+    // each carries one message at most, so no sender blocks
     let (report_opened, opened) = sync_channel(1);
     let (report_started, started) = sync_channel(1);
     let (start, handoff, decided) =
@@ -175,48 +174,48 @@ pub fn handoff_channel(known_good: bool) -> (WorkerEnd, WorkerHandle) {
     (worker, handle)
 }
 
-// whoever holds the reins may have let go of them: then nobody wants to know
+// send errors are ignored: the handle may have been dropped
 impl WorkerEnd {
-    /// Says how the first opening went.
+    /// Reports the result of the first open.
     pub fn report_opened(&self, result: Result<(), PluginError>) {
         let _ = self.opened.send(result);
     }
 
-    /// Waits for the cue; `None` when it never comes.
+    /// Waits for the start signal; `None` when the handle was dropped.
     pub fn wait_start(&self) -> Option<Handoff> {
         self.start.wait()
     }
 
-    /// What came with the cue, for a thread that cannot open its plugin and has to end; `None` when
-    /// it was not let in, and never will be.
+    /// Starts without an open plugin, so that the handoff can be passed on; `None`, and closed,
+    /// when the start signal has not come.
     pub fn start_unopened(&self) -> Option<Handoff> {
         let handoff = self.start.close()?;
         self.report_started(Ok(()));
         Some(handoff)
     }
 
-    /// Whether the thread may still decide not to begin.
+    /// Claims the decision to reject the start; false when the handle has forced it.
     pub fn try_reject(&self) -> bool {
         !self.known_good && !self.decided.swap(true, Ordering::AcqRel)
     }
 
-    /// Says that the work begins, or why it does not.
+    /// Reports the start, or why it is rejected.
     pub fn report_started(&self, result: Result<(), StartRejected>) {
         self.has_started.set(result.is_ok());
         let _ = self.started.try_send(result);
     }
 
-    /// Whether the work began.
+    /// Whether the start was reported.
     pub fn has_started(&self) -> bool {
         self.has_started.get()
     }
 
-    /// Gives what is left; gives it back when nobody waits for it any more.
+    /// Passes the handoff on; returns it when nobody waits for it any more.
     pub fn hand_off(&self, handoff: Handoff) -> Option<Handoff> {
         self.handoff.put(Ok(handoff)).and_then(Result::ok)
     }
 
-    /// Says why the component stays.
+    /// Reports why the component goes on instead of handing off.
     pub fn decline(&self, error: PluginError) {
         self.handoff.put(Err(error));
     }
@@ -224,7 +223,7 @@ impl WorkerEnd {
 
 impl Drop for WorkerEnd {
     fn drop(&mut self) {
-        // what was given in the last moment is for whoever holds the reins
+        // a handoff that arrived too late goes back to the handle
         if let Some(handoff) = self.start.close() {
             let gone = PluginError::fatal("the component has ended");
             let _ = self.started.try_send(Err((gone, Box::new(handoff))));
@@ -233,12 +232,12 @@ impl Drop for WorkerEnd {
 }
 
 impl WorkerHandle {
-    /// How the first opening went; `None` when that is not known within the time.
+    /// Result of the first open; `None` on timeout.
     pub fn opened(&self, timeout: Duration) -> Option<Result<(), PluginError>> {
         if self.outcome.get().is_none() {
             let outcome = match self.opened.recv_timeout(timeout) {
                 Ok(result) => result,
-                // the thread has ended without a word: the pipeline ends
+                // the thread ended without a report: the pipeline is shutting down
                 Err(RecvTimeoutError::Disconnected) => Ok(()),
                 Err(RecvTimeoutError::Timeout) => return None,
             };
@@ -247,17 +246,17 @@ impl WorkerHandle {
         self.outcome.get().cloned()
     }
 
-    /// Gives the cue; gives what comes with it back when the thread has ended.
+    /// Sends the start signal; returns the handoff when the thread has ended.
     pub fn start(&self, handoff: Handoff) -> Option<Handoff> {
         self.start.put(handoff)
     }
 
-    /// Whether the work began; `None` when that is not known within the time.
+    /// Whether the thread started; `None` on timeout.
     pub fn started(&self, timeout: Duration) -> Option<Result<(), StartRejected>> {
         self.started.recv_timeout(timeout).ok()
     }
 
-    /// Lets the thread no longer decide not to begin; false when it has decided so already.
+    /// Forbids the thread to reject the start; false when it has rejected it already.
     pub fn forbid_reject(&self) -> bool {
         !self.decided.swap(true, Ordering::AcqRel)
     }
@@ -265,26 +264,26 @@ impl WorkerHandle {
     /// As [`forbid_reject`](Self::forbid_reject).
     ///
     /// # Errors
-    /// Why it has decided so already.
+    /// Why the thread has rejected it already.
     pub fn force_start(&self) -> Result<(), StartRejected> {
         if self.forbid_reject() {
             return Ok(());
         }
-        // what it decided is on its way, unless it began or has ended
+        // the rejection is in the channel, unless the thread started or has ended
         self.started.recv().unwrap_or(Ok(()))
     }
 
-    /// Forgets an answer to an earlier question.
+    /// Discards a reply to an earlier stop request.
     pub fn clear_reply(&self) {
         self.handoff.wait_timeout(Duration::ZERO);
     }
 
-    /// What the component left; `None` when that is not known within the time.
+    /// The handoff, or why it is declined; `None` on timeout.
     pub fn wait_handoff(&self, timeout: Duration) -> Option<Result<Handoff, PluginError>> {
         self.handoff.wait_timeout(timeout)
     }
 
-    /// Waits no longer for what the component leaves; gives it if it came in the last moment.
+    /// Closes the handoff cell; returns a handoff that arrived meanwhile.
     pub fn close_handoff(&self) -> Option<Result<Handoff, PluginError>> {
         self.handoff.close()
     }
@@ -292,7 +291,7 @@ impl WorkerHandle {
 
 impl Drop for WorkerHandle {
     fn drop(&mut self) {
-        // a thread that waits for its cue goes; nobody is left to be told anything
+        // wakes a thread that waits for the start signal, which then ends
         self.start.close();
         self.handoff.close();
     }

@@ -1,8 +1,8 @@
 //! A pipeline as it runs: one thread a component, bounded queues between them.
 //!
 //! Follow one batch: [`source`] stamps it, [`fanout`] gives every reader its clone, a
-//! [`queue`](crate::queue) keeps it, [`transform`] changes it, [`sink`] delivers it and settles its
-//! [receipt](crate::ack), which the source hears of.
+//! [`queue`](crate::queue) buffers it, [`transform`] changes it, [`sink`] delivers it and
+//! acknowledges its [receipt](crate::ack), which is confirmed to the source.
 
 mod buffer;
 mod change;
@@ -54,33 +54,33 @@ pub use plan::{Changed, Plan, RestartRequired};
 pub use services::null_host;
 pub use start::{start, start_alone};
 
-/// How long a component may take to return once time is up.
+/// How long a component may take to return after an abort.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
-/// A running pipeline, which can become another one.
+/// A running pipeline, which can be changed into another one.
 #[derive(Debug)]
 pub struct Topology {
     graph: Arc<Mutex<Graph>>,
     /// Held while the pipeline changes.
     changing: Mutex<()>,
-    /// The components of the start have been let begin.
+    /// The first start is complete.
     has_begun: AtomicBool,
     runtime: RuntimeContext,
     started_us: i64,
 }
 
-/// A pipeline and who works in it.
+/// A pipeline and its nodes.
 #[derive(Debug)]
 struct Graph {
     pipeline: Arc<Pipeline>,
     /// In the order of the file.
     nodes: Vec<Node>,
-    /// On their way in or out while the pipeline changes.
+    /// Nodes that are being added or removed.
     in_transition: Vec<Node>,
 }
 
 impl Graph {
-    /// Of all components, also those on their way in or out.
+    /// Status of all components, also of those being added or removed.
     fn statuses(&self) -> Vec<Arc<ComponentStatus>> {
         self.nodes.iter().chain(&self.in_transition).map(|node| Arc::clone(&node.status)).collect()
     }
@@ -95,11 +95,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Outcome {
     /// Components that failed, with their last error.
     pub failed: Vec<(String, String)>,
-    /// Components that did not end within the time given.
+    /// Components that did not end in time.
     pub abandoned: Vec<String>,
-    /// Records that were in queues when time was up and are lost.
+    /// Records that were in queues at an abort and are lost.
     pub undelivered: u64,
-    /// Records that wait on disk.
+    /// Records that stay on disk.
     pub kept: u64,
 }
 
@@ -127,25 +127,25 @@ impl Topology {
             || self.components().iter().any(|status| status.is_new())
     }
 
-    /// A way into a sink or transform beside its inputs; `None` when there is no such component.
+    /// Feeds a sink or transform beside its inputs; `None` when there is no such component.
     pub fn feed(&self, id: &str) -> Option<Feed> {
         self.nodes().iter().find_map(|node| node.feed(id, &self.runtime.shutdown))
     }
 
-    /// Notes that somebody knows of all damage in a component's buffer on disk; `None` when there is
-    /// no such component, or its buffer is in memory.
+    /// Acknowledges all damage in a component's buffer on disk; `None` when there is no such
+    /// component, or its buffer is in memory.
     pub fn acknowledge_damage(&self, id: &str) -> Option<io::Result<Unacknowledged>> {
         let node = self.nodes().into_iter().find(|node| node.component.id == id)?;
         let queue = node.queue.filter(|queue| queue.is_on_disk())?;
         Some(queue.acknowledge_damage())
     }
 
-    /// What tells the pipeline to end.
+    /// Shuts the pipeline down.
     pub fn shutdown(&self) -> &Arc<Shutdown> {
         &self.runtime.shutdown
     }
 
-    /// All metrics as Prometheus reads them.
+    /// All metrics in Prometheus' text format.
     pub fn metrics_text(&self) -> String {
         for node in self.nodes() {
             if let Some(queue) = &node.queue {
@@ -157,7 +157,7 @@ impl Topology {
     }
 
     /// Waits for the end of all sources or for a shutdown, then until everything is delivered or
-    /// the time for it is over.
+    /// `[host] drain_timeout` has passed.
     pub fn wait(&self) -> Outcome {
         let shutdown = &self.runtime.shutdown;
         let ended = shutdown.wait_ended_or_stopping();
@@ -202,7 +202,7 @@ impl Topology {
         graph.nodes = nodes;
     }
 
-    /// Notes who is on the way in or out.
+    /// Notes the nodes that are being added or removed.
     fn note_in_transition<'a>(&self, nodes: impl Iterator<Item = &'a Node>) {
         lock(&self.graph).in_transition = nodes.cloned().collect();
     }

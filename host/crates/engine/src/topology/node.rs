@@ -1,4 +1,4 @@
-//! A component's place in a running pipeline.
+//! A component in a running pipeline.
 
 use std::{
     fmt,
@@ -24,30 +24,29 @@ use crate::{
     telemetry::ComponentStatus,
 };
 
-/// A component's place in a running pipeline: the queue before it, the way out behind it, and who
-/// works there.
+/// A component in a running pipeline: its input queue, its outputs, and its runner.
 ///
-/// When the component changes, its place gets another one with the same queue and way out.
+/// A changed component gets a new runner and keeps queue and outputs.
 #[derive(Clone)]
 pub struct Node {
     /// Its settings.
     pub component: Component,
     /// Its plugin.
     pub plugin: Arc<dyn Plugin>,
-    /// What is known of it.
+    /// Its status.
     pub status: Arc<ComponentStatus>,
-    /// What lies before it; `None` for a source.
+    /// Its input queue; `None` for a source.
     pub queue: Option<Arc<Queue>>,
-    /// Where its batches go; `None` for a sink.
+    /// Its outputs; `None` for a sink.
     pub fanout: Option<Arc<Fanout>>,
-    /// Where it sets data aside.
+    /// Its dead letters.
     pub letters: Arc<DeadLetters>,
     queue_owner: Option<Arc<QueueOwner>>,
     runner: Arc<RwLock<Option<Arc<Runner>>>>,
 }
 
 impl Node {
-    /// A place for a new component, with what an earlier run left in its queue.
+    /// A node for a new component, with what an earlier run left in its queue.
     ///
     /// # Errors
     /// When the folder of a queue on disk cannot be used.
@@ -77,7 +76,7 @@ impl Node {
         })
     }
 
-    /// The same place with other settings, and with nobody at work.
+    /// The same node with other settings and without a runner.
     pub fn changed(
         &self,
         component: Component,
@@ -92,12 +91,12 @@ impl Node {
         Self { component, plugin, status, runner: Arc::default(), ..self.clone() }
     }
 
-    /// The same place and who works there, with other inputs.
+    /// The same node and runner with other inputs.
     pub fn rerouted(&self, component: Component) -> Self {
         Self { component, ..self.clone() }
     }
 
-    /// Makes the queue before it one of this component's settings and status.
+    /// Applies this component's settings and status to its queue.
     pub fn apply_queue_settings(&self) {
         if let Some(queue) = &self.queue {
             queue.configure(self.component.buffer);
@@ -110,18 +109,18 @@ impl Node {
         }
     }
 
-    /// A way into that component beside its inputs; `None` when this is another one, or a source.
+    /// Feeds that component beside its inputs; `None` when this is another one, or a source.
     pub fn feed(&self, id: &str, shutdown: &Arc<Shutdown>) -> Option<Feed> {
         let queue = self.queue.as_ref().filter(|_| self.component.id == id)?;
         Some(Feed::new(Arc::clone(queue), Arc::clone(&self.letters), Arc::clone(shutdown)))
     }
 
-    /// Who works there; `None` before somebody does.
+    /// Its runner; `None` before it has one.
     pub fn runner(&self) -> Option<Arc<Runner>> {
         self.runner.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Closes the queue and the way out, at which nobody will ever be.
+    /// Closes queue and fan-out of a node that was never started.
     pub fn close(&self) {
         if let Some(queue) = &self.queue {
             queue.abort();
@@ -131,18 +130,18 @@ impl Node {
         }
     }
 
-    /// Lets whoever works at another place with the same queue and way out work here.
+    /// Takes over the runner of another node with the same queue and outputs.
     pub fn adopt_runner(&self, other: &Self) {
         let mut here = self.runner.write().unwrap_or_else(PoisonError::into_inner);
         *here = other.runner();
     }
 
-    /// Leaves the place without anybody.
+    /// Drops the runner.
     pub fn clear_runner(&self) {
         self.runner.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Puts somebody to work there.
+    /// Sets the runner.
     pub fn set_runner(&self, runner: Runner) -> Arc<Runner> {
         let runner = Arc::new(runner);
         let mut current = self.runner.write().unwrap_or_else(PoisonError::into_inner);

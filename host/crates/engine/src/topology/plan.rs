@@ -6,7 +6,7 @@ use dataserver_config::{Component, Pipeline};
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
 
-/// What has to be done so that a running pipeline becomes another one.
+/// How a running pipeline differs from the one it becomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Components that are new.
@@ -15,7 +15,7 @@ pub struct Plan {
     pub changed: Vec<Changed>,
     /// Components that read from others than before, and are otherwise the same.
     pub rerouted: Vec<String>,
-    /// Components that are not touched.
+    /// Components that stay as they are.
     pub kept: Vec<String>,
     /// Components that end.
     pub removed: Vec<String>,
@@ -31,7 +31,7 @@ pub struct Changed {
     pub what: Vec<String>,
 }
 
-/// Why a running pipeline cannot become another one.
+/// A change that needs a restart of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RestartRequired {
     /// The component; none for `[host]`.
@@ -50,8 +50,8 @@ impl fmt::Display for RestartRequired {
 }
 
 impl Plan {
-    /// Compares two pipelines; `further` tells why a component of both that has the same settings
-    /// needs a new instance all the same.
+    /// Compares two pipelines; `further` returns another reason for a new instance of a component
+    /// with unchanged settings.
     ///
     /// # Errors
     /// All that cannot be changed while the host runs.

@@ -1,4 +1,4 @@
-//! What a change finds before it begins: the plugins, and who has ended.
+//! What a change looks up first: the plugins, and which components have ended.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,7 +10,7 @@ use dataserver_loader::{Plugin, PluginCatalog};
 
 use super::{error::ChangeError, node::Node, plan::differences};
 
-/// Whether somebody works there who has not ended.
+/// Whether the node has a runner that has not ended.
 pub(super) fn is_running(node: &Node) -> bool {
     node.runner().is_some_and(|runner| !runner.has_ended())
 }
@@ -34,7 +34,7 @@ pub(super) fn find_plugins(
     pipeline.components.iter().map(find).collect()
 }
 
-/// Transforms and sinks that have ended with their inputs, and get inputs again.
+/// Transforms and sinks that ended with their inputs and get inputs again.
 pub(super) fn restarts(
     old: &[Node],
     pipeline: &Pipeline,
@@ -42,7 +42,7 @@ pub(super) fn restarts(
 ) -> HashSet<String> {
     let before = |id: &str| old.iter().find(|node| node.component.id == id);
     let has_ended = |id: &str| before(id).is_some_and(|node| !is_running(node));
-    // those that change start anyway, and feed others
+    // changed components are restarted, and feed others
     let changes = |after: &Component| {
         let differs = |it: &Node| !differences(&it.component, after).is_empty();
         has_other_plugin(&after.id) || before(&after.id).is_some_and(differs)

@@ -1,4 +1,4 @@
-//! Leads batches along other ways, between two of them.
+//! Switches routes between two batches.
 
 use std::{
     collections::HashMap,
@@ -11,27 +11,27 @@ use plugin_api::RoleKind;
 use super::{error::ChangeError, fanout::Outlet, gate::ClosedGate, node::Node};
 use crate::shutdown::Phase;
 
-/// Longest time that sources are held; what does not get through by then holds them up anyway.
+/// Longest pause of the sources; a pipeline that does not drain by then is blocked anyway.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// The places of a pipeline before and after a change.
+/// The nodes of a pipeline before and after a change.
 pub struct Routes<'a> {
-    /// Before.
+    /// Nodes before.
     pub old: &'a [Node],
-    /// After.
+    /// Nodes after.
     pub next: &'a [Node],
-    /// Those of before that are no more.
+    /// Nodes that are removed.
     pub removed: &'a [Node],
 }
 
 impl Routes<'_> {
-    /// Leads every batch from now on along the new ways; gives the time that sources were held.
+    /// Switches all outputs to the new routes; returns how long sources were paused.
     ///
-    /// Where a way ends, those before it are held until what is under way has got through the
-    /// transforms, so that no batch is overtaken by a later one on a shorter way.
+    /// Upstream of a route that ends, components are paused until the transforms have drained, so
+    /// that no batch is overtaken by a later one on a shorter route.
     ///
     /// # Errors
-    /// When that takes longer than `deadline`; then all ways are as they were.
+    /// When that takes longer than `deadline`; the routes are unchanged then.
     pub fn switch(&self, deadline: Instant) -> Result<Duration, ChangeError> {
         let since = Instant::now();
         let deadline = deadline.min(since + MAX_PAUSE);
@@ -43,16 +43,16 @@ impl Routes<'_> {
                 dropped.extend(fanout.set_outputs(self.outlets(writer)));
             }
         }
-        // only now, so that no reader is without a writer in between
+        // only now, so that no reader is without a writer meanwhile
         dropped.iter().for_each(|outlet| outlet.queue.remove_writer());
         self.finish_removed_transforms(deadline);
         drop(closed);
         Ok(if affected.is_empty() { Duration::ZERO } else { since.elapsed() })
     }
 
-    /// Components whose readers change, and whether what they have under way must get through first:
-    /// where a reader or a transform gets its batches another way than before, all that lies before
-    /// it on both ways. What is under way on the new one has come on the old one already.
+    /// Components whose readers change, and whether they must drain first: all that lie upstream of
+    /// a reader or transform on its old and its new route. What is in flight on the new route has
+    /// arrived on the old one already.
     fn affected(&self) -> HashMap<&str, bool> {
         let mut affected = HashMap::new();
         for reader in self.old {
@@ -71,7 +71,7 @@ impl Routes<'_> {
         affected
     }
 
-    /// What a component reads from that it did not read from before.
+    /// Inputs that a component gains.
     fn gained(&self, before: &Node) -> impl Iterator<Item = &str> {
         let after = self.next.iter().find(|it| it.component.id == before.component.id);
         let inputs = after.map_or(&[][..], |after| &after.component.inputs);
@@ -90,7 +90,7 @@ impl Routes<'_> {
         }
     }
 
-    /// Whether a component reads no longer from that one.
+    /// Whether a component loses that input.
     fn loses(&self, before: &Node, input: &String) -> bool {
         let after = self.next.iter().find(|it| it.component.id == before.component.id);
         after.is_none_or(|after| !after.component.inputs.contains(input))
@@ -109,13 +109,14 @@ impl Routes<'_> {
         self.next.iter().filter(reads).filter_map(outlet).collect()
     }
 
-    /// Holds those back, and waits until the transforms among them are done with what they have.
+    /// Closes the gates of those components, and waits until the transforms among them have
+    /// drained.
     fn pause(
         &self,
         affected: &HashMap<&str, bool>,
         deadline: Instant,
     ) -> Result<Vec<ClosedGate<'_>>, ChangeError> {
-        // nobody waits for room before one that goes
+        // writers do not block on the queue of a removed component
         self.set_unbounded(true);
         let mut closed = Vec::new();
         for node in self.upstream_first() {
@@ -125,7 +126,7 @@ impl Routes<'_> {
             };
             let is_drained = !must_drain || self.is_drained(node, deadline);
             if node.component.kind == RoleKind::Transform && self.is_removed(node) {
-                // what one that goes does not get done must not come behind later batches
+                // its unfinished batches must not arrive after later ones
                 if !is_drained {
                     cancel(node);
                 }
@@ -143,7 +144,8 @@ impl Routes<'_> {
         Ok(closed)
     }
 
-    /// Lets removed transforms give what they hold back before later batches come another way.
+    /// Waits until removed transforms have forwarded what they hold back, before later batches take
+    /// another route.
     fn finish_removed_transforms(&self, deadline: Instant) {
         for node in self.removed.iter().filter(|node| self.is_cut_off(node)) {
             if let Some(runner) = node.runner()
@@ -154,7 +156,7 @@ impl Routes<'_> {
         }
     }
 
-    /// Whether a removed transform gets nothing any more: no source that still ends is before it.
+    /// Whether a removed transform gets no more input: no source that is still ending feeds it.
     fn is_cut_off(&self, node: &Node) -> bool {
         let is_fed = |input: &String| {
             let removed = self.removed.iter().find(|it| it.component.id == *input);
@@ -169,12 +171,12 @@ impl Routes<'_> {
         }
     }
 
-    /// Waits until a transform is done with what it has; a source has nothing.
+    /// Waits until a transform has drained its queue; a source has none.
     fn is_drained(&self, node: &Node, deadline: Instant) -> bool {
         node.queue.as_ref().is_none_or(|queue| queue.wait_idle(remaining(deadline)))
     }
 
-    /// Sources, then transforms behind those that they read from.
+    /// Sources, then transforms after those that they read from.
     fn upstream_first(&self) -> Vec<&Node> {
         let (mut ordered, mut rest): (Vec<_>, Vec<_>) =
             self.old.iter().partition(|node| node.component.kind == RoleKind::Source);
@@ -185,7 +187,7 @@ impl Routes<'_> {
                 !node.component.inputs.iter().any(waits)
             };
             let (ready, later): (Vec<_>, Vec<_>) = rest.iter().copied().partition(is_ready);
-            // checked files have no cycle; if one did, its order would not matter
+            // a checked pipeline has no cycle; with one, any order would do
             let stuck = ready.is_empty();
             ordered.extend(if stuck { later.clone() } else { ready });
             rest = if stuck { Vec::new() } else { later };
@@ -193,7 +195,7 @@ impl Routes<'_> {
         ordered
     }
 
-    /// Who holds up a writer: the fullest of its readers, or the writer itself where none is full.
+    /// Which component blocks a writer: its fullest reader, or the writer itself when none is full.
     fn blocking_reader(&self, writer: &Node) -> String {
         let reads = |node: &&Node| node.component.inputs.contains(&writer.component.id);
         let fill = |node: &&Node| {
@@ -205,7 +207,7 @@ impl Routes<'_> {
     }
 }
 
-/// Ends a removed transform that does not get done, with all that waits before it.
+/// Aborts a removed transform that does not drain, and discards its queue.
 fn cancel(node: &Node) {
     if let Some(runner) = node.runner() {
         runner.shutdown.cancel();

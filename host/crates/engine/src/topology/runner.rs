@@ -1,4 +1,4 @@
-//! The threads of a component, and the reins that hold them.
+//! The worker threads of a component, and their handles.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,38 +15,38 @@ use crate::{
 
 /// Longest wait for an instance to take over; one whose server is away does so later.
 const TAKEOVER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a wait looks whether the host ends.
+/// Interval at which a wait checks for the end of the host.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Threads of a component that work with one plugin and one set of options.
+/// Worker threads that run one plugin with one set of options.
 #[derive(Debug)]
 pub struct Runner {
-    /// Ends them, with the pipeline or alone.
+    /// Stops these threads, with the pipeline or alone.
     pub shutdown: Arc<Shutdown>,
     /// One for each thread.
     handles: Mutex<Vec<WorkerHandle>>,
 }
 
-/// Why a component does not make room.
+/// Why a component did not hand off.
 #[derive(Debug)]
 pub enum HandoffError {
     /// Its plugin cannot give its state.
     Refused(PluginError),
-    /// It does not come back from a call.
+    /// A call into its plugin does not return.
     Busy,
-    /// It has ended by itself meanwhile.
+    /// It ended by itself meanwhile.
     Ended,
 }
 
 impl Runner {
-    /// Of threads that were started with that lever.
+    /// A runner of threads that were spawned with that shutdown.
     pub fn new(shutdown: Arc<Shutdown>, handles: Vec<WorkerHandle>) -> Self {
         Self { shutdown, handles: Mutex::new(handles) }
     }
 
-    /// Waits until every thread has opened its plugin, or told why it cannot.
+    /// Waits until every thread has opened its plugin or reported why it cannot.
     ///
-    /// `None` when that takes longer than `deadline`, or the host ends meanwhile.
+    /// `None` when the deadline passes or the host ends first.
     pub fn opened(&self, deadline: Instant) -> Option<Result<(), PluginError>> {
         for handle in self.handles().iter() {
             match self.wait(deadline, |pause| handle.opened(pause))? {
@@ -57,14 +57,14 @@ impl Runner {
         Some(Ok(()))
     }
 
-    /// Lets those threads that still open do so for as long as it takes; one whose plugin cannot
-    /// start no longer gives up.
+    /// Lets threads that are still opening go on in the background; from now on they retry instead
+    /// of rejecting the start.
     ///
     /// # Errors
-    /// Why one has given up already.
+    /// Why one has rejected it already.
     pub fn open_in_background(&self) -> Result<(), PluginError> {
         let gave_up = |handle: &WorkerHandle| match handle.opened(Duration::ZERO) {
-            // it says why next
+            // the reason is sent next
             None if !handle.forbid_reject() => handle.opened(Duration::MAX)?.err(),
             opened => opened?.err(),
         };
@@ -72,10 +72,10 @@ impl Runner {
         gave_up.map_or(Ok(()), Err)
     }
 
-    /// Lets the threads begin with what was left by those before them.
+    /// Starts the threads with the handoff of those before them.
     ///
     /// # Errors
-    /// Why they do not, with what was left.
+    /// Why they do not start, with the handoff.
     pub fn start(&self, handoff: Handoff, deadline: Instant) -> Result<(), StartRejected> {
         let handles = self.handles();
         let Some((first, others)) = handles.split_first() else { return Ok(()) };
@@ -93,16 +93,16 @@ impl Runner {
         Ok(())
     }
 
-    /// Lets the threads begin, for the first time; false when one of them has ended already.
+    /// Starts the threads without a handoff; false when one of them has ended already.
     pub fn start_first(&self) -> bool {
         let start = |handle: &WorkerHandle| handle.start(Handoff::default()).is_none();
         self.handles().iter().map(start).fold(true, |all, starts| all & starts)
     }
 
-    /// Asks the threads to make room, and waits for what they leave.
+    /// Asks the threads to hand off, and collects what they return.
     ///
     /// # Errors
-    /// When they stay: then they go on as before.
+    /// When they decline or do not answer; they go on as before.
     pub fn hand_off(
         &self,
         queue: Option<&Queue>,
@@ -133,8 +133,8 @@ impl Runner {
                 Some(Err(error)) => return Err(HandoffError::Refused(error)),
                 None if self.has_ended() => {}
                 None if self.shutdown.withdraw_stop() => return Err(HandoffError::Busy),
-                // another thread has gone already, so this one goes too as soon as it can, and
-                // gives back to the queue what it has
+                // another thread has handed off already: this one follows when its call returns,
+                // and requeues its batches
                 None => {
                     let late =
                         handle.wait_handoff(super::LAST_WAIT).or_else(|| handle.close_handoff());
@@ -166,7 +166,7 @@ impl Runner {
         self.handles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks again and again, until there is an answer, time is up, or the host ends.
+    /// Polls until there is an answer, the deadline passes, or the host ends.
     fn wait<T>(&self, deadline: Instant, ask: impl Fn(Duration) -> Option<T>) -> Option<T> {
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
@@ -174,7 +174,7 @@ impl Runner {
                 return Some(answer);
             }
             if remaining.is_zero() || self.shutdown.phase() > Phase::Running || self.has_ended() {
-                // it may have come in the last moment
+                // the answer may have arrived after the last poll
                 return ask(Duration::ZERO);
             }
         }

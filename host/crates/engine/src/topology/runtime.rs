@@ -22,12 +22,12 @@ pub struct RuntimeContext {
 }
 
 impl RuntimeContext {
-    /// Where that component keeps what outlives restarts.
+    /// State folder of that component, kept over restarts.
     pub fn state_dir(&self, id: &str) -> PathBuf {
         self.data_dir.join("state").join(id)
     }
 
-    /// Of that pipeline.
+    /// The context of that pipeline.
     pub fn new(pipeline: &Pipeline, clock: &Arc<dyn Clock>, shutdown: Arc<Shutdown>) -> Self {
         Self {
             shutdown,

@@ -1,4 +1,4 @@
-//! What the host lends to one component.
+//! Host services of one component.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,16 +12,16 @@ use crate::{
     telemetry::ComponentStatus,
 };
 
-/// The host behind a component's context.
+/// Implements [`HostServices`] for a component.
 #[derive(Debug)]
 pub struct Services {
     /// The component.
     pub status: Arc<ComponentStatus>,
-    /// Whether it should end.
+    /// Tells it to end.
     pub shutdown: Arc<Shutdown>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where it sets data aside.
+    /// Its dead letters.
     pub dead_letters: Arc<DeadLetters>,
 }
 
@@ -87,7 +87,7 @@ impl Services {
     }
 }
 
-/// What the host lends to a component that is checked, not run: nothing but the time.
+/// Host services of a component that is checked, not run: nothing but the clock.
 pub fn null_host() -> Arc<NullHost> {
     Arc::new(NullHost { now_us: || SystemClock.now_us() })
 }

@@ -1,4 +1,4 @@
-//! The loop of a sink: take batches, write them until they are delivered, settle them.
+//! The loop of a sink: receive batches, write them until they are delivered, acknowledge them.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -17,9 +17,9 @@ use crate::{
     telemetry::State,
 };
 
-/// How often an idle sink is asked whether its clock makes it do something.
+/// Interval at which an idle sink gets `tick`.
 const TICK: Duration = Duration::from_secs(1);
-/// Instances that one group of batches may break by a panic before it is taken apart.
+/// Panics that one group may cause before it is split.
 const MAX_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_sink(opening);
 
@@ -28,23 +28,23 @@ const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
 
 type Instance = Box<dyn SinkInstance>;
 
-/// A sink at work.
+/// A running sink.
 pub struct SinkLoop {
     stage: Stage,
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
-    /// Groups that are to be written, oldest first.
+    /// Groups to write, oldest first.
     pending: VecDeque<Group>,
-    /// Batches that the instance has taken but not made safe, oldest first.
+    /// Batches that the instance holds and has not made durable, oldest first.
     held: Group,
-    /// What is held must be made safe before more is taken.
+    /// Flush what is held before more is received.
     flush_due: bool,
-    /// Pauses while what the sink needs is away.
+    /// Back-off after `Retry` errors.
     backoff: Backoff,
 }
 
 impl SinkLoop {
-    /// A sink that is to be opened.
+    /// A sink that is not open yet.
     pub fn new(stage: Stage, queue: Arc<Queue>, clock: Arc<dyn Clock>) -> Self {
         let retry = stage.component.retry;
         Self {
@@ -58,7 +58,7 @@ impl SinkLoop {
         }
     }
 
-    /// Opens the sink and runs it until its inputs have ended, or until it leaves.
+    /// Opens the sink and runs it until its inputs have ended, or it has handed off.
     pub fn run(mut self, worker: &WorkerEnd) {
         let mut opened = match self.stage.open_first(OPEN, worker) {
             Ok(mut instance) => match self.stage.start(worker, &mut instance, IMPORT) {
@@ -95,7 +95,7 @@ impl SinkLoop {
                 }
                 ExitDecision::Stop => return self.give_up(),
                 ExitDecision::Retry => {
-                    // the instance that held something is gone
+                    // the instance that held batches is gone
                     self.pending = self.undelivered();
                     opened = self.stage.reopen_with_state(OPEN, IMPORT);
                 }
@@ -103,7 +103,7 @@ impl SinkLoop {
         }
     }
 
-    /// Takes batches until all have come, or until it is called away.
+    /// Receives batches until the input is closed or a handoff is requested.
     fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, StopReason), Stopped> {
         let batch = self.stage.component.batch;
         let limits =
@@ -127,11 +127,11 @@ impl SinkLoop {
         }
     }
 
-    /// Makes room for a successor; gives the instance back when it stays.
+    /// Hands off to a successor; returns the instance when it goes on.
     ///
-    /// What cannot be made safe now is left to the successor.
+    /// What cannot be flushed now goes to the successor.
     fn try_hand_off(&mut self, mut instance: Instance, worker: &WorkerEnd) -> Option<Instance> {
-        // it was let stay, and the queue calls still
+        // the request was withdrawn, but the reader is still detached
         if !self.stage.shutdown.stop_requested() {
             return Some(instance);
         }
@@ -159,7 +159,7 @@ impl SinkLoop {
         if self.held.is_empty() {
             self.close_instance(instance);
         } else {
-            // what it holds is the successor's: it must not be made safe here as well
+            // what it holds is handed off: it must not be made durable here as well
             self.stage.discard(instance);
         }
         self.hand_off(state, worker);
@@ -174,7 +174,7 @@ impl SinkLoop {
         }
     }
 
-    /// What is not delivered, oldest first.
+    /// Takes all groups that are not delivered, oldest first.
     fn undelivered(&mut self) -> VecDeque<Group> {
         let mut groups = std::mem::take(&mut self.pending);
         let held = std::mem::take(&mut self.held);
@@ -184,8 +184,8 @@ impl SinkLoop {
         groups
     }
 
-    /// What is not delivered is lost or waits on disk; no source waits for it when nobody wants it
-    /// any more.
+    /// Undelivered batches are lost or stay on disk; a cancelled component acknowledges them, so
+    /// that no source waits.
     fn give_up(&mut self) {
         let cancelled = self.stage.shutdown.is_cancelled();
         if cancelled {
@@ -196,14 +196,15 @@ impl SinkLoop {
                 group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
             }
         }
-        // what it leaves on disk waits there for the next start
+        // what stays on disk is delivered after the next start
         let is_kept = self.queue.is_on_disk() && self.stage.shutdown.is_stopping();
         if (is_kept || cancelled) && self.stage.status.state() != State::Failed {
             self.stage.status.set_state(State::Ended);
         }
     }
 
-    /// Writes what is in hand until it is delivered, held or set aside; flushes when that is due.
+    /// Writes pending groups until they are delivered, held or dead-lettered; flushes when that is
+    /// due.
     fn process_pending(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         loop {
             if self.flush_due && (self.pending.is_empty() || !self.held.is_empty()) {
@@ -254,7 +255,7 @@ impl SinkLoop {
                 if is_hopeless && let Some(group) = self.pending.pop_front() {
                     self.split_group(group, &error, false)?;
                 }
-                // what the failed instance held was never safe: the next one gets it first
+                // what the failed instance held was not durable: the next one gets it first
                 let held = std::mem::take(&mut self.held);
                 if !held.is_empty() {
                     self.pending.push_front(held);
@@ -278,8 +279,8 @@ impl SinkLoop {
         }
     }
 
-    /// One by one the good batches of a group get through, then half by half the good records of
-    /// a bad batch; what is left is set aside.
+    /// Isolates bad data: first the batches of a group one by one, then the records of a batch by
+    /// halves; what remains is dead-lettered.
     fn split_group(
         &mut self,
         mut group: Group,
@@ -293,7 +294,7 @@ impl SinkLoop {
             return Ok(());
         }
         group.isolated = isolated;
-        // a panic costs an instance each time: too dear for a search
+        // no bisection after a panic, because each attempt costs an instance
         if error.kind != ErrorKind::BadData {
             return self.dead_letter(group, error);
         }
@@ -322,7 +323,7 @@ impl SinkLoop {
         }
     }
 
-    /// Tries to make everything held safe.
+    /// Flushes what the instance holds.
     fn flush(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("flush");
         let flushed = instance.flush();
@@ -338,7 +339,7 @@ impl SinkLoop {
         }
     }
 
-    /// After a failed call that had no batches of its own: what is held may be to blame.
+    /// Handles the failure of a call without batches: what is held may be the cause.
     fn recover(&mut self, instance: Instance, error: &PluginError) -> Result<Instance, Stopped> {
         if error.kind == ErrorKind::Retry {
             self.back_off(error)?;
@@ -349,7 +350,7 @@ impl SinkLoop {
             self.stage.note_failure(error);
             return Ok(instance);
         }
-        // the failed instance would write what it holds beside what is offered again
+        // the failed instance could write its held batches a second time
         let instance = self.stage.replace(instance, error, OPEN)?;
         let mut held = std::mem::take(&mut self.held);
         held.panics += u32::from(error.kind == ErrorKind::Panic);
@@ -404,7 +405,7 @@ impl SinkLoop {
         for batch in &group.batches {
             status.note_latency(batch.provenance().received_at_us, now_us);
         }
-        // first here, then at the source: it must not forget what would be offered again
+        // the queue first, then the source, which must not forget what the queue could offer again
         self.queue.ack(&group.numbers(), group.size);
         group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
     }

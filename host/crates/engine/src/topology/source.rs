@@ -1,4 +1,4 @@
-//! The loop of a source: pull a batch, stamp it, pass it on, tell the source what arrived.
+//! The loop of a source: pull a batch, stamp it, forward it, confirm what was delivered.
 
 use std::{
     sync::Arc,
@@ -17,13 +17,13 @@ use crate::{
     ack::Ledger, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase, telemetry::State,
 };
 
-/// Longest wait within one call, so that a shutdown is noticed.
+/// Longest wait within one call to `next`, so that a shutdown is noticed.
 const WAIT: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
-/// Calls without a record that a source may fail in a row before each costs a pause.
+/// Bad-data errors in a row before each further one costs a pause.
 const MAX_BAD_IN_A_ROW: u32 = 100;
 const BAD_DATA_PAUSE: Duration = Duration::from_millis(10);
-/// A source that was quiet for so long after a fault has recovered, also without a record.
+/// A source that had no error for so long has recovered, even without a record.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_source(opening);
 
@@ -32,16 +32,16 @@ const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
 
 type Instance = Box<dyn SourceInstance>;
 
-/// Why a source is pulled no longer.
+/// Why the pull loop ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stop {
-    /// It has nothing any more.
+    /// The source is exhausted.
     Exhausted,
-    /// The pipeline ends, or a successor waits.
+    /// Shutdown, or a successor waits.
     Requested,
 }
 
-/// A source at work.
+/// A running source.
 pub struct SourceLoop {
     /// The component.
     pub stage: Stage,
@@ -49,15 +49,15 @@ pub struct SourceLoop {
     pub fanout: Arc<Fanout>,
     /// The time of receipt.
     pub clock: Arc<dyn Clock>,
-    /// What every batch is stamped with, but for number and time.
+    /// Stamp of every batch, but for sequence and time.
     pub provenance: Provenance,
 }
 
-/// What went wrong since the source last gave something.
+/// Errors since the last batch.
 struct Faults {
     backoff: Backoff,
     bad_in_a_row: u32,
-    /// When it last asked for patience.
+    /// Time of the last `Retry` error.
     last: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ impl Default for Faults {
 }
 
 impl SourceLoop {
-    /// Opens the source and runs it to its end, or until it leaves.
+    /// Opens the source and runs it to its end, or until it has handed off.
     pub fn run(mut self, worker: &WorkerEnd) {
         let mut instance = match self.stage.open_first(OPEN, worker) {
             Ok(mut instance) => {
@@ -85,7 +85,7 @@ impl SourceLoop {
                 instance
             }
         };
-        // an instance counts its own batches, so each has a ledger of its own
+        // an instance counts its own batches, so each gets its own ledger
         let mut ledger = Arc::new(Ledger::default());
         let mut sequence = 0;
         loop {
@@ -110,7 +110,7 @@ impl SourceLoop {
         }
     }
 
-    /// Goes on with an instance; `None` when the source leaves or ends without one.
+    /// Returns an open instance; `None` when the source hands off or ends without one.
     fn resume(
         &mut self,
         mut opened: Result<Instance, Stopped>,
@@ -135,7 +135,7 @@ impl SourceLoop {
         }
     }
 
-    /// Makes room for a successor; false when it stays.
+    /// Hands off to a successor; false when it goes on.
     fn try_hand_off(&self, instance: &mut Instance, worker: &WorkerEnd) -> bool {
         match self.stage.export(instance, |it| it.export_state()) {
             Ok(state) => {
@@ -154,7 +154,8 @@ impl SourceLoop {
         }
     }
 
-    /// Pulls until the source has ended or should stop or leave; an error means a new instance is needed.
+    /// Pulls until the source is exhausted or a stop is requested; an error means that a new
+    /// instance is needed.
     fn pull(
         &mut self,
         instance: &mut dyn SourceInstance,
@@ -244,7 +245,7 @@ impl SourceLoop {
         }
     }
 
-    /// Ends the source: the readers get what is left, and then the end.
+    /// Ends the source: readers drain their queues and see the end of input.
     fn end(&self, instance: Instance, ledger: &Ledger, stop: Stop) {
         self.fanout.close();
         let closed = self.close(instance, ledger);
@@ -253,7 +254,7 @@ impl SourceLoop {
         self.stage.status.set_state(if has_failed { State::Failed } else { State::Ended });
     }
 
-    /// Lets the readers finish, so that the source hears of its last batches, and closes it.
+    /// Waits for acknowledgements, confirms the last batches, and closes the source.
     fn close(&self, mut instance: Instance, ledger: &Ledger) -> Result<(), PluginError> {
         let shutdown = &self.stage.shutdown;
         let since = Instant::now();

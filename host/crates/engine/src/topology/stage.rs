@@ -1,4 +1,4 @@
-//! What sources, transforms and sinks have in common: opening a plugin, and opening it again.
+//! What sources, transforms and sinks share: opening a plugin, and reopening it after failures.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
     telemetry::{State, WorkerStatus},
 };
 
-/// Pauses before a failed instance is replaced.
+/// Shortest and longest pause before a failed instance is replaced.
 const RESTART_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// An instance that ran so long has recovered: the next pause is a first one again.
+/// An instance that ran so long has recovered: the back-off starts over.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
-/// How often a component that waits for its plugin looks whether it still has something to do.
+/// Interval at which a component that waits to reopen checks whether its input has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// The component has to end: its time is up, nothing is left to do, or it failed for good.
+/// The component has to stop: its phase has come, its input has ended, or it failed for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
@@ -33,35 +33,35 @@ pub struct Stage {
     pub component: Component,
     /// Its plugin.
     pub plugin: Arc<dyn Plugin>,
-    /// What the host lends it.
+    /// Host services of the plugin.
     pub context: Context,
-    /// What lies before it; `None` for a source.
+    /// Its input queue; `None` for a source.
     pub inlet: Option<Arc<Queue>>,
-    /// What is known of it.
+    /// Its status.
     pub status: WorkerStatus,
-    /// Whether it should end, or leave.
+    /// Tells it to end, or to hand off.
     pub shutdown: Arc<Shutdown>,
-    /// Where what it cannot use is set aside.
+    /// Where records that it cannot use are written.
     pub dead_letters: Arc<DeadLetters>,
-    /// From which phase on it stops waiting: sources stop before sinks.
+    /// Phase from which on it stops waiting; sources stop before sinks.
     pub stops_at: Phase,
-    /// Pauses between failed instances.
+    /// Back-off between failed instances.
     pub restarts: Backoff,
     opened_at: Option<std::time::Instant>,
-    /// What the component before it left for its instance, which is not open yet.
+    /// State from the handoff, for an instance that is not open yet.
     pub inherited_state: Option<Vec<u8>>,
-    /// It failed for good, or nothing is left to do.
+    /// It failed for good, or its input has ended.
     is_over: bool,
 }
 
-/// What becomes of a component that stops waiting for its plugin.
+/// What a component does that can no longer wait for its plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitDecision {
-    /// It makes room for a successor.
+    /// Hand off to a successor.
     Handoff,
-    /// It has ended.
+    /// Stop.
     Stop,
-    /// It was asked to leave, and then to stay.
+    /// Retry: the stop request was withdrawn.
     Retry,
 }
 
@@ -105,9 +105,8 @@ impl Stage {
 
     /// Opens the first instance and reports how that went.
     ///
-    /// When what the plugin needs is away for now, that counts as a start: the component goes on
-    /// trying while records wait before it. So it does when the others have begun without it
-    /// meanwhile.
+    /// A `Retry` error counts as a successful start: the component keeps trying while records wait
+    /// in its queue. So does any error once the start can no longer be rejected.
     pub fn open_first<I>(&mut self, open: Open<I>, worker: &WorkerEnd) -> Result<I, Stopped> {
         match self.try_open(open) {
             Ok(instance) => {
@@ -133,9 +132,9 @@ impl Stage {
         }
     }
 
-    /// Waits for the cue, and lets the instance go on with the state that came with it.
+    /// Waits for the start signal, and imports the state of the handoff.
     ///
-    /// Gives the rest of what came with it; `None` when the instance is not to begin.
+    /// Returns the rest of the handoff; `None` when the instance must not start.
     pub fn start<I>(
         &self,
         worker: &WorkerEnd,
@@ -160,7 +159,7 @@ impl Stage {
         Some(handoff)
     }
 
-    /// Opens an instance for a component that was let stay, with what it was given for it.
+    /// Reopens an instance after a withdrawn stop request, with the inherited state.
     pub fn reopen_with_state<I>(
         &mut self,
         open: Open<I>,
@@ -175,7 +174,7 @@ impl Stage {
         Ok(instance)
     }
 
-    /// What the instance gives for its successor, if that wants something.
+    /// Exports the instance's state, if its successor takes state.
     pub fn export<I>(
         &self,
         instance: &mut I,
@@ -190,9 +189,9 @@ impl Stage {
         exported
     }
 
-    /// Replaces an instance that failed, after a pause, for as long as that takes.
+    /// Replaces a failed instance after a pause, however long that takes.
     ///
-    /// The failed one goes first: it may still have what the next one needs, a port or a lock.
+    /// The failed one is dropped first: it may hold a port or lock that the next one needs.
     pub fn replace<I>(
         &mut self,
         failed: I,
@@ -209,7 +208,7 @@ impl Stage {
         self.reopen(open)
     }
 
-    /// What becomes of the component now that it has to [end](Stopped).
+    /// What the component does after [`Stopped`].
     pub fn exit_decision(&self) -> ExitDecision {
         if self.is_over || self.shutdown.phase() >= self.stops_at {
             ExitDecision::Stop
@@ -220,7 +219,7 @@ impl Stage {
         }
     }
 
-    /// Drops an instance, which is a call into its plugin as any other.
+    /// Drops an instance; that calls into its plugin.
     pub fn discard<I>(&self, instance: I) {
         let call = self.status.enter("drop");
         drop(instance);
@@ -232,7 +231,7 @@ impl Stage {
         if self.shutdown.wait_for(self.stops_at, pause) { Err(Stopped) } else { Ok(()) }
     }
 
-    /// Counts a failed call, and logs it unless the log has had enough of it.
+    /// Counts a failed call, and logs it unless the log is throttled.
     pub fn note_failure(&self, error: &PluginError) {
         self.status.note_error(error);
         let Some(left_out) = self.status.admit_to_log(&error.message) else { return };
@@ -244,8 +243,8 @@ impl Stage {
         }
     }
 
-    /// Sets a batch aside that will never be taken; waits while that is impossible, so that it is
-    /// not lost.
+    /// Writes a batch that will never be accepted to the dead letters; retries while the disk
+    /// fails, so that it is not lost.
     pub fn dead_letter(&self, batch: &Batch, reason: &str) -> Result<(), Stopped> {
         let retry = self.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
@@ -261,7 +260,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Opens a new instance after a pause, for as long as that takes.
+    /// Opens a new instance after a pause, until that succeeds.
     pub fn reopen<I>(&mut self, open: Open<I>) -> Result<I, Stopped> {
         loop {
             self.status.set_state(State::Restarting);
@@ -279,7 +278,7 @@ impl Stage {
         }
     }
 
-    /// Waits before an instance is opened, unless nothing is left for it to do.
+    /// Waits before an instance is opened; stops when the input has ended.
     fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Stopped> {
         while !pause.is_zero() {
             if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {

@@ -18,10 +18,9 @@ use crate::{
 
 /// Starts a pipeline, which ends when `shutdown` says so.
 ///
-/// A component that takes more than some seconds to open is no longer waited for: it goes on
-/// opening while the others work and its queue takes what comes. A shutdown that begins meanwhile
-/// does not wait for plugins that do not open: the pipeline counts
-/// as started, and [`Topology::wait`] ends it.
+/// A component that takes more than some seconds to open goes on opening in the background while
+/// its queue fills. A shutdown that begins meanwhile does not wait for plugins to open: the
+/// pipeline counts as started, and [`Topology::wait`] ends it.
 ///
 /// # Errors
 /// When a plugin refuses its options or cannot start. A server that is away is no reason: its sink
@@ -37,7 +36,7 @@ pub fn start(
 
 /// Starts one sink of a pipeline alone, with what waits in its buffer on disk.
 ///
-/// It runs until the way into it is dropped and everything is delivered.
+/// It runs until the feed is dropped and everything is delivered.
 ///
 /// # Errors
 /// As [`start`].
@@ -49,12 +48,12 @@ pub fn start_alone(
     shutdown: &Arc<Shutdown>,
 ) -> Result<(Topology, Feed), ChangeError> {
     let mut sink = Component { inputs: Vec::new(), ..sink.clone() };
-    // nobody is there to be held up, and nothing must be lost
+    // no writer but the replay can block, and nothing may be lost
     sink.buffer.when_full = WhenFull::Block;
     sink.retry.dead_letter = true;
     let id = sink.id.clone();
     let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
-    // before the sink looks, which would take a queue without a writer for the end
+    // before the sink runs, which would take a queue without a writer for closed
     let feed = |nodes: &[Node]| nodes.iter().find_map(|node| node.feed(&id, shutdown));
     let started = start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)?;
     let (topology, Some(feed)) = started else { return Err(ChangeError::Ending) };
@@ -74,7 +73,7 @@ fn start_with<T>(
 }
 
 impl Topology {
-    /// What will be that pipeline, before any component is there.
+    /// A topology for that pipeline, still without components.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -96,7 +95,7 @@ impl Topology {
             started_us: clock.now_us(),
             runtime,
         };
-        // first of all, because a plugin may already hang when it is opened
+        // first of all, because a plugin may hang while it is opened
         watchdog::watch(Arc::downgrade(&topology.graph), Arc::clone(&topology.runtime.shutdown))?;
         Ok(topology)
     }
@@ -123,7 +122,7 @@ impl Topology {
             }
             Err(error) => {
                 self.runtime.shutdown.advance(Phase::Aborting);
-                // no thread may outlive a failed start but one that its plugin does not let go
+                // after a failed start only threads stuck in a plugin call may remain
                 self.runtime.shutdown.wait_last(drain_timeout);
                 Err(error)
             }

@@ -1,4 +1,4 @@
-//! The loop of a transform: take a batch, change it, pass on what becomes of it.
+//! The loop of a transform: receive a batch, apply the plugin, forward its outputs.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 
 const READ_LIMITS: ReadLimits =
     ReadLimits { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
-/// Instances that one batch may break before it is set aside.
+/// Panics that one batch may cause before it is dead-lettered.
 const MAX_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
 
@@ -28,20 +28,20 @@ const IMPORT: fn(&mut Instance, &[u8]) -> Result<(), PluginError> =
 
 type Instance = Box<dyn TransformInstance>;
 
-/// A transform at work.
+/// A running transform.
 pub struct TransformLoop {
     /// The component.
     pub stage: Stage,
-    /// Where its batches come from.
+    /// Its input.
     pub queue: Arc<Queue>,
-    /// Where they go.
+    /// Its outputs.
     pub fanout: Arc<Fanout>,
-    /// A batch that it did not get done with.
+    /// The batch that it is working on.
     pub in_flight: Option<Delivery>,
 }
 
 impl TransformLoop {
-    /// Opens the transform and runs it until its inputs have ended, or until it leaves.
+    /// Opens the transform and runs it until its inputs have ended, or it has handed off.
     pub fn run(mut self, worker: &WorkerEnd) {
         let mut opened = match self.stage.open_first(OPEN, worker) {
             Ok(mut instance) => match self.stage.start(worker, &mut instance, IMPORT) {
@@ -77,7 +77,7 @@ impl TransformLoop {
         }
     }
 
-    /// Takes batches until all have come, or until it is called away.
+    /// Receives batches until the input is closed or a handoff is requested.
     fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, StopReason), Stopped> {
         loop {
             if let Some(batch) = self.in_flight.as_ref().map(|it| it.batch.clone()) {
@@ -88,13 +88,13 @@ impl TransformLoop {
                 return Ok((instance, StopReason::HandoffRequested));
             }
             match self.queue.recv(READ_LIMITS) {
-                // one batch at a time, as the appetite says
+                // one batch at a time, because of `READ_LIMITS`
                 Recv::Batches(deliveries) => {
                     let records = total_size(&deliveries).records;
                     self.stage.status.metrics.records_in.inc_by(records);
                     self.in_flight = deliveries.into_iter().next();
                 }
-                // nothing is held, so a writer gets room as soon as a batch is passed on
+                // nothing is held: writers get room as soon as a batch is forwarded
                 Recv::Empty | Recv::FlushRequested => instance = self.tick(instance)?,
                 Recv::Closed => return Ok((instance, StopReason::InputClosed)),
                 Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),
@@ -102,9 +102,9 @@ impl TransformLoop {
         }
     }
 
-    /// Makes room for a successor; gives the instance back when it stays.
+    /// Hands off to a successor; returns the instance when it goes on.
     fn try_hand_off(&mut self, mut instance: Instance, worker: &WorkerEnd) -> Option<Instance> {
-        // it was let stay, and the queue calls still
+        // the request was withdrawn, but the reader is still detached
         if !self.stage.shutdown.stop_requested() {
             return Some(instance);
         }
@@ -136,7 +136,7 @@ impl TransformLoop {
         }
     }
 
-    /// What it had in hand is lost, unless nobody wants it any more.
+    /// The batch in flight is lost; a cancelled component counts and acknowledges it.
     fn give_up(&mut self) {
         if self.stage.shutdown.is_cancelled() {
             let records = self.in_flight.as_ref().map_or(0, |it| u64::from(it.batch.records()));
@@ -153,7 +153,8 @@ impl TransformLoop {
         self.fanout.close();
     }
 
-    /// Changes the batch in hand and passes on what becomes of it; until then it stays in hand.
+    /// Applies the plugin to the batch in flight and forwards its outputs; until then it stays in
+    /// flight.
     fn apply(&mut self, mut instance: Instance, batch: &Batch) -> Result<Instance, Stopped> {
         let retry = self.stage.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
@@ -204,7 +205,7 @@ impl TransformLoop {
         Ok(())
     }
 
-    /// Passes on what the clock makes, which belongs to no batch.
+    /// Forwards what `tick` returns, which belongs to no input.
     fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
         let call = self.stage.status.enter("tick");
         let made = instance.tick();
@@ -219,7 +220,7 @@ impl TransformLoop {
         Ok(instance)
     }
 
-    /// Passes on what the transform still has; no new instance could give it.
+    /// Forwards what the transform holds back; no new instance could return it.
     fn close(&mut self, mut instance: Instance) -> Result<(), Stopped> {
         let retry = self.stage.component.retry;
         let mut backoff = Backoff::new(retry.min_backoff, retry.max_backoff);
@@ -243,7 +244,7 @@ impl TransformLoop {
         }
     }
 
-    /// Lets go of the batch in hand.
+    /// Acknowledges the batch in flight.
     fn ack_in_flight(&mut self) {
         if let Some(delivery) = self.in_flight.take() {
             let size = delivery.size();

@@ -1,4 +1,4 @@
-//! Reports calls into plugins that do not come back, and sources that fall silent.
+//! Reports calls into plugins that do not return, and sources that fall silent.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -12,10 +12,10 @@ use crate::{
     telemetry::ComponentStatus,
 };
 
-/// Longest pause between two looks.
+/// Longest interval between two checks.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
-/// Watches the components of a pipeline, whichever it has, until it is no more or its time is up.
+/// Watches the components of a pipeline until it is dropped or aborted.
 pub fn watch(graph: Weak<Mutex<Graph>>, shutdown: Arc<Shutdown>) -> std::io::Result<()> {
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         loop {

@@ -1,4 +1,4 @@
-//! The threads of a component, from their start to their end.
+//! Spawns the worker threads of a component.
 
 use std::{
     sync::{
@@ -28,7 +28,7 @@ use crate::{
     telemetry::WorkerStatus,
 };
 
-/// Starts the threads of a component. `known_good` ones do not give up when they do not open.
+/// Spawns the threads of a component; `known_good` ones retry when the plugin does not open.
 pub fn start(node: &Node, runtime: &RuntimeContext, known_good: bool) -> std::io::Result<Runner> {
     let shutdown = runtime.shutdown.child();
     let exit = Arc::new(Exit {
@@ -49,12 +49,13 @@ pub fn start(node: &Node, runtime: &RuntimeContext, known_good: bool) -> std::io
     Ok(Runner::new(shutdown, handles))
 }
 
-/// Nobody must wait for a component that is gone, in order or by a panic of the host itself.
+/// Releases the component's readers and writers when its last thread ends, also by a panic of the
+/// host.
 struct Exit {
     shutdown: Arc<Shutdown>,
     queue: Option<Arc<Queue>>,
     fanout: Option<Arc<Fanout>>,
-    /// No successor takes the queue over.
+    /// No successor has taken the queue over.
     owns_queue: AtomicBool,
 }
 
@@ -74,7 +75,7 @@ impl Drop for Exit {
     }
 }
 
-/// A thread that is done, whichever way.
+/// Retires the status of a thread when it ends.
 struct Done(WorkerStatus);
 
 impl Drop for Done {
@@ -99,7 +100,7 @@ fn spawn(
         match (queue, fanout) {
             (None, Some(fanout)) => {
                 let mut provenance = Provenance::of_source(&stage.component.id);
-                // numbers of the host's own start anew with every run
+                // sequence numbers that the host assigns restart with every run
                 provenance.epoch = u64::try_from(clock.now_us()).unwrap_or_default();
                 SourceLoop { stage, fanout, clock, provenance }.run(&worker);
             }
@@ -109,7 +110,7 @@ fn spawn(
             (Some(queue), None) => SinkLoop::new(stage, queue, clock).run(&worker),
             (None, None) => {}
         }
-        // a queue that it has left, or was never let at, is another one's
+        // a queue that was handed off, or never read, belongs to another runner
         if shutdown.stop_requested() || !worker.has_started() {
             exit.owns_queue.store(false, Ordering::Release);
         }

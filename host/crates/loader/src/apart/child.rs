@@ -1,4 +1,4 @@
-//! The child's side: it gives up what it does not need before it looks at anything.
+//! The child's side: confines itself before it reads anything.
 #![allow(unsafe_code)]
 
 use std::{fs, io};

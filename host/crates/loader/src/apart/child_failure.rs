@@ -1,4 +1,4 @@
-//! How a child ended that gave no answer, in words.
+//! Why a child gave no answer.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -29,7 +29,7 @@ pub(crate) enum Cause {
     Crash(String),
     /// Ended by itself, with that code.
     Exit(i32),
-    /// Ended in order, and said nothing or only half of it.
+    /// Exited normally with no answer, or a partial one.
     Silent,
 }
 
@@ -45,7 +45,7 @@ impl ChildFailure {
         Self { cause, output: String::new() }
     }
 
-    /// The problem of a process that has nothing to start; `None` when something was started.
+    /// The problem when no child could be started; `None` when one was.
     pub fn not_started(&self) -> Option<Problem> {
         match &self.cause {
             Cause::NoProgram => Some(Problem::new(
@@ -61,7 +61,7 @@ impl ChildFailure {
         }
     }
 
-    /// What was printed, to be read behind the cause.
+    /// What was printed, to follow the cause.
     pub fn printed(&self) -> String {
         let is_said = matches!(self.cause, Cause::Crash(_) | Cause::Exit(_) | Cause::Silent);
         if is_said && !self.output.is_empty() {
@@ -88,7 +88,7 @@ pub(super) fn cause(watched: &Watched, output: &str, bounds: &Bounds) -> Option<
         (None, Some(code)) => Cause::Exit(code),
         (None, None) => Cause::Silent,
     };
-    // an allocation that fails ends a process in one way or another; it was looked at now and then
+    // a failed allocation can end a process in any way; memory was sampled
     let is_full = watched.memory >= bounds.memory / 2 || output.contains("memory allocation of");
     Some(if is_full { Cause::Memory } else { ended })
 }

@@ -1,9 +1,9 @@
-//! What could harm the process is done in a child process first.
+//! Runs what could harm the process in a child process first.
 //!
-//! The initialisers of a damaged library crash or never return, and a compiler takes what memory there
-//! is. The host lets a child do it: the `dataserver` program again, for one file, in a process group of
-//! its own, with bounds on memory, time and output, without the host's environment or open files. What
-//! the child says, or how it ended, decides whether the host touches the file.
+//! Initialisers of a damaged library can crash or hang, and a compiler can use all memory. So a
+//! child runs them: the `dataserver` program itself, for one file, in its own process group, with
+//! limits on memory, time and output, without the host's environment or open files. Its answer, or
+//! its exit status, decides whether the host loads the file.
 
 mod child;
 mod child_failure;
@@ -31,13 +31,13 @@ pub(crate) use self::{
 
 /// The program's file.
 const PROGRAM: &str = "dataserver";
-/// Names the program for a process that is not `dataserver` itself.
+/// Variable with the program, for a process that is not `dataserver` itself.
 const PROGRAM_VARIABLE: &str = "DATASERVER_PROGRAM";
-/// What the loader of the system takes from the environment, so that libraries are found alike.
+/// Variables of the dynamic loader, kept so that libraries are found alike.
 const KEPT_VARIABLES: [&str; 2] = ["LD_LIBRARY_PATH", "LD_PRELOAD"];
 /// Threads that compile; each has a heap of its own, which counts against the bound on memory.
 pub(crate) const MAX_THREADS: u32 = 4;
-/// Longest pause between two looks at a child.
+/// Longest interval between two checks of a child.
 const MAX_PAUSE: Duration = Duration::from_millis(10);
 
 static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
@@ -73,10 +73,10 @@ impl Helper {
         Self(folders.map(|folder| folder.join(PROGRAM)).find(|program| program.is_file()))
     }
 
-    /// Has a child do what `verb` says with the file of a place.
+    /// Runs `verb` in a child on the file of a workspace.
     ///
     /// # Errors
-    /// How it ended, when it gave no answer or did not end in order.
+    /// How the child failed, when it gave no answer or did not exit normally.
     pub(crate) fn run(
         &self,
         workspace: &Workspace,
@@ -104,7 +104,7 @@ pub fn this_is_the_program() {
     IS_PROGRAM.store(true, Ordering::Relaxed);
 }
 
-/// What a child may use up.
+/// Resource limits of a child.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Memory that it can write to, bytes.
@@ -148,7 +148,7 @@ fn start(
         .spawn()
 }
 
-/// What became of a child.
+/// Outcome of a child.
 struct Watched {
     /// Whether it ended before its time was up.
     in_time: bool,
@@ -158,7 +158,7 @@ struct Watched {
     memory: u64,
 }
 
-/// Waits for its end, at most so long, and leaves nothing of it.
+/// Waits for its end, at most so long, and kills its process group.
 fn watch(child: &mut Child, time: Duration) -> Watched {
     let (begin, pid) = (Instant::now(), Pid::from_child(child));
     let (mut pause, mut most) = (Duration::from_millis(1), 0);

@@ -1,4 +1,4 @@
-//! A folder of this process alone, where a child finds its file and leaves its answer.
+//! A private folder with a child's file and its answer.
 
 use std::{
     fs::{self, File, OpenOptions, Permissions},
@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// So much is told of what a child printed, bytes.
+/// Bytes of a child's output that are shown.
 const MAX_OUTPUT: usize = 300;
 
 /// A folder with a private copy of a file; removed when dropped.
@@ -28,7 +28,7 @@ impl Workspace {
         let file = folder.path().join(name);
         fs::write(&file, bytes)?;
         let workspace = Self { folder, file };
-        // nobody's but this user's, before anything is in it
+        // created with owner-only permissions before anything is written
         for path in [workspace.answer(), workspace.printed()] {
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         }
@@ -54,12 +54,12 @@ impl Workspace {
         self.folder.path().join("printed")
     }
 
-    /// Where goes what the child prints.
+    /// File of the child's output.
     pub fn output_file(&self) -> io::Result<File> {
         OpenOptions::new().append(true).open(self.printed())
     }
 
-    /// The end of what the child printed, as one line that is fit for a terminal.
+    /// The end of the child's output, as one line without control characters.
     pub fn output(&self) -> String {
         let printed = fs::read(self.printed()).unwrap_or_default();
         let end = &printed[printed.len().saturating_sub(MAX_OUTPUT)..];

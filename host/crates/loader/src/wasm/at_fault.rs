@@ -1,4 +1,4 @@
-//! What is a guest's own fault.
+//! Errors that are the guest's own fault.
 
 use plugin_api::{ErrorKind, PluginError};
 
@@ -7,8 +7,8 @@ use plugin_api::{ErrorKind, PluginError};
 #[error("{0}")]
 pub(super) struct GuestFault(pub String);
 
-/// An error for which the guest alone is to blame, whatever it was given: like a panic, the batch
-/// under way is set aside after some instances were lost to it.
+/// An error that is the guest's fault, whatever its input: as after a panic, the batch is
+/// dead-lettered after some lost instances.
 pub(super) fn at_fault(message: String) -> PluginError {
     PluginError { kind: ErrorKind::Panic, message }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use plugin_api::{HostServices, Level};
 
-/// Names and counts denied uses of one instance. A clone is the same.
+/// Logs and counts denied uses of one instance. Clones share the counts.
 #[derive(Clone)]
 pub(super) struct Denied {
     host: Arc<dyn HostServices>,

@@ -1,4 +1,4 @@
-//! Why a guest's call ended otherwise than it should, in words.
+//! Why a guest's call failed.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
     sandbox::Sandbox,
 };
 
-/// Innermost calls that are told of a guest that trapped.
+/// Innermost frames that are reported of a trap.
 pub(super) const MAX_FRAMES: usize = 8;
 
 /// The guest was still computing when its time was up.
@@ -21,8 +21,8 @@ pub(super) const MAX_FRAMES: usize = 8;
 #[error("the deadline is over")]
 pub(super) struct Overdue;
 
-/// The guest waited for something outside when its time was up. Another instance may have more
-/// luck, so the records under way are not to blame.
+/// The guest waited for something outside when its time was up. Another instance may succeed, so
+/// the records in flight are not at fault.
 pub(super) fn waited_too_long(call: &str, allowed: Duration) -> PluginError {
     let allowed = plugin_api::Duration(allowed);
     PluginError::fatal(format!(
@@ -93,7 +93,7 @@ fn place(error: &wasmtime::Error) -> String {
     named.map(|name| format!(" at {}", super::rate_limit::line(name))).unwrap_or_default()
 }
 
-/// Whether the innermost calls are few functions again and again.
+/// Whether the innermost frames repeat a few functions.
 fn is_recursion(error: &wasmtime::Error) -> bool {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let frames = frames.unwrap_or_default();
@@ -109,7 +109,7 @@ fn panic_text(printed: &str) -> Option<String> {
     Some(format!("{message} ({place})"))
 }
 
-/// An error that the guest told itself.
+/// An error returned by the guest.
 pub(super) fn told(error: &types::Error, sandbox: &Sandbox) -> PluginError {
     let kind = match error.kind {
         types::ErrorKind::Config => ErrorKind::Config,

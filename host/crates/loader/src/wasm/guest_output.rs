@@ -1,4 +1,4 @@
-//! Batches that a guest makes, taken over and checked.
+//! Batches made by a guest, collected and checked.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use super::{
     bindings::dataserver::plugin::types,
 };
 
-/// A call may hand over so many times its memory.
+/// A call may output so many times its memory.
 const TIMES_MEMORY: u64 = 4;
 /// What a batch costs beside its payload, bytes.
 const COST: u64 = 1_024;
 /// Longest id of a source, bytes.
 const MAX_SOURCE: usize = 256;
-/// Highest number that a place may have.
+/// Highest sequence or part.
 const MAX_NUMBER: u64 = u64::MAX >> 2;
 
-/// What a call has handed over so far.
+/// Output of the current call.
 #[derive(Debug)]
 pub(super) struct GuestOutput {
     batches: Vec<types::MadeBatch>,
@@ -30,7 +30,7 @@ pub(super) struct GuestOutput {
     /// Stamps of the sources that the instance was given batches of, by id. It may hold a batch
     /// back and make something of it in a later call.
     stamp_by_source: HashMap<String, Provenance>,
-    /// The latest time of receipt among them: a guest knows no later one.
+    /// The latest time of receipt among them; a guest cannot know a later one.
     newest_received_us: i64,
     /// Whether the call that runs takes batches at all.
     open: bool,
@@ -52,7 +52,7 @@ impl GuestOutput {
         }
     }
 
-    /// A call begins that may push, with the batch that it is given.
+    /// Begins a call that may push, with its input batch.
     pub fn begin(&mut self, input: Option<&Batch>) {
         (self.bytes, self.given, self.open) = (0, 0, true);
         self.batches.clear();
@@ -66,10 +66,10 @@ impl GuestOutput {
         }
     }
 
-    /// Takes a batch.
+    /// Adds a batch.
     ///
     /// # Errors
-    /// Ends the call when it is not the time for it, or too much.
+    /// Ends the call when it may not push, or exceeds its limit.
     pub fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
         if !self.open {
             return Err(GuestFault("pushed a batch outside of apply, tick and close".into()).into());
@@ -88,7 +88,7 @@ impl GuestOutput {
         Ok(())
     }
 
-    /// Counts what a call hands over, payload of so many bytes.
+    /// Counts output, payload of so many bytes.
     ///
     /// # Errors
     /// Ends the call when it is too much.
@@ -101,7 +101,7 @@ impl GuestOutput {
         Err(GuestFault(format!("handed over more than {most} in one call")).into())
     }
 
-    /// What the call handed over, checked; `input` is the batch that it was given.
+    /// The checked output of the call; `input` is its input batch.
     ///
     /// # Errors
     /// When a batch is malformed.
@@ -110,7 +110,7 @@ impl GuestOutput {
         made.into_iter().map(|made| self.accept(made, input)).collect()
     }
 
-    /// The call is over: what it handed over and was not taken is discarded.
+    /// Ends the call: output that was not taken is discarded.
     pub fn end(&mut self) {
         (self.bytes, self.open) = (0, false);
         self.batches.clear();
@@ -126,21 +126,21 @@ impl GuestOutput {
         })
     }
 
-    /// The place that a batch claims, if it is one of a source that the instance knows.
+    /// The sequence that a batch claims, if it is of a source that the instance knows.
     fn stamp(&self, claimed: &types::ProvenanceResult) -> Result<Option<Provenance>, PluginError> {
         check_numbers(claimed)?;
         let known = self.stamp_by_source.get(&claimed.source).filter(|_| claimed.sequence > 0);
         Ok(known.cloned().map(|mut stamp| {
             (stamp.epoch, stamp.sequence, stamp.part) =
                 (claimed.epoch, claimed.sequence, claimed.part);
-            // numbers of deliveries follow from it
+            // delivery numbers are derived from it
             stamp.received_at_us = claimed.received_at_us.clamp(0, self.newest_received_us);
             stamp
         }))
     }
 }
 
-/// What follows counts on from a batch's place, so it must not be at the end of all numbers.
+/// Later parts are counted on from a batch's sequence, so it must not be near the largest number.
 fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
     let highest = claimed.sequence.max(claimed.part);
     if highest <= MAX_NUMBER {
@@ -149,7 +149,7 @@ fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
     Err(malformed(&format!("its place is {highest}, the highest is {MAX_NUMBER}")))
 }
 
-/// Checks a batch that a guest made; it has no place yet.
+/// Checks a batch made by a guest; it has no sequence yet.
 fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
     let round = Round { first: made.round.first, last: made.round.last };
     let kind = match made.kind {
@@ -167,7 +167,7 @@ fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, Plugin
     }
 }
 
-/// Checks a batch that a source made, and gives it the number that the source says.
+/// Checks a batch made by a source, and sets the sequence that the source claims.
 pub(super) fn accept_of_source(made: types::MadeBatch) -> Result<Batch, PluginError> {
     made.provenance.as_ref().map_or(Ok(()), check_numbers)?;
     let number = made.provenance.as_ref().map(|it| (it.epoch, it.sequence, it.part));

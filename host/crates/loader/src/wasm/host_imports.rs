@@ -1,4 +1,4 @@
-//! What the host lends to a guest: log, metrics, clock, and the way out for batches.
+//! Host functions that a guest imports: log, metrics, clock, and `push` for batches.
 
 use std::{
     sync::PoisonError,
@@ -15,9 +15,9 @@ use super::{
 
 /// Metric of lines that came too fast.
 const LEFT_OUT: &str = "sandbox_log_lines_left_out";
-/// So much is counted at once: a sum must not run over.
+/// Largest single increment, so that sums do not overflow.
 const MAX_AT_ONCE: u64 = 1 << 40;
-/// Longer silence is as good as none.
+/// Longest `within` of `expect-records`.
 const MAX_SILENCE: Duration = Duration::from_secs(366 * 86_400);
 
 impl types::Host for Sandbox {}

@@ -1,4 +1,4 @@
-//! What a guest prints: the end of it is kept, because a panic is told there.
+//! Captures the end of a guest's output, where a panic is reported.
 
 use std::{
     collections::VecDeque,
@@ -20,7 +20,7 @@ const KEPT: usize = 4 << 10;
 /// So much is taken at once, bytes.
 const TAKEN: usize = 64 << 10;
 
-/// The end of what a guest printed. A clone is the same stream.
+/// The end of a guest's output. Clones share the stream.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Printed(Arc<Mutex<VecDeque<u8>>>);
 
@@ -52,7 +52,7 @@ impl StdoutStream for Printed {
         Box::new(self.clone())
     }
 
-    /// Takes everything at once: after a trap nothing must be still under way.
+    /// Accepts everything at once: after a trap nothing may be pending.
     fn p2_stream(&self) -> Box<dyn OutputStream> {
         Box::new(self.clone())
     }

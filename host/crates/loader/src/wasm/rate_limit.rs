@@ -1,4 +1,4 @@
-//! Bounds on what a guest tells the host: lines of log, names of metrics, reasons.
+//! Limits on what a guest reports: log lines, metric names, reasons.
 
 use std::{
     collections::HashSet,

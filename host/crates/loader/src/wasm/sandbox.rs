@@ -1,4 +1,4 @@
-//! What one instance has: its memory's bounds, what it was granted, and what the host lends it.
+//! The state of one instance: memory limits, grants, and host services.
 
 use std::{
     path::Path,
@@ -40,7 +40,7 @@ pub(super) struct Sandbox {
     pub limiter: Limiter,
     /// When the call that runs must have ended.
     pub deadline: Instant,
-    /// What the call that runs has handed over.
+    /// Output of the current call.
     pub output: GuestOutput,
     /// The host.
     pub host: Arc<dyn HostServices>,
@@ -51,7 +51,7 @@ pub(super) struct Sandbox {
     /// The end of what it printed.
     pub printed: Printed,
     secrets: Vec<String>,
-    /// What it asked for in vain.
+    /// Denied uses.
     pub denied: Denied,
     /// Whether it has a folder of its own.
     pub has_state: bool,
@@ -62,7 +62,7 @@ pub(super) struct Sandbox {
 pub(super) enum StateDir {
     /// An instance is opened.
     Make,
-    /// Only looked at: a question must not leave anything behind.
+    /// Checked only: must not leave a trace.
     IfThere,
 }
 

@@ -1,10 +1,10 @@
-//! A batch as a guest is given it.
+//! Converts a batch for a guest.
 
 use plugin_api::{Batch, PluginError, RecordKind};
 
 use super::bindings::dataserver::plugin::types;
 
-/// The batch in the words of the contract. Its payload is copied once, into the guest's memory.
+/// The batch as a WIT record. Its payload is copied once, into the guest's memory.
 ///
 /// Only a sink is told the number of the delivery.
 ///

@@ -1,8 +1,7 @@
-//! Uses that WASI refuses by itself, so that they are named like the others: files in granted
-//! folders, and the look-up of names.
+//! Reports uses that WASI itself denies: files in granted folders, and name look-ups.
 //!
-//! A path outside of all granted folders does not come so far: the guest's own library finds no
-//! folder for it, and tells the guest.
+//! A path outside of all granted folders does not get here: the guest's own libc finds no preopened
+//! folder for it.
 
 use wasmtime::{
     StoreContextMut,
@@ -21,7 +20,7 @@ use wasmtime_wasi::{
 
 use super::sandbox::Sandbox;
 
-/// As wasmtime-wasi names what it lends.
+/// Interface names of wasmtime-wasi.
 const FILES: &str = "wasi:filesystem/types@0.2.12";
 const NAMES: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 const LOOK_UP: &str = "resolve-addresses";
@@ -30,7 +29,7 @@ const OPEN: &str = "[method]descriptor.open-at";
 /// Folder, how links in the path are taken, path, what is made, what is asked for.
 type Asked = (Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags);
 
-/// Puts itself before the opening of files and the look-up of names.
+/// Wraps the opening of files and the look-up of names.
 pub(super) fn report_denied(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance(FILES)?.func_wrap_async(
