@@ -146,20 +146,35 @@ impl Component {
 impl fmt::Debug for Component {
     /// Names the options without their values, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            id,
+            kind,
+            plugin,
+            carrier,
+            inputs,
+            workers,
+            buffer,
+            batch,
+            retry,
+            limits,
+            grants,
+            on_failure,
+            options,
+        } = self;
         f.debug_struct("Component")
-            .field("id", &self.id)
-            .field("kind", &self.kind)
-            .field("plugin", &self.plugin)
-            .field("carrier", &self.carrier)
-            .field("inputs", &self.inputs)
-            .field("workers", &self.workers)
-            .field("buffer", &self.buffer)
-            .field("batch", &self.batch)
-            .field("retry", &self.retry)
-            .field("limits", &self.limits)
-            .field("grants", &self.grants)
-            .field("on_failure", &self.on_failure)
-            .field("options", &self.options.keys().collect::<Vec<_>>())
+            .field("id", id)
+            .field("kind", kind)
+            .field("plugin", plugin)
+            .field("carrier", carrier)
+            .field("inputs", inputs)
+            .field("workers", workers)
+            .field("buffer", buffer)
+            .field("batch", batch)
+            .field("retry", retry)
+            .field("limits", limits)
+            .field("grants", grants)
+            .field("on_failure", on_failure)
+            .field("options", &options.keys().collect::<Vec<_>>())
             .finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use dataserver_config::{Component, Pipeline};
+use dataserver_config::{Buffer, Component, HostSettings, Pipeline};
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +60,7 @@ impl Plan {
         new: &Pipeline,
         further: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<Self, Vec<RestartRequired>> {
-        let mut restart_required = fixed_host_keys(old, new);
+        let mut restart_required = fixed_host_keys(&old.host, &new.host);
         let mut plan = Self::default();
         for after in &new.components {
             let id = after.id.clone();
@@ -114,11 +114,26 @@ impl fmt::Display for Plan {
     }
 }
 
-fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<RestartRequired> {
+fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRequired> {
+    // without `..`: a new key does not compile until it is fixed here or read from the new pipeline
+    let HostSettings {
+        data_dir,
+        http,
+        token,
+        // a reload searches for plugins with these
+        plugins: _,
+        pins: _,
+        compile: _,
+        // read from the running pipeline at each use
+        watch: _,
+        allowed_hosts: _,
+        drain_timeout: _,
+        stuck_after: _,
+    } = after;
     let same = [
-        ("data_dir", old.host.data_dir == new.host.data_dir),
-        ("http", old.host.http == new.host.http),
-        ("token", old.host.token == new.host.token),
+        ("data_dir", before.data_dir == *data_dir),
+        ("http", before.http == *http),
+        ("token", before.token == *token),
     ];
     let differing = same.into_iter().filter(|(_, same)| !same);
     differing
@@ -130,12 +145,15 @@ fn fixed_host_keys(old: &Pipeline, new: &Pipeline) -> Vec<RestartRequired> {
 }
 
 fn fixed_keys(before: &Component, after: &Component) -> Option<RestartRequired> {
+    // without `..`: the queue outlives the instance, so a new key is fixed or goes through
+    // `Queue::configure`, as these two do
+    let Buffer { kind: buffer_kind, max_bytes: _, when_full: _ } = after.buffer;
     let message = if before.kind != after.kind {
         format!(
             "it was a {} and cannot become a {} while the host runs; use another id, or restart",
             before.kind, after.kind
         )
-    } else if before.kind != RoleKind::Source && before.buffer.kind != after.buffer.kind {
+    } else if before.kind != RoleKind::Source && before.buffer.kind != buffer_kind {
         "`buffer.type` cannot change while the host runs; use another id, or restart".to_owned()
     } else {
         return None;
@@ -143,24 +161,43 @@ fn fixed_keys(before: &Component, after: &Component) -> Option<RestartRequired> 
     Some(RestartRequired { component: Some(after.id.clone()), message })
 }
 
-/// What is different but for the inputs.
+/// What is different but for the inputs. A table of keys counts as one key.
 pub(super) fn differences(before: &Component, after: &Component) -> Vec<String> {
+    // without `..`: a new key does not compile until it asks for a new instance or is named below
+    let Component {
+        // the same: by it the two were found
+        id: _,
+        // fixed: see `fixed_keys`
+        kind: _,
+        // another route is no new instance
+        inputs: _,
+        plugin,
+        carrier,
+        limits,
+        grants,
+        workers,
+        buffer,
+        batch,
+        retry,
+        on_failure,
+        options,
+    } = after;
     let same = [
-        ("plugin", before.plugin == after.plugin),
-        ("carrier", before.carrier == after.carrier),
-        ("limits", before.limits == after.limits),
-        ("grants", before.grants == after.grants),
-        ("workers", before.workers == after.workers),
-        ("buffer", before.buffer == after.buffer),
-        ("batch", before.batch == after.batch),
-        ("retry", before.retry == after.retry),
-        ("on_failure", before.on_failure == after.on_failure),
+        ("plugin", before.plugin == *plugin),
+        ("carrier", before.carrier == *carrier),
+        ("limits", before.limits == *limits),
+        ("grants", before.grants == *grants),
+        ("workers", before.workers == *workers),
+        ("buffer", before.buffer == *buffer),
+        ("batch", before.batch == *batch),
+        ("retry", before.retry == *retry),
+        ("on_failure", before.on_failure == *on_failure),
     ];
     let of_host = same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key.to_owned());
-    let mut names: Vec<_> = before.options.keys().chain(after.options.keys()).collect();
+    let mut names: Vec<_> = before.options.keys().chain(options.keys()).collect();
     names.sort();
     names.dedup();
-    let differs = |name: &&String| before.options.get(*name) != after.options.get(*name);
+    let differs = |name: &&String| before.options.get(*name) != options.get(*name);
     of_host.chain(names.into_iter().filter(differs).cloned()).collect()
 }
 
