@@ -7,6 +7,8 @@
 
 mod backlog;
 mod conflate;
+mod disk;
+mod memory;
 
 use std::{
     fs::File,
@@ -21,7 +23,11 @@ use dataserver_config::{Buffer, BufferKind, WhenFull};
 use dataserver_spool::{Finding, RecoveryReport, Spool, Unacknowledged};
 use plugin_api::Batch;
 
-use self::backlog::{Added, Backlog, WINDOW_BYTES};
+use self::{
+    backlog::{Added, Backlog, Purged},
+    disk::{DiskBacklog, WINDOW_BYTES},
+    memory::MemoryBacklog,
+};
 use crate::ack::Receipt;
 
 /// Interval at which a blocked writer reports its wait.
@@ -134,7 +140,7 @@ pub struct Queue {
 #[derive(Debug)]
 struct State {
     settings: Buffer,
-    backlog: Backlog,
+    backlog: Box<dyn Backlog>,
     unacked: Size,
     /// A writer was blocked since the last acknowledgement.
     writer_blocked: bool,
@@ -142,6 +148,8 @@ struct State {
     faulty: bool,
     /// Records lost at the end of the queue.
     lost: u64,
+    /// What was on disk at the end of the queue.
+    kept: Size,
     writers: usize,
     aborted: bool,
     /// Readers get nothing until the next one is attached.
@@ -153,7 +161,7 @@ struct State {
 impl Queue {
     /// A queue in memory; it counts as closed until the first writer is added.
     pub fn in_memory(settings: Buffer) -> Self {
-        Self::new(settings, Backlog::default(), None)
+        Self::new(settings, Box::<MemoryBacklog>::default(), None)
     }
 
     /// A queue in that folder, with the backlog of earlier runs.
@@ -169,11 +177,11 @@ impl Queue {
         found.damage.iter().for_each(|finding| hooks.note_damage(finding));
         hooks.set_damage(spool.unacknowledged());
         let unread = Size { records: found.records, bytes: found.bytes };
-        let backlog = Backlog::with_spool(spool, unread);
+        let backlog = Box::new(DiskBacklog::new(spool, unread));
         Ok((Self::new(settings, backlog, Some(hooks)), found))
     }
 
-    fn new(settings: Buffer, backlog: Backlog, hooks: Option<Box<dyn DiskHooks>>) -> Self {
+    fn new(settings: Buffer, backlog: Box<dyn Backlog>, hooks: Option<Box<dyn DiskHooks>>) -> Self {
         let state = State {
             settings,
             backlog,
@@ -181,6 +189,7 @@ impl Queue {
             writer_blocked: false,
             faulty: false,
             lost: 0,
+            kept: Size::default(),
             writers: 0,
             aborted: false,
             detached: false,
@@ -294,23 +303,29 @@ impl Queue {
         self.lock().backlog.ack_all();
         let lost = self.end(|_, lost| lost);
         // a reader that returns late from a call must not write beside its successor
-        self.lock().backlog.close_disk();
+        self.lock().backlog = Box::<MemoryBacklog>::default();
         lost
     }
 
     fn end(&self, count: impl FnOnce(&mut State, u64) -> u64) -> u64 {
         let mut state = self.lock();
         state.aborted = true;
-        let counted = match state.backlog.purge() {
-            Ok(lost) => count(&mut state, lost),
-            Err(error) => {
-                self.fault(&mut state, &error);
-                0
-            }
-        };
+        let lost = self.purge(&mut state);
+        let counted = count(&mut state, lost);
         self.readable.notify_all();
         self.writable.notify_all();
         counted
+    }
+
+    /// Drops what is in memory unacknowledged; returns the records that are lost.
+    fn purge(&self, state: &mut State) -> u64 {
+        let Purged { lost, kept } = state.backlog.purge();
+        state.kept = state.kept + kept;
+        // a failed sync is tolerable: the batches are in the file
+        if let Err(error) = state.backlog.sync() {
+            self.fault(state, &error);
+        }
+        lost
     }
 
     /// Adds a batch of that writer by the queue's `when_full` rule.
@@ -353,13 +368,10 @@ impl Queue {
         mut delivery: Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<Arc<File>> {
-        while !state.aborted || state.backlog.has_disk() {
+        while !state.aborted || state.backlog.is_lasting() {
             let error = match state.backlog.add(writer, delivery) {
                 Ok(_) if state.aborted => {
-                    // a failed sync is tolerable: the batch is in the file
-                    if let Err(error) = state.backlog.purge() {
-                        self.fault(&mut state, &error);
-                    }
+                    self.purge(&mut state);
                     return None;
                 }
                 Ok(added) => {
@@ -412,12 +424,13 @@ impl Queue {
 
     /// In memory only: makes room for a batch and adds it.
     fn drop_oldest(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        if state.unacked.bytes > 0 && !state.fits(state.unacked.bytes, &delivery) {
+        let unacked = state.unacked.bytes;
+        if unacked > 0 && unacked + delivery.bytes() > state.settings.max_bytes {
             return drop_one(delivery);
         }
         let mut dropped = 0;
         while !self.has_room(state, writer, &delivery) {
-            dropped += state.backlog.pop().map_or(0, drop_one);
+            dropped += state.backlog.window_mut().pop().map_or(0, drop_one);
         }
         self.add_in_memory(state, writer, delivery);
         dropped
@@ -426,15 +439,16 @@ impl Queue {
     /// In memory only: keeps the newest quotes; what cannot be conflated is dropped oldest first,
     /// but for the last.
     fn conflate(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        let before = state.backlog.size.records + u64::from(delivery.batch.records());
+        let before = state.backlog.window().size.records + u64::from(delivery.batch.records());
         self.add_in_memory(state, writer, delivery);
-        let all: Vec<_> = state.backlog.batches.drain(..).collect();
-        state.backlog.replace(conflate::newest_per_symbol(all));
-        let mut dropped = before - state.backlog.size.records;
-        while state.backlog.batches.len() > 1
-            && state.backlog.size.bytes + state.unacked.bytes > state.settings.max_bytes
+        let window = state.backlog.window_mut();
+        let all: Vec<_> = window.batches.drain(..).collect();
+        window.replace(conflate::newest_per_symbol(all));
+        let mut dropped = before - window.size.records;
+        while window.batches.len() > 1
+            && window.size.bytes + state.unacked.bytes > state.settings.max_bytes
         {
-            dropped += state.backlog.pop().map_or(0, drop_one);
+            dropped += window.pop().map_or(0, drop_one);
         }
         dropped
     }
@@ -498,7 +512,7 @@ impl Queue {
             if let Err(error) = refilled {
                 self.fault(&mut state, &error);
             }
-            if state.backlog.batches.is_empty() {
+            if state.backlog.window().batches.is_empty() {
                 // the disk fails, or the next batches have yet to be resent
                 if state.writers == 0 && self.is_stopping() {
                     return Recv::Closed;
@@ -539,7 +553,7 @@ impl Queue {
         if state.aborted {
             return;
         }
-        state.backlog.requeue_front(deliveries);
+        state.backlog.window_mut().requeue_front(deliveries);
         self.readable.notify_one();
     }
 
@@ -569,7 +583,7 @@ impl Queue {
     /// Records that are lost, once writers and reader have ended.
     pub fn undelivered(&self) -> u64 {
         let state = self.lock();
-        let in_memory = if self.is_on_disk() { 0 } else { state.backlog.size.records };
+        let in_memory = if self.is_on_disk() { 0 } else { state.backlog.window().size.records };
         let taken = if self.is_on_disk() { 0 } else { state.unacked.records };
         state.lost + in_memory + taken
     }
@@ -577,7 +591,7 @@ impl Queue {
     /// Records that stay on disk for the next start.
     pub fn kept(&self) -> u64 {
         let state = self.lock();
-        if self.is_on_disk() { (state.backlog.kept() + state.unacked).records } else { 0 }
+        if self.is_on_disk() { (state.kept + state.unacked).records } else { 0 }
     }
 
     /// Syncs what is due while the reader is idle.
@@ -594,10 +608,7 @@ impl Queue {
         if used == Size::default() || state.unbounded {
             return true;
         }
-        match self.kind {
-            BufferKind::Memory => state.fits(used.bytes, delivery),
-            BufferKind::Disk => state.backlog.has_room_on_disk(writer, &delivery.batch),
-        }
+        state.backlog.has_room(used, state.settings.max_bytes, writer, delivery)
     }
 
     fn fault(&self, state: &mut State, error: &io::Error) {
@@ -659,14 +670,11 @@ impl State {
         }
     }
 
-    fn fits(&self, used: u64, delivery: &Delivery) -> bool {
-        used + delivery.bytes() <= self.settings.max_bytes
-    }
-
     fn take_up_to(&mut self, max_records: u64, max_bytes: u64) -> Vec<Delivery> {
         let group = self.backlog.group();
+        let window = self.backlog.window_mut();
         let (mut batches, mut size) = (Vec::new(), Size::default());
-        while let Some(next) = self.backlog.batches.front() {
+        while let Some(next) = window.batches.front() {
             let with_next = size + next.size();
             let is_full = match group {
                 Some(length) => batches.len() >= length,
@@ -675,7 +683,7 @@ impl State {
             if !batches.is_empty() && is_full {
                 break;
             }
-            batches.extend(self.backlog.pop());
+            batches.extend(window.pop());
             size = with_next;
         }
         self.unacked = self.unacked + size;
