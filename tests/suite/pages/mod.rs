@@ -33,7 +33,14 @@ impl Block {
 
 /// Pages that users read.
 fn pages() -> Vec<PathBuf> {
-    let named = ["README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"];
+    let named = [
+        "README.md",
+        "README.zh-CN.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ];
     let mut pages: Vec<PathBuf> = named.iter().map(|name| repository().join(name)).collect();
     let plugins = fs::read_dir(repository().join("plugins")).unwrap();
     let mut folders: Vec<_> = plugins.map(|entry| entry.unwrap().path()).collect();
