@@ -87,7 +87,11 @@ impl Fault {
             Self::KillHost(_) => world.stop_host(which, "KILL") == -1,
             Self::RestartHost(_) => {
                 let code = world.stop_host(which, "TERM");
-                assert_eq!(code, 0, "{}", world.journal());
+                let journal = world.journal();
+                // a call that a store does not answer is left behind; its batches wait on disk
+                let is_left = journal.contains("did not end in time and was left behind");
+                assert!(code == 0 || code == 1 && is_left, "{code}: {journal}");
+                assert!(!journal.contains("records were not delivered"), "{journal}");
                 true
             }
             Self::TearSpools(_) => {
