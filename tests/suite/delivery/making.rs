@@ -87,7 +87,13 @@ impl Fault {
             Self::KillHost(_) => world.stop_host(which, "KILL") == -1,
             Self::RestartHost(_) => {
                 let code = world.stop_host(which, "TERM");
-                assert_eq!(code, 0, "{}", world.journal());
+                let journal = world.journal();
+                // a call that a store does not answer is left behind, and its batches wait on disk;
+                // what a full disk does not take, its source has to send again
+                let is_left = journal.contains("did not end in time and was left behind");
+                let is_full = journal.contains("No space left on device");
+                assert!(code == 0 || code == 1 && (is_left || is_full), "{code}: {journal}");
+                assert!(is_full || !journal.contains("records were not delivered"), "{journal}");
                 true
             }
             Self::TearSpools(_) => {
