@@ -75,6 +75,11 @@ impl Stamp {
             && (-STEP_US..=LIVE_US).contains(&self.received_us.saturating_sub(self.time_us))
     }
 
+    /// Whether it is newer than what is known of its security.
+    fn is_news(&self) -> bool {
+        self.latest_us.is_none_or(|latest_us| self.time_us > latest_us)
+    }
+
     /// Whether it was received before its own time.
     pub fn is_early(&self) -> bool {
         self.received_us > 0 && self.time_us.saturating_sub(self.received_us) > STEP_US
@@ -180,6 +185,9 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         B: Eq + ?Sized,
     {
         let verdict = self.verdict(stamp);
+        if verdict == Verdict::Believed && self.waits_behind_another(key, stamp) {
+            return Verdict::Ahead;
+        }
         if verdict == Verdict::Believed {
             if !self.held.is_empty() {
                 self.sort_out(key, stamp);
@@ -249,8 +257,24 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         }
         self.release_chain(&chain);
         self.release_steps();
-        self.strays += self.held.len() as u64;
-        self.held.clear();
+        for held in std::mem::take(&mut self.held) {
+            if held.is_behind || held.stamp.is_news() {
+                self.strays += 1;
+            } else {
+                self.released.push(held); // it only waited behind another
+            }
+        }
+    }
+
+    /// Whether a quote of its security that came before it waits, about which it says nothing: the
+    /// order of a security's quotes stays as it is.
+    fn waits_behind_another<B>(&self, key: &B, stamp: &Stamp) -> bool
+    where
+        K: Borrow<B>,
+        B: Eq + ?Sized,
+    {
+        let waits = |it: &Held<K, Q>| !it.is_behind && it.stamp.is_news() && it.key.borrow() == key;
+        !stamp.is_news() && self.held.iter().any(waits)
     }
 
     fn verdict(&self, stamp: &Stamp) -> Verdict {
@@ -271,7 +295,10 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         match self.newest_us {
             Some(newest_us) if is_step(newest_us, time_us) => Verdict::Believed,
             // of a security that trades rarely
-            Some(newest_us) if time_us < newest_us && (self.is_live || latest_us.is_some()) => {
+            Some(newest_us)
+                if time_us < newest_us
+                    && (self.is_live || latest_us.is_some() || time_us >= newest_us - LATE_US) =>
+            {
                 if_counts(Verdict::Believed)
             }
             Some(newest_us) if time_us < newest_us => if_counts(Verdict::Behind),
@@ -286,8 +313,13 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         K: Borrow<B>,
         B: Eq + ?Sized,
     {
-        let is_new = stamp.latest_us.is_none_or(|latest_us| stamp.time_us > latest_us);
+        let is_new = stamp.is_news();
+        let mut waiting = HashSet::new();
         for mut held in std::mem::take(&mut self.held) {
+            if !held.stamp.is_news() && waiting.contains(&held.key) {
+                self.held.push(held);
+                continue;
+            }
             let is_same = held.key.borrow() == key;
             let ahead_us = held.stamp.time_us.saturating_sub(stamp.time_us);
             let speaks = !held.is_behind && is_new && ahead_us > 0;
@@ -306,6 +338,9 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 held.is_behind |= is_past && held.stamp.latest_us.is_none();
                 held.against += usize::from(speaks);
                 self.is_changed |= speaks;
+                if !held.is_behind {
+                    waiting.insert(held.key.clone());
+                }
                 self.held.push(held);
             }
         }
@@ -367,7 +402,9 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
 
     /// Places of the quotes ahead that follow each other best.
     fn longest_chain(&self) -> Vec<usize> {
-        let is_candidate = |it: &Held<K, Q>| !(it.is_behind || self.is_live && it.stamp.is_early());
+        let is_candidate = |it: &Held<K, Q>| {
+            !it.is_behind && it.stamp.is_news() && !(self.is_live && it.stamp.is_early())
+        };
         let places: Vec<_> =
             (0..self.held.len()).filter(|at| is_candidate(&self.held[*at])).collect();
         let mut seen = HashSet::new();
