@@ -10,6 +10,7 @@
 //! | fund | SH 5, SZ 15, 16 and 18 | 100 | 100 | recorded lines |
 //! | B share | SH 900, SZ 20 | 100 | 100 | recorded lines of SH |
 //! | index | SH 000, SZ 39, BJ 899 | – | 100 | recorded lines; turnover says nothing |
+//! | preferred share | SH 360, BJ 82 | 100 | not measured | an issue price of 100 CNY |
 //! | bond, convertible ones too | SH 01, 02, 1 and 2, SZ 10 to 14 and 19, BJ 81 | 10 | not measured | lots: rules of both exchanges for bonds |
 //! | repo | SH 20, SZ 131 | 10 | not measured | a price is a rate, each piece is worth 100 CNY |
 //!
@@ -31,6 +32,8 @@ pub enum Kind {
     Index,
     /// Bonds, convertible ones among them.
     Bond,
+    /// Preferred shares.
+    Preferred,
     /// Its price is a rate of interest.
     Repo,
     /// Anything else.
@@ -63,6 +66,7 @@ impl Kind {
             "SH" if starts(&["60"]) => Self::Share,
             "SH" if starts(&["5"]) => Self::Fund,
             "SH" if starts(&["000"]) => Self::Index,
+            "SH" if starts(&["360"]) => Self::Preferred,
             "SH" if starts(&["900"]) => Self::BShare,
             "SH" if starts(&["20"]) => Self::Repo,
             "SH" if starts(&["01", "02", "1", "2"]) => Self::Bond,
@@ -75,6 +79,7 @@ impl Kind {
             "BJ" if starts(&["899"]) => Self::Index,
             "BJ" if starts(&["43", "83", "87", "88", "92"]) => Self::Share,
             "BJ" if starts(&["81"]) => Self::Bond,
+            "BJ" if starts(&["82"]) => Self::Preferred,
             _ => Self::Other,
         }
     }
@@ -88,7 +93,7 @@ impl Kind {
     pub fn tencent_unit(self) -> Unit {
         match self {
             Self::Star => Unit::Pieces(1),
-            Self::Bond | Self::Repo => Unit::ByTurnover,
+            Self::Bond | Self::Preferred | Self::Repo => Unit::ByTurnover,
             _ => Unit::Pieces(100),
         }
     }
@@ -139,6 +144,7 @@ mod tests {
                     "SZ128136", "SH019547", "SH240001", "SZ112233", "SZ198001", "BJ810011",
                 ],
             ),
+            (Kind::Preferred, &["SH360001", "BJ820002"]),
             (Kind::Repo, &["SH204001", "SZ131810"]),
             (Kind::Other, &["HK00700", "SH730001", "SH"]),
         ] {
@@ -154,10 +160,12 @@ mod tests {
         let span = (119.0, 121.0);
         for (unit, amount) in [(1, 2_395.54), (10, 23_955.4), (100, 239_554.0)] {
             assert_eq!(Kind::Bond.unit_of(20.0, amount, span), Some(unit));
+            assert_eq!(Kind::Preferred.unit_of(20.0, amount, span), Some(unit));
         }
         for amount in [0.0, 239.5, 2_395_540.0] {
             assert_eq!(Kind::Bond.unit_of(20.0, amount, span), None, "{amount}");
         }
+        assert_eq!(Kind::Preferred.tencent_unit(), Unit::ByTurnover);
         // a rate of 1.8 percent, in lots of 1,000 CNY
         assert_eq!(Kind::Repo.unit_of(5_000.0, 5_000_000.0, (1.7, 1.9)), Some(10));
     }

@@ -121,16 +121,17 @@ def number_or_refused_time(value):
 
 
 def kind_of(market, code):
-    """share, index, bond, repo, or unknown, whose turnover may be of another currency."""
+    """share, index, bond (or preferred share), repo, or unknown, whose turnover may be of another
+    currency."""
     table = {
-        "SH": [("20", "repo"), ("000", "index"), ("900", "unknown"), ("60", "share"), ("688", "share"),
-               ("689", "share"), ("5", "share"), ("01", "bond"), ("02", "bond"), ("1", "bond"),
-               ("2", "bond")],
+        "SH": [("20", "repo"), ("000", "index"), ("360", "bond"), ("900", "unknown"), ("60", "share"),
+               ("688", "share"), ("689", "share"), ("5", "share"), ("01", "bond"), ("02", "bond"),
+               ("1", "bond"), ("2", "bond")],
         "SZ": [("131", "repo"), ("39", "index"), ("20", "unknown"), ("00", "share"), ("30", "share"),
                ("15", "share"), ("16", "share"), ("18", "share"), ("10", "bond"), ("11", "bond"),
                ("12", "bond"), ("13", "bond"), ("14", "bond"), ("19", "bond")],
         "BJ": [("899", "index"), ("43", "share"), ("83", "share"), ("87", "share"), ("88", "share"),
-               ("92", "share"), ("81", "bond")],
+               ("92", "share"), ("81", "bond"), ("82", "bond")],
     }
     for prefix, kind in table[market]:
         if code.startswith(prefix):

@@ -119,8 +119,8 @@ impl Report {
 
     /// Says what happened in all rounds.
     pub fn ended(&self) {
-        let Totals { requests, failures, retries, records, unanswered, set_aside, .. } =
-            self.totals;
+        let Totals { requests, failures, retries, records, set_aside, .. } = self.totals;
+        let unanswered = self.totals.unanswered + self.totals.refused;
         self.context.info(&format!(
             "{} rounds: {records} records, {requests} requests, {failures} failures, {retries} \
              retries, {unanswered} unanswered, {set_aside} set aside",
@@ -172,8 +172,9 @@ impl Report {
         if totals.unanswered == 0 {
             if self.bad_rounds > 0 {
                 let bad = self.bad_rounds;
+                let which = if totals.refused == 0 { "symbol" } else { "other symbol" };
                 self.context
-                    .info(&format!("every symbol is answered again, after {bad} bad rounds"));
+                    .info(&format!("every {which} is answered again, after {bad} bad rounds"));
             }
             self.bad_rounds = 0;
             return;

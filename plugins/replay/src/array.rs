@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Float64Array, GenericListArray, Int64Array, LargeBinaryArray,
-        Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
+        Array, ArrayRef, AsArray, BooleanArray, Float64Array, GenericListArray, Int64Array,
+        LargeBinaryArray, Time64MicrosecondArray, TimestampMicrosecondArray, UInt64Array,
     },
     compute::cast,
     datatypes::{
@@ -29,6 +29,7 @@ pub enum Column {
     Utc(TimestampMicrosecondArray),
     Local(TimestampMicrosecondArray),
     TimeOfDay(Time64MicrosecondArray),
+    Truth(BooleanArray),
     List(GenericListArray<i64>, Box<Column>),
 }
 
@@ -67,7 +68,8 @@ impl Column {
             Int8 | Int16 | Int32 | Int64 => {
                 Self::Int(to(&Int64)?.as_primitive::<Int64Type>().clone())
             }
-            UInt8 | UInt16 | UInt32 | UInt64 | Boolean => {
+            Boolean => Self::Truth(array.as_boolean().clone()),
+            UInt8 | UInt16 | UInt32 | UInt64 => {
                 Self::Uint(to(&UInt64)?.as_primitive::<UInt64Type>().clone())
             }
             Timestamp(_, Some(zone)) => {
@@ -106,6 +108,8 @@ impl Column {
             Self::Utc(array) if array.is_valid(row) => Cell::Utc(array.value(row)),
             Self::Local(array) if array.is_valid(row) => Cell::Local(array.value(row)),
             Self::TimeOfDay(array) if array.is_valid(row) => Cell::TimeOfDay(array.value(row)),
+            Self::Truth(array) if array.is_valid(row) => Cell::Truth(array.value(row)),
+            Self::List(lists, _) if lists.is_valid(row) => Cell::List,
             _ => Cell::Empty,
         }
     }

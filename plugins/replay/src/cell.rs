@@ -23,6 +23,10 @@ pub enum Cell<'a> {
     Local(i64),
     /// Microseconds since midnight.
     TimeOfDay(i64),
+    /// Yes or no.
+    Truth(bool),
+    /// Several values; `Cells::element` gives each.
+    List,
 }
 
 /// Why a value cannot be read; for people.
@@ -58,7 +62,9 @@ impl<'a> Cell<'a> {
             Self::Int(value) => value as f64,
             #[allow(clippy::cast_precision_loss)]
             Self::Uint(value) => value as f64,
-            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) => return Err(NO_NUMBER),
+            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) | Self::Truth(_) | Self::List => {
+                return Err(NO_NUMBER);
+            }
         };
         if value.is_finite() { Ok(Some(value)) } else { Err(NOT_FINITE) }
     }
@@ -97,7 +103,9 @@ impl<'a> Cell<'a> {
                 None => return shares(float(text)?, per_unit).map(Some),
             },
             Self::Float(units) => return shares(units, per_unit).map(Some),
-            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) => return Err(NO_NUMBER),
+            Self::Utc(_) | Self::Local(_) | Self::TimeOfDay(_) | Self::Truth(_) | Self::List => {
+                return Err(NO_NUMBER);
+            }
         };
         units.checked_mul(u64::from(per_unit)).map(Some).ok_or(TOO_LARGE)
     }
@@ -115,16 +123,17 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// The value as text; empty where nothing was recorded.
+    /// The value as text; empty where nothing was recorded, and for a list.
     pub fn text(self) -> Cow<'a, str> {
         match self {
-            Self::Empty => "".into(),
+            Self::Empty | Self::List => "".into(),
             Self::Text(text) => decode(text),
             Self::Float(value) => value.to_string().into(),
             Self::Int(value) | Self::Utc(value) | Self::Local(value) | Self::TimeOfDay(value) => {
                 value.to_string().into()
             }
             Self::Uint(value) => value.to_string().into(),
+            Self::Truth(value) => value.to_string().into(),
         }
     }
 }
@@ -186,12 +195,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_gives_none() {
+        for cell in [Cell::Truth(true), Cell::List, Cell::Local(0), Cell::TimeOfDay(0)] {
+            assert_eq!(
+                (cell.float(), cell.shares(1)),
+                (Err(NO_NUMBER), Err(NO_NUMBER)),
+                "{cell:?}"
+            );
+        }
+    }
+
+    #[test]
     fn truth_is_read_as_every_tool_writes_it() {
         for (cell, expected) in [
             (text("true"), Ok(true)),
             (text("False"), Ok(false)),
             (text("t"), Ok(true)),
             (Cell::Uint(0), Ok(false)),
+            (Cell::Truth(true), Ok(true)),
             (Cell::Int(1), Ok(true)),
             (text("maybe"), Err(NO_TRUTH)),
         ] {

@@ -248,7 +248,7 @@ fn read_levels<T: Copy + Default>(
                     }
                 }
             }
-            Cell::Empty => {
+            Cell::List => {
                 for level in 0..most {
                     let Some(cell) = cells.element(*column, level) else { break };
                     if let Some(value) = at(*column, read(cell))? {
@@ -256,6 +256,7 @@ fn read_levels<T: Copy + Default>(
                     }
                 }
             }
+            // an empty cell gives no level
             best => levels.fill(at(*column, read(best))?),
         },
     }

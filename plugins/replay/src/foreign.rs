@@ -1,5 +1,7 @@
 //! Names what a file is that is neither a table as text nor Parquet.
 
+use crate::utf16;
+
 /// How the bytes of a file are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
@@ -119,8 +121,8 @@ fn kind(head: &[u8]) -> Option<(&'static str, &'static str)> {
     if head.get(8..12) == Some(b"DUCK") {
         return Some(("a DuckDB database", EXPORT));
     }
-    if crate::utf16::order(head).is_some() {
-        return None;
+    if utf16::order(head).is_some() {
+        return markup(&utf16::decoded(head));
     }
     if !is_binary(head) {
         return markup(head);
@@ -150,10 +152,25 @@ fn markup(head: &[u8]) -> Option<(&'static str, &'static str)> {
     };
     match text.first() {
         Some(b'<') if starts("<?xml") => Some(("XML", EXPORT)),
-        Some(b'<') => Some(("HTML", EXPORT)),
-        Some(b'{' | b'[') => Some(("JSON", EXPORT)),
+        Some(b'<') if !is_header(text, b'>') => Some(("HTML", EXPORT)),
+        Some(b'{') => Some(("JSON", EXPORT)),
+        Some(b'[') if !is_header(text, b']') => Some(("JSON", EXPORT)),
         _ => None,
     }
+}
+
+/// Whether the first line is a header with each name in brackets: `<TICKER>,<CLOSE>` of Stooq and
+/// MetaStock, `[code],[close]` of SQL Server.
+fn is_header(text: &[u8], close: u8) -> bool {
+    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    let is_name = |cell: &[u8]| match cell.trim_ascii() {
+        [open, name @ .., end] => {
+            *open == text[0] && *end == close && !name.contains(open) && !name.contains(end)
+        }
+        _ => false,
+    };
+    let mut cells = line.split(|byte| matches!(byte, b',' | b';' | b'\t')).map(is_name);
+    cells.next() == Some(true) && cells.next() == Some(true) && cells.all(|it| it)
 }
 
 /// Whether the first line holds what no text does.
@@ -178,9 +195,13 @@ mod tests {
             (b"\x89HDF\r\n\x1a\n\0", "HDF5"),
             (b"<!DOCTYPE html><html>", "HTML"),
             (b"\xef\xbb\xbf\r\n<html xmlns=\"\">", "HTML"),
+            (b"<a,b>,<c", "HTML"),
+            (b"\xff\xfe<\0h\0t\0m\0l\0>\0", "HTML"),
+            (b"\0<\0h\0t\0m\0l\0>", "HTML"),
             (b"<?xml version=\"1.0\"?>", "XML"),
             (b"{\"symbol\": \"600000.SH\"}", "JSON"),
             (b"[\n {\"symbol\"", "JSON"),
+            (b"[[1],[2]]", "JSON"),
             (b"BZh91AY&SY", "bzip2"),
             (b"ORC\x03\0", "is ORC"),
             (&tar, "a tar archive"),
@@ -207,6 +228,9 @@ mod tests {
             b"symbol,time\n600000.SH,\0\0\0\0",
             b"RDATE,PARENT\n",
             b"ORC,x\n",
+            b"<TICKER>,<DATE>,<CLOSE>\r\n600000,20211201,9.4\r\n",
+            b"<DATE>\t<TIME>\n",
+            b"\xef\xbb\xbf[code],[time]\n",
         ] {
             assert_eq!(named(head, Packing::None), None, "{head:?}");
         }

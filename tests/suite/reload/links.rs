@@ -64,6 +64,23 @@ fn a_folder_that_is_itself_a_link_is_noticed_when_it_is_turned() {
 }
 
 #[test]
+fn a_link_in_which_the_program_was_started_is_noticed_when_it_is_turned() {
+    let (bench, port) = (Bench::new(&["faulty"]), free_port());
+    let plugins = format!("plugins = [{:?}]", bench.path("plugins"));
+    for (folder, id) in [("v1", "a"), ("v2", "b")] {
+        let text = text(port, &plugins, &format!("{DAY}{}", sink(id, "day", "")));
+        bench.write(&format!("{folder}/pipeline.toml"), text);
+    }
+    symlink("v1", bench.path("conf")).unwrap();
+    // as a shell says it that went there
+    let host = bench.start_with("conf", &[("PWD", bench.path("conf"))]);
+    host.wait_for("the pipeline runs");
+    turn(&bench, "conf", "v2");
+    host.wait_for("added b");
+    end(host);
+}
+
+#[test]
 fn a_plugin_behind_links_is_noticed_when_one_of_them_is_turned() {
     let (bench, port) = (Bench::new(&["faulty"]), free_port());
     let library = bench.path("plugins/libfaulty.so");

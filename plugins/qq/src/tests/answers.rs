@@ -143,6 +143,13 @@ fn bad_codes_are_found(bad: &[&str], says: super::Says) {
     let named: Vec<_> = logs.iter().filter(|(_, text)| text.contains("fail as a whole")).collect();
     assert_eq!(named.len(), 1, "{logs:?}");
     assert!(bad.iter().all(|bad| named[0].1.contains(bad)), "{named:?}");
+    assert!(!logs.iter().any(|(_, text)| text.contains("every symbol is answered")), "{logs:?}");
+    let told = logs.iter().any(|(_, text)| text.contains("every other symbol is answered"));
+    assert!(told, "{logs:?}");
+    plugin_api::Source::close(&mut source).unwrap();
+    let lost = format!("{} unanswered", 3 * bad.len());
+    let logs = bench.host.told().logs;
+    assert!(logs.iter().any(|(_, text)| text.contains(&lost)), "{logs:?}");
     assert_eq!(bench.host.counted("qq_refused_total"), bad.len() as u64);
 }
 

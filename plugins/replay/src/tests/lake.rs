@@ -225,6 +225,42 @@ fn vendor_columns_of_any_type_are_read() {
 }
 
 #[test]
+fn a_flag_or_a_list_is_no_number() {
+    use arrow::array::{Float64Builder, ListBuilder};
+
+    let mut nested = ListBuilder::new(ListBuilder::new(Float64Builder::new()));
+    nested.append_null();
+    nested.values().values().append_value(9.3);
+    nested.values().append(true);
+    nested.append(true);
+    let list = ListArray::from_iter_primitive::<Float64Type, _, _>([None, Some(vec![Some(9.4)])]);
+    let cases: [(&str, ArrayRef, &str); 5] = [
+        ("close", Arc::new(BooleanArray::from(vec![None, Some(true)])), "true"),
+        ("volume", Arc::new(BooleanArray::from(vec![None, Some(true)])), "true"),
+        ("close", Arc::new(list.clone()), "9.4"),
+        ("volume", Arc::new(list), "9.4"),
+        ("bid", Arc::new(nested.finish()), ""),
+    ];
+    for (name, column, value) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("symbol", Arc::new(StringArray::from(vec!["600000.SH"; 2]))),
+            ("time", Arc::new(StringArray::from(vec!["2021-12-01 09:30:00"; 2]))),
+        ];
+        if name != "close" {
+            columns.push(("close", Arc::new(Float64Array::from(vec![9.4; 2]))));
+        }
+        columns.push((name, column));
+        write(&dir.path().join("day.parquet"), columns);
+        let played = play(&own("day.parquet"), dir.path());
+        assert_eq!(played.rows().len(), 1, "nothing was recorded in the first row");
+        let letters = played.host.told().dead_letters;
+        let why = format!("row 2, column {name}: {value:?} is no number");
+        assert!(letters[0].0.ends_with(&why), "{letters:?}");
+    }
+}
+
+#[test]
 fn damage_within_a_file_ends_that_file_alone() {
     let dir = tempfile::tempdir().unwrap();
     let original = play(&sse_2023(), &samples());

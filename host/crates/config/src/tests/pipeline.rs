@@ -6,7 +6,7 @@ use plugin_api::RoleKind;
 use serde_json::json;
 
 use super::{
-    super::{Carrier, OnFailure, Secret, WhenFull, load},
+    super::{Carrier, OnFailure, Secret, WhenFull, load, load_text},
     Given, Plugins, parsed, resolve,
 };
 
@@ -218,4 +218,27 @@ fn files_that_cannot_be_read_are_named() {
     let faults = load(&file, &Given::default()).unwrap_err();
     assert_eq!(faults.to_json()[0]["line"], json!(2));
     assert_eq!(faults.to_json()[0]["column"], json!(3));
+}
+
+#[test]
+fn a_link_to_the_working_directory_keeps_the_name_that_the_shell_gives_it() {
+    let real = std::env::current_dir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("conf");
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    let link: &'static str = link.to_str().unwrap().to_owned().leak();
+    let elsewhere: &'static str = folder.path().to_str().unwrap().to_owned().leak();
+    for (named, expected) in [
+        (Some(link), Path::new(link)),
+        // left behind by a parent process that was elsewhere
+        (Some(elsewhere), real.as_path()),
+        (Some("."), real.as_path()),
+        (Some(""), real.as_path()),
+        (None, real.as_path()),
+    ] {
+        let variables = named.map(|named| ("PWD", named)).into_iter().collect();
+        let environment = Given { variables, ..Given::default() };
+        let draft = load_text("", Path::new("x/../pipeline.toml"), &environment).unwrap();
+        assert_eq!(draft.file(), expected.join("pipeline.toml"), "{named:?}");
+    }
 }
