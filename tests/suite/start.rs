@@ -145,6 +145,33 @@ fn what_is_no_regular_file_is_named_and_freezes_nothing() {
 }
 
 #[test]
+fn what_is_no_regular_file_where_a_plugin_reads_one_is_named() {
+    let bench = Bench::new(&["faulty", "nng-pub", "null", "qq", "redis-stream"]);
+    assert!(Command::new("mkfifo").arg(bench.path("pipe")).status().unwrap().success());
+    let sink = "[sinks.out]\nplugin = \"null\"\ninputs = [\"day\"]\n";
+    for file in ["pipe", "/dev/zero"] {
+        let source = |options: &str| format!("[sources.day]\n{options}\n{sink}");
+        let bus = format!(
+            "[sources.day]\nplugin = \"faulty\"\n[sinks.bus]\nplugin = \"nng-pub\"\ninputs = [\"day\"]\n\
+             listen = [\"tls+tcp://127.0.0.1:0\"]\ntls = {{ cert = \"{file}\", key = \"{file}\" }}\n"
+        );
+        for pipeline in [
+            bus,
+            source(&format!("plugin = \"qq\"\nsymbols_file = \"{file}\"")),
+            source(&format!("plugin = \"qq\"\nholidays_file = \"{file}\"")),
+            source(&format!("plugin = \"qq\"\nsymbols = {{ hikyuu = \"{file}\" }}")),
+            source(&format!(
+                "plugin = \"redis-stream\"\nurl = \"rediss://127.0.0.1:1\"\nstream = \"s\"\n\
+                 group = \"g\"\ntls_ca = \"{file}\""
+            )),
+        ] {
+            bench.pipeline(&pipeline);
+            bench.run(&["check"]).assert(78, &["no regular file"]);
+        }
+    }
+}
+
+#[test]
 fn two_hosts_never_share_a_data_folder_also_when_nothing_waits_there() {
     let bench = Bench::new(&["faulty"]);
     bench.pipeline(DAY);

@@ -1,11 +1,13 @@
 //! Trading hours among the options: when a live source expects quotes.
 
-use std::{fmt, fs, io, path::Path, time::Duration};
+use std::{fmt, io, path::Path, time::Duration};
 
 use plugin_api::{
     Context,
     schemas::session::{CalendarError, Phase, Sessions, TradingCalendar},
 };
+
+use crate::file;
 
 /// Why a file with holidays is of no use; the text names no file.
 #[derive(Debug)]
@@ -40,7 +42,10 @@ pub fn phases(texts: &[String], mut fault: impl FnMut(String)) -> Vec<Phase> {
 pub fn calendar(holidays: Option<&Path>) -> Result<TradingCalendar, HolidaysFault> {
     let shipped = TradingCalendar::shipped();
     let Some(path) = holidays else { return Ok(shipped) };
-    let text = fs::read_to_string(path).map_err(HolidaysFault::Unreadable)?;
+    let bytes = file::read(path).map_err(HolidaysFault::Unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        HolidaysFault::Unreadable(io::Error::new(io::ErrorKind::InvalidData, error))
+    })?;
     shipped.with_holidays(&text).map_err(HolidaysFault::Invalid)
 }
 
@@ -74,7 +79,7 @@ impl SilenceWatch {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{fs, sync::Arc};
 
     use plugin_api::{
         schemas::time::{ExchangeTime, parse_exchange_time},

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`Faults`] | all faults of a table of options as one error |
 //! | [`Texts`] | an option that is one text or a list |
+//! | [`file`] | files that options name |
 //! | [`count`] | sizes and durations as numbers |
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
 //! | [`hours`] | trading hours, with feature `session` |
@@ -17,6 +18,7 @@ pub mod count;
 #[cfg(feature = "sp")]
 pub mod endpoints;
 mod faults;
+pub mod file;
 #[cfg(feature = "session")]
 pub mod hours;
 #[cfg(any(test, feature = "testing"))]

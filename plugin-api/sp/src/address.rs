@@ -8,6 +8,9 @@ use std::{
 
 use rustix::net::SocketAddrUnix;
 
+/// Bytes of the longest path that the system's standard calls take for a socket.
+const MAX_PATH: usize = 107;
+
 /// Where to listen, or whom to dial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -189,7 +192,7 @@ fn parse(text: &str, purpose: Use, resolve: &impl Fn(&Path) -> PathBuf) -> Resul
         "tcp4" => tcp(rest, tls, Family::V4, purpose),
         "tcp6" => tcp(rest, tls, Family::V6, purpose),
         "ipc" | "unix" if rest.is_empty() => Err("has no path; write e.g. ipc:///tmp/x.ipc"),
-        "ipc" | "unix" => Ok(Address::Path(resolve(Path::new(rest)))),
+        "ipc" | "unix" => socket_file(resolve(Path::new(rest)), purpose),
         "abstract" => percent_decoded(rest).map(Address::Abstract),
         _ if purpose == Use::Listen => Err("is of no kind that can be served; use tcp://, \
                                             tls+tcp://, ipc://, unix:// or abstract://"),
@@ -197,6 +200,14 @@ fn parse(text: &str, purpose: Use, resolve: &impl Fn(&Path) -> PathBuf) -> Resul
                   abstract://"),
     };
     address.map_err(|fault| format!("address \"{}\" {fault}", shown(text)))
+}
+
+/// A path to listen at is checked before anything is opened, as far as its length goes.
+fn socket_file(path: PathBuf, purpose: Use) -> Result<Address, &'static str> {
+    if purpose == Use::Listen && path.as_os_str().len() > MAX_PATH {
+        return Err("is no path that a socket can have; use one of at most 107 bytes");
+    }
+    Ok(Address::Path(path))
 }
 
 /// An address that is none, without what may be a password before an `@` or a key behind a `?`.
@@ -357,6 +368,15 @@ mod tests {
         for (text, remedy) in cases {
             let fault = dial(text).unwrap_err();
             assert!(fault.contains(&format!("\"{text}\"")) && fault.contains(remedy), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_path_to_listen_at_is_not_longer_than_a_sockets() {
+        let of = |length: usize| listen(&format!("ipc:///{}", "x".repeat(length - 1)));
+        assert!(of(107).is_ok());
+        for length in [108, 150, 5_000] {
+            assert!(of(length).unwrap_err().contains("107 bytes"), "{length}");
         }
     }
 

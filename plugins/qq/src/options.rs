@@ -1,14 +1,13 @@
 //! Options as they are written, and as they are checked.
 
 use std::{
-    fs,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time,
 };
 
 use kit::{
-    Faults,
+    Faults, file,
     hours::{self, HolidaysFault},
 };
 use plugin_api::{
@@ -232,7 +231,7 @@ impl Options {
             let in_file = |error: String| {
                 PluginError::config(format!("`symbols_file` {}: {error}", path.display()))
             };
-            let bytes = fs::read(context.resolve(&home(path)))
+            let bytes = file::read(&context.resolve(&home(path)))
                 .map_err(|error| in_file(format!("{error}; name a csv or text file")))?;
             symbols::add_file(&mut listing, &bytes).map_err(in_file)?;
         }

@@ -203,7 +203,7 @@ impl<C: CellReader> TimeReader for Columnar<C> {
 
 fn builder(path: &Path) -> Result<Builder, OpenFault> {
     let failed = |error| OpenFault::Unreadable(in_file(path, error));
-    let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut file = kit::file::open(path).map_err(|error| failed(error.to_string()))?;
     let mut start = [0; 512];
     let read = file.read(&mut start).map_err(|error| failed(error.to_string()))?;
     if !start.starts_with(b"PAR1")

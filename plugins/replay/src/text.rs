@@ -1,7 +1,6 @@
 //! Opens text files: packed or not, in UTF-8, GBK or UTF-16.
 
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Cursor, Read},
     path::Path,
 };
@@ -61,7 +60,7 @@ pub fn describe(error: &io::Error) -> String {
 
 /// The first bytes of a file and what follows them, unpacked.
 fn unpacked(path: &Path) -> io::Result<(Vec<u8>, Box<dyn BufRead>, Packing)> {
-    let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, kit::file::open(path)?);
     let packing = Packing::of(file.fill_buf()?);
     let mut text: Box<dyn BufRead> = match packing {
         Packing::None => Box::new(file),

@@ -65,12 +65,15 @@ pub fn inspect_each(folder: &Path, each: &mut dyn FnMut(&SegmentReport)) -> io::
     let mut inspection = Inspection { positions, ..Inspection::default() };
     let (segments, newer) = segment::list(folder)?;
     let context = SegmentContext::of_all(&segments, position.committed);
+    let mut behind = None;
     for (named, context) in segments.into_iter().zip(context) {
+        let context = SegmentContext { behind, ..context };
         let layout = match Layout::of_file(&named, &context) {
             // the host has just delivered all of it
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             layout => layout?,
         };
+        behind = layout.tally_behind().or(behind);
         for entry in layout.entries.iter().filter(|it| !position.is_done(it.head.number)) {
             inspection.entries += 1;
             inspection.records += u64::from(entry.head.records);

@@ -18,7 +18,7 @@ pub(super) struct Layout {
     pub entries: Vec<Placed>,
     /// Damage and duplicate entries, by offset.
     pub stretches: Vec<Stretch>,
-    /// Count before this segment, if the header is intact.
+    /// What had come into the spool before, if the header says so, or else its neighbours.
     pub start: Option<Tally>,
     /// Bytes of the file.
     pub bytes: u64,
@@ -53,6 +53,8 @@ pub(super) struct SegmentContext {
     pub next_plain: Option<u64>,
     /// Count before the next segment, if known.
     pub next_start: Option<Tally>,
+    /// What had come by the end of the segment before, where that is known.
+    pub behind: Option<Tally>,
     /// Everything up to that number is delivered.
     pub committed: u64,
 }
@@ -84,6 +86,14 @@ impl SegmentContext {
         all.reverse();
         all
     }
+
+    /// What had come before a segment whose header is damaged; `None` where that is not sure.
+    fn start(&self) -> Option<Tally> {
+        // one that was put in between later has no numbers, and its neighbours miss none
+        let goes_on =
+            |behind: &Tally| self.next_start.is_some_and(|next| behind.entries < next.entries);
+        self.behind.filter(goes_on)
+    }
 }
 
 /// The header of a segment; `None` when it is damaged.
@@ -102,6 +112,9 @@ impl Layout {
         let numbers = named.first..context.next_plain.unwrap_or(u64::MAX);
         let mut layout = Self::of_bytes(&bytes, named.frame, numbers, context.next_first.is_none());
         layout.bytes = length;
+        if matches!(named.frame, Frame::Marked(_)) && named.frame.start(&bytes).is_none() {
+            layout.start = context.start();
+        }
         layout.count_losses(named.frame, context);
         Ok(layout)
     }

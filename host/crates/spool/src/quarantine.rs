@@ -65,7 +65,7 @@ impl Unacknowledged {
     }
 }
 
-/// Copies a stretch of a file to quarantine; `None` when that was done before.
+/// Keeps a stretch of a file aside; `None` when that was done before, and it has not grown since.
 pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) -> Option<Finding> {
     if is_reported(folder, file, stretch) {
         return None;
@@ -81,12 +81,28 @@ pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) ->
             Err(_) => Err(format!("{}: {error}", path.display())),
         },
     };
+    if let Ok(path) = &kept {
+        remove_smaller(folder, &begin, path);
+    }
     Some(Finding { file: file.to_owned(), stretch: stretch.clone(), note: note.to_owned(), kept })
 }
 
-/// Whether a stretch was reported, acknowledged or not.
+/// Whether a stretch was told with all it has cost, also if somebody has acknowledged it.
 pub(super) fn is_reported(folder: &Path, file: &Path, stretch: &Stretch) -> bool {
-    is_there(folder, &name_prefix(file, stretch.at))
+    let begin = name_prefix(file, stretch.at);
+    let lost = |name: String| {
+        let lost = name.strip_prefix(begin.as_str())?.trim_start_matches(ABOUT);
+        Some(lost.split('.').next()?.parse::<u64>().unwrap_or(0))
+    };
+    names(folder).filter_map(lost).max().is_some_and(|told| told >= stretch.records)
+}
+
+/// Removes what was kept of a stretch before it grew; acknowledged files stay.
+fn remove_smaller(folder: &Path, begin: &str, kept: &Path) {
+    let smaller = names(folder).filter(|name| name.starts_with(begin) && name.ends_with(DAMAGED));
+    for path in smaller.map(|name| folder.join(name)).filter(|path| path != kept) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// Prefix of the file name of a quarantined stretch.

@@ -131,8 +131,9 @@ impl Spool {
         context: &SegmentContext,
         scan: &mut RecoveryScan<'_>,
     ) -> io::Result<Option<Remainder>> {
-        let layout = match Layout::of_file(&named, context) {
-            // an earlier host that is still ending has just delivered it
+        let context = SegmentContext { behind: scan.behind, ..context.clone() };
+        let layout = match Layout::of_file(&named, &context) {
+            // a host that ends late has just delivered it
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             layout => layout?,
         };
@@ -145,6 +146,7 @@ impl Spool {
         }
         if let Some(tally) = layout.tally_behind() {
             self.tally = tally;
+            scan.behind = Some(tally);
         }
         let is_last = context.next_first.is_none();
         let end = layout.end + named.frame.end_bytes();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     RecoveryReport,
-    entry::Head,
+    entry::{Head, Tally},
     gaps::{Gap, Gaps},
     layout::Placed,
     position::Position,
@@ -34,6 +34,8 @@ pub(super) struct RecoveryScan<'a> {
     pub present: HashSet<u64>,
     /// Everything intact up to that number is delivered.
     pub delivered: u64,
+    /// What had come by the end of the segment that was looked into last.
+    pub behind: Option<Tally>,
 }
 
 impl<'a> RecoveryScan<'a> {
@@ -48,6 +50,7 @@ impl<'a> RecoveryScan<'a> {
             resent: Vec::new(),
             present: HashSet::new(),
             delivered: position.committed,
+            behind: None,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Certificates and keys in files, which may change while they are in use.
 
 use std::{
-    fs,
+    fs::{self, File},
+    io::{self, Read},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -17,6 +18,9 @@ use super::Log;
 
 /// What tells a file from the one that stood there before: device, inode, size, time in ns.
 type Stamp = Option<(u64, u64, u64, i64, i64)>;
+
+/// Bytes of a file that are read; certificates of all CAs of the world take less than one MiB.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// The algorithms that are used, whatever others in this process chose.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -83,13 +87,23 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
 }
 
 fn read(option: &str, path: &Path, what: &str) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| {
+    read_whole(path).map_err(|error| {
         format!(
             "`{option}` {} cannot be read: {error}; name a file with {what} in PEM that the host's \
              user may read",
             path.display()
         )
     })
+}
+
+/// Reads a regular file: a named pipe would be waited for, and a device may never end.
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Says so if others than the owner and the group of a key's file may read or change it.

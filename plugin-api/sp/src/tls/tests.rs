@@ -3,8 +3,12 @@
 use std::{
     fs,
     io::{IoSlice, Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -262,6 +266,9 @@ fn files_that_cannot_be_used_are_named_with_option_and_remedy() {
     let pem = fs::read_to_string(stand.path("servers/end.pem")).unwrap();
     write("empty.pem", "");
     write("cut.pem", &pem[..pem.len() / 2]);
+    let made = Command::new("mkfifo").arg(stand.path("pipe.pem")).status().unwrap();
+    assert!(made.success());
+    symlink("/dev/zero", stand.path("endless.pem")).unwrap();
     write(
         "sealed.key",
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
@@ -273,12 +280,16 @@ fn files_that_cannot_be_used_are_named_with_option_and_remedy() {
         ("absent.pem", key, None, "`tls.cert` ", "cannot be read"),
         ("empty.pem", key, None, "`tls.cert` ", "openssl x509 -inform der"),
         ("cut.pem", key, None, "`tls.cert` ", ""),
+        ("pipe.pem", key, None, "`tls.cert` ", "no regular file"),
+        ("endless.pem", key, None, "`tls.cert` ", "no regular file"),
+        (cert, "pipe.pem", None, "`tls.key` ", "no regular file"),
         (cert, "absent.key", None, "`tls.key` ", "cannot be read"),
         (cert, cert, None, "`tls.key` ", "no private key"),
         (cert, "sealed.key", None, "`tls.key` ", "openssl pkey -in"),
         (cert, other.to_str().unwrap(), None, "`tls.key` ", "cannot be used together"),
         (cert, key, Some("absent.pem"), "`tls.client_ca` ", "cannot be read"),
         (cert, key, Some("empty.pem"), "`tls.client_ca` ", "no certificate in PEM"),
+        (cert, key, Some("pipe.pem"), "`tls.client_ca` ", "no regular file"),
     ];
     for (cert, key, client_ca, option, said) in cases {
         let files = ServerFiles {

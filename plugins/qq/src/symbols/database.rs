@@ -19,6 +19,13 @@ const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 /// # Errors
 /// `Retry` while somebody writes it for long, otherwise `Config`.
 pub fn add_database(listing: &mut Listing, path: &Path) -> Result<(), PluginError> {
+    if path.exists() && !path.is_file() {
+        // a named pipe would be waited for
+        return Err(PluginError::config(format!(
+            "hikyuu's database {} is no regular file; name the stock.db that Hikyuu imports into",
+            path.display()
+        )));
+    }
     let codes = codes(path).map_err(|error| {
         let text = format!("hikyuu's database {}: {error}", path.display());
         match error.sqlite_error_code() {

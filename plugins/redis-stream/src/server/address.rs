@@ -1,13 +1,12 @@
 //! Where the servers are and how to get in.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time,
 };
 
-use kit::{Faults, Texts};
+use kit::{Faults, Texts, file};
 use plugin_api::{Context, Duration, options};
 use redis::{ConnectionAddr, ConnectionInfo};
 use rustls::{
@@ -161,7 +160,7 @@ impl Access {
 /// Adds the certificates of a file in PEM.
 fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
     const REMEDY: &str = "name a file with certificates in PEM";
-    let pem = fs::read(path).map_err(|error| format!("cannot be read: {error}; {REMEDY}"))?;
+    let pem = file::read(path).map_err(|error| format!("cannot be read: {error}; {REMEDY}"))?;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let added = certificate
             .map_err(|error| error.to_string())

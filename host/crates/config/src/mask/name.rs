@@ -1,7 +1,7 @@
 //! Which names stand for secrets.
 
 /// Words that say it wherever they stand within a name.
-const PARTS: [&str; 22] = [
+const PARTS: [&str; 30] = [
     "password",
     "passwd",
     "passphrase",
@@ -24,10 +24,18 @@ const PARTS: [&str; 22] = [
     "口令",
     "令牌",
     "密钥",
+    "授权码",
+    "appkey",
+    "passkey",
+    "mnemonic",
+    "пароль",
+    "contrasena",
+    "contraseña",
+    "motdepasse",
 ];
 
 /// Words that say it alone or as one of several words: `db_pwd`, but not `passthrough`.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 29] = [
     "pass",
     "pwd",
     "pswd",
@@ -50,6 +58,13 @@ const WORDS: [&str; 22] = [
     "salt",
     "otp",
     "mima",
+    "psk",
+    "ak",
+    "sk",
+    "sas",
+    "seed",
+    "session",
+    "webhook",
 ];
 
 /// Words that are often mistyped, with the number of slips that are forgiven.
@@ -162,6 +177,20 @@ mod tests {
             "cookie",
             "passphrase",
             "p.a.s.s.w.o.r.d",
+            "psk",
+            "wifi_psk",
+            "ak",
+            "oss.sk",
+            "appKey",
+            "passkey",
+            "session",
+            "sas-url",
+            "seed",
+            "webhook",
+            "授权码",
+            "Пароль",
+            "contraseña",
+            "mot_de_passe",
         ];
         for name in secret {
             assert!(is_secret_name(name), "{name}");
@@ -188,6 +217,10 @@ mod tests {
             "keep",
             "stale_after",
             "max_records",
+            "sessions",
+            "ask",
+            "task",
+            "obsession",
             "word",
             "",
         ];

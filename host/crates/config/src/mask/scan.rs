@@ -16,6 +16,8 @@ use super::{
 const WITH_IDS: [&str; 3] = ["sources", "transforms", "sinks"];
 /// Nobody nests deeper; what is below is covered.
 const DEEPEST: usize = 256;
+/// Bytes between two tags that are searched for the second one.
+const MAX_IN_TAG: usize = 256;
 
 /// Whether the tables of that name hold one component an id.
 pub fn has_ids(section: &str) -> bool {
@@ -28,7 +30,8 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
     scan.run();
     let mut ranges = scan.covered;
     private_keys(text, &mut ranges);
-    lines_with_nul(text, &mut ranges);
+    tags(text, &mut ranges);
+    unreadable_lines(text, &mut ranges);
     ranges
 }
 
@@ -43,11 +46,28 @@ fn private_keys(text: &str, ranges: &mut Vec<Range<usize>>) {
     }
 }
 
+/// What stands in XML between `<password>` and the next end of a tag.
+fn tags(text: &str, ranges: &mut Vec<Range<usize>>) {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('<').map(|at| from + at + 1) {
+        let end = text[at..].find(['<', '>', '\n']).map_or(text.len(), |end| at + end);
+        from = end;
+        if text[end..].starts_with('>') && is_secret_name(&text[at..end]) {
+            let rest = &text[end..text.floor_char_boundary(end + MAX_IN_TAG)];
+            // without an end it may be no tag
+            let close = rest.find("</").or_else(|| rest.find('\n')).unwrap_or(rest.len());
+            from = end + close;
+            ranges.push(end + 1..from);
+        }
+    }
+}
+
 /// Lines of another encoding, in which no name can be read.
-fn lines_with_nul(text: &str, ranges: &mut Vec<Range<usize>>) {
+fn unreadable_lines(text: &str, ranges: &mut Vec<Range<usize>>) {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        if line.contains('\0') {
+        let name = line.split(['=', ':']).next().unwrap_or_default();
+        if line.contains('\0') || name.contains('\u{fffd}') {
             ranges.push(at..at + line.len());
         }
         at += line.len();
@@ -243,6 +263,7 @@ impl<'t> Scan<'t> {
                     return;
                 }
                 Some((Token::Word | Token::Text { .. }, range)) => {
+                    self.add(&range, &look(&self.text[range.clone()]));
                     let mut path = self.section;
                     let (_, secret) = self.key(range, &mut path);
                     self.is_secret_section |= secret && !(path.ids && path.names == 2);

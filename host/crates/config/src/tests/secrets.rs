@@ -298,3 +298,22 @@ fn a_key_that_is_not_known_shows_no_value_unless_a_harmless_one_was_meant() {
     assert!(!said.contains("friend") && said.contains("mellon"), "{said}");
     assert!(said.contains("htp = \"127.0.0.1:1\""), "{said}");
 }
+
+#[test]
+fn a_secret_under_a_name_of_another_encoding_or_format_is_covered() {
+    let line = |name: &[u8], rest: &str| [&b"[host]\n"[..], name, rest.as_bytes()].concat();
+    for text in [
+        // 密码 in GBK, contraseña in Latin-1
+        line(b"\xc3\xdc\xc2\xeb", " = \"hunter2\"\n"),
+        line(b"contrase\xf1a", " = hunter2\n"),
+        line(b"<db><password>", "hunter2</password></db>\n"),
+        line(b"<Api_Key>", "\n  hunter2\n</Api_Key>\n"),
+        line(b"[sinks.\"redis://:", "hunter2@h\"]\n"),
+        line(b"[sources.day]\npsk", " = hunter2\n"),
+        line(b"[sources.day]\n\xe6\x8e\x88\xe6\x9d\x83\xe7\xa0\x81", " = hunter2\n"),
+    ] {
+        let told = all_told(&text);
+        assert!(told.contains("error"), "{told}");
+        assert!(!told.contains(SECRET), "{told}");
+    }
+}

@@ -93,7 +93,15 @@ impl Seen {
             Payload::ComponentSection { .. } => {
                 add(&mut self.components, 1, "components within it", MAX_COMPONENTS)
             }
-            Payload::TypeSection(it) => add(&mut self.types, it.count().into(), "types", MAX_TYPES),
+            Payload::TypeSection(it) => {
+                within("types", it.count().into(), MAX_TYPES)?;
+                for group in it {
+                    // a group of types that speak of each other counts as one item
+                    let types = u64::try_from(group?.types().len()).unwrap_or(u64::MAX);
+                    add(&mut self.types, types, "types", MAX_TYPES)?;
+                }
+                Ok(())
+            }
             Payload::CoreTypeSection(it) => {
                 add(&mut self.types, it.count().into(), "types", MAX_TYPES)
             }
@@ -223,6 +231,10 @@ mod tests {
             (
                 module(&format!("(func {})", repeat("nop ", MAX_FUNCTION))),
                 "bytes in one function".to_owned(),
+            ),
+            (
+                module(&format!("(rec {})", repeat("(type (func))", MAX_TYPES + 1))),
+                format!("has {} types", MAX_TYPES + 1),
             ),
             (module(&repeat("(table 1 funcref)", 17)), "17 tables".to_owned()),
             (module(&repeat("(memory 1)", 5)), "5 memories".to_owned()),

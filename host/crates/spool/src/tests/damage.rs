@@ -326,3 +326,48 @@ fn foreign_files_in_the_folder_are_left_alone() {
         assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "mine");
     }
 }
+
+#[test]
+fn damage_that_grows_at_one_place_is_told_again_with_all_it_costs() {
+    let (folder, ends) = sound();
+    let path = segments(folder.path()).remove(0);
+    for (spoilt, lost) in [(0, 1), (1, 2), (2, 3)] {
+        flip(&path, usize::try_from(ends[spoilt] + 30).unwrap());
+        for is_new in [true, false] {
+            let (spool, found) = Spool::open(folder.path(), ROOM).unwrap();
+            let told: Vec<_> = found.damage.iter().map(|it| it.stretch.records).collect();
+            assert_eq!(told, if is_new { vec![lost] } else { vec![] });
+            let known = spool.unacknowledged();
+            assert_eq!((known.places, known.records), (1, lost));
+        }
+    }
+    // what somebody knows of does not hide what comes later
+    let acknowledged = crate::acknowledge(folder.path()).unwrap();
+    assert_eq!((acknowledged.places, acknowledged.records), (1, 3));
+    let (spool, found) = Spool::open(folder.path(), ROOM).unwrap();
+    assert_eq!((found.damage, spool.unacknowledged().places), (vec![], 0));
+}
+
+#[test]
+fn a_segment_of_which_nothing_is_left_is_told_with_what_was_in_it() {
+    let folder = folder();
+    let mut spool = open(&folder);
+    let mut last = 0;
+    while segments(folder.path()).len() < 4 {
+        last += 1;
+        spool.append("clean", &batch("day", last, 60), false).unwrap();
+    }
+    drop(spool);
+    let within = inspect(folder.path()).unwrap().segments[1].clone();
+    for left in [0, 10, within.bytes] {
+        let damaged = copy(&folder);
+        let zeros = vec![0; usize::try_from(left).unwrap()];
+        fs::write(&segments(damaged.path())[1], zeros).unwrap();
+        let seen = inspect(damaged.path()).unwrap();
+        let (_, found) = Spool::open(damaged.path(), ROOM).unwrap();
+        let told: Vec<_> = found.damage.iter().map(|it| it.stretch.clone()).collect();
+        let lost: u64 = told.iter().map(|it| it.records).sum();
+        assert!(told.iter().all(|it| it.is_exact), "{left} bytes left: {told:?}");
+        assert_eq!((lost, &seen.segments[1].damage), (within.records, &told), "{left} bytes left");
+    }
+}
