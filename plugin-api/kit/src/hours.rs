@@ -50,22 +50,34 @@ pub fn calendar(holidays: Option<&Path>) -> Result<TradingCalendar, HolidaysFaul
 }
 
 /// Tells the host whether silence is normal, and the operator when the calendar has ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SilenceWatch {
-    /// What the host was told last; that is the state of one that was told nothing.
-    expected: Option<Duration>,
+    /// What the host was told last, `None` when that is not known.
+    expected: Option<Option<Duration>>,
     is_warned: bool,
 }
 
+impl Default for SilenceWatch {
+    /// For a host that was told nothing, which is that nothing is expected.
+    fn default() -> Self {
+        Self { expected: Some(None), is_warned: false }
+    }
+}
+
 impl SilenceWatch {
+    /// For a source that may take another's place, which has told the host something else.
+    pub fn of_successor() -> Self {
+        Self { expected: None, is_warned: false }
+    }
+
     /// Tells what has changed; to be called before every wait. `stale_after` is the longest silence
     /// while the exchange is open, `None` where none matters.
     pub fn look(&mut self, sessions: &Sessions, stale_after: Option<Duration>, context: &Context) {
         let Some(stale_after) = stale_after else { return };
         let now_us = context.now_us();
         let expected = sessions.is_open(now_us).then_some(stale_after);
-        if self.expected != expected {
-            self.expected = expected;
+        if self.expected != Some(expected) {
+            self.expected = Some(expected);
             context.expect_records(expected);
         }
         if !self.is_warned

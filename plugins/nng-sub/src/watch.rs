@@ -6,11 +6,17 @@ use plugin_api::{Context, schemas::time::SECOND_US};
 use crate::options::Settings;
 
 /// Follows the clock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Watch {
     silence: SilenceWatch,
     /// Second in which the gauge of the buffer was set last.
     second: i64,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { silence: SilenceWatch::of_successor(), second: 0 }
+    }
 }
 
 impl Watch {

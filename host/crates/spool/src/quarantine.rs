@@ -87,14 +87,13 @@ pub(super) fn keep(folder: &Path, file: &Path, stretch: &Stretch, note: &str) ->
     Some(Finding { file: file.to_owned(), stretch: stretch.clone(), note: note.to_owned(), kept })
 }
 
-/// Whether a stretch was told with all it has cost, also if somebody has acknowledged it.
+/// Whether a stretch was told with all that is damaged now, also if somebody has acknowledged it. The
+/// numbers of records cannot be compared: an estimate changes with what else is known.
 pub(super) fn is_reported(folder: &Path, file: &Path, stretch: &Stretch) -> bool {
     let begin = name_prefix(file, stretch.at);
-    let lost = |name: String| {
-        let lost = name.strip_prefix(begin.as_str())?.trim_start_matches(ABOUT);
-        Some(lost.split('.').next()?.parse::<u64>().unwrap_or(0))
-    };
-    names(folder).filter_map(lost).max().is_some_and(|told| told >= stretch.records)
+    let kept = names(folder).filter(|name| name.starts_with(&begin));
+    let kept = kept.filter_map(|name| fs::metadata(folder.join(name)).ok()).map(|it| it.len());
+    kept.max().is_some_and(|bytes| bytes >= stretch.bytes.min(MAX_KEPT))
 }
 
 /// Removes what was kept of a stretch before it grew; acknowledged files stay.

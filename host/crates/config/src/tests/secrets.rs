@@ -308,7 +308,6 @@ fn a_secret_under_a_name_of_another_encoding_or_format_is_covered() {
         line(b"contrase\xf1a", " = hunter2\n"),
         line(b"<db><password>", "hunter2</password></db>\n"),
         line(b"<Api_Key>", "\n  hunter2\n</Api_Key>\n"),
-        line(b"[sinks.\"redis://:", "hunter2@h\"]\n"),
         line(b"[sources.day]\npsk", " = hunter2\n"),
         line(b"[sources.day]\n\xe6\x8e\x88\xe6\x9d\x83\xe7\xa0\x81", " = hunter2\n"),
     ] {
@@ -316,4 +315,17 @@ fn a_secret_under_a_name_of_another_encoding_or_format_is_covered() {
         assert!(told.contains("error"), "{told}");
         assert!(!told.contains(SECRET), "{told}");
     }
+}
+
+#[test]
+fn an_address_in_the_place_of_an_id_is_shown_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    fs::write(&file, "[host]\n[sinks.\"redis://:hunter2@h\"]\n").unwrap();
+    let faults = match load(&file, &Given::default()) {
+        Err(faults) => faults,
+        Ok(parsed) => parsed.resolve(&Plugins).unwrap_err(),
+    };
+    let told = format!("{}{}", faults.render(false, 100), faults.to_json());
+    assert!(told.contains("error") && !told.contains(SECRET), "{told}");
 }
