@@ -7,12 +7,12 @@
 //! |---|---|
 //! | [`Faults`] | all faults of a table of options as one error |
 //! | [`Texts`] | an option that is one text or a list |
-//! | [`file`] | files that options name |
+//! | [`mod@file`] | files that options name |
 //! | [`count`] | sizes and durations as numbers |
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
 //! | [`hours`] | trading hours, with feature `session` |
 //! | [`endpoints`] | addresses and certificates, with feature `sp` |
-//! | [`testing`] | waiting, and tests in a process of their own, with feature `testing` |
+//! | `testing` | waiting, and tests in a process of their own, with feature `testing` |
 
 pub mod count;
 #[cfg(feature = "sp")]
