@@ -149,6 +149,10 @@ impl Environment for SettingsEnvironment {
         ProcessEnvironment.credential(name)
     }
 
+    fn working_dir(&self) -> PathBuf {
+        ProcessEnvironment.working_dir()
+    }
+
     fn executable_dir(&self) -> Option<PathBuf> {
         ProcessEnvironment.executable_dir()
     }

@@ -1,6 +1,6 @@
 //! Reads a file as far as that goes without plugins.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use plugin_api::RoleKind;
 
@@ -45,7 +45,7 @@ pub fn load_text(
     file: &Path,
     environment: &dyn Environment,
 ) -> Result<ParsedConfig, Faults> {
-    let absolute = host::absolute(&working_dir(environment), file);
+    let absolute = host::absolute(&environment.working_dir(), file);
     let base_dir = absolute.parent().unwrap_or(&absolute).to_owned();
 
     let mut report = Report::new(file, text);
@@ -73,14 +73,4 @@ pub fn load_text(
         return Err(report.finish().0);
     }
     Ok(ParsedConfig::new(absolute, base_dir, host, components, report))
-}
-
-/// The working directory by the name that the shell gives it, if that is right. It may lead over a
-/// link that is turned to another folder later, of which the system's own name knows nothing.
-fn working_dir(environment: &dyn Environment) -> PathBuf {
-    let real = std::env::current_dir().unwrap_or_default();
-    let named = environment.variable("PWD").unwrap_or_default();
-    let named = host::absolute(Path::new(""), Path::new(&named));
-    let is_right = named.is_absolute() && named.canonicalize().is_ok_and(|it| it == real);
-    if is_right { named } else { real }
 }

@@ -4,6 +4,7 @@ use std::{
     env::{self, VarError},
     ops::Range,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use super::{
@@ -31,6 +32,12 @@ pub trait Environment {
 
     /// Folder of the program; plugins installed beside it are found from there.
     fn executable_dir(&self) -> Option<PathBuf>;
+
+    /// The working directory by the name that the shell gives it, if that is right. It may lead over a
+    /// link that is turned to another folder later, of which the system's own name knows nothing.
+    fn working_dir(&self) -> PathBuf {
+        named_working_dir(self.variable("PWD").ok())
+    }
 }
 
 /// The environment of this process.
@@ -56,6 +63,19 @@ impl Environment for ProcessEnvironment {
     fn executable_dir(&self) -> Option<PathBuf> {
         env::current_exe().ok()?.parent().map(Path::to_owned)
     }
+
+    fn working_dir(&self) -> PathBuf {
+        // the name is right as long as the link has not been turned
+        static AT_START: OnceLock<PathBuf> = OnceLock::new();
+        AT_START.get_or_init(|| named_working_dir(env::var("PWD").ok())).clone()
+    }
+}
+
+fn named_working_dir(named: Option<String>) -> PathBuf {
+    let real = env::current_dir().unwrap_or_default();
+    let named = PathBuf::from(named.unwrap_or_default());
+    let is_right = named.is_absolute() && named.canonicalize().is_ok_and(|it| it == real);
+    if is_right { named } else { real }
 }
 
 /// Fills the variables of all strings of a table in.
