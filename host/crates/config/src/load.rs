@@ -21,7 +21,8 @@ use super::{
 /// When the file cannot be read, is no UTF-8 or no TOML; in the last case together with all else
 /// that is certainly wrong.
 pub fn load(path: &Path, environment: &dyn Environment) -> Result<ParsedConfig, Faults> {
-    let bytes = file::read(path).map_err(|error| {
+    // by its full name, as the working directory is where a link led when the program was started
+    let bytes = file::read(&environment.working_dir().join(path)).map_err(|error| {
         let message = format!("cannot read the pipeline: {error}");
         Faults::unread(path, message, "name the file with -c FILE")
     })?;
