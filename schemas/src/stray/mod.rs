@@ -185,15 +185,16 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         B: Eq + ?Sized,
     {
         let verdict = self.verdict(stamp);
-        if verdict == Verdict::Believed && self.waits_behind_another(key, stamp) {
+        if verdict != Verdict::Believed {
+            return verdict;
+        }
+        if self.waits_behind_another(key, stamp) {
             return Verdict::Ahead;
         }
-        if verdict == Verdict::Believed {
-            if !self.held.is_empty() {
-                self.sort_out(key, stamp);
-            }
-            self.note(stamp);
+        if !self.held.is_empty() {
+            self.sort_out(key, stamp);
         }
+        self.note(stamp);
         verdict
     }
 
@@ -297,7 +298,9 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
             // of a security that trades rarely
             Some(newest_us)
                 if time_us < newest_us
-                    && (self.is_live || latest_us.is_some() || time_us >= newest_us - LATE_US) =>
+                    && (self.is_live
+                        || latest_us.is_some()
+                        || time_us >= newest_us.saturating_sub(LATE_US)) =>
             {
                 if_counts(Verdict::Believed)
             }
