@@ -44,6 +44,7 @@ test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder 
 # The libraries of plugins and the program are built together with the tests: by itself, each of the two would
 # build its dependencies with other features, and wasmtime twice.
 build-for-tests := cargo build --workspace --lib --bins --tests
+build-to-measure := cargo build --release --workspace --lib --bins --test suite --bench report
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
 TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root)
@@ -97,16 +98,16 @@ docs: packages-test ## the API documentation; a broken link is an error
 
 soak: packages-test venv ## 200 runs with random faults, written to docs/RELIABILITY.md; goes on where it was; SOAK_RUNS, SOAK_FIRST_SEED, SOAK_JOBS
 	$(build-for-tests)
-	cargo test -p dataserver-tests --test suite -- --ignored --nocapture delivery::soak
+	cargo test --workspace --test suite -- --ignored --nocapture delivery::soak
 
 drift: packages-test venv ## 45 minutes at the market's rate, written to docs/RELIABILITY.md; MINUTES=45
-	cargo build --release --workspace
-	MINUTES=$(or $(MINUTES),45) cargo test --release -p dataserver-tests --test suite -- \
+	$(build-to-measure)
+	MINUTES=$(or $(MINUTES),45) cargo test --release --workspace --test suite -- \
 	    --ignored --nocapture drift::
 
 bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
-	cargo build --release --workspace
-	cargo bench -p dataserver-tests
+	$(build-to-measure)
+	cargo bench --workspace --bench report
 
 schemas: venv ## generate the Rust code of schemas/*.fbs
 	$(VENV)/bin/flatc --rust -o schemas/src/generated schemas/*.fbs
