@@ -81,29 +81,33 @@ struct Active {
     until: Instant,
 }
 
-/// Makes faults until there were enough or the host has delivered all, and takes them back. Gives
-/// those that were shown to be.
+/// Makes faults until there were enough and one has shown, or the host has delivered all, and takes
+/// them back. Gives those that were shown to be.
 fn disturb(world: &mut World, random: &mut Random) -> Vec<Fault> {
     let mut shown = Vec::new();
     let mut active: Vec<Active> = Vec::new();
     let wanted = usize::try_from(random.between(5, 12)).unwrap();
-    let mut begun = 0;
+    let mut made = 0;
     let mut next = Instant::now() + pause(random);
-    while !world.has_ended() && (begun < wanted || !active.is_empty()) {
+    while !world.has_ended() {
+        let wants_more = made < wanted || shown.is_empty() && active.is_empty();
+        if !wants_more && active.is_empty() {
+            break;
+        }
         let now = Instant::now();
         let is_over = |it: &mut Active| {
             it.until <= now && (it.fault.has_shown(world) || it.until + PATIENCE <= now)
         };
         let over: Vec<_> = active.extract_if(.., is_over).collect();
         over.into_iter().for_each(|it| end(it.fault, world, &mut shown));
-        if begun < wanted && now >= next {
+        if wants_more && now >= next {
             next = now + pause(random);
             let fault = random.pick(&Fault::ALL);
             let busy = active.iter().any(|other| other.fault.place() == fault.place());
             if !busy && fault.is_possible(world) {
-                begun += 1;
                 let length = fault.length(random);
                 if fault.begin(world, random) {
+                    made += 1;
                     active.push(Active { fault, until: Instant::now() + length });
                 } else {
                     fault.end(world);

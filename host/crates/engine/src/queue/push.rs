@@ -47,7 +47,9 @@ impl Queue {
     /// Adds a batch that has room; returns the file that is due to be synced.
     ///
     /// After an abort a disk still takes the writers' last batches: a reader that cannot reach its
-    /// store ends at once on shutdown, while a source may be in the middle of a batch.
+    /// store ends at once on shutdown, while a source may be in the middle of a batch. Once it failed
+    /// to take one, it takes no later ones either: by their numbers, the one that its source sends
+    /// again would count as a duplicate.
     fn add<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
@@ -55,7 +57,7 @@ impl Queue {
         mut delivery: Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<Arc<File>> {
-        while !state.aborted || state.backlog.is_lasting() {
+        while !state.aborted || (state.backlog.is_lasting() && state.lost == 0) {
             let error = match state.backlog.add(writer, delivery) {
                 Ok(_) if state.aborted => {
                     self.purge(&mut state);

@@ -7,12 +7,14 @@ use plugin_api::Provenance;
 
 use super::*;
 
-/// A disk that must not fail, of a host that is not told to stop.
-struct Sound;
+/// A disk without damage, of a host that is not told to stop.
+struct Disk {
+    may_fail: bool,
+}
 
-impl DiskHooks for Sound {
+impl DiskHooks for Disk {
     fn note_disk(&self, fault: Option<&str>) {
-        panic!("{fault:?}");
+        assert!(self.may_fail, "{fault:?}");
     }
 
     fn note_damage(&self, finding: &Finding) {
@@ -29,10 +31,14 @@ impl DiskHooks for Sound {
 }
 
 fn disk(folder: &Path, max_bytes: u64) -> Queue {
+    disk_of(folder, max_bytes, Disk { may_fail: false })
+}
+
+fn disk_of(folder: &Path, max_bytes: u64, hooks: Disk) -> Queue {
     let kind = Some(BufferKind::Disk);
     let buffer = Buffer::of(None, RawBuffer { kind, ..RawBuffer::default() });
     let (queue, _) =
-        Queue::on_disk(Buffer { max_bytes, ..buffer }, folder, Box::new(Sound)).unwrap();
+        Queue::on_disk(Buffer { max_bytes, ..buffer }, folder, Box::new(hooks)).unwrap();
     queue.add_writer();
     queue
 }
@@ -213,4 +219,24 @@ fn a_disk_takes_what_a_writer_had_in_hand_when_the_reader_went() {
     queue.discard();
     push(&queue, numbered(3, 1, Receipt::none()));
     assert_eq!(queue.undelivered(), 1);
+}
+
+#[test]
+fn a_disk_that_refused_a_last_batch_takes_no_later_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let [folder, aside] = ["spool", "aside"].map(|name| dir.path().join(name));
+    let ledger = Arc::new(Ledger::default());
+    let queue = disk_of(&folder, 1 << 20, Disk { may_fail: true });
+    queue.abort();
+    std::fs::rename(&folder, &aside).unwrap();
+    push(&queue, numbered(1, 5, ledger.track()));
+    std::fs::rename(&aside, &folder).unwrap();
+    push(&queue, numbered(2, 7, ledger.track()));
+    assert_eq!((ledger.confirmed(), queue.undelivered(), queue.kept()), (0, 12, 0));
+    drop(queue);
+    // as their source sends them again
+    let queue = disk(&folder, 1 << 20);
+    push(&queue, numbered(1, 5, Receipt::none()));
+    push(&queue, numbered(2, 7, Receipt::none()));
+    assert_eq!(queue.size().records, 12);
 }
