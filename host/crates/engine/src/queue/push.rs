@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    io,
     sync::{Arc, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };

@@ -1,5 +1,7 @@
 //! Taking quotes in: those whose time is certain, and those that others have to confirm.
 
+use std::sync::atomic::Ordering;
+
 use plugin_api::schemas::{
     spot::SpotView,
     stray::{Stamp, Verdict},
