@@ -132,7 +132,7 @@ impl Queue {
     }
 
     /// Syncs what is due while the reader is idle.
-    fn sync_if_idle(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn sync_if_idle(&self, mut state: MutexGuard<'_, State>) {
         let due = state.backlog.sync_due();
         drop(state);
         if let Some(Err(error)) = due.map(|file| file.sync_data()) {
