@@ -1,4 +1,5 @@
-//! Where a plugin listens or dials: addresses, certificates and socket files among its options.
+//! Where a plugin listens or dials: addresses, certificates, socket files and topics among
+//! its options.
 
 use std::{
     path::Path,
@@ -8,6 +9,9 @@ use std::{
 
 use plugin_api::{Context, PluginError};
 use sp::{Address, Listener, tls};
+
+/// Longest topic, in bytes.
+const LONGEST_TOPIC: usize = 255;
 
 /// Reads the options `listen` and `tls` of a plugin that others dial: its addresses, none twice,
 /// and the certificates for those with TLS. What is wrong is added to `faults`; `example` is an
@@ -60,6 +64,14 @@ pub fn ipc_mode(text: &str, faults: &mut Vec<String>) -> u32 {
         faults.push(format!("ipc_mode \"{text}\" is no octal file mode; write e.g. 0660"));
     }
     mode
+}
+
+/// Adds a fault if the option `topic`, the first bytes of every message, is too long.
+pub fn check_topic(topic: &str, faults: &mut Vec<String>) {
+    let len = topic.len();
+    if len > LONGEST_TOPIC {
+        faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
+    }
 }
 
 fn log(context: &Context) -> tls::Log {

@@ -10,8 +10,6 @@ use sp::{Address, tls};
 const SMALLEST_SEND_BUFFER: ByteSize = ByteSize(64 << 10);
 /// Shortest time after which a subscriber counts as stalled.
 const SHORTEST_STALL: Duration = Duration(time::Duration::from_millis(100));
-/// Longest topic, in bytes.
-const LONGEST_TOPIC: usize = 255;
 /// Most subscribers that can be allowed; each costs two threads.
 const MOST_SUBSCRIBERS: usize = 4096;
 /// How long a new connection may take to say what it is.
@@ -133,10 +131,7 @@ impl Settings {
         let (example, files) = ("tcp://127.0.0.1:9200", options.tls.as_ref());
         let (listen, tls) =
             endpoints::listen(&options.listen, files, example, context, &mut faults);
-        if options.topic.len() > LONGEST_TOPIC {
-            let len = options.topic.len();
-            faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
-        }
+        endpoints::check_topic(&options.topic, &mut faults);
         let (buffer, stall) = (options.send_buffer, options.stall_timeout);
         faults.at_least("send_buffer", buffer, SMALLEST_SEND_BUFFER, "use at least");
         faults.at_least("stall_timeout", stall, SHORTEST_STALL, "use at least");

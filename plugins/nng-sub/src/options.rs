@@ -9,8 +9,6 @@ use plugin_api::{
 };
 use sp::{Address, tls};
 
-/// Longest topic, in bytes.
-const LONGEST_TOPIC: usize = 255;
 /// Smallest bound of messages and of the buffer, in bytes.
 const SMALLEST_BUFFER: ByteSize = ByteSize(64 << 10);
 /// Largest message: what a list of quotes can hold.
@@ -131,10 +129,7 @@ impl Settings {
         let (texts, files) = (options.dial.as_slice(), options.tls.as_ref());
         let example = "ipc:///tmp/hikyuu_real.ipc";
         let (dial, tls) = endpoints::dial(texts, files, example, context, &mut faults);
-        if options.topic.len() > LONGEST_TOPIC {
-            let len = options.topic.len();
-            faults.push(format!("topic has {len} bytes; use at most {LONGEST_TOPIC}"));
-        }
+        endpoints::check_topic(&options.topic, &mut faults);
         let (message, buffer) = (options.max_message, options.receive_buffer);
         faults.at_least("receive_buffer", buffer, SMALLEST_BUFFER, "use at least");
         let most = LARGEST_MESSAGE.min(buffer).max(SMALLEST_BUFFER);

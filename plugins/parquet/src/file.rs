@@ -10,7 +10,6 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
 };
@@ -21,6 +20,7 @@ use parquet::file::metadata::{
 
 use crate::{
     checksum,
+    disk::{Disk, make_folder, sync_folder},
     fault::Fault,
     fnv::fnv1a,
     group::{MAGIC, RowGroup, moved},
@@ -33,27 +33,6 @@ const COPY_BUFFER: usize = 1 << 20;
 const BEGIN: &str = "dataserver commit ";
 /// Bytes that an append begins with, without the end of the line.
 pub const BEGIN_LENGTH: usize = 95;
-
-/// The calls that fail when a disk is full; another implementation stages one.
-pub trait Disk: Send {
-    /// Writes all bytes at that place.
-    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()>;
-    /// Returns when file or folder would survive a loss of power.
-    fn sync(&self, file: &File) -> io::Result<()>;
-}
-
-/// The disk of this machine.
-pub struct LocalDisk;
-
-impl Disk for LocalDisk {
-    fn write_at(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        file.write_all_at(bytes, at)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        file.sync_all()
-    }
-}
 
 /// An unfinished file and what stands safely in it.
 #[derive(Debug)]
@@ -393,22 +372,4 @@ pub fn commit_in(bytes: &[u8]) -> Option<&str> {
     let line = std::str::from_utf8(bytes.get(..BEGIN_LENGTH + 1)?).ok()?.strip_suffix('\n')?;
     let (text, found) = line.trim_end().rsplit_once(" sum ")?;
     (found == format!("{:016x}", fnv1a(text))).then(|| text.strip_prefix(BEGIN))?
-}
-
-/// Makes a folder, with those above it, such that it survives a loss of power.
-pub fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
-    let missing: Vec<_> = folder.ancestors().take_while(|above| !above.is_dir()).collect();
-    fs::create_dir_all(folder).map_err(Fault::disk("make", folder))?;
-    for parent in missing.into_iter().filter_map(Path::parent) {
-        // the parent of a relative path's first folder has no name
-        let named = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        sync_folder(disk, named)?;
-    }
-    Ok(())
-}
-
-/// Makes sure that the names in a folder survive a loss of power.
-pub fn sync_folder(disk: &dyn Disk, folder: &Path) -> Result<(), Fault> {
-    let result = File::open(folder).and_then(|opened| disk.sync(&opened));
-    result.map_err(Fault::disk("write", folder))
 }

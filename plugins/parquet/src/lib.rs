@@ -11,6 +11,7 @@
 //! committed and is offered again, because the host was not told, is recognised by its [`mark`].
 
 mod checksum;
+mod disk;
 mod fault;
 mod file;
 mod fnv;

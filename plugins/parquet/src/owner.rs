@@ -14,8 +14,8 @@ use std::{
 use plugin_api::Context;
 
 use crate::{
+    disk::{Disk, sync_folder},
     fault::Fault,
-    file::{Disk, sync_folder},
 };
 
 const FILE: &str = "writer.id";

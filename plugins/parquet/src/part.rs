@@ -6,8 +6,9 @@ use parquet::errors::ParquetError;
 use plugin_api::{Record, RecordKind};
 
 use crate::{
+    disk::Disk,
     fault::Fault,
-    file::{Disk, LakeFile},
+    file::LakeFile,
     group::{OpenGroup, RowGroup},
     options::Settings,
     schema::{Layout, Sequences},

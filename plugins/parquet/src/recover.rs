@@ -25,8 +25,9 @@ use parquet::{
 
 use crate::{
     checksum,
+    disk::{Disk, sync_folder},
     fault::Fault,
-    file::{BEGIN_LENGTH, Disk, LakeFile, commit_in, damaged_name, pages, sync_folder},
+    file::{BEGIN_LENGTH, LakeFile, commit_in, damaged_name, pages},
     group::MAGIC,
     names::{UNFINISHED, is_copy, writer_of},
     schema::{COMMIT_KEY, SCHEMA_KEY},

@@ -16,7 +16,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{fault::Fault, file::Disk, fnv::fnv1a, mark::Mark, owner::Owner};
+use crate::{disk::Disk, fault::Fault, fnv::fnv1a, mark::Mark, owner::Owner};
 
 /// Offsets of the records of even and odd commits; the owner is at offset 0.
 const RECORD_OFFSETS: [u64; 2] = [4_096, 8_192];
@@ -240,7 +240,7 @@ fn line_at(file: &File, at: u64) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::LocalDisk;
+    use crate::disk::LocalDisk;
 
     const MINE: &str = "00000000000000aa";
     const OTHERS: &str = "00000000000000bb";

@@ -1,6 +1,11 @@
 //! Quotes by the second, and what becomes of those that do not fit.
 
-use super::*;
+use std::collections::HashMap;
+
+use super::{
+    feed::{ENOUGH_REPEATED, MAX_HELD},
+    *,
+};
 use crate::time::{DAY_US, parse_exchange_time};
 
 fn at(time: &str) -> i64 {

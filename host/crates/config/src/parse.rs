@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use toml::{
     Spanned,
-    de::{DeInteger, DeTable, DeValue},
+    de::{DeInteger, DeTable, DeValue, Error},
 };
 
 use super::{
@@ -12,9 +12,24 @@ use super::{
     tree::{Entry, Node, Table, Text, Value},
 };
 
+/// Most words, gaps and signs of a file: each costs the parser some hundred bytes.
+const MAX_PIECES: usize = 1 << 20;
+/// How far a file with faults is searched for all of them, which cost as much each.
+const MAX_SEARCHED: usize = 256 << 10;
+
 /// Reads a file; what cannot be read is reported and left out.
 pub(super) fn parse(text: &str, report: &mut Report) -> Table {
-    let (root, errors) = DeTable::parse_recoverable(text);
+    if let Some(at) = end_of_pieces(text) {
+        report.set_partial();
+        report
+            .fault(&(at..at), "up to here the file has more words and signs than any pipeline")
+            .help("name the pipeline's file with -c FILE");
+        return Table::default();
+    }
+    let (root, errors) = match DeTable::parse(text) {
+        Ok(root) => (root, Vec::new()),
+        Err(first) => recover(text, first),
+    };
     let mut repeated_table = 0..0;
     for error in errors {
         report.set_partial();
@@ -34,6 +49,33 @@ pub(super) fn parse(text: &str, report: &mut Report) -> Table {
         report_syntax(report, &span, error.message());
     }
     read_table(root.into_inner(), report)
+}
+
+/// Where a file has as many pieces as are read; `None` when it has no more.
+fn end_of_pieces(text: &str) -> Option<usize> {
+    let is_sign = |byte: u8| b".=,[]{}\"'\n".contains(&byte);
+    let is_gap = |byte: u8| b" \t\r".contains(&byte);
+    let belong_together =
+        |one: &u8, next: &u8| !is_sign(*one) && !is_sign(*next) && is_gap(*one) == is_gap(*next);
+    let pieces = text.as_bytes().chunk_by(belong_together).take(MAX_PIECES);
+    let end: usize = pieces.map(<[u8]>::len).sum();
+    (end < text.len()).then_some(end)
+}
+
+/// What can be read of a file with faults, and those of its beginning; without any there, the one
+/// that is known.
+fn recover(text: &str, known: Error) -> (Spanned<DeTable<'_>>, Vec<Error>) {
+    if text.len() <= MAX_SEARCHED {
+        return DeTable::parse_recoverable(text);
+    }
+    let begin = &text[..text.floor_char_boundary(MAX_SEARCHED)];
+    let begin = begin.rfind('\n').map_or(begin, |end| &begin[..end]);
+    // what is wrong with the last line may come of the cut behind it
+    let last_line = begin.rfind('\n').unwrap_or(0);
+    let is_told = |error: &Error| error.span().is_some_and(|span| span.start < last_line);
+    let (root, mut errors) = DeTable::parse_recoverable(begin);
+    errors.retain(is_told);
+    if is_told(&known) { (root, errors) } else { (root, vec![known]) }
 }
 
 /// From a table's header to the next one; empty when no header stands there.

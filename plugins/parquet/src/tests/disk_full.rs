@@ -9,7 +9,7 @@ use std::{
 use plugin_api::{ErrorKind, PluginError};
 
 use super::*;
-use crate::{file::Disk, options::Options};
+use crate::{disk::Disk, options::Options};
 
 /// A disk with room for so many bytes; a write that does not fit is done in part.
 #[derive(Clone, Default)]

@@ -27,7 +27,7 @@ use plugin_api::{
     testing::{self, TestHost},
 };
 
-use crate::{file::Disk, sink::Parquet};
+use crate::{disk::Disk, sink::Parquet};
 
 /// 2021-12-01 09:15:01 in Shanghai.
 const MORNING_US: i64 = 1_638_321_301_000_000;

@@ -1,7 +1,5 @@
 //! The reference beside the code says what the code does.
 
-use std::{fs, path::Path};
-
 use plugin_api::RoleKind;
 
 use super::{
@@ -12,22 +10,10 @@ use super::{
     Given, resolve,
 };
 
-const BEGIN: &str = "<!-- keys of the host: begin -->\n";
-const END: &str = "<!-- keys of the host: end -->";
-
 /// With `UPDATE_EXPECTED` set, it is written anew.
 #[test]
 fn the_reference_lists_the_keys_that_are_checked() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/CONFIG.md");
-    let page = fs::read_to_string(&file).unwrap();
-    let begin = page.find(BEGIN).unwrap() + BEGIN.len();
-    let end = page.find(END).unwrap();
-    let expected = format!("\n{}\n", reference_markdown());
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        fs::write(&file, format!("{}{expected}{}", &page[..begin], &page[end..])).unwrap();
-    } else {
-        assert_eq!(&page[begin..end], expected, "run this test with UPDATE_EXPECTED=1");
-    }
+    fixtures::check_part("CONFIG.md", "keys of the host", &reference_markdown());
 }
 
 #[test]

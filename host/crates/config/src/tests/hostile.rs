@@ -153,6 +153,37 @@ fn of_very_many_faults_a_hundred_are_told_and_the_rest_is_counted() {
     assert_eq!(faults.to_json().as_array().unwrap().len(), 101);
 }
 
+/// Each of the faults, and each of the words, costs memory while the file is read.
+#[test]
+fn of_a_long_file_no_more_is_kept_than_is_told() {
+    let (faults, _) = told(&".".repeat(4 << 20));
+    assert_eq!(faults.len(), 1);
+    let said = faults.render(false, 100);
+    assert!(said.contains(":1:1048577: error: up to here the file has more words"), "{said}");
+
+    // as many as are read, and one fault of them
+    assert_eq!(told(&".".repeat(1 << 20)).0.len(), 1);
+    let (faults, _) = told(&"this is no TOML\n".repeat(60_000));
+    assert_eq!(faults.diagnostics.len(), 100);
+    assert!((10_000..20_000).contains(&faults.len()), "{} of 60,000", faults.len());
+}
+
+#[test]
+fn faults_of_a_long_file_are_those_that_it_has() {
+    let list = "\"600000.SH\",\n".repeat(40_000);
+    let valid = format!("[sources.s]\nplugin = \"qq\"\nsymbols = [\n{list}]\n");
+    let (faults, _) = told(&format!("{valid}x\n{valid}"));
+    let said = faults.render(false, 100);
+    assert!(said.starts_with("/etc/pipeline.toml:40005:2: error: invalid TOML"), "{said}");
+    assert_eq!(faults.len(), 1, "{said}");
+
+    // the list goes on behind what is searched
+    let (faults, _) = told(&format!("x\n{valid}"));
+    let said = faults.render(false, 100);
+    assert!(said.starts_with("/etc/pipeline.toml:1:2: error: invalid TOML"), "{said}");
+    assert!(!said.contains("unclosed"), "{said}");
+}
+
 #[test]
 fn a_long_line_is_cut_around_what_is_wrong_in_it() {
     let (before, after) = ("\"浦发\", ".repeat(500), "\"a\", ".repeat(500));

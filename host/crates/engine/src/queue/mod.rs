@@ -7,108 +7,35 @@
 
 mod backlog;
 mod conflate;
+mod delivery;
 mod disk;
 mod memory;
+mod push;
+mod recv;
 
 use std::{
-    fs::File,
     io,
-    ops::{Add, Sub},
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use dataserver_config::{Buffer, BufferKind, WhenFull};
 use dataserver_spool::{Finding, RecoveryReport, Spool, Unacknowledged};
-use plugin_api::Batch;
 
 use self::{
-    backlog::{Added, Backlog, Purged},
+    backlog::{Backlog, Purged},
     disk::{DiskBacklog, WINDOW_BYTES},
     memory::MemoryBacklog,
 };
-use crate::ack::Receipt;
 
-/// Interval at which a blocked writer reports its wait.
-const BLOCKED_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+pub use self::{
+    delivery::{Delivery, Size, total_size},
+    recv::{ReadLimits, Recv},
+};
+
 /// Pause before a disk that failed is tried again.
 const DISK_RETRY_PAUSE: Duration = Duration::from_millis(500);
-
-/// A batch in flight, with its receipt.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// The records.
-    pub batch: Batch,
-    /// Acknowledged when the batch is done with.
-    pub receipt: Receipt,
-}
-
-impl Delivery {
-    fn bytes(&self) -> u64 {
-        self.batch.payload().len() as u64
-    }
-
-    /// Its share of a queue.
-    pub fn size(&self) -> Size {
-        Size { records: u64::from(self.batch.records()), bytes: self.bytes() }
-    }
-}
-
-/// Result of [`Queue::recv`].
-#[derive(Debug)]
-pub enum Recv {
-    /// At least one batch.
-    Batches(Vec<Delivery>),
-    /// Nothing within the timeout.
-    Empty,
-    /// Nothing, and a writer is blocked: the reader should flush what it holds.
-    FlushRequested,
-    /// Every writer is gone and the queue is empty.
-    Closed,
-    /// The reader is [detached](Queue::detach_reader).
-    Detached,
-}
-
-/// How much a reader receives at once.
-#[derive(Debug, Clone, Copy)]
-pub struct ReadLimits {
-    /// Batches are joined up to so many records.
-    pub max_records: u64,
-    /// How long the first batch waits for more.
-    pub max_wait: Duration,
-    /// Longest wait for a first batch.
-    pub timeout: Duration,
-}
-
-/// Records and bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Size {
-    /// Records.
-    pub records: u64,
-    /// Bytes of payload.
-    pub bytes: u64,
-}
-
-impl Add for Size {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { records: self.records + other.records, bytes: self.bytes + other.bytes }
-    }
-}
-
-impl Sub for Size {
-    type Output = Self;
-
-    /// Saturates at zero.
-    fn sub(self, other: Self) -> Self {
-        Self {
-            records: self.records.saturating_sub(other.records),
-            bytes: self.bytes.saturating_sub(other.bytes),
-        }
-    }
-}
 
 /// Events of a queue on disk, and the state of its host.
 pub trait DiskHooks: Send + Sync {
@@ -328,209 +255,6 @@ impl Queue {
         lost
     }
 
-    /// Adds a batch of that writer by the queue's `when_full` rule.
-    ///
-    /// A batch larger than the bound is accepted when the queue is empty. While the disk fails, the
-    /// writer waits; `blocked` gets the time waited since its last call. Returns the records that
-    /// the rule dropped.
-    pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
-        let mut state = self.lock();
-        if !state.aborted && !self.has_room(&state, writer, &delivery) {
-            state.writer_blocked = true;
-            // wakes a reader that collects, or holds batches that it could flush
-            self.readable.notify_one();
-            match state.settings.when_full {
-                WhenFull::Block => match self.wait_for_room(state, writer, &delivery, blocked) {
-                    Some(waited) => state = waited,
-                    // the rule was changed meanwhile
-                    None => return self.push(writer, delivery, blocked),
-                },
-                WhenFull::DropNewest => return drop_one(delivery),
-                WhenFull::DropOldest => return self.drop_oldest(&mut state, writer, delivery),
-                WhenFull::Latest => return self.conflate(&mut state, writer, delivery),
-            }
-        }
-        let due = self.add(state, writer, delivery, blocked);
-        if let Some(Err(error)) = due.map(|file| file.sync_data()) {
-            self.fault(&mut self.lock(), &error);
-        }
-        0
-    }
-
-    /// Adds a batch that has room; returns the file that is due to be synced.
-    ///
-    /// After an abort a disk still takes the writers' last batches: a reader that cannot reach its
-    /// store ends at once on shutdown, while a source may be in the middle of a batch. Once it failed
-    /// to take one, it takes no later ones either: by their numbers, the one that its source sends
-    /// again would count as a duplicate.
-    fn add<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        writer: &str,
-        mut delivery: Delivery,
-        blocked: &dyn Fn(Duration),
-    ) -> Option<Arc<File>> {
-        while !state.aborted || (state.backlog.is_lasting() && state.lost == 0) {
-            let error = match state.backlog.add(writer, delivery) {
-                Ok(_) if state.aborted => {
-                    self.purge(&mut state);
-                    return None;
-                }
-                Ok(added) => {
-                    self.clear_fault(&mut state);
-                    if added == Added::Queued {
-                        self.readable.notify_one();
-                    }
-                    return state.backlog.sync_due();
-                }
-                Err((given_back, error)) => {
-                    delivery = given_back;
-                    error
-                }
-            };
-            self.fault(&mut state, &error);
-            if state.aborted {
-                break;
-            }
-            let since = Instant::now();
-            let waited = self.writable.wait_timeout(state, DISK_RETRY_PAUSE);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            blocked(since.elapsed());
-        }
-        // not acknowledged: it was neither delivered nor dropped by the user's rule
-        state.lost += u64::from(delivery.batch.records());
-        None
-    }
-
-    fn wait_for_room<'a>(
-        &self,
-        mut state: MutexGuard<'a, State>,
-        writer: &str,
-        delivery: &Delivery,
-        blocked: &dyn Fn(Duration),
-    ) -> Option<MutexGuard<'a, State>> {
-        let mut since = Instant::now();
-        while !state.aborted && !self.has_room(&state, writer, delivery) {
-            if state.settings.when_full != WhenFull::Block {
-                return None;
-            }
-            state.writer_blocked = true;
-            self.readable.notify_one();
-            let waited = self.writable.wait_timeout(state, BLOCKED_REPORT_INTERVAL);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            blocked(since.elapsed());
-            since = Instant::now();
-        }
-        Some(state)
-    }
-
-    /// In memory only: makes room for a batch and adds it.
-    fn drop_oldest(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        let unacked = state.unacked.bytes;
-        if unacked > 0 && unacked + delivery.bytes() > state.settings.max_bytes {
-            return drop_one(delivery);
-        }
-        let mut dropped = 0;
-        while !self.has_room(state, writer, &delivery) {
-            dropped += state.backlog.window_mut().pop().map_or(0, drop_one);
-        }
-        self.add_in_memory(state, writer, delivery);
-        dropped
-    }
-
-    /// In memory only: keeps the newest quotes; what cannot be conflated is dropped oldest first,
-    /// but for the last.
-    fn conflate(&self, state: &mut State, writer: &str, delivery: Delivery) -> u64 {
-        let before = state.backlog.window().size.records + u64::from(delivery.batch.records());
-        self.add_in_memory(state, writer, delivery);
-        let window = state.backlog.window_mut();
-        let all: Vec<_> = window.batches.drain(..).collect();
-        window.replace(conflate::newest_per_symbol(all));
-        let mut dropped = before - window.size.records;
-        while window.batches.len() > 1
-            && window.size.bytes + state.unacked.bytes > state.settings.max_bytes
-        {
-            dropped += window.pop().map_or(0, drop_one);
-        }
-        dropped
-    }
-
-    fn add_in_memory(&self, state: &mut State, writer: &str, delivery: Delivery) {
-        // only a disk can fail
-        if state.backlog.add(writer, delivery).is_ok() {
-            self.readable.notify_one();
-        }
-    }
-
-    /// Receives the next batches, waiting for them.
-    ///
-    /// They count against the bound until they are [acknowledged](Self::ack).
-    pub fn recv(&self, limits: ReadLimits) -> Recv {
-        let state = self.lock();
-        let (mut state, _) = self
-            .readable
-            .wait_timeout_while(state, limits.timeout, |state| {
-                state.backlog.is_empty()
-                    && !state.writer_blocked
-                    && state.writers > 0
-                    && !state.aborted
-                    && !state.detached
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        if state.detached && !state.aborted {
-            return Recv::Detached;
-        }
-        if state.backlog.is_empty() {
-            return if state.writers == 0 || state.aborted {
-                Recv::Closed
-            } else if std::mem::take(&mut state.writer_blocked) {
-                Recv::FlushRequested
-            } else {
-                self.sync_if_idle(state);
-                Recv::Empty
-            };
-        }
-        if !limits.max_wait.is_zero() {
-            (state, _) = self
-                .readable
-                .wait_timeout_while(state, limits.max_wait, |state| {
-                    let backlog = state.backlog.total();
-                    backlog.records < limits.max_records
-                        && backlog.bytes < state.max_memory() / 2
-                        && !state.writer_blocked
-                        && !state.detached
-                        && state.writers > 0
-                        && !state.aborted
-                })
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        self.take_some(state, limits.max_records)
-    }
-
-    fn take_some(&self, mut state: MutexGuard<'_, State>, max_records: u64) -> Recv {
-        if state.backlog.needs_refill() {
-            let refilled = state.backlog.refill();
-            self.report_findings(&mut state);
-            if let Err(error) = refilled {
-                self.fault(&mut state, &error);
-            }
-            if state.backlog.window().batches.is_empty() {
-                // the disk fails, or the next batches have yet to be resent
-                if state.writers == 0 && self.is_stopping() {
-                    return Recv::Closed;
-                }
-                let _pause = self.readable.wait_timeout(state, DISK_RETRY_PAUSE);
-                return Recv::Empty;
-            }
-        }
-        let max_bytes = state.max_memory() / 2;
-        let taken = state.take_up_to(max_records, max_bytes);
-        if let Err(error) = state.backlog.offer(&taken) {
-            self.fault(&mut state, &error);
-        }
-        if taken.is_empty() { Recv::Empty } else { Recv::Batches(taken) }
-    }
-
     /// Reports unacknowledged damage to the hooks, which may have another reader by now.
     pub fn report_damage(&self) {
         if let (Some(hooks), Some(damage)) = (&self.hooks, self.lock().backlog.unacknowledged()) {
@@ -546,34 +270,6 @@ impl Queue {
         let damage = self.lock().backlog.acknowledge()?;
         self.report_damage();
         Ok(damage)
-    }
-
-    /// Puts batches that a reader received and cannot finish back to the front.
-    pub fn requeue(&self, deliveries: Vec<Delivery>) {
-        let mut state = self.lock();
-        state.unacked = state.unacked - total_size(&deliveries);
-        if state.aborted {
-            return;
-        }
-        state.backlog.window_mut().requeue_front(deliveries);
-        self.readable.notify_one();
-    }
-
-    /// Notes that a batch was split in two, each to be acknowledged by itself.
-    pub fn split(&self, number: u64) {
-        self.lock().backlog.split(number);
-    }
-
-    /// Acknowledges received batches by their numbers.
-    pub fn ack(&self, numbers: &[u64], size: Size) {
-        let mut state = self.lock();
-        state.unacked = state.unacked - size;
-        state.writer_blocked = false;
-        match state.backlog.commit(numbers) {
-            Ok(()) => {}
-            Err(error) => self.fault(&mut state, &error),
-        }
-        self.writable.notify_all();
     }
 
     /// Whether every writer is gone and everything is acknowledged.
@@ -596,44 +292,10 @@ impl Queue {
         if self.is_on_disk() { (state.kept + state.unacked).records } else { 0 }
     }
 
-    /// Syncs what is due while the reader is idle.
-    fn sync_if_idle(&self, mut state: MutexGuard<'_, State>) {
-        let due = state.backlog.sync_due();
-        drop(state);
-        if let Some(Err(error)) = due.map(|file| file.sync_data()) {
-            self.fault(&mut self.lock(), &error);
-        }
-    }
-
-    fn has_room(&self, state: &State, writer: &str, delivery: &Delivery) -> bool {
-        let used = state.backlog.total() + state.unacked;
-        if used == Size::default() || state.unbounded {
-            return true;
-        }
-        state.backlog.has_room(used, state.settings.max_bytes, writer, delivery)
-    }
-
     fn fault(&self, state: &mut State, error: &io::Error) {
         state.faulty = true;
         if let Some(hooks) = &self.hooks {
             hooks.note_disk(Some(&error.to_string()));
-        }
-    }
-
-    fn report_findings(&self, state: &mut State) {
-        let findings = state.backlog.take_findings();
-        let Some(hooks) = self.hooks.as_ref().filter(|_| !findings.is_empty()) else {
-            return;
-        };
-        findings.iter().for_each(|finding| hooks.note_damage(finding));
-        hooks.set_damage(state.backlog.unacknowledged().unwrap_or_default());
-    }
-
-    fn clear_fault(&self, state: &mut State) {
-        if std::mem::take(&mut state.faulty)
-            && let Some(hooks) = &self.hooks
-        {
-            hooks.note_disk(None);
         }
     }
 
@@ -652,44 +314,12 @@ impl std::fmt::Debug for Queue {
     }
 }
 
-/// Records and bytes of some batches.
-pub fn total_size(deliveries: &[Delivery]) -> Size {
-    deliveries.iter().fold(Size::default(), |size, delivery| size + delivery.size())
-}
-
-/// Acknowledges a batch that the queue's rule drops: the user asked for that, so no source waits.
-fn drop_one(delivery: Delivery) -> u64 {
-    let dropped = u64::from(delivery.batch.records());
-    delivery.receipt.ack();
-    dropped
-}
-
 impl State {
     fn max_memory(&self) -> u64 {
         match self.settings.kind {
             BufferKind::Memory => self.settings.max_bytes,
             BufferKind::Disk => self.settings.max_bytes.min(WINDOW_BYTES),
         }
-    }
-
-    fn take_up_to(&mut self, max_records: u64, max_bytes: u64) -> Vec<Delivery> {
-        let group = self.backlog.group();
-        let window = self.backlog.window_mut();
-        let (mut batches, mut size) = (Vec::new(), Size::default());
-        while let Some(next) = window.batches.front() {
-            let with_next = size + next.size();
-            let is_full = match group {
-                Some(length) => batches.len() >= length,
-                None => with_next.records > max_records || with_next.bytes > max_bytes,
-            };
-            if !batches.is_empty() && is_full {
-                break;
-            }
-            batches.extend(window.pop());
-            size = with_next;
-        }
-        self.unacked = self.unacked + size;
-        batches
     }
 }
 

@@ -27,25 +27,11 @@ pub fn reference_markdown() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path};
-
     use super::*;
-
-    const BEGIN: &str = "<!-- metrics of the host: begin -->\n";
-    const END: &str = "<!-- metrics of the host: end -->";
 
     /// With `UPDATE_EXPECTED` set, it is written anew.
     #[test]
     fn the_reference_lists_the_metrics_that_are_registered() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/METRICS.md");
-        let page = fs::read_to_string(&file).unwrap();
-        let begin = page.find(BEGIN).unwrap() + BEGIN.len();
-        let end = page.find(END).unwrap();
-        let expected = format!("\n{}\n", reference_markdown());
-        if std::env::var_os("UPDATE_EXPECTED").is_some() {
-            fs::write(&file, format!("{}{expected}{}", &page[..begin], &page[end..])).unwrap();
-        } else {
-            assert_eq!(&page[begin..end], expected, "run this test with UPDATE_EXPECTED=1");
-        }
+        fixtures::check_part("METRICS.md", "metrics of the host", &reference_markdown());
     }
 }

@@ -4,7 +4,7 @@ use plugin_api::Batch;
 
 use crate::{
     ack::Receipt,
-    queue::{Delivery, Size},
+    queue::{Delivery, Queue, Size},
 };
 
 /// Batches that are written in one call.
@@ -77,6 +77,13 @@ impl Group {
     pub fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
         let parts = self.batches.into_iter().zip(self.receipts);
         parts.map(|(batch, (receipt, _))| Delivery { batch, receipt })
+    }
+
+    /// Acknowledges all: to the queue first, then to the source, which must not forget what the
+    /// queue could offer again.
+    pub fn ack(self, queue: &Queue) {
+        queue.ack(&self.numbers(), self.size);
+        self.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
     }
 
     /// Delivery numbers of the batches.

@@ -405,9 +405,7 @@ impl SinkLoop {
         for batch in &group.batches {
             status.note_latency(batch.provenance().received_at_us, now_us);
         }
-        // the queue first, then the source, which must not forget what the queue could offer again
-        self.queue.ack(&group.numbers(), group.size);
-        group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
+        group.ack(&self.queue);
     }
 
     fn dead_letter(&mut self, group: Group, error: &PluginError) -> Result<(), Stopped> {
@@ -417,8 +415,7 @@ impl SinkLoop {
                 return Err(Stopped);
             }
         }
-        self.queue.ack(&group.numbers(), group.size);
-        group.receipts.into_iter().for_each(|(receipt, _)| receipt.ack());
+        group.ack(&self.queue);
         Ok(())
     }
 }

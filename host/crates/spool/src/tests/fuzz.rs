@@ -9,7 +9,6 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use super::*;
 use crate::{
     entry::Frame,
-    inspect,
     layout::{Layout, SegmentContext},
     segment,
 };
@@ -141,8 +140,20 @@ fn make_plain(folder: &Path) {
     }
 }
 
-/// Opens the spool after the damage and checks everything about it.
-fn run(seed: u64, is_plain: bool) {
+/// A spool of which one file is damaged.
+struct Damaged {
+    folder: TempDir,
+    /// The file before, its batches, and the file now.
+    before: Vec<u8>,
+    all: Vec<Entry>,
+    bytes: Vec<u8>,
+    /// The last batch that is delivered, and the last one of all.
+    done: u64,
+    last: u64,
+    about: String,
+}
+
+fn damaged(seed: u64, is_plain: bool) -> Damaged {
     let random = &mut StdRng::seed_from_u64(seed);
     let folder = folder();
     let mut spool = Spool::open(folder.path(), ROOM).unwrap().0;
@@ -171,6 +182,12 @@ fn run(seed: u64, is_plain: bool) {
     let is_last = paths.last() == Some(path);
     let about = format!("seed {seed}, {how:?}, plain {is_plain}, last {is_last}");
     println!("{about}");
+    Damaged { folder, before, all, bytes, done, last, about }
+}
+
+/// Opens the spool after the damage and checks everything about it.
+fn run(seed: u64, is_plain: bool) {
+    let Damaged { folder, before, all, bytes, done, last, about } = damaged(seed, is_plain);
     let touched: BTreeSet<u64> = all
         .iter()
         .filter(|it| {
@@ -215,22 +232,32 @@ fn run(seed: u64, is_plain: bool) {
     assert_eq!((found.damage.len(), spool.unacknowledged().places), (0, 0), "{about}");
 }
 
+fn seeds() -> std::ops::Range<u64> {
+    let first = number("SPOOL_FIRST_SEED", 1);
+    first..first + number("SPOOL_SEEDS", SEEDS)
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
 #[test]
 fn damage_costs_just_the_batches_that_it_touches_and_is_told() {
-    let first = number("SPOOL_FIRST_SEED", 1);
-    for seed in first..first + number("SPOOL_SEEDS", SEEDS) {
+    for seed in seeds() {
         run(seed, false);
     }
 }
 
 #[test]
 fn damage_to_the_spool_of_an_earlier_host_costs_no_more() {
-    let first = number("SPOOL_FIRST_SEED", 1);
-    for seed in first..first + number("SPOOL_SEEDS", SEEDS) {
+    for seed in seeds() {
         run(seed, true);
+    }
+}
+
+#[test]
+fn what_damage_leaves_is_read_in_order_and_again() {
+    for (seed, is_plain) in seeds().flat_map(|seed| [(seed, false), (seed, true)]) {
+        any_bytes::check(damaged(seed, is_plain).folder.path());
     }
 }

@@ -1,5 +1,6 @@
 //! The engine under crashes, damage and full disks.
 
+mod any_bytes;
 mod cost;
 mod damage;
 mod delivery;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use plugin_api::{Batch, Provenance, Round, testing::spot_batch};
 use tempfile::TempDir;
 
-use super::{Appended, Spool};
+use super::{Appended, Spool, inspect};
 
 const ROOM: u64 = 1 << 20;
 

@@ -9,16 +9,21 @@
 //!
 //! Any FlatBuffers reader reads it. The bytes depend on the records alone.
 
-use flatbuffers::Vector;
+mod layout;
+mod quote;
 
+use self::layout::{
+    AT_CODE, AT_DATETIME, AT_LEVELS, AT_MARKET, AT_NAME, AT_SOURCE, FIELD_OFFSETS, HEAD,
+    OPTIONAL_FIELDS, TABLE_LEN, VTABLE_LEN, body_start, offset, padded, put, write_fixed,
+    write_vector,
+};
 use crate::{
-    flat::Spot,
     time::DatetimeText,
     units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume},
 };
 
-/// Most book levels that a [`SpotRecord`] takes over; exchanges publish ten.
-pub const MAX_LEVELS: usize = 10;
+pub use self::quote::{Levels, MAX_LEVELS, SpotRecord, WireSpot};
+
 /// Largest list, in bytes; offsets of the format end at twice that.
 pub const MAX_LIST_BYTES: usize = 1 << 30;
 
@@ -26,152 +31,6 @@ pub const MAX_LIST_BYTES: usize = 1 << 30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a list of quotes holds at most {MAX_LIST_BYTES} bytes; send smaller batches")]
 pub struct ListFull;
-
-/// Prices or sizes of one side of the book, best first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Levels<'a>(&'a [u8]);
-
-impl<'a> Levels<'a> {
-    /// Number of levels.
-    pub fn len(&self) -> usize {
-        self.0.len() / size_of::<f64>()
-    }
-
-    /// Whether this side of the book is empty.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The levels, best first.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = f64> + use<'a> {
-        self.0.as_chunks::<8>().0.iter().map(|bytes| f64::from_le_bytes(*bytes))
-    }
-}
-
-impl<'a> From<Option<Vector<'a, f64>>> for Levels<'a> {
-    fn from(vector: Option<Vector<'a, f64>>) -> Self {
-        Self(vector.map_or(&[], |vector| vector.bytes()))
-    }
-}
-
-#[cfg(target_endian = "little")]
-impl<'a> From<&'a [f64]> for Levels<'a> {
-    fn from(levels: &'a [f64]) -> Self {
-        Self(bytemuck::cast_slice(levels))
-    }
-}
-
-/// One quote in the units of the wire; fields as `spot.fbs` documents them.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-#[allow(missing_docs)] // the schema's own
-pub struct WireSpot<'a> {
-    pub market: &'a str,
-    pub code: &'a str,
-    /// Left out of the list when empty.
-    pub name: &'a str,
-    pub datetime: &'a [u8],
-    pub yesterday_close: f64,
-    pub open: f64,
-    pub high: f64,
-    pub low: f64,
-    pub close: f64,
-    pub amount: f64,
-    pub volume: f64,
-    pub bid: Levels<'a>,
-    pub bid_amount: Levels<'a>,
-    pub ask: Levels<'a>,
-    pub ask_amount: Levels<'a>,
-    pub time_us: i64,
-    pub recv_time_us: i64,
-    pub amount_cny: Option<f64>,
-    pub volume_shares: Option<u64>,
-    /// Left out of the list when empty.
-    pub source: &'a str,
-    pub sequence: u64,
-    pub quality_score: Option<f32>,
-}
-
-/// One quote in base units: prices and amounts in CNY, volumes in shares, times in UTC.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SpotRecord<'a> {
-    /// Exchange in upper case.
-    pub market: &'a str,
-    /// Code without the exchange.
-    pub code: &'a str,
-    /// Display name; may be empty.
-    pub name: &'a str,
-    /// Exchange time, microseconds since 1970 UTC.
-    pub time_us: i64,
-    /// When the source received it, microseconds since 1970 UTC.
-    pub recv_time_us: i64,
-    /// Close of the day before.
-    pub pre_close: f64,
-    /// First price of the day, 0 before the first trade.
-    pub open: f64,
-    /// Highest price of the day.
-    pub high: f64,
-    /// Lowest price of the day.
-    pub low: f64,
-    /// Last price.
-    pub close: f64,
-    /// Turnover since the open.
-    pub amount_cny: f64,
-    /// Volume since the open.
-    pub volume_shares: u64,
-    /// Bid prices, best first; at most [`MAX_LEVELS`] of each side are taken over.
-    pub bid: &'a [f64],
-    /// Bid sizes, shares.
-    pub bid_volume: &'a [u64],
-    /// Ask prices, best first.
-    pub ask: &'a [f64],
-    /// Ask sizes, shares.
-    pub ask_volume: &'a [u64],
-    /// Id of the source; may be empty.
-    pub source: &'a str,
-    /// Number of the record at its source, from 1.
-    pub sequence: u64,
-    /// Share of quality rules passed.
-    pub quality_score: Option<f32>,
-}
-
-// The table, counted from its start; a table starts at 4 mod 8, so that its doubles are aligned.
-const TABLE_LEN: usize = 140;
-const AT_DOUBLES: usize = 4; // yesterday_close to volume, then amount_cny
-const AT_TIME: usize = 68;
-const AT_RECV_TIME: usize = 76;
-const AT_SHARES: usize = 84;
-const AT_SEQUENCE: usize = 92;
-const AT_MARKET: usize = 100;
-const AT_CODE: usize = 104;
-const AT_NAME: usize = 108;
-const AT_DATETIME: usize = 112;
-const AT_LEVELS: usize = 116; // bid, bid_amount, ask, ask_amount
-const AT_SOURCE: usize = 132;
-const AT_QUALITY: usize = 136;
-
-const FIELDS: usize = 22;
-const VTABLE_LEN: usize = 4 + 2 * FIELDS;
-/// Where the vtable sends each field of `spot.fbs`, in order.
-const FIELD_OFFSETS: [u16; FIELDS] = [
-    100, 104, 108, 112, 4, 12, 20, 28, 36, 44, 52, 116, 120, 124, 128, 68, 76, 60, 84, 132, 92, 136,
-];
-/// Fields that a record may lack, each with a bit of its own.
-const OPTIONAL_FIELDS: [u16; 5] = [
-    Spot::VT_NAME,
-    Spot::VT_AMOUNT_CNY,
-    Spot::VT_VOLUME_SHARES,
-    Spot::VT_SOURCE,
-    Spot::VT_QUALITY_SCORE,
-];
-
-// The list's head: root offset, vtable and table of SpotList, length of the vector.
-const HEAD: [u8; 24] = [
-    12, 0, 0, 0, // root table
-    6, 0, 8, 0, 4, 0, 0, 0, // vtable: its length, the table's, field 0; padding
-    8, 0, 0, 0, // table: back to its vtable
-    4, 0, 0, 0, // on to the vector
-    0, 0, 0, 0, // length of the vector
-];
 
 /// Builds one list after the other.
 #[derive(Debug)]
@@ -410,66 +269,6 @@ impl SpotListEncoder {
             }
         }
     }
-}
-
-/// Where the body begins behind so many offsets.
-const fn body_start(slots: usize) -> usize {
-    padded(HEAD.len() + 4 * slots, 8)
-}
-
-const fn padded(len: usize, align: usize) -> usize {
-    (len + align - 1) & !(align - 1)
-}
-
-/// Every length and distance lies below [`MAX_LIST_BYTES`].
-#[allow(clippy::cast_possible_truncation)]
-const fn offset(len: usize) -> u32 {
-    len as u32
-}
-
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) {
-    bytes[at..at + N].copy_from_slice(&value);
-}
-
-#[inline]
-fn write_fixed(table: &mut [u8; TABLE_LEN], spot: &WireSpot<'_>, to_vtable: u32, source: u32) {
-    put(table, 0, to_vtable.to_le_bytes());
-    let doubles = [
-        spot.yesterday_close,
-        spot.open,
-        spot.high,
-        spot.low,
-        spot.close,
-        spot.amount,
-        spot.volume,
-        spot.amount_cny.unwrap_or_default(),
-    ];
-    for (index, value) in doubles.into_iter().enumerate() {
-        put(table, AT_DOUBLES + 8 * index, value.to_le_bytes());
-    }
-    put(table, AT_TIME, spot.time_us.to_le_bytes());
-    put(table, AT_RECV_TIME, spot.recv_time_us.to_le_bytes());
-    put(table, AT_SHARES, spot.volume_shares.unwrap_or_default().to_le_bytes());
-    put(table, AT_SEQUENCE, spot.sequence.to_le_bytes());
-    put(table, AT_SOURCE, source.to_le_bytes());
-    put(table, AT_QUALITY, spot.quality_score.unwrap_or_default().to_le_bytes());
-}
-
-/// Writes length and bytes at `at` behind the table, points `field` there, returns the end.
-#[inline]
-fn write_vector(
-    table: &mut [u8; TABLE_LEN],
-    rest: &mut [u8],
-    field: usize,
-    at: usize,
-    bytes: &[u8],
-    len: usize,
-) -> usize {
-    put(table, field, offset(at - field).to_le_bytes());
-    let behind = at - TABLE_LEN;
-    put(rest, behind, offset(len).to_le_bytes());
-    rest[behind + 4..behind + 4 + bytes.len()].copy_from_slice(bytes);
-    at + 4 + bytes.len()
 }
 
 fn lots(shares: &[u64]) -> [f64; MAX_LEVELS] {

@@ -5,6 +5,9 @@
 //! returned by the next call. A commit makes the rows of all partitions safe or those of none, and
 //! records the mark of what was taken with them, so that the next instance takes nothing twice.
 
+mod commit;
+mod finish;
+
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use parquet::errors::ParquetError;
@@ -13,22 +16,17 @@ use plugin_api::{
 };
 
 use crate::{
+    disk::{Disk, LocalDisk, make_folder},
     fault::Fault,
-    file::{Disk, LocalDisk, make_folder},
     mark::Mark,
     options::{Options, Settings},
     owner::Owner,
-    part::{Naming, Part},
+    part::Part,
     partition::{Folders, escaped},
     recover::{self, Recovered},
     schema::Layout,
     writer_lock::WriterLock,
 };
-
-/// Payload bytes held over all partitions that make a commit due before its records do.
-const MAX_HELD_BYTES: usize = 128 << 20;
-/// Row groups in unfinished files over all partitions; about 10 KB of memory each.
-const MAX_ROW_GROUPS: usize = 8_192;
 
 /// A lake as one writer sees it.
 pub struct Parquet {
@@ -245,150 +243,6 @@ impl Parquet {
             self.seal(|part_index, _| part_index == index);
         }
         Ok(())
-    }
-
-    /// Commits and finishes what is due.
-    fn settle(&mut self, now_us: i64) -> Result<Ack, PluginError> {
-        if self.is_commit_due(now_us) {
-            self.commit()?;
-        }
-        self.finish_due(now_us);
-        Ok(if self.held.records == 0 { Ack::Delivered } else { Ack::Held })
-    }
-
-    fn is_commit_due(&self, now_us: i64) -> bool {
-        let held_us = now_us.saturating_sub(self.held.since_us);
-        // a clock that was put back must not keep records waiting
-        let is_late = !(0..self.settings.flush_interval_us).contains(&held_us)
-            || self.parts.iter().any(|part| part.is_due(&self.settings, now_us));
-        self.held.records > 0 && is_late
-            || self.held.records >= self.settings.row_group_records
-            || self.held.bytes >= MAX_HELD_BYTES
-            || self.sealed.iter().any(Part::is_waiting)
-    }
-
-    /// After rows were taken, a fault of the disk waits for the next call.
-    fn postpone(&mut self, error: PluginError) -> Result<Ack, PluginError> {
-        if !self.is_stalled {
-            return Err(error);
-        }
-        self.context.warn(&format!("records wait in memory: {error}"));
-        Ok(Ack::Held)
-    }
-
-    /// Makes all rows safe, or changes nothing.
-    fn commit(&mut self) -> Result<(), PluginError> {
-        let result = self.try_commit();
-        self.is_stalled = matches!(result, Err(Fault::Disk { .. }));
-        result.map_err(Fault::into_error)
-    }
-
-    fn try_commit(&mut self) -> Result<(), Fault> {
-        for part in &mut self.parts {
-            part.close_group()?;
-        }
-        if self.is_appended || self.append()? {
-            // after a fault it is not known whether the record was written, so nothing is undone:
-            // what was appended stays, and the record is written again
-            self.is_appended = true;
-            self.lock.record_commit(self.disk.as_ref(), self.taken)?;
-            self.is_appended = false;
-            self.sealed.iter_mut().chain(&mut self.parts).for_each(Part::forget);
-        }
-        self.held = Held::default();
-        Ok(())
-    }
-
-    /// Appends what waits to its files, or leaves all files as they were; false when nothing waits.
-    fn append(&mut self) -> Result<bool, Fault> {
-        let disk = self.disk.as_ref();
-        let naming =
-            Naming { lake: &self.lake, writer: self.lock.name(), now_us: self.context.now_us() };
-        let parts = self.sealed.iter_mut().chain(&mut self.parts);
-        let mut waiting: Vec<_> = parts.filter(|part| part.is_waiting()).collect();
-        let mut before = Vec::with_capacity(waiting.len());
-        for part in &mut waiting {
-            if let Some(lost) = part.prepare(disk, &naming)? {
-                self.context.error(&lost);
-            }
-            before.extend(part.file().map(|file| file.safe()));
-        }
-        let commit = self.lock.next_tag();
-        let result = waiting.iter_mut().try_for_each(|part| part.append(disk, &commit));
-        if result.is_err() {
-            for (part, safe) in waiting.iter_mut().zip(&before) {
-                part.file().into_iter().for_each(|file| file.cut_back(disk, *safe));
-            }
-        }
-        result.map(|()| !waiting.is_empty())
-    }
-
-    /// Finishes files that are full, large or old, and some when there are too many row groups.
-    fn finish_due(&mut self, now_us: i64) {
-        if self.held.records > 0 {
-            return;
-        }
-        let settings = self.settings.clone();
-        self.seal(|_, part| part.is_due(&settings, now_us));
-        let row_groups: usize = self.parts.iter().map(Part::row_groups).sum();
-        if row_groups > MAX_ROW_GROUPS {
-            let mean = row_groups / self.parts.len();
-            self.seal(|_, part| part.row_groups() >= mean);
-        }
-        match self.finish_sealed() {
-            Ok(()) => self.is_unfinished_told = false,
-            Err(_) if self.is_unfinished_told => {}
-            Err(fault) => {
-                self.is_unfinished_told = true;
-                let error = fault.into_error();
-                self.context.warn(&format!("a file keeps its hidden name for now: {error}"));
-            }
-        }
-    }
-
-    /// Closes the chosen parts to further rows.
-    fn seal(&mut self, mut is_meant: impl FnMut(usize, &Part) -> bool) {
-        let mut index = 0;
-        let before = self.sealed.len();
-        let sealed = self.parts.extract_if(.., |part| {
-            index += 1;
-            is_meant(index - 1, part)
-        });
-        self.sealed.extend(sealed);
-        if self.sealed.len() > before {
-            self.index_parts();
-        }
-    }
-
-    fn index_parts(&mut self) {
-        self.current = None;
-        self.part_by_folder = self
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(index, part)| (format!("{}/{}", part.kind().as_str(), part.folder()), index))
-            .collect();
-    }
-
-    /// Finishes the files that take no more rows; those that cannot be finished stay.
-    fn finish_sealed(&mut self) -> Result<(), Fault> {
-        let mut result = Ok(());
-        let disk = self.disk.as_ref();
-        let context = &self.context;
-        self.sealed.retain_mut(|part| {
-            match part.file().map(|file| (file.finish(disk), file.safe())) {
-                Some((Ok(path), safe)) => {
-                    context.debug(&format!("finished {} of {} rows", path.display(), safe.rows));
-                    false
-                }
-                Some((Err(fault), _)) => {
-                    result = Err(fault);
-                    true
-                }
-                None => part.is_waiting(),
-            }
-        });
-        result
     }
 }
 

@@ -1,0 +1,66 @@
+//! Ending removed nodes, and what is shown of nodes that are gone.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Change, Next};
+use crate::{
+    shutdown::Phase,
+    topology::{LAST_WAIT, node::Node},
+};
+
+impl Change<'_> {
+    /// Drains and ends removed components. Returns those that do not end.
+    pub(super) fn drain_removed(&self, removed: &[Node], deadline: Instant) -> Vec<String> {
+        let runners: Vec<_> =
+            removed.iter().filter_map(|node| Some((node, node.runner()?))).collect();
+        for (node, runner) in &runners {
+            // what is on disk stays there, and no source waits for it
+            if node.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
+                runner.shutdown.cancel();
+            }
+            runner.shutdown.advance(Phase::Draining);
+        }
+        let mut left_behind = Vec::new();
+        for (node, runner) in &runners {
+            let component = node.component.id.as_str();
+            if !runner.wait_ended(deadline) {
+                runner.shutdown.cancel();
+                runner.shutdown.advance(Phase::Aborting);
+                let lost = node.queue.as_ref().map_or(0, |queue| queue.discard());
+                node.status.note_dropped("removed", lost);
+                if !runner.wait_ended(Instant::now() + LAST_WAIT) {
+                    left_behind.push(component.to_owned());
+                }
+            }
+            let kept = node.queue.as_ref().map_or(0, |queue| queue.kept());
+            let dropped = node.status.dropped();
+            if kept > 0 {
+                tracing::warn!(component, records = kept, "removed; its records wait on disk");
+            } else {
+                tracing::info!(component, dropped, "removed");
+            }
+        }
+        left_behind
+    }
+
+    /// Removes the metrics of components that are gone or have another plugin.
+    pub(super) fn forget_metrics(&self, next: &Next) {
+        let replaced = next.replaced.iter().map(|(before, _)| before);
+        for node in next.removed.iter().chain(replaced) {
+            let is_shown = next.nodes.iter().any(|it| Arc::ptr_eq(&it.status, &node.status));
+            if !is_shown {
+                node.status.metrics.forget();
+            }
+        }
+    }
+
+    /// Removes the metrics of components that were not added after all.
+    pub(super) fn forget_new_metrics(&self, next: &Next, old: &[Node]) {
+        let is_new = |node: &&Node| {
+            let same = |it: &&Node| it.component.id == node.component.id;
+            let before = old.iter().find(same);
+            before.is_none_or(|it| it.component.plugin != node.component.plugin)
+        };
+        next.nodes.iter().filter(is_new).for_each(|node| node.status.metrics.forget());
+    }
+}
