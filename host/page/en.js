@@ -175,6 +175,8 @@ export default {
 
   'csv': 'Save as CSV',
   'no_readers': 'Nobody reads from this host',
+  'not_told': '{id} does not tell who reads from it now: {why}',
+  'none_shown': 'None that matches',
   'nobody_lags': 'Nobody lags behind',
   'lags_most': '{name} lags the most: {seconds} behind the feed, {records} records, {trend}',
   'losing': 'losing records: {names}',
@@ -221,6 +223,7 @@ export default {
   'done.set_position': '{name} reads from there now',
   'done.remove': '{name} was removed',
   'field.claim.to': 'To',
+  'whoever': 'whoever the host chooses',
   'field.claim.min_idle': 'Only entries that wait at least',
   'field.ack.entries': 'Ids of entries',
   'field.set_position.to': 'Id of an entry; 0 for the start, $ for the end',

@@ -175,6 +175,8 @@ export default {
 
   'csv': '存为 CSV',
   'no_readers': '没有人在读取此主机',
+  'not_told': '{id} 现在说不出谁在读它：{why}',
+  'none_shown': '没有相符的',
   'nobody_lags': '没有人落后',
   'lags_most': '{name} 落后最多：落后行情 {seconds}，{records} 条，{trend}',
   'losing': '正在丢数据：{names}',
@@ -221,6 +223,7 @@ export default {
   'done.set_position': '{name} 已移到新位置',
   'done.remove': '{name} 已移除',
   'field.claim.to': '转交给',
+  'whoever': '由主机选择',
   'field.claim.min_idle': '只转交至少等了',
   'field.ack.entries': '条目编号',
   'field.set_position.to': '条目编号；0 为开头，$ 为末尾',

@@ -8,7 +8,7 @@ import { t } from '../i18n.js';
 /** What each action is told besides its name: the field, its default, how it is read. */
 const FIELDS = {
   claim: [
-    { name: 'to', options: (reader, readers) => others(reader, readers) },
+    { name: 'to', options: (reader, readers) => [...others(reader, readers), ''] },
     { name: 'min_idle', value: () => '0s' },
   ],
   ack: [{ name: 'entries', value: () => '', read: (words) => words.split(/[\s,]+/).filter(Boolean) }],
@@ -27,7 +27,8 @@ function form(path, action, fields, reader, readers, close) {
   const inputs = fields.map((field) => ({ ...field, input: input(field, reader, readers) }));
   const body = (preview) => {
     const given = { action, preview };
-    for (const { name, read, input: it } of inputs) given[name] = read ? read(it.value) : it.value;
+    // what is left empty is left to the host
+    for (const { name, read, input: it } of inputs) if (it.value) given[name] = read ? read(it.value) : it.value;
     return given;
   };
   const changes = el('tbody');
@@ -37,12 +38,16 @@ function form(path, action, fields, reader, readers, close) {
   const wrong = el('p', { class: 'bad', role: 'alert' });
   const confirm = el('button', { type: 'button', class: 'primary', id: 'confirm', disabled: true }, t(`action.${action}`));
 
+  let turn = 0;
   const ask = async (preview) => {
+    const own = (turn += 1);
     text(wrong, '');
     confirm.disabled = true;
     try {
       const outcome = await post(path, body(preview));
       if (!preview && outcome?.done !== false) return close(true);
+      // what is asked for was changed meanwhile
+      if (own !== turn) return undefined;
       show(changes, outcome?.before, outcome?.after);
       table.hidden = false;
       confirm.disabled = false;
@@ -53,8 +58,11 @@ function form(path, action, fields, reader, readers, close) {
     return undefined;
   };
   confirm.addEventListener('click', () => ask(false));
-  // what was shown is not what would happen any more
-  for (const { input: it } of inputs) it.addEventListener('input', () => { confirm.disabled = true; });
+  const changed = () => {
+    turn += 1;
+    confirm.disabled = true;
+  };
+  for (const { input: it } of inputs) it.addEventListener('input', changed);
   const look = el('button', { id: 'preview' }, t('preview'));
   const node = el('form', { onsubmit: (event) => { event.preventDefault(); ask(true); } },
     ...inputs.map(({ name, input: it }) => el('p', {}, el('label', { for: it.id }, t(`field.${action}.${name}`)), it)),
@@ -70,7 +78,7 @@ function form(path, action, fields, reader, readers, close) {
 function input({ name, options, value }, reader, readers) {
   const id = `field-${name}`;
   if (!options) return el('input', { id, name, value: value(), required: true, autocomplete: 'off' });
-  return el('select', { id, name }, ...options(reader, readers).map((it) => el('option', { value: it }, it)));
+  return el('select', { id, name }, ...options(reader, readers).map((it) => el('option', { value: it }, it || t('whoever'))));
 }
 
 /** Who else reads in the same group. */

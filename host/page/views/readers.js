@@ -47,7 +47,9 @@ export function open(root) {
       const answer = await get('api/readers');
       readers = answer?.readers ?? [];
       nowUs = answer?.now_us ?? Date.now() * 1000;
-      failed.hidden = true;
+      const silent = Object.entries(answer?.not_told ?? {});
+      failed.hidden = silent.length === 0;
+      text(failed, silent.map(([id, why]) => t('not_told', { id, why })).join(' · '));
     } catch (error) {
       failed.hidden = false;
       text(failed, error.message);
@@ -58,9 +60,9 @@ export function open(root) {
   };
   const columns = columnsOf(() => readers, ask);
   const list = table({
-    caption: t('view.readers'), columns, keyOf: (it) => it.id, empty: t('no_readers'),
+    caption: t('view.readers'), columns, keyOf: (it) => it.id, empty: t('none_shown'),
     onOrder: (order) => refine({ sort: order }),
-    rowClass: (it) => `is-${it.state}`,
+    rowClass: (it) => (it.old ? 'is-gone' : `is-${it.state}`),
   });
   const save = el('button', {
     type: 'button', id: 'csv',

@@ -6,6 +6,7 @@ mod browser;
 mod caller;
 mod connection;
 mod connections;
+mod days;
 mod dead_letter;
 mod page;
 mod reload;
@@ -117,6 +118,7 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
+        .merge(days::routes())
         .merge(dead_letter::routes(&topology))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
