@@ -58,7 +58,7 @@ export default {
   'problem.blocks': '{id} holds up {others}',
   'problem.full': 'The queue of {id} is {share}% full',
   'problem.drops': '{id} drops {rate} records/s',
-  'problem.letters': '{id} refused {count} records',
+  'problem.letters': '{id} refused records: {count} dead letters',
 
   'state.starting': 'starting',
   'state.running': 'running',
@@ -244,6 +244,7 @@ export default {
   'first_page': 'From the start',
   'next_page': 'Next page',
   'record': 'Record',
+  'records_of': '{count} records of kind {kind}, of which this is the first',
   'replay': 'Send again',
   'replay_ask': 'Send {id} again what it refused?',
   'replay_means': 'Every letter goes back into the queue of {id}. What is refused again becomes a letter again.',

@@ -19,7 +19,7 @@ export function letters(parent, id, after) {
   const replay = actionButton(t('replay'), () => send());
   replay.node.id = 'replay';
   const progress = el('p', { id: 'progress', role: 'status' });
-  const list = el('ol', { class: 'letters', start: after + 1 });
+  const list = el('ol', { class: 'letters' });
   const pages = el('div', { class: 'buttons' });
   const failed = el('p', { class: 'bad' });
   parent.append(heading, el('div', { class: 'buttons' }, replay.node), progress, failed, list, pages);
@@ -93,7 +93,7 @@ function letter(it) {
     el('p', {},
       el('time', {}, format.time(it.time_us)), ' ',
       el('strong', {}, it.symbol ?? ''), ' ',
-      el('span', { class: 'dim' }, it.kind ?? '')),
+      el('span', { class: 'dim' }, it.records > 1 ? t('records_of', { count: it.records, kind: it.kind }) : it.kind ?? '')),
     el('p', { class: 'reason' }, it.reason ?? ''),
     fields.length ? el('details', {}, el('summary', {}, t('record')), el('dl', { class: 'facts' }, ...fields)) : null);
 }

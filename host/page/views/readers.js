@@ -109,13 +109,14 @@ function nameOf(it) {
 
 /** Answers who lags and by how much. */
 function worstOf(readers) {
-  const there = readers.filter((it) => it.state !== 'gone');
+  // a group goes on falling behind when its consumer is dead
+  const there = readers.filter((it) => it.state !== 'gone' || it.kind === 'consumer');
   const [first] = [...there].sort((a, b) => (b.lag_seconds ?? 0) - (a.lag_seconds ?? 0) || (b.lag_records ?? 0) - (a.lag_records ?? 0));
   const losing = there.filter((it) => it.state === 'losing');
   const parts = [];
   if (first && ((first.lag_seconds ?? 0) > 0 || (first.lag_records ?? 0) > 0)) {
     parts.push(t('lags_most', {
-      name: nameOf(first),
+      name: first.state === 'gone' ? `${nameOf(first)} (${named('reader_state', 'gone')})` : nameOf(first),
       seconds: format.duration(first.lag_seconds ?? 0),
       records: format.count(first.lag_records),
       trend: named('trend', first.trend),

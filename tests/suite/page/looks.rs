@@ -84,7 +84,8 @@ fn who_uses_no_mouse_gets_everywhere() {
         site.open(&format!("#/{view}"));
         site.browser.wait("document.querySelector('#view h1') !== null");
         let nameless = site.browser.run(
-            "return [...document.querySelectorAll('button, input, select, a[href], [role=button], [tabindex=\"0\"]')]\n\
+            "const all = 'button, input, select, a[href], [role=button], [tabindex=\"0\"]';\n\
+             return [...document.querySelectorAll(all)]\n\
              .filter((it) => !(it.ariaLabel || it.textContent.trim() || it.labels?.length || it.title))\n\
              .map((it) => it.outerHTML);",
         );

@@ -75,17 +75,20 @@ fn who_lags_is_told_in_seconds_and_a_dead_consumer_hands_over_what_it_has() {
     let readers = site.ask("/api/readers");
     let readers = readers["readers"].as_array().unwrap();
     let lag = |it: &serde_json::Value| it["lag_seconds"].as_f64().unwrap_or_default();
-    let worst = readers.iter().max_by(|a, b| lag(a).total_cmp(&lag(b))).unwrap();
-    assert!(lag(worst) > 0.0 && !worst["group"].is_null(), "{worst}");
+    let most = readers.iter().map(lag).fold(0.0, f64::max);
+    let worst: Vec<_> = readers.iter().filter(|it| lag(it) > most - 2.0).collect();
+    let names = worst.iter().filter_map(|it| it["name"].as_str());
+    assert!(most > 0.0 && names.clone().any(|name| told.contains(name)), "{told}: {worst:?}");
     assert!(told.contains("秒") || told.contains("分"), "{told}");
-    site.browser.wait_text("#worst", worst["name"].as_str().unwrap());
     site.browser.screenshot("readers");
 
     assert_eq!(held(&server, "dead").to_string(), HELD);
     site.browser.click(&button(&site, "dead", "claim"));
     site.browser.wait("document.querySelector('#changes:not([hidden])') !== null");
     site.browser.run(
-        "const to = document.querySelector('#field-to'); to.value = 'alive'; to.dispatchEvent(new Event('input'));",
+        "const to = document.querySelector('#field-to');\n\
+         to.value = 'alive';\n\
+         to.dispatchEvent(new Event('input'));",
     );
     site.browser.click("#preview");
     site.browser.wait("!document.querySelector('#confirm').disabled");
@@ -111,7 +114,8 @@ fn the_table_is_filtered_sorted_and_saved() {
     // filters are part of the address
     site.open("#/readers?q=traders&sort=name");
     site.browser.wait_text("#view tbody", "dead");
-    let names = "[...document.querySelectorAll('#view tbody tr')].map((it) => it.firstElementChild.textContent)";
+    let names = "[...document.querySelectorAll('#view tbody tr')]\
+                 .map((it) => it.firstElementChild.textContent)";
     let shown = site.browser.run(&format!("return {names};"));
     assert_eq!(shown, serde_json::json!(["traders / alive", "traders / dead"]));
     site.browser.run("document.querySelector('[aria-sort] button').click();");
@@ -123,7 +127,9 @@ fn the_table_is_filtered_sorted_and_saved() {
     site.browser.wait(&format!("{names}[0] === 'traders / alive'"));
     let file = site.browser.run_async(
         "const kept = URL.createObjectURL;\n\
-         const saved = new Promise((resolve) => { URL.createObjectURL = (blob) => { resolve(blob); return kept.call(URL, blob); }; });\n\
+         const saved = new Promise((resolve) => {\n\
+           URL.createObjectURL = (blob) => { resolve(blob); return kept.call(URL, blob); };\n\
+         });\n\
          document.querySelector('#csv').click();\n\
          return (await saved).text();",
     );

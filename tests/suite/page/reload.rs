@@ -42,13 +42,16 @@ fn the_log_is_filtered_by_level_and_component_and_plugins_are_listed() {
         "",
         &(market()
             + &taken("market")
-            + "[sinks.bad]\nplugin = \"faulty\"\ninputs = [\"market\"]\ncall = \"write\"\nhow = \"bad_data\"\n"),
+            + "[sinks.bad]\nplugin = \"faulty\"\ninputs = [\"market\"]\n\
+               call = \"write\"\nhow = \"bad_data\"\n"),
     );
     site.open("#/system");
     site.browser.wait_text("#log", "bad");
     site.browser.wait("document.querySelectorAll('#log .info').length > 0");
     site.browser.run(
-        "const it = document.querySelector('#level'); it.value = 'warn'; it.dispatchEvent(new Event('change'));",
+        "const it = document.querySelector('#level');\n\
+         it.value = 'warn';\n\
+         it.dispatchEvent(new Event('change'));",
     );
     site.browser.wait("location.hash.includes('level=warn')");
     site.browser.wait("document.querySelectorAll('#log .info').length === 0");

@@ -17,7 +17,7 @@ fn a_refused_record_is_shown_with_the_reason_and_sent_again() {
          call = \"write\"\nhow = \"bad_data\"\ncounter = \"counter\"\ntimes = 9\n",
     );
     site.open("");
-    site.browser.wait_text("#problems", "last 拒收了 5 条");
+    site.browser.wait_text("#problems", "last 拒收了 5 封");
     assert_eq!(site.browser.text("#headline"), "一切正常");
     // the banner leads there
     site.browser.click("#problems a");
