@@ -103,7 +103,7 @@ impl Foreign {
                     page.len()
                 );
                 if let Ok(mut stream) = stream {
-                    let _ = stream.read(&mut [0; 4096]);
+                    drop(stream.read(&mut [0; 4096]));
                     let _ = stream.write_all((head + page).as_bytes());
                 }
             }
