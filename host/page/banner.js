@@ -8,10 +8,11 @@ import { live } from './live.js';
 import { link } from './router.js';
 
 const MOST = 6;
+/** What was seen before a change of the language was seen all the same. */
+const memory = new Memory();
 
 /** Fills the section; gives the function that brings it up to date. */
 export function banner(section) {
-  const memory = new Memory();
   const headline = el('strong', { id: 'headline', role: 'status' });
   const detail = el('span', { id: 'detail' });
   const list = el('ul', { id: 'problems' });
@@ -62,7 +63,7 @@ function summary() {
   const rate = sources.reduce((sum, it) => sum + (it.rate?.out ?? 0), 0);
   return [
     t('summary', { count: components.length, rate: format.rate(rate) }),
-    startedUs ? t('up', { duration: format.duration((nowUs - startedUs) / 1e6) }) : '',
+    startedUs ? t('up', { duration: format.duration((nowUs - startedUs) / 1e6, false) }) : '',
     readOnly ? t('read_only_short') : '',
     live.connection === 'asking' ? t('connection.asking') : '',
   ].filter(Boolean).join(' · ');
@@ -82,5 +83,5 @@ function address(it) {
 
 function since(ms) {
   const passed = (Date.now() - ms) / 1000;
-  return t('since', { time: format.time(ms * 1000), duration: format.duration(Math.max(0, Math.round(passed))) });
+  return t('since', { time: format.time(ms * 1000), duration: format.duration(passed, false) });
 }

@@ -67,16 +67,16 @@ export function millis(value) {
   return value < 10 ? `${value.toFixed(1)} ms` : `${WHOLE.format(value)} ms`;
 }
 
-/** Seconds as the two largest units. */
-export function duration(seconds) {
+/** Seconds as the two largest units; short ones with tenths, unless they are only to be counted. */
+export function duration(seconds, tenths = true) {
   if (!isNumber(seconds)) return NONE;
   const zh = language() === 'zh';
   const units = zh ? ['天', '小时', '分', '秒'] : ['d', 'h', 'min', 's'];
   const gap = zh ? '' : ' ';
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)}${gap}${units[3]}`;
-  const whole = Math.round(seconds);
+  if (tenths && seconds < 10) return `${Math.max(0, seconds).toFixed(1)}${gap}${units[3]}`;
+  const whole = Math.max(0, Math.round(seconds));
   const sizes = [86400, 3600, 60, 1];
-  const first = sizes.findIndex((size) => whole >= size);
+  const first = Math.max(sizes.findIndex((size) => whole >= size), whole === 0 ? 3 : 0);
   const parts = [[Math.floor(whole / sizes[first]), units[first]]];
   const rest = whole % sizes[first];
   if (first < 3 && Math.floor(rest / sizes[first + 1]) > 0) {

@@ -81,9 +81,11 @@ function input({ name, options, value }, reader, readers) {
   return el('select', { id, name }, ...options(reader, readers).map((it) => el('option', { value: it }, it || t('whoever'))));
 }
 
-/** Who else reads in the same group. */
+/** Who else reads in the same group; who has gone comes last. */
 function others(reader, readers) {
-  const same = readers.filter((it) => it.component === reader.component && it.group === reader.group && it.id !== reader.id);
+  const isGone = (it) => it.state === 'gone';
+  const sorted = [...readers].sort((a, b) => isGone(a) - isGone(b));
+  const same = sorted.filter((it) => it.component === reader.component && it.group === reader.group && it.id !== reader.id);
   return [...new Set(same.map((it) => it.name).filter(Boolean))];
 }
 

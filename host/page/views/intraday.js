@@ -99,12 +99,13 @@ function curves(runs, before) {
   const down = (price) => PRICES.top + ((before + half - price) / (2 * half)) * (PRICES.bottom - PRICES.top);
   const most = Math.max(1, ...runs.flat().map((it) => it.volume));
   const tall = (volume) => (volume / most) * (VOLUMES.bottom - VOLUMES.top);
+  const places = format.price(before).split('.')[1]?.length ?? 2;
   const levels = [half, 0, -half].flatMap((distance) => {
     const y = down(before + distance);
     const kind = distance > 0 ? 'up' : distance < 0 ? 'down' : 'same';
     return [
       svg('line', { x1: across(0), x2: across(LENGTH), y1: y, y2: y, class: distance === 0 ? 'grid base' : 'grid' }),
-      svg('text', { x: LEFT - 6, y: y + 4, 'text-anchor': 'end', class: kind }, format.price(before + distance)),
+      svg('text', { x: LEFT - 6, y: y + 4, 'text-anchor': 'end', class: kind }, (before + distance).toFixed(places)),
       svg('text', { x: WIDTH - RIGHT + 6, y: y + 4, class: kind }, `${format.signed((distance / before) * 100)}%`),
     ];
   });

@@ -27,6 +27,7 @@ for (const [number, words] of [
 for (const [seconds, words] of [[0.04, '0.0秒'], [-3, '0.0秒'], [75, '1分15秒'], [3600, '1小时'], [90_061, '1天1小时'], [undefined, '–']]) {
   same(format.duration(seconds), words);
 }
+same([0, 0.6, 9, 60].map((it) => format.duration(it, false)), ['0秒', '1秒', '9秒', '1分']);
 same([format.age(950.4), format.age(61_000), format.age(null)], ['950 ms', '61,000 ms (1分1秒)', '–']);
 i18n.setLanguage('en');
 same([12_345, 320_000_000].map(format.count), ['12,345', '320,000,000']);

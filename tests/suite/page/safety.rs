@@ -170,6 +170,40 @@ fn a_page_of_another_origin_can_neither_act_nor_read_nor_show_this_one() {
 }
 
 #[test]
+fn the_policy_of_the_page_lets_no_script_in_and_nothing_out() {
+    let site =
+        Site::start(Bench::with_links(&["replay", "null"]), "", &(market() + &taken("market")));
+    let foreign = Foreign::start();
+    site.open("");
+    site.browser.wait_text("#headline", "一切正常");
+    let made = site.browser.run_async(&format!(
+        "const script = document.createElement('script');\n\
+         script.textContent = 'window.hacked = 1;';\n\
+         document.head.append(script);\n\
+         const box = document.createElement('div');\n\
+         box.setAttribute('style', 'width: 1px');\n\
+         const sent = await fetch('http://localhost:{}/').then(() => 1, () => 0);\n\
+         return [window.hacked ?? 0, box.style.length, sent];",
+        foreign.port
+    ));
+    assert_eq!(made, serde_json::json!([0, 0, 0]));
+    let given = site.browser.run_async(
+        "const heads = [];\n\
+         for (const path of ['/', '/page/main.js', '/page/style.css', '/page/icon.svg', '/page/none']) {\n\
+           const { headers } = await fetch(path, { cache: 'no-store' });\n\
+           heads.push([headers.get('content-type').split(';')[0], headers.get('x-content-type-options'),\n\
+             headers.get('content-security-policy').includes(\"frame-ancestors 'none'\")]);\n\
+         }\n\
+         return heads;",
+    );
+    let kinds = ["text/html", "text/javascript", "text/css", "image/svg+xml", "application/json"];
+    let expected = kinds.map(|kind| serde_json::json!([kind, "nosniff", true]));
+    assert_eq!(given, serde_json::json!(expected));
+    site.assert_quiet(&["Content Security Policy", "page/none"]);
+    site.end();
+}
+
+#[test]
 fn the_token_is_asked_for_once_and_shown_to_nobody() {
     const TOKEN: &str = "secret-token-of-this-host";
     let site = Site::start(
