@@ -86,24 +86,21 @@ impl Browser {
         answer["value"].clone()
     }
 
-    /// Waits until an expression in the page is true, and gives its value.
+    /// Waits until an expression in the page is true, and gives its value. One that fails, because an
+    /// element is not there yet, is not true yet.
     #[track_caller]
     pub fn wait(&self, expression: &str) -> Value {
         let deadline = Instant::now() + DEADLINE;
+        let url = format!("{}/execute/sync", self.session);
+        let script = json!({ "script": format!("return {expression};"), "args": [] });
         loop {
-            let value = self.run(&format!("return {expression};"));
-            let is_true = match &value {
-                Value::Null => false,
-                Value::Bool(is_true) => *is_true,
-                Value::Number(number) => number.as_f64() != Some(0.0),
-                Value::String(text) => !text.is_empty(),
-                Value::Array(_) | Value::Object(_) => true,
-            };
-            if is_true {
-                return value;
+            let value = ask(&self.agent, "POST", &url, &script);
+            if value.as_ref().is_ok_and(is_true) {
+                return value.unwrap_or_default();
             }
             let shown = || self.run("return document.body.innerText;");
-            assert!(Instant::now() < deadline, "waited for {expression}; there is\n{}", shown());
+            let late = || format!("waited for {expression}: {value:?}; there is\n{}", shown());
+            assert!(Instant::now() < deadline, "{}", late());
             thread::park_timeout(Duration::from_millis(50));
         }
     }
@@ -206,6 +203,17 @@ impl Drop for Browser {
         let _ = ask(&self.agent, "DELETE", &self.session, &Value::Null);
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+    }
+}
+
+/// As JavaScript takes a value in a condition.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(is_true) => *is_true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
     }
 }
 

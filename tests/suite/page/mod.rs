@@ -15,11 +15,12 @@ use serde_json::Value;
 
 /// The host that a browser looks at.
 struct Site {
-    bench: Bench,
     host: Host,
     http: u16,
     keys: String,
     browser: Browser,
+    /// Gone last: the others use its folder.
+    bench: Bench,
 }
 
 impl Site {
@@ -31,7 +32,7 @@ impl Site {
         bench.pipeline(&text(http, &keys, pipeline));
         let host = bench.start();
         host.wait_for("the pipeline runs");
-        Self { bench, host, http, keys, browser }
+        Self { host, http, keys, browser, bench }
     }
 
     /// Writes another pipeline into the file; nobody is told of it.
