@@ -5,6 +5,7 @@
 // a test that cannot get what it needs must fail loudly
 #![allow(clippy::unwrap_used)]
 
+mod browser;
 mod clock;
 mod days;
 mod disk;
@@ -23,6 +24,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub use browser::Browser;
 pub use clock::HostClock;
 pub use days::{DAYS, Day};
 pub use disk::SmallDisk;

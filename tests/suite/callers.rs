@@ -70,6 +70,21 @@ fn no_page_of_another_site_reads_or_acts_and_programs_go_on_as_before() {
         ("POST /api/reload HTTP/1.1", "host: OWN|sec-fetch-site: cross-site", 403),
         ("POST /api/reload HTTP/1.1", "host: OWN|sec-fetch-site: same-site", 403),
         ("POST /api/dead-letter/out/replay HTTP/1.1", "host: OWN|origin: null", 403),
+        // by a link to the page, which is not shown within another one
+        (
+            "GET / HTTP/1.1",
+            "host: OWN|sec-fetch-site: cross-site|sec-fetch-mode: navigate|sec-fetch-dest: document",
+            200,
+        ),
+        (
+            "GET / HTTP/1.1",
+            "host: OWN|sec-fetch-site: cross-site|sec-fetch-mode: navigate|sec-fetch-dest: iframe",
+            403,
+        ),
+        ("GET /page/main.js HTTP/1.1", "host: OWN|sec-fetch-site: cross-site", 403),
+        // with a token where everybody sees it
+        ("GET /?token=0123456789 HTTP/1.1", "host: OWN", 400),
+        ("POST /api/reload?x=1&Token=0123456789 HTTP/1.1", "host: OWN", 400),
         // by a name that was pointed here
         ("POST /api/reload HTTP/1.1", "host: evil.example:1", 403),
         ("POST /api/reload HTTP/1.1", "host: localhost.evil.example:1", 403),
@@ -107,6 +122,7 @@ fn no_page_of_another_site_reads_or_acts_and_programs_go_on_as_before() {
     run.assert(0, &[]);
     let reloads = run.stderr.matches("nothing to reload").count();
     assert_eq!(reloads, 9, "who is refused does nothing");
+    assert!(!run.stderr.contains("0123456789"), "{}", run.stderr);
 }
 
 #[test]

@@ -11,13 +11,13 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
-use super::Refusal;
+use super::{Refusal, browser};
 
 /// Bytes of the largest body; what is asked for needs none.
 const MAX_BYTES: usize = 64 << 10;
@@ -69,7 +69,10 @@ pub async fn whole(
 
 fn check(parts: &Parts, has_body: bool, allowed_hosts: &[String]) -> Result<(), Rejection> {
     check_host(parts, allowed_hosts)?;
-    check_origin(&parts.headers)?;
+    if !browser::opens_page(parts) {
+        check_origin(&parts.headers)?;
+    }
+    check_address(&parts.uri)?;
     check_kind(parts, has_body)
 }
 
@@ -199,6 +202,15 @@ fn check_origin(headers: &HeaderMap) -> Result<(), Rejection> {
     let is_http = origin.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
     let origin = origin.get(7..).filter(|_| is_http).and_then(Authority::parse);
     if origin.is_some() && origin == own { Ok(()) } else { Err(foreign()) }
+}
+
+fn check_address(address: &Uri) -> Result<(), Rejection> {
+    if !browser::shows_token(address) {
+        return Ok(());
+    }
+    let text = "a token has no place in an address, which is kept in histories and logs: type it \
+                into the page, or send it as `Authorization: Bearer`";
+    Err(Rejection::new(StatusCode::BAD_REQUEST, text))
 }
 
 /// A form of another page can send what it likes, but not as JSON.

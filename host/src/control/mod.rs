@@ -2,10 +2,13 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod browser;
 mod caller;
 mod connection;
 mod connections;
+mod days;
 mod dead_letter;
+mod page;
 mod reload;
 mod spool;
 
@@ -115,13 +118,14 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
+        .merge(days::routes())
         .merge(dead_letter::routes(&topology))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };
-    Router::new().route(HEALTH, health).merge(closed).with_state(topology)
+    Router::new().route(HEALTH, health).merge(page::routes()).merge(closed).with_state(topology)
 }
 
 async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod commands;
+mod operations;
 mod pipelines;
 mod readers;
 mod readmes;
@@ -106,6 +107,10 @@ enum Runner {
     Hikyuu,
     /// `redis/docs.rs`.
     Redis,
+    /// `operations`: asks the control interface.
+    Asked,
+    /// `operations`: what the block before it is answered.
+    Answer,
     /// `readmes`: part of the template of a plugin.
     Template,
     /// `readmes`: settings of Prometheus.
@@ -117,6 +122,8 @@ impl Block {
         let has = |part: &str| self.text.contains(part);
         Some(match self.language.as_str() {
             "toml" => Runner::Pipeline,
+            "sh" | "python" if self.page == "docs/OPERATIONS.md" && has(":9280") => Runner::Asked,
+            "json" if self.page == "docs/OPERATIONS.md" => Runner::Answer,
             "sh" if has("openssl ") => Runner::Certificates,
             "sh" => Runner::Commands,
             "ini" if has("[bridge]") => Runner::Bridge,
