@@ -235,6 +235,18 @@ impl Queue {
         state.backlog.total() + state.unacked
     }
 
+    /// When a source gave the oldest batch that waits in memory, microseconds since 1970 UTC.
+    pub fn oldest_us(&self) -> Option<i64> {
+        let state = self.lock();
+        let oldest = state.backlog.window().batches.front()?.batch.provenance().received_at_us;
+        (oldest > 0).then_some(oldest)
+    }
+
+    /// Syncs what is due, for a reader that takes nothing.
+    pub fn sync(&self) {
+        self.sync_if_idle(self.lock());
+    }
+
     /// Applies another bound and rule; the backlog stays.
     pub fn configure(&self, settings: Buffer) {
         let mut state = self.lock();
@@ -331,8 +343,8 @@ impl Queue {
     /// Adds a batch of that writer by the queue's `when_full` rule.
     ///
     /// A batch larger than the bound is accepted when the queue is empty. While the disk fails, the
-    /// writer waits; `blocked` gets the time waited since its last call. Returns the records that
-    /// the rule dropped.
+    /// writer waits; `blocked` gets the time waited since its last call, first none. Returns the
+    /// records that the rule dropped.
     pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
         if !state.aborted && !self.has_room(&state, writer, &delivery) {
@@ -407,6 +419,8 @@ impl Queue {
         delivery: &Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<MutexGuard<'a, State>> {
+        // tells whom the writer waits for as soon as it does
+        blocked(Duration::ZERO);
         let mut since = Instant::now();
         while !state.aborted && !self.has_room(&state, writer, delivery) {
             if state.settings.when_full != WhenFull::Block {
