@@ -25,6 +25,9 @@ pub enum PauseError {
     /// There is no such component.
     #[error("the pipeline that runs has no component `{0}`")]
     Unknown(String),
+    /// Nothing is paused while the host ends.
+    #[error("the host ends; pause it when it has ended, or when it runs again")]
+    Ending,
     /// It would be forgotten at the end of the host.
     #[error("{}: {error}; nothing was changed: mend the folder and try again", path.display())]
     NotKept {
@@ -41,7 +44,7 @@ impl Topology {
     /// that runs ends first.
     ///
     /// # Errors
-    /// When there is no such component, or that cannot be kept; nothing is changed then.
+    /// When there is no such component, the host ends, or it cannot be kept; nothing is changed then.
     pub fn pause(&self, id: &str) -> Result<(), PauseError> {
         self.set_paused(id, true)
     }
@@ -60,6 +63,9 @@ impl Topology {
         // one that is gone can still be taken out of the file
         if statuses.is_empty() && (is_paused || !pauses.is_paused(id)) {
             return Err(PauseError::Unknown(id.to_owned()));
+        }
+        if is_paused && self.runtime.shutdown.is_stopping() {
+            return Err(PauseError::Ending);
         }
         if pauses.set(id, is_paused)? {
             statuses.iter().for_each(|status| status.note_paused());
