@@ -295,6 +295,7 @@ impl ComponentStatus {
             let workers = inner.workers.iter().enumerate();
             workers.filter_map(|(worker, it)| Some((worker, it.thread?))).collect()
         };
+        self.metrics.paused(self.is_paused());
         // the system is asked while nobody waits for the lock
         let ticks: Vec<_> = threads
             .iter()
