@@ -129,7 +129,7 @@ fn the_pipeline_is_told_with_all_that_its_components_do() {
     assert_eq!(keys, [&json!("healthy"), &json!(false), &json!(env!("CARGO_PKG_VERSION"))]);
     assert!(told["file"].as_str().unwrap().ends_with("pipeline.toml"));
     assert!(told["now_us"].as_i64() > told["started_us"].as_i64());
-    let [day, slow, ill] = [0, 1, 2].map(|at| told["components"][at].clone());
+    let [day, slow, ill] = [0_usize, 1, 2].map(|at| told["components"][at].clone());
     for component in [&day, &slow, &ill] {
         assert_eq!((&component["restarts"], &component["paused"]), (&json!(0), &json!(false)));
         assert!(component["since_us"].as_i64() >= told["started_us"].as_i64(), "{component:#}");

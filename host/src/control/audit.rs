@@ -23,7 +23,7 @@ use super::connection::Caller;
 const FILE: &str = "audit.jsonl";
 /// A file that has grown so large makes room, once: the one before it goes.
 const MAX_BYTES: u64 = 16 << 20;
-/// Longest part of a path that is kept, bytes.
+/// Longest part of a path that is kept, letters.
 const MAX_NAME: usize = 200;
 
 /// What was asked of a pipeline's host.
@@ -122,7 +122,7 @@ pub async fn note(
 /// What a path asks for, and of what: `/api/components/lake/pause` is `pause` of `lake`.
 fn named(path: &str) -> (String, String) {
     let path = path.strip_prefix("/api/").unwrap_or(path);
-    let cut = |text: &str| text.get(..MAX_NAME).unwrap_or(text).to_owned();
+    let cut = |text: &str| text.chars().take(MAX_NAME).collect::<String>();
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match rest.rsplit_once('/') {
         Some((target, action)) => (cut(action), cut(target)),
