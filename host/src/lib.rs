@@ -11,6 +11,8 @@ pub mod descriptors;
 pub mod embed;
 pub mod hikyuu;
 pub mod lock;
+mod plugin_list;
+mod record_json;
 pub mod reload;
 
 pub use dataserver_config as config;

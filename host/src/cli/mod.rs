@@ -8,10 +8,12 @@ mod dead_letter;
 mod graph;
 mod logging;
 mod output;
+mod pause;
 mod plugins;
 mod reload;
 mod run;
 mod spool;
+mod top;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -72,6 +74,19 @@ enum Command {
     /// as it was. Exit code 0 when it is what the file says, 1 when a step failed or no host
     /// answers, 78 when the file or a plugin cannot work.
     Reload(reload::Reload),
+    /// Pause a component: a source is not asked, others take nothing from their queue.
+    ///
+    /// That is kept over restarts and reloads, until `dataserver resume`. The host that runs does it
+    /// at once; without one it holds from the next start on. Exit code 0 when it is done, 1 when it
+    /// cannot be, 78 when the pipeline file cannot work.
+    Pause(pause::Pause),
+    /// Let a component go on that is paused.
+    Resume(pause::Pause),
+    /// Show what the components of the running host are doing, and who holds others up.
+    ///
+    /// On a terminal it goes on until `q`; `?` explains keys and columns. Exit code 0, or 1 when no
+    /// host answers, 78 when the pipeline file cannot work.
+    Top(top::Top),
     /// Look into what waits on disk for the sinks.
     Spool(spool::Spool),
     /// List, show and send again what components refused.
@@ -137,6 +152,9 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
         Command::Reload(reload) => reload.run(),
+        Command::Pause(pause) => pause.run(true),
+        Command::Resume(resume) => resume.run(false),
+        Command::Top(top) => top.run(),
         Command::Consumers(consumers) => consumers.run(),
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
@@ -177,6 +195,9 @@ mod tests {
             "plugins list",
             "plugins show x",
             "reload",
+            "pause x",
+            "resume x",
+            "top",
             "spool ls",
             "spool verify",
             "dead-letter ls",

@@ -1,7 +1,8 @@
 //! Accepts connections, and serves each until it is evicted or times out.
 
 use std::{
-    io,
+    fmt, io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -45,26 +46,36 @@ impl Handler {
     }
 }
 
+/// Who asks, as handlers find it among the extensions of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller(SocketAddr);
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Accepts connections for ever.
 pub async fn accept(listener: TcpListener, connections: Arc<Connections>, handler: Handler) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, address)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         // responses are small, and clients wait for them
         let _ = stream.set_nodelay(true);
         if let Some(guard) = connections.enter() {
-            tokio::spawn(attend(stream, Arc::new(guard), handler.clone()));
+            tokio::spawn(attend(stream, Caller(address), Arc::new(guard), handler.clone()));
         }
         // a flood of connections must not keep those that are there from being served
         tokio::task::yield_now().await;
     }
 }
 
-async fn attend(stream: TcpStream, guard: Arc<ConnectionGuard>, handler: Handler) {
+async fn attend(stream: TcpStream, caller: Caller, guard: Arc<ConnectionGuard>, handler: Handler) {
     let io = TokioIo::new(Watched { stream, guard: Arc::clone(&guard) });
-    let service = service_fn(|request| answer(request, &guard, &handler));
+    let service = service_fn(|request| answer(request, caller, &guard, &handler));
     let mut builder = http1::Builder::new();
     let connection = builder.max_buf_size(MAX_HEAD).serve_connection(io, service);
     tokio::select! {
@@ -76,12 +87,16 @@ async fn attend(stream: TcpStream, guard: Arc<ConnectionGuard>, handler: Handler
 
 async fn answer(
     request: Request<Incoming>,
+    caller: Caller,
     guard: &ConnectionGuard,
     handler: &Handler,
 ) -> io::Result<Response> {
     let pipeline = handler.topology.pipeline();
     let answer = match whole(request, &pipeline.host.allowed_hosts).await {
-        Ok(request) => work(request, guard, handler).await,
+        Ok(mut request) => {
+            request.extensions_mut().insert(caller);
+            work(request, guard, handler).await
+        }
         Err(refused) => refused.into(),
     };
     guard.response_ready();

@@ -16,6 +16,7 @@ use axum::{
 use dataserver_engine::{
     clock::{Clock, SystemClock},
     dead_letter::{self, Progress},
+    telemetry::ComponentStatus,
     topology::{Feed, Topology},
 };
 use plugin_api::RoleKind;
@@ -119,6 +120,11 @@ impl Replays {
         if self.topology.shutdown().is_stopping() {
             let text = "the host ends; replay when it has ended, or when it runs again";
             return Err((StatusCode::SERVICE_UNAVAILABLE, text.to_owned()));
+        }
+        let is_paused = |status: &Arc<ComponentStatus>| status.id == sink && status.is_paused();
+        if self.topology.components().iter().any(is_paused) {
+            let text = format!("sink {sink} is paused; resume it, then replay");
+            return Err((StatusCode::CONFLICT, text));
         }
         let keeps = if !component.retry.dead_letter {
             "`retry.dead_letter` is false, so what it refuses again would be lost"

@@ -2,14 +2,21 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod audit;
 mod browser;
 mod caller;
+mod components;
 mod connection;
 mod connections;
 mod days;
 mod dead_letter;
+mod letters;
 mod page;
+mod pipeline;
+mod plugins;
+mod query;
 mod reload;
+mod session;
 mod spool;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -17,7 +24,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -31,8 +38,10 @@ pub use connections::MAX_CONNECTIONS;
 pub use dead_letter::{Answer, Refusal};
 
 use crate::reload::{ReloadHandle, Reloader};
+use audit::Audit;
 use connection::{Handler, accept};
 use connections::Connections;
+use session::Access;
 
 /// The address, taken; nobody answers there yet.
 #[derive(Debug)]
@@ -45,8 +54,8 @@ pub struct Listening {
 
 /// Where everybody may ask how the host is.
 const HEALTH: &str = "/health";
-/// How a token is shown.
-const SCHEME: &[u8] = b"Bearer";
+/// How a host is of which nothing bad is known.
+const HEALTHY: &str = "healthy";
 /// Longest wait, when the interface closes, for answers that are under way.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// Longest wait for its thread to end.
@@ -114,48 +123,43 @@ impl Drop for Control {
 
 fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<Secret>) -> Router {
     let topology = Arc::clone(reloader.topology());
-    let is_open = token.is_none();
+    let (access, audit) = (Access::new(token), Audit::new(&topology));
+    // the last layer is asked first
     let closed = Router::new()
         .route("/metrics", get(metrics))
-        .route("/api/pipeline", get(pipeline))
+        .merge(components::routes(&topology))
         .merge(days::routes())
         .merge(dead_letter::routes(&topology))
+        .merge(letters::routes(&topology))
+        .merge(pipeline::routes(&topology))
+        .merge(plugins::routes(reloader))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
-        .layer(middleware::from_fn_with_state(token, authorize));
+        .layer(middleware::from_fn_with_state(audit, audit::note))
+        .layer(middleware::from_fn_with_state(Arc::clone(&topology), refuse_to_act))
+        .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
-    let health = if is_open { get(health) } else { get(health_in_short) };
-    Router::new().route(HEALTH, health).merge(page::routes()).merge(closed).with_state(topology)
+    let health = if access.is_open() { get(health) } else { get(health_in_short) };
+    let open = Router::new().route(HEALTH, health).merge(page::routes());
+    open.merge(session::routes(&access)).merge(closed).with_state(topology)
 }
 
-async fn authorize(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    if token.is_none_or(|token| shows(request.headers(), &token)) {
-        return next.run(request).await;
+/// Refuses what acts, as `[host] read_only` asks for.
+async fn refuse_to_act(
+    State(topology): State<Arc<Topology>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let acts = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if acts && topology.pipeline().host.read_only {
+        let error = "`[host] read_only` is true: this host is looked at alone; SIGHUP reloads it";
+        return (StatusCode::FORBIDDEN, Json(Refusal { error: error.to_owned() })).into_response();
     }
-    (StatusCode::UNAUTHORIZED, "this host wants `Authorization: Bearer` with its token\n")
-        .into_response()
-}
-
-/// Whether a request shows the token; the name of the scheme has no case.
-fn shows(headers: &HeaderMap, token: &Secret) -> bool {
-    let mut shown = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(shown), None) = (shown.next(), shown.next()) else { return false };
-    let Some((scheme, rest)) = shown.as_bytes().split_at_checked(SCHEME.len()) else {
-        return false;
-    };
-    let shown = rest.trim_ascii_start();
-    scheme.eq_ignore_ascii_case(SCHEME)
-        && shown.len() < rest.len()
-        && is_same(shown, token.0.as_bytes())
-}
-
-/// Compares without telling by its duration where texts differ.
-fn is_same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+    next.run(request).await
 }
 
 async fn health(State(topology): State<Arc<Topology>>) -> Response {
-    let components = topology.components().iter().map(|it| describe(it)).collect();
+    let components = topology.components().iter().map(|it| pipeline::in_short(it)).collect();
     tell_health(&topology, components)
 }
 
@@ -167,91 +171,25 @@ async fn health_in_short(State(topology): State<Arc<Topology>>) -> Response {
 }
 
 fn tell_health(topology: &Topology, components: Vec<Value>) -> Response {
-    let draining = topology.shutdown().phase() > Phase::Running;
-    let sick = topology.components().iter().any(|status| !status.state().is_healthy());
-    let (code, text) = if draining {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else if sick {
-        (StatusCode::SERVICE_UNAVAILABLE, "failing")
+    let status = condition(topology);
+    let code = if status == HEALTHY { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(json!({ "status": status, "components": components }))).into_response()
+}
+
+/// How the host is, in a word.
+fn condition(topology: &Topology) -> &'static str {
+    if topology.shutdown().phase() > Phase::Running {
+        "draining"
+    } else if topology.components().iter().any(|status| !status.state().is_healthy()) {
+        "failing"
     } else if topology.is_starting() {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting")
+        "starting"
     } else {
-        (StatusCode::OK, "healthy")
-    };
-    (code, Json(json!({ "status": text, "components": components }))).into_response()
+        HEALTHY
+    }
 }
 
 async fn metrics(State(topology): State<Arc<Topology>>) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], topology.metrics_text()).into_response()
-}
-
-async fn pipeline(State(topology): State<Arc<Topology>>) -> Json<Value> {
-    let components: Vec<_> = topology
-        .components()
-        .iter()
-        .map(|status| {
-            let mut component = describe(status);
-            component["records_in"] = status.metrics.records_in.get().into();
-            component["records_out"] = status.metrics.records_out.get().into();
-            component["dropped"] = status.dropped().into();
-            component["errors"] = status.errors().into();
-            component
-        })
-        .collect();
-    let edges: Vec<_> = topology
-        .pipeline()
-        .components
-        .iter()
-        .flat_map(|reader| {
-            reader.inputs.iter().map(|input| json!({ "from": input, "to": reader.id }))
-        })
-        .collect();
-    Json(json!({ "components": components, "edges": edges }))
-}
-
-fn describe(status: &telemetry::ComponentStatus) -> Value {
-    let mut component = json!({
-        "id": status.id,
-        "kind": status.kind.as_str(),
-        "plugin": status.plugin,
-        "state": status.state().as_str(),
-        "last_error": status.last_error(),
-    });
-    let damage = status.damage();
-    if damage.places > 0 {
-        component["damage"] = json!(damage);
-    }
-    component
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_shown_as_bearer_in_any_case_and_in_no_other_way() {
-        let token = Secret("secret".to_owned());
-        for (shown, expected) in [
-            (vec!["Bearer secret"], true),
-            (vec!["bearer secret"], true),
-            (vec!["BEARER   secret"], true),
-            (vec![], false),
-            (vec!["secret"], false),
-            (vec!["Bearersecret"], false),
-            (vec!["Bearer"], false),
-            (vec!["Bearer "], false),
-            (vec!["Bearer Secret"], false),
-            (vec!["Bearer secret "], false),
-            (vec!["Bearer secrets"], false),
-            (vec!["Basic secret"], false),
-            (vec!["Bearer secret", "Bearer secret"], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for value in &shown {
-                headers.append(header::AUTHORIZATION, value.parse().unwrap());
-            }
-            assert_eq!(shows(&headers, &token), expected, "{shown:?}");
-        }
-    }
 }

@@ -1,16 +1,19 @@
-//! `POST /api/reload`: applies the pipeline file anew and tells how that went.
+//! `POST /api/reload`: applies the pipeline file anew and tells how that went; with `?check=true` tells
+//! what it would do.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::post,
 };
 use dataserver_engine::{shutdown::Phase, topology::ChangeError};
+use tokio::sync::Mutex;
 
+use super::{Refusal, audit::ChangedNothing, query};
 use crate::reload::{
     ReloadHandle, Reloader,
     report::{Outcome, Report},
@@ -23,6 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 struct Asking {
     reloader: Arc<Reloader>,
     reload_handle: ReloadHandle,
+    /// Held by who looks what a reload would do: one at a time, whoever else asks costs no thread.
+    checking: Mutex<()>,
 }
 
 /// The route.
@@ -30,12 +35,39 @@ pub fn routes<S>(reloader: &Arc<Reloader>, reload_handle: ReloadHandle) -> Route
 where
     S: Clone + Send + Sync + 'static,
 {
-    let asking = Asking { reloader: Arc::clone(reloader), reload_handle };
+    let (reloader, checking) = (Arc::clone(reloader), Mutex::default());
+    let asking = Asking { reloader, reload_handle, checking };
     Router::new().route("/api/reload", post(reload)).with_state(Arc::new(asking))
 }
 
+async fn reload(State(asking): State<Arc<Asking>>, uri: Uri) -> Response {
+    match query::value(&uri, "check") {
+        None | Some("false") => apply(&asking).await,
+        Some("true") => check(&asking).await,
+        Some(_) => {
+            let error = "`check` is true or false".to_owned();
+            (StatusCode::BAD_REQUEST, Json(Refusal { error })).into_response()
+        }
+    }
+}
+
+/// Tells what a reload would do.
+async fn check(asking: &Asking) -> Response {
+    let _one_at_a_time = asking.checking.lock().await;
+    let reloader = Arc::clone(&asking.reloader);
+    let mut response = match tokio::task::spawn_blocking(move || reloader.check()).await {
+        Ok(report) => (code(&report), Json(report)).into_response(),
+        Err(error) => {
+            let refusal = Refusal { error: error.to_string() };
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(refusal)).into_response()
+        }
+    };
+    response.extensions_mut().insert(ChangedNothing);
+    response
+}
+
 /// Waits for a reload together with all who ask meanwhile.
-async fn reload(State(asking): State<Arc<Asking>>) -> Response {
+async fn apply(asking: &Asking) -> Response {
     let shutdown = asking.reloader.topology().shutdown();
     let mut answer = asking.reloader.ask(&asking.reload_handle);
     while shutdown.phase() == Phase::Running {

@@ -70,7 +70,10 @@ pub type ReadPipeline = Box<dyn Fn() -> Result<ParsedConfig, Faults> + Send + Sy
 pub struct Reloader {
     read: ReadPipeline,
     topology: Arc<Topology>,
-    last: Mutex<Last>,
+    /// What the plugin folders held when they were last looked at.
+    catalog: Mutex<Arc<PluginCatalog>>,
+    /// The data folder, once something is kept there. Held while something changes.
+    lock: Mutex<Option<HostLock>>,
     asked: Mutex<Asked>,
 }
 
@@ -80,14 +83,6 @@ struct Asked {
     /// Somebody asked, who may have left since.
     is_due: bool,
     callers: Vec<oneshot::Sender<Report>>,
-}
-
-/// What the last reload found.
-struct Last {
-    /// What the plugin folders held.
-    catalog: PluginCatalog,
-    /// The data folder, once something is kept there.
-    lock: Option<HostLock>,
 }
 
 impl Reloader {
@@ -102,8 +97,13 @@ impl Reloader {
         let file = topology.pipeline().file.clone();
         let read =
             read.unwrap_or_else(|| Box::new(move || config::load(&file, &ProcessEnvironment)));
-        let last = Mutex::new(Last { catalog, lock });
-        Self { read, topology, last, asked: Mutex::default() }
+        let (catalog, lock) = (Mutex::new(Arc::new(catalog)), Mutex::new(lock));
+        Self { read, topology, catalog, lock, asked: Mutex::default() }
+    }
+
+    /// What the plugin folders held when they were last looked at.
+    pub fn catalog(&self) -> Arc<PluginCatalog> {
+        Arc::clone(&locked(&self.catalog))
     }
 
     /// The pipeline that runs.
@@ -116,8 +116,8 @@ impl Reloader {
     /// # Errors
     /// As [`topology::start`](dataserver_engine::topology::start).
     pub fn begin(&self, pipeline: Pipeline) -> Result<(), ChangeError> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        self.topology.begin(pipeline, &last.catalog)
+        let _one_at_a_time = locked(&self.lock);
+        self.topology.begin(pipeline, &self.catalog())
     }
 
     /// Requests a reload by that handle; returns the receiver of its report.
@@ -126,7 +126,7 @@ impl Reloader {
     /// requests one is carried out and one waits.
     pub fn ask(&self, reload_handle: &ReloadHandle) -> oneshot::Receiver<Report> {
         let (tell, report) = oneshot::channel();
-        let mut asked = self.asked();
+        let mut asked = locked(&self.asked);
         asked.is_due = true;
         asked.callers.retain(|caller| !caller.is_closed());
         asked.callers.push(tell);
@@ -146,7 +146,7 @@ impl Reloader {
         let reloader = Arc::clone(self);
         thread::Builder::new().name("reload".to_owned()).spawn(move || {
             for trigger in requests {
-                let Asked { is_due, callers } = std::mem::take(&mut *reloader.asked());
+                let Asked { is_due, callers } = std::mem::take(&mut *locked(&reloader.asked));
                 // another trigger's reload has done for who asked
                 if trigger == Trigger::Request && !is_due {
                     continue;
@@ -160,21 +160,17 @@ impl Reloader {
         })
     }
 
-    fn asked(&self) -> MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Reads the pipeline file and the plugin folders, and changes the pipeline to what they say.
     ///
     /// On any fault the pipeline goes on as it was, and the report says why.
     pub fn reload(&self, trigger: Trigger) -> Report {
         let started = Instant::now();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = match self.look(&last.catalog) {
+        let mut lock = locked(&self.lock);
+        let report = match self.look() {
             Err(faults) => Report::refused(&faults),
-            Ok((pipeline, now)) => {
-                let report = self.apply(pipeline, &now, &mut last.lock);
-                last.catalog = now;
+            Ok((pipeline, catalog)) => {
+                let report = self.apply(pipeline, &catalog, &mut lock);
+                *locked(&self.catalog) = Arc::new(catalog);
                 report
             }
         };
@@ -183,10 +179,23 @@ impl Reloader {
         report
     }
 
-    fn look(&self, catalog: &PluginCatalog) -> Result<(Pipeline, PluginCatalog), Faults> {
+    /// What a reload would do now. It reads all that a reload reads, and changes nothing.
+    pub fn check(&self) -> Report {
+        let started = Instant::now();
+        let report = match self.look() {
+            Err(faults) => Report::refused(&faults),
+            Ok((pipeline, catalog)) => match self.topology.plan(&pipeline, &catalog) {
+                Ok(plan) => Report::planned(plan),
+                Err(error) => Report::failed(&error),
+            },
+        };
+        Report { checked: true, ..report.took(started.elapsed()) }
+    }
+
+    fn look(&self) -> Result<(Pipeline, PluginCatalog), Faults> {
         let parsed = (self.read)()?;
         let host = parsed.host();
-        let catalog = catalog.rescan(&host.plugins, &host.pins).with_compile(host.compile);
+        let catalog = self.catalog().rescan(&host.plugins, &host.pins).with_compile(host.compile);
         catalog.warn_of_exposed();
         let pipeline = parsed.resolve(&catalog)?;
         Ok((pipeline, catalog))
@@ -213,6 +222,10 @@ impl Reloader {
             Err(error) => Report::failed(&error),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell(report: &Report, trigger: Trigger) {

@@ -24,6 +24,9 @@ pub struct Report {
     pub duration_ms: u64,
     /// Longest time in which a component passed nothing on, in microseconds.
     pub gap_us: u64,
+    /// Nothing was changed, because only the plan was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
 }
 
 /// What came of a reload.
@@ -52,6 +55,12 @@ impl Report {
         }
     }
 
+    /// What the pipeline would become.
+    pub fn planned(plan: Plan) -> Self {
+        let outcome = if plan.is_empty() { Outcome::Unchanged } else { Outcome::Done };
+        Self { plan: Some(plan), ..Self::of(outcome, None) }
+    }
+
     /// The file has faults.
     pub fn refused(faults: &Faults) -> Self {
         let reason = faults.render(false, WIDTH);
@@ -71,6 +80,7 @@ impl Report {
     }
 
     fn of(outcome: Outcome, reason: Option<String>) -> Self {
-        Self { outcome, plan: None, reason, left_behind: Vec::new(), duration_ms: 0, gap_us: 0 }
+        let (left_behind, duration_ms, gap_us) = (Vec::new(), 0, 0);
+        Self { outcome, plan: None, reason, left_behind, duration_ms, gap_us, checked: false }
     }
 }

@@ -124,6 +124,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         grants,
         on_failure: reading.on_failure(),
         options: serde_json::Map::new(),
+        shown_options: serde_json::Map::new(),
     };
     let is_option = |entry: &&Entry| keys::find(Place::Component, &entry.key).is_none();
     let options = Table { entries: table.entries.iter().filter(is_option).cloned().collect() };

@@ -56,6 +56,7 @@ pub(super) fn read_host(
             .unless_partial();
     }
     let allowed_hosts = table.get("allowed_hosts").map(|it| read_hosts(report, it));
+    let read_only = table.get("read_only").and_then(|entry| read::boolean(report, entry));
     let watch = table.get("watch").and_then(|entry| read::boolean(report, entry));
     let mut timeout = |key, least| {
         let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
@@ -69,6 +70,7 @@ pub(super) fn read_host(
         http: http.map(|(address, _)| address),
         token,
         allowed_hosts: allowed_hosts.unwrap_or_default(),
+        read_only: read_only.unwrap_or(false),
         drain_timeout: timeout("drain_timeout", Duration::ZERO),
         stuck_after: timeout("stuck_after", Duration::from_millis(1)),
         plugins: plugins.clone().unwrap_or_default(),

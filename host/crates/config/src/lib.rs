@@ -80,6 +80,8 @@ pub struct HostSettings {
     /// Names besides `localhost` under which the control interface may be reached, in lower case
     /// and without a final dot. Default: none.
     pub allowed_hosts: Vec<String>,
+    /// Whether the control interface refuses all that acts. Default false.
+    pub read_only: bool,
     /// Longest time that a shutdown waits for sinks. Default 30s.
     pub drain_timeout: Duration,
     /// A call into a plugin that takes longer is reported as stuck. Default 30s.
@@ -134,6 +136,8 @@ pub struct Component {
     pub on_failure: OnFailure,
     /// The plugin's own keys, with variables filled in. May hold secrets.
     pub options: serde_json::Map<String, serde_json::Value>,
+    /// The same as they may be shown: without secrets, and without what variables gave.
+    pub shown_options: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Component {
@@ -160,6 +164,7 @@ impl fmt::Debug for Component {
             grants,
             on_failure,
             options,
+            shown_options: _,
         } = self;
         f.debug_struct("Component")
             .field("id", id)

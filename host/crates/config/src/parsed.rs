@@ -9,7 +9,7 @@ use plugin_api::Role;
 
 use super::{
     BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
-    components::Unresolved, host::Host, options, report::Report, sandbox,
+    components::Unresolved, host::Host, mask, options, report::Report, sandbox,
 };
 
 /// A pipeline whose plugins are not known yet.
@@ -132,6 +132,7 @@ fn resolve_component(
     }
     unresolved.component.options =
         options::check(report, validators, unresolved, carrier, &role.options_schema);
+    unresolved.component.shown_options = mask::shown(&unresolved.options);
 }
 
 impl fmt::Debug for ParsedConfig {

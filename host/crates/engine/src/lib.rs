@@ -7,6 +7,7 @@
 pub mod ack;
 pub mod clock;
 pub mod dead_letter;
+pub mod pause;
 pub mod queue;
 pub mod retry;
 pub mod shutdown;

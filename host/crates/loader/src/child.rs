@@ -3,7 +3,9 @@
 use std::path::Path;
 
 pub use crate::apart::{Bounds, NOT_CONFINED, confine};
-use crate::{elf, native::NativePlugin, probe::Answer, problem::Problem, wasm::compile};
+use crate::{
+    Plugin, about::About, elf, native::NativePlugin, probe::Answer, problem::Problem, wasm::compile,
+};
 
 /// Loads a library; what was found, as the host reads it.
 pub fn probe(file: &Path, report_dir: &Path) -> Vec<u8> {
@@ -12,7 +14,7 @@ pub fn probe(file: &Path, report_dir: &Path) -> Vec<u8> {
         .and_then(|bytes| elf::inspect(&bytes))
         .and_then(|descriptor| NativePlugin::open(file, &descriptor, report_dir));
     let answer = match tried {
-        Ok(_) => Answer::Fits,
+        Ok(plugin) => Answer::Fits(About::of(plugin.manifest())),
         Err(problem) => Answer::Problem(problem),
     };
     serde_json::to_vec(&answer).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! Finds, checks and opens plugins, with the same interface for native libraries and WebAssembly
 //! components.
 
+mod about;
 mod apart;
 mod build_id;
 mod catalog;
@@ -22,6 +23,7 @@ use dataserver_config::{Component, Grants, Limits};
 use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
 use serde_json::Value;
 
+pub use about::About;
 pub use apart::{Helper, this_is_the_program};
 pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog};
 pub use null_host::NullHost;

@@ -27,7 +27,7 @@ use plugin_api::{
 use serde_json::Value;
 
 use super::{
-    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
+    About, AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
     apart::{Helper, Workspace},
     probe::probe,
     problem::Problem,
@@ -50,20 +50,13 @@ impl NativePlugin {
         report_dir: &Path,
         helper: &Helper,
     ) -> Result<Self, Problem> {
-        let workspace = Workspace::new("plugin.so", bytes).map_err(|error| {
-            Problem::new(
-                format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
-                "free space there, or set TMPDIR to a folder that can be written",
-            )
-        })?;
-        probe(helper, &workspace, bytes.len(), report_dir)?;
-        if !workspace.holds(bytes) {
-            return Err(Problem::new(
-                "changed its own file when it was loaded",
-                "report this to the plugin's author",
-            ));
-        }
+        let (workspace, _) = tried(bytes, report_dir, helper)?;
         Self::open(workspace.file(), descriptor, report_dir)
+    }
+
+    /// What such a library says about itself to a child process; none of its code runs in this one.
+    pub fn about(bytes: &[u8], report_dir: &Path, helper: &Helper) -> Result<About, Problem> {
+        tried(bytes, report_dir, helper).map(|(_, about)| about)
     }
 
     /// Runs code of the file for the first time in this process.
@@ -85,6 +78,24 @@ impl NativePlugin {
         let manifest = read_manifest(module.manifest()(), linked.descriptor().api())?;
         Ok(Self { module, manifest })
     }
+}
+
+/// A copy of a library that a child process has loaded, and what it says about itself.
+fn tried(bytes: &[u8], report_dir: &Path, helper: &Helper) -> Result<(Workspace, About), Problem> {
+    let workspace = Workspace::new("plugin.so", bytes).map_err(|error| {
+        Problem::new(
+            format!("could not be copied to {}: {error}", std::env::temp_dir().display()),
+            "free space there, or set TMPDIR to a folder that can be written",
+        )
+    })?;
+    let about = probe(helper, &workspace, bytes.len(), report_dir)?;
+    if !workspace.holds(bytes) {
+        return Err(Problem::new(
+            "changed its own file when it was loaded",
+            "report this to the plugin's author",
+        ));
+    }
+    Ok((workspace, about))
 }
 
 /// Loads the library for good and finds its root module.

@@ -8,6 +8,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    about::About,
     apart::{Bounds, Cause, ChildFailure, Helper, Workspace},
     problem::Problem,
 };
@@ -22,26 +23,26 @@ const OUTPUT: u64 = 16 << 20;
 /// What the child found.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// The host may load it.
-    Fits,
+    /// The host may load it; what it says about itself.
+    Fits(About),
     /// Why it may not.
     Problem(Problem),
 }
 
-/// Tries the file of a workspace, which has so many bytes, in a child.
+/// Tries the file of a workspace, which has so many bytes, in a child; what it says about itself.
 pub(super) fn probe(
     helper: &Helper,
     workspace: &Workspace,
     len: usize,
     report_dir: &Path,
-) -> Result<(), Problem> {
+) -> Result<About, Problem> {
     let mapped = u64::try_from(len).unwrap_or(u64::MAX).saturating_mul(4);
     let memory = MEMORY.saturating_add(mapped >> 20 << 20);
     let bounds = Bounds { memory, time: TIME, processor: TIME, output: OUTPUT };
     let answer = helper.run(workspace, "probe", &[report_dir.as_os_str()], &bounds);
     let answer = answer.map_err(|failure| unfit(&failure, &bounds))?;
     match serde_json::from_slice(&answer) {
-        Ok(Answer::Fits) => Ok(()),
+        Ok(Answer::Fits(about)) => Ok(about),
         Ok(Answer::Problem(problem)) => Err(problem),
         Err(_) => Err(unfit(&ChildFailure::of(Cause::Silent), &bounds)),
     }

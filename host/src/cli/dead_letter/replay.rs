@@ -7,6 +7,7 @@ use dataserver_config::{Component, Pipeline, closest};
 use dataserver_engine::{
     clock::{Clock, SystemClock},
     dead_letter::{self, Progress, State, Store, Survey},
+    pause::PausedFile,
     shutdown::Shutdown,
     topology,
 };
@@ -139,6 +140,11 @@ fn alone(
     sink: &Component,
     catalog: &PluginCatalog,
 ) -> Result<Progress, ExitCode> {
+    let id = &sink.id;
+    if PausedFile::of(&pipeline.host.data_dir).read().is_ok_and(|paused| paused.contains(id)) {
+        let text = format!("sink {id} is paused; `dataserver resume {id}`, then replay");
+        return Err(output::complain(&text));
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shutdown = Arc::new(Shutdown::default());
     if let Err(error) = listen_to_signals(Arc::clone(&shutdown), None) {

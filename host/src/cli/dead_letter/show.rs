@@ -4,14 +4,14 @@ use std::{collections::VecDeque, fmt::Write, io, path::Path, process::ExitCode};
 
 use dataserver_config::closest;
 use dataserver_engine::dead_letter::{Letter, Store, Summary};
-use plugin_api::{
-    BarRecord, Batch, Column, ColumnType, Record, SpotView, Symbol, Visitor, WithRecords,
-    schemas::time::DatetimeText, terminal,
-};
-use serde_json::{Map, Value, json};
+use plugin_api::{BarRecord, SpotView, terminal};
+use serde_json::{Value, json};
 
 use super::output;
-use crate::cli::Format;
+use crate::{
+    cli::Format,
+    record_json::{self, exchange_time},
+};
 
 /// Records of a letter that the text shows.
 const MAX_RECORDS: usize = 10;
@@ -137,10 +137,6 @@ fn bar_line(bar: &BarRecord<'_>) -> String {
     )
 }
 
-fn exchange_time(time_us: i64) -> String {
-    String::from_utf8_lossy(DatetimeText::default().format(time_us)).into_owned()
-}
-
 fn to_json(letter: &Result<Letter, String>) -> Value {
     let letter = match letter {
         Ok(letter) => letter,
@@ -148,7 +144,7 @@ fn to_json(letter: &Result<Letter, String>) -> Value {
     };
     let mut value = json!(letter.head);
     match letter.batch() {
-        Ok(batch) => value["data"] = records(&batch),
+        Ok(batch) => value["data"] = record_json::objects(&batch, usize::MAX).into(),
         Err(_) if letter.head.batch.is_none() => {
             value["encoding"] = json!(letter.encoding);
             value["payload"] = json!(letter.payload);
@@ -156,73 +152,4 @@ fn to_json(letter: &Result<Letter, String>) -> Value {
         Err(error) => value["error"] = json!(error),
     }
     value
-}
-
-fn records(batch: &Batch) -> Value {
-    batch.with_records(Objects)
-}
-
-/// Records as JSON objects, without books, scores and what else takes room.
-struct Objects;
-
-impl WithRecords for Objects {
-    type Output = Value;
-
-    fn run<R: Record>(self, records: impl Iterator<Item = R>) -> Value {
-        let object = |record: R| {
-            let mut object = Object::default();
-            record.visit(&mut object);
-            if let Some((_, sequence)) = record.origin() {
-                object.0.insert("sequence".to_owned(), sequence.into());
-            }
-            Value::Object(object.0)
-        };
-        records.map(object).collect()
-    }
-}
-
-#[derive(Default)]
-struct Object(Map<String, Value>);
-
-impl Object {
-    fn put(&mut self, column: &Column, value: impl Into<Value>) {
-        self.0.insert(column.name.to_owned(), value.into());
-    }
-}
-
-impl Visitor for Object {
-    fn symbol(&mut self, column: &'static Column, symbol: Symbol<'_>) {
-        self.put(column, symbol.to_string());
-    }
-
-    fn text(&mut self, column: &'static Column, text: &str) {
-        if column.kind != ColumnType::SymbolPart {
-            self.put(column, text);
-        }
-    }
-
-    /// The record's own time; when it was received is in the head of the letter.
-    fn time(&mut self, column: &'static Column, time_us: i64) {
-        if column.name == "time" {
-            self.put(column, exchange_time(time_us));
-        }
-    }
-
-    fn number(&mut self, column: &'static Column, value: f64) {
-        self.put(column, value);
-    }
-
-    fn count(&mut self, column: &'static Column, value: u64) {
-        self.put(column, value);
-    }
-
-    fn prices(&mut self, _: &'static Column, _: impl ExactSizeIterator<Item = f64>) {}
-
-    fn sizes(&mut self, _: &'static Column, _: impl ExactSizeIterator<Item = u64>) {}
-
-    fn flag(&mut self, column: &'static Column, value: bool) {
-        self.put(column, value);
-    }
-
-    fn score(&mut self, _: &'static Column, _: Option<f32>) {}
 }

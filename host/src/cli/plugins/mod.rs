@@ -14,14 +14,15 @@ use std::{
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use dataserver_config::{self as config, Carrier, Faults, ProcessEnvironment};
+use dataserver_config::{self as config, Faults, ProcessEnvironment};
 use dataserver_loader::{Candidate, Plugin, PluginCatalog};
 use plugin_api::Manifest;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use new::New;
 
 use super::{Format, PipelineFile, output};
+use crate::plugin_list::{self, carrier};
 
 /// Arguments of `plugins`.
 #[derive(Debug, Args)]
@@ -81,7 +82,7 @@ impl Plugins {
             (Err(faults), _) => output::show_faults(&faults),
             (Ok(catalog), Verb::Show { name, schema }) => show(&catalog, name, *schema),
             (Ok(catalog), Verb::List { format: Format::Json }) => {
-                output::print_json(&list_json(&catalog))
+                output::print_json(&plugin_list::to_json(&catalog))
             }
             (Ok(catalog), _) => output::print(&table(&catalog)),
         }
@@ -168,32 +169,6 @@ fn probe(file: &Path) -> ExitCode {
         Ok(plugin) => output::print(&description(found, &plugin)),
         Err(problem) => output::complain(&format!("{} {problem}", file.display())),
     }
-}
-
-fn list_json(catalog: &PluginCatalog) -> Value {
-    let describe = |found: &Candidate| {
-        let mut entry = json!({
-            "file": found.path, "sha256": found.sha256, "carrier": carrier(found),
-        });
-        match catalog.load(found) {
-            Ok(plugin) => {
-                let manifest = plugin.manifest();
-                entry["name"] = manifest.name.as_str().into();
-                entry["kinds"] = kinds(manifest).into();
-                entry["version"] = manifest.version.as_str().into();
-                entry["api"] = manifest.api.to_string().into();
-                entry["author"] = manifest.author.as_str().into();
-                entry["description"] = manifest.description.as_str().into();
-            }
-            Err(problem) => entry["problem"] = problem.to_string().into(),
-        }
-        let is_in = |path: &Path| found.path == path || found.path.parent() == Some(path);
-        if let Some((path, why)) = catalog.exposed().iter().find(|(path, _)| is_in(path)) {
-            entry["warning"] = format!("{} {why}", path.display()).into();
-        }
-        entry
-    };
-    catalog.found().iter().map(describe).collect()
 }
 
 fn show(catalog: &PluginCatalog, name: &str, schema: bool) -> ExitCode {
@@ -298,11 +273,4 @@ fn friendly(json_type: &str) -> String {
 
 fn kinds(manifest: &Manifest) -> Vec<&'static str> {
     manifest.roles.iter().map(|role| role.kind.as_str()).collect()
-}
-
-fn carrier(found: &Candidate) -> &'static str {
-    match found.carrier {
-        Carrier::Native => "native",
-        Carrier::Wasm => "wasm",
-    }
 }

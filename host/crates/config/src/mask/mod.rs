@@ -6,11 +6,13 @@
 
 mod name;
 mod scan;
+mod shown;
 mod text;
 mod values;
 
 pub use name::is_secret_name;
 pub(super) use scan::find;
+pub(super) use shown::shown;
 pub(super) use text::mask;
 pub use values::{Secrets, holds_secret};
 pub(super) use values::{covered, spans, spoken};

@@ -39,6 +39,30 @@ fn debug_output_of_a_pipeline_leaves_secrets_out() {
     }
 }
 
+#[test]
+fn options_are_shown_with_secrets_and_variables_covered() {
+    let text = r#"
+        [sources.quotes]
+        plugin = "qq"
+        [sinks.out]
+        plugin = "nng-pub"
+        inputs = ["quotes"]
+        passwrod = 1234
+        plain = "as it is"
+        from = "${SECRET}"
+        url = "http://fred:hunter2@h:1/p?x=1"
+        deep = { api_key = ["hunter2", { x = 1.5 }], list = [1, "two", "Bearer hunter2"] }
+    "#;
+    let pipeline = resolve(text, &given()).unwrap();
+    assert_eq!(
+        serde_json::Value::Object(pipeline.components[1].shown_options.clone()),
+        serde_json::json!({
+            "passwrod": "***", "plain": "as it is", "from": "***", "url": "http://***@h:1/p?***",
+            "deep": { "api_key": ["***", { "x": "***" }], "list": [1, "two", "Bearer ***"] },
+        })
+    );
+}
+
 /// Puts a secret into every value that a fault may speak of.
 #[test]
 fn no_fault_shows_what_a_variable_gave() {

@@ -8,7 +8,9 @@
 //! Lines are appended, and removed by replays. Both lock the file, and then check that it still has
 //! that name.
 
+mod count;
 mod letter;
+mod page;
 mod replay;
 mod store;
 mod summary;
@@ -30,10 +32,12 @@ use plugin_api::Batch;
 use serde::{Deserialize, Serialize};
 
 pub use letter::{BatchHead, Encoding, Head, Letter};
+pub use page::{MAX_LETTERS, Page};
 pub use replay::{Progress, Replay, State, Survey};
 pub use store::{Journal, Place, Store};
 pub use summary::Summary;
 
+use self::count::Count;
 use crate::clock::Clock;
 
 /// Most bytes of one component's letters; writers of more have to wait.
@@ -54,6 +58,7 @@ pub struct DeadLetters {
     clock: Arc<dyn Clock>,
     max_bytes: u64,
     writer: Mutex<Writer>,
+    count: Mutex<Count>,
 }
 
 #[derive(Debug, Default)]
@@ -93,7 +98,14 @@ impl DeadLetters {
             clock,
             max_bytes: MAX_BYTES,
             writer: Mutex::default(),
+            count: Mutex::default(),
         }
+    }
+
+    /// How many letters there are, as far as they are counted: it goes on with each call, so that none
+    /// takes long.
+    pub fn count(&self) -> u64 {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner).update(&self.store)
     }
 
     /// The files.

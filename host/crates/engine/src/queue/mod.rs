@@ -162,6 +162,18 @@ impl Queue {
         state.backlog.total() + state.unacked
     }
 
+    /// When a source gave the oldest batch that waits in memory, microseconds since 1970 UTC.
+    pub fn oldest_us(&self) -> Option<i64> {
+        let state = self.lock();
+        let oldest = state.backlog.window().batches.front()?.batch.provenance().received_at_us;
+        (oldest > 0).then_some(oldest)
+    }
+
+    /// Syncs what is due, for a reader that takes nothing.
+    pub fn sync(&self) {
+        self.sync_if_idle(self.lock());
+    }
+
     /// Applies another bound and rule; the backlog stays.
     pub fn configure(&self, settings: Buffer) {
         let mut state = self.lock();

@@ -17,8 +17,8 @@ impl Queue {
     /// Adds a batch of that writer by the queue's `when_full` rule.
     ///
     /// A batch larger than the bound is accepted when the queue is empty. While the disk fails, the
-    /// writer waits; `blocked` gets the time waited since its last call. Returns the records that
-    /// the rule dropped.
+    /// writer waits; `blocked` gets the time waited since its last call, first none. Returns the
+    /// records that the rule dropped.
     pub fn push(&self, writer: &str, delivery: Delivery, blocked: &dyn Fn(Duration)) -> u64 {
         let mut state = self.lock();
         if !state.aborted && !self.has_room(&state, writer, &delivery) {
@@ -95,6 +95,8 @@ impl Queue {
         delivery: &Delivery,
         blocked: &dyn Fn(Duration),
     ) -> Option<MutexGuard<'a, State>> {
+        // tells whom the writer waits for as soon as it does
+        blocked(Duration::ZERO);
         let mut since = Instant::now();
         while !state.aborted && !self.has_room(&state, writer, delivery) {
             if state.settings.when_full != WhenFull::Block {

@@ -4,7 +4,7 @@
 //! metrics up once, at its start, and updates them once a batch.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -108,6 +108,35 @@ impl ComponentMetrics {
         lock(&self.dynamic_labels).reasons.insert(reason.to_owned());
         let labels = WithReason::of(&self.labels, reason);
         self.all.families.records_dropped.get_or_create(&labels).inc_by(records);
+    }
+
+    /// Records that were dropped so far, by reason.
+    pub fn dropped_by(&self) -> BTreeMap<String, u64> {
+        let reasons = lock(&self.dynamic_labels).reasons.clone();
+        let count = |reason: String| {
+            let labels = WithReason::of(&self.labels, &reason);
+            let dropped = self.all.families.records_dropped.get(&labels)?.get();
+            Some((reason, dropped))
+        };
+        reasons.into_iter().filter_map(count).collect()
+    }
+
+    /// Calls that failed so far, by class.
+    pub fn errors_by(&self) -> BTreeMap<&'static str, u64> {
+        let count = |kind: ErrorKind| {
+            let labels = WithClass::of(&self.labels, kind.class());
+            let errors = self.all.families.errors.get(&labels)?.get();
+            Some((kind.class(), errors))
+        };
+        [ErrorKind::Retry, ErrorKind::BadData, ErrorKind::Fatal]
+            .into_iter()
+            .filter_map(count)
+            .collect()
+    }
+
+    /// Shows whether the component is paused.
+    pub fn paused(&self, is_paused: bool) {
+        self.component_paused.set(f64::from(u8::from(is_paused)));
     }
 
     /// Counts a failed call.

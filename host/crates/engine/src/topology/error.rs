@@ -44,6 +44,12 @@ pub enum ChangeError {
         is slow: mend what it waits for, or remove it"
     )]
     Blocked(String),
+    /// A component that is paused does not drain, so that routes cannot be switched in order.
+    #[error(
+        "{0}: it is paused and records wait before it, so the routes around it cannot be switched \
+        in order; `dataserver resume {0}` first"
+    )]
+    Paused(String),
     /// The data folder is another host's, or cannot be used.
     #[error("{0}")]
     Taken(String),

@@ -1,6 +1,7 @@
 //! Gives every reader of a component its clone of each batch.
 
 use std::{
+    cell::Cell,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -88,10 +89,15 @@ fn has_output(outputs: &[Outlet], queue: &Arc<Queue>) -> bool {
 
 impl Outlet {
     fn push(&self, writer: &ComponentStatus, delivery: Delivery) {
+        let was_blocked = Cell::new(false);
         let blocked = |waited: Duration| {
-            writer.metrics.blocked(&self.reader.id, waited.as_secs_f64());
+            was_blocked.set(true);
+            writer.note_blocked(&self.reader.id, waited);
         };
         let dropped = self.queue.push(&writer.id, delivery, &blocked);
+        if was_blocked.get() {
+            writer.note_unblocked();
+        }
         self.reader.note_dropped(self.queue.rule(), dropped);
     }
 }
@@ -104,17 +110,21 @@ mod tests {
     use super::*;
     use crate::{
         ack::Receipt,
+        clock::{Clock, SystemClock},
+        pause::PauseSwitch,
         queue::{ReadLimits, Recv},
         telemetry::Metrics,
     };
 
+    fn status(id: &str) -> Arc<ComponentStatus> {
+        let metrics = Arc::new(Metrics::default()).component(id, RoleKind::Sink, "null");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let pause = PauseSwitch::default();
+        ComponentStatus::new(id, RoleKind::Sink, "null", metrics, &clock, pause)
+    }
+
     #[test]
     fn four_readers_share_one_payload() {
-        let metrics = Arc::new(Metrics::default());
-        let status = |id: &str| {
-            let of_component = metrics.component(id, RoleKind::Sink, "null");
-            ComponentStatus::new(id, RoleKind::Sink, "null", of_component)
-        };
         let buffer = Buffer::of(None, RawBuffer::default());
         let queues: Vec<_> = (0..4).map(|_| Arc::new(Queue::in_memory(buffer))).collect();
         let fanout = Fanout::default();
@@ -133,9 +143,7 @@ mod tests {
 
     #[test]
     fn a_way_that_is_led_elsewhere_goes_on_for_those_who_stay() {
-        let metrics = Arc::new(Metrics::default());
-        let of_component = metrics.component("reader", RoleKind::Sink, "null");
-        let reader = ComponentStatus::new("reader", RoleKind::Sink, "null", of_component);
+        let reader = status("reader");
         let buffer = Buffer::of(None, RawBuffer::default());
         let [stays, goes, comes] = [(); 3].map(|()| Outlet {
             reader: Arc::clone(&reader),
@@ -163,5 +171,34 @@ mod tests {
             assert!(matches!(outlet.queue.recv(limits), Recv::Batches(_)));
             assert!(matches!(outlet.queue.recv(limits), Recv::Closed));
         }
+    }
+
+    #[test]
+    fn a_writer_tells_whom_it_waits_for_while_it_waits() {
+        let max_bytes = Some(spot_batch(1, Round::WHOLE).payload().len() as u64);
+        let buffer = Buffer::of(None, RawBuffer { max_bytes, ..RawBuffer::default() });
+        let slow = Outlet { reader: status("slow"), queue: Queue::in_memory(buffer).into() };
+        let (fanout, writer) = (Arc::new(Fanout::default()), status("writer"));
+        fanout.set_outputs(vec![slow.clone()]);
+        let send = |fanout: &Fanout, writer: &ComponentStatus| {
+            let batch = spot_batch(1, Round::WHOLE);
+            fanout.send(writer, Delivery { batch, receipt: Receipt::none() });
+        };
+        send(&fanout, &writer);
+        assert_eq!(writer.blocked_by(), None, "there was room");
+        let waits = std::thread::spawn({
+            let (fanout, writer) = (Arc::clone(&fanout), Arc::clone(&writer));
+            move || send(&fanout, &writer)
+        });
+        while writer.blocked_by().is_none() {
+            std::thread::yield_now();
+        }
+        assert_eq!(writer.blocked_by().as_deref(), Some("slow"));
+        let limits =
+            ReadLimits { max_records: 10, max_wait: Duration::ZERO, timeout: Duration::ZERO };
+        let Recv::Batches(taken) = slow.queue.recv(limits) else { panic!("nothing came") };
+        slow.queue.ack(&[], crate::queue::total_size(&taken));
+        waits.join().unwrap();
+        assert_eq!(writer.blocked_by(), None);
     }
 }

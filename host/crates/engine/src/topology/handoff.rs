@@ -48,6 +48,8 @@ pub enum StopReason {
     InputClosed,
     /// A successor takes the queue over.
     HandoffRequested,
+    /// The host ends, or the component is removed, while it is paused.
+    LeavesPaused,
 }
 
 /// Why a component did not start, with the handoff that it was given.

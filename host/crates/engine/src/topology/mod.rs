@@ -6,6 +6,7 @@
 
 mod buffer;
 mod change;
+mod describe;
 mod error;
 mod fanout;
 mod feed;
@@ -13,7 +14,9 @@ mod gate;
 mod group;
 mod handoff;
 mod node;
+mod pauses;
 mod plan;
+mod plugin_file;
 mod preflight;
 mod reroute;
 mod runner;
@@ -48,9 +51,12 @@ use crate::{
 
 pub use buffer::{orphans, spool_folder};
 pub use change::Applied;
+pub use describe::{Described, QueueFigures};
 pub use error::ChangeError;
 pub use feed::Feed;
+pub use pauses::PauseError;
 pub use plan::{Changed, Plan, RestartRequired};
+pub use plugin_file::PluginFile;
 pub use services::null_host;
 pub use start::{start, start_alone};
 

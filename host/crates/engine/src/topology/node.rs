@@ -6,7 +6,7 @@ use std::{
 };
 
 use dataserver_config::{Component, Pipeline};
-use dataserver_loader::Plugin;
+use dataserver_loader::{Installed, Plugin};
 use plugin_api::RoleKind;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     buffer::{QueueOwner, make_queue},
     fanout::Fanout,
     feed::Feed,
+    plugin_file::PluginFile,
     runner::Runner,
     runtime::RuntimeContext,
 };
@@ -33,6 +34,8 @@ pub struct Node {
     pub component: Component,
     /// Its plugin.
     pub plugin: Arc<dyn Plugin>,
+    /// Where that came from.
+    pub plugin_file: PluginFile,
     /// Its status.
     pub status: Arc<ComponentStatus>,
     /// Its input queue; `None` for a source.
@@ -52,7 +55,7 @@ impl Node {
     /// When the folder of a queue on disk cannot be used.
     pub fn new(
         component: Component,
-        plugin: Arc<dyn Plugin>,
+        plugin: Installed,
         pipeline: &Pipeline,
         runtime: &RuntimeContext,
     ) -> Result<Self, ChangeError> {
@@ -72,7 +75,8 @@ impl Node {
             queue_owner,
             runner: Arc::default(),
             component,
-            plugin,
+            plugin_file: PluginFile::of(&plugin),
+            plugin: plugin.plugin,
         })
     }
 
@@ -80,7 +84,7 @@ impl Node {
     pub fn changed(
         &self,
         component: Component,
-        plugin: Arc<dyn Plugin>,
+        plugin: Installed,
         runtime: &RuntimeContext,
     ) -> Self {
         let status = if component.plugin == self.component.plugin {
@@ -88,7 +92,14 @@ impl Node {
         } else {
             status(&component, runtime)
         };
-        Self { component, plugin, status, runner: Arc::default(), ..self.clone() }
+        Self {
+            component,
+            plugin_file: PluginFile::of(&plugin),
+            plugin: plugin.plugin,
+            status,
+            runner: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// The same node and runner with other inputs.
@@ -158,5 +169,7 @@ impl fmt::Debug for Node {
 
 fn status(component: &Component, runtime: &RuntimeContext) -> Arc<ComponentStatus> {
     let Component { id, kind, plugin, .. } = component;
-    ComponentStatus::new(id, *kind, plugin, runtime.metrics.component(id, *kind, plugin))
+    let metrics = runtime.metrics.component(id, *kind, plugin);
+    let pause = runtime.pauses.switch(id);
+    ComponentStatus::new(id, *kind, plugin, metrics, &runtime.clock, pause)
 }

@@ -127,6 +127,7 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
         // read from the running pipeline at each use
         watch: _,
         allowed_hosts: _,
+        read_only: _,
         drain_timeout: _,
         stuck_after: _,
     } = after;
@@ -181,6 +182,8 @@ pub(super) fn differences(before: &Component, after: &Component) -> Vec<String> 
         retry,
         on_failure,
         options,
+        // made of the options
+        shown_options: _,
     } = after;
     let same = [
         ("plugin", before.plugin == *plugin),

@@ -6,36 +6,74 @@ use std::{
 };
 
 use dataserver_config::{Component, Pipeline};
-use dataserver_loader::{Plugin, PluginCatalog};
+use dataserver_loader::{Installed, PluginCatalog};
 
-use super::{error::ChangeError, node::Node, plan::differences};
+use super::{
+    Topology,
+    error::ChangeError,
+    node::Node,
+    plan::{Plan, differences},
+};
 
 /// Whether the node has a runner that has not ended.
 pub(super) fn is_running(node: &Node) -> bool {
     node.runner().is_some_and(|runner| !runner.has_ended())
 }
 
-/// The plugin of every component, by its id.
+/// The plugin of every component with its file, by its id.
 ///
 /// # Errors
 /// When one is gone that was there when the pipeline was checked.
 pub(super) fn find_plugins(
     pipeline: &Pipeline,
     catalog: &PluginCatalog,
-) -> Result<HashMap<String, Arc<dyn Plugin>>, ChangeError> {
+) -> Result<HashMap<String, Installed>, ChangeError> {
     let find = |component: &Component| {
         let plugin = catalog.plugin(&component.plugin, component.kind, component.carrier);
         let id = component.id.clone();
         match plugin {
-            Ok(installed) => Ok((id, installed.plugin)),
+            Ok(installed) => Ok((id, installed)),
             Err(missing) => Err(ChangeError::Plugin(id, missing.message)),
         }
     };
     pipeline.components.iter().map(find).collect()
 }
 
+impl Topology {
+    /// What a change to that pipeline would do; nothing is changed.
+    ///
+    /// # Errors
+    /// Why it could not be done, as far as that can be told before.
+    pub fn plan(&self, pipeline: &Pipeline, catalog: &PluginCatalog) -> Result<Plan, ChangeError> {
+        let plugins = find_plugins(pipeline, catalog)?;
+        plan(&self.nodes(), &self.pipeline(), pipeline, &plugins)
+    }
+}
+
+/// What becomes of each component.
+///
+/// # Errors
+/// What cannot change while the host runs.
+pub(super) fn plan(
+    old: &[Node],
+    before: &Pipeline,
+    after: &Pipeline,
+    plugins: &HashMap<String, Installed>,
+) -> Result<Plan, ChangeError> {
+    let has_other_plugin = |id: &str| {
+        let node = old.iter().find(|node| node.component.id == id);
+        node.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id].plugin))
+    };
+    let restarts = restarts(old, after, has_other_plugin);
+    let further = |id: &str| {
+        let other = has_other_plugin(id).then_some("plugin file");
+        other.or_else(|| restarts.contains(id).then_some("had ended"))
+    };
+    Plan::new(before, after, further).map_err(ChangeError::RestartRequired)
+}
+
 /// Transforms and sinks that ended with their inputs and get inputs again.
-pub(super) fn restarts(
+fn restarts(
     old: &[Node],
     pipeline: &Pipeline,
     has_other_plugin: impl Fn(&str) -> bool,

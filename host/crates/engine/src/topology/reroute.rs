@@ -137,7 +137,7 @@ impl Routes<'_> {
                 Some(gate) => closed.push(gate),
                 None => {
                     self.set_unbounded(false);
-                    return Err(ChangeError::Blocked(self.blocking_reader(node)));
+                    return Err(self.why_blocked(node));
                 }
             }
         }
@@ -171,8 +171,10 @@ impl Routes<'_> {
         }
     }
 
-    /// Waits until a transform has drained its queue; a source has none.
+    /// Waits until a transform has drained its queue; a source has none, and one that is paused
+    /// drains nothing.
     fn is_drained(&self, node: &Node, deadline: Instant) -> bool {
+        let deadline = if node.status.is_paused() { Instant::now() } else { deadline };
         node.queue.as_ref().is_none_or(|queue| queue.wait_idle(remaining(deadline)))
     }
 
@@ -195,15 +197,23 @@ impl Routes<'_> {
         ordered
     }
 
+    /// Which component is in the way of a writer that does not get through, and why.
+    fn why_blocked(&self, writer: &Node) -> ChangeError {
+        let itself = writer.queue.is_some() && writer.status.is_paused();
+        let blocking = if itself { writer } else { self.blocking_reader(writer) };
+        let id = blocking.component.id.clone();
+        if blocking.status.is_paused() { ChangeError::Paused(id) } else { ChangeError::Blocked(id) }
+    }
+
     /// Which component blocks a writer: its fullest reader, or the writer itself when none is full.
-    fn blocking_reader(&self, writer: &Node) -> String {
+    fn blocking_reader<'n>(&'n self, writer: &'n Node) -> &'n Node {
         let reads = |node: &&Node| node.component.inputs.contains(&writer.component.id);
         let fill = |node: &&Node| {
             node.queue.as_ref().map_or(0, |it| it.size().bytes * 1000 / it.max_bytes().max(1))
         };
         let is_full = |node: &&Node| fill(node) >= 500;
         let fullest = self.old.iter().filter(reads).filter(is_full).max_by_key(fill);
-        fullest.unwrap_or(writer).component.id.clone()
+        fullest.unwrap_or(writer)
     }
 }
 

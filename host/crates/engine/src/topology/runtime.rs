@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use dataserver_config::Pipeline;
 
+use super::pauses::Pauses;
 use crate::{clock::Clock, shutdown::Shutdown, telemetry::Metrics};
 
 /// What all components of a pipeline share, for as long as it runs.
@@ -15,6 +16,8 @@ pub struct RuntimeContext {
     pub clock: Arc<dyn Clock>,
     /// All metrics.
     pub metrics: Arc<Metrics>,
+    /// Which components are paused.
+    pub pauses: Pauses,
     /// Folder of the pipeline file.
     pub base_dir: PathBuf,
     /// Dead letters, states, spools.
@@ -33,6 +36,7 @@ impl RuntimeContext {
             shutdown,
             clock: Arc::clone(clock),
             metrics: Arc::default(),
+            pauses: Pauses::load(&pipeline.host.data_dir),
             base_dir: pipeline.base_dir.clone(),
             data_dir: pipeline.host.data_dir.clone(),
         }

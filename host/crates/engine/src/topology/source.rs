@@ -166,6 +166,10 @@ impl SourceLoop {
         let mut confirmed = 0;
         while !self.stage.shutdown.is_stopping() {
             self.confirm(instance, ledger, &mut confirmed);
+            if self.stage.status.is_paused() {
+                self.stage.shutdown.wait_for(Phase::Draining, WAIT);
+                continue;
+            }
             let call = self.stage.status.enter("next");
             let polled = instance.next(WAIT);
             drop(call);

@@ -1,12 +1,15 @@
 //! What sources, transforms and sinks share: opening a plugin, and reopening it after failures.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dataserver_config::{BufferKind, Component, OnFailure};
 use dataserver_loader::{Opening, Plugin};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
-use super::handoff::{Handoff, WorkerEnd};
+use super::handoff::{Handoff, StopReason, WorkerEnd};
 use crate::{
     dead_letter::DeadLetters,
     queue::Queue,
@@ -20,7 +23,7 @@ const RESTART_BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration:
 /// An instance that ran so long has recovered: the back-off starts over.
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
-/// Interval at which a component that waits to reopen checks whether its input has ended.
+/// Interval at which a component that waits, or is paused, checks whether that is over.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// The component has to stop: its phase has come, its input has ended, or it failed for good.
@@ -43,11 +46,11 @@ pub struct Stage {
     pub shutdown: Arc<Shutdown>,
     /// Where records that it cannot use are written.
     pub dead_letters: Arc<DeadLetters>,
-    /// Phase from which on it stops waiting; sources stop before sinks.
-    pub stops_at: Phase,
+    /// Phase from which on it stops waiting unless it is paused; sources stop before sinks.
+    stops_at: Phase,
     /// Back-off between failed instances.
     pub restarts: Backoff,
-    opened_at: Option<std::time::Instant>,
+    opened_at: Option<Instant>,
     /// State from the handoff, for an instance that is not open yet.
     pub inherited_state: Option<Vec<u8>>,
     /// It failed for good, or its input has ended.
@@ -208,9 +211,39 @@ impl Stage {
         self.reopen(open)
     }
 
+    /// Whether the component takes nothing for now: it is paused, and its input has not ended.
+    pub fn rests(&self) -> bool {
+        self.status.is_paused() && !self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished())
+    }
+
+    /// Why a component that [rests](Self::rests) stops, after [`Stopped`].
+    pub fn reason_to_leave(&self) -> StopReason {
+        if self.shutdown.phase() < self.stops_at() {
+            return StopReason::HandoffRequested;
+        }
+        self.tell_undelivered();
+        StopReason::LeavesPaused
+    }
+
+    /// Says what a component that is paused leaves behind in memory.
+    fn tell_undelivered(&self) {
+        let in_memory = self.inlet.as_ref().filter(|inlet| !inlet.is_on_disk());
+        let records = in_memory.map_or(0, |inlet| inlet.size().records);
+        if records > 0 && !self.shutdown.is_cancelled() {
+            tracing::warn!(
+                component = self.component.id,
+                records,
+                "the host ends while it is paused: what waits for it in memory is not delivered"
+            );
+        }
+    }
+
     /// What the component does after [`Stopped`].
     pub fn exit_decision(&self) -> ExitDecision {
         if self.is_over || self.shutdown.phase() >= self.stops_at {
+            ExitDecision::Stop
+        } else if self.shutdown.phase() >= self.stops_at() {
+            self.tell_undelivered();
             ExitDecision::Stop
         } else if self.shutdown.commit_stop() {
             ExitDecision::Handoff
@@ -226,9 +259,29 @@ impl Stage {
         drop(call);
     }
 
-    /// Waits before a failed call is tried again.
+    /// Waits before a failed call is tried again, and for as long as the component is paused.
     pub fn pause(&self, pause: Duration) -> Result<(), Stopped> {
-        if self.shutdown.wait_for(self.stops_at, pause) { Err(Stopped) } else { Ok(()) }
+        let until = Instant::now() + pause;
+        loop {
+            let remaining = until.saturating_duration_since(Instant::now());
+            let rests = self.rests();
+            let part = if rests { POLL_INTERVAL } else { remaining.min(POLL_INTERVAL) };
+            if self.shutdown.wait_for(self.stops_at(), part) {
+                return Err(Stopped);
+            }
+            if remaining.is_zero() && !rests {
+                return Ok(());
+            }
+            if let Some(inlet) = self.inlet.as_ref().filter(|_| rests) {
+                inlet.sync();
+            }
+        }
+    }
+
+    /// The phase from which on it stops waiting. One that is paused delivers nothing more, so it
+    /// need not wait for those before it.
+    fn stops_at(&self) -> Phase {
+        if self.status.is_paused() { Phase::Draining } else { self.stops_at }
     }
 
     /// Counts a failed call, and logs it unless the log is throttled.
@@ -278,7 +331,8 @@ impl Stage {
         }
     }
 
-    /// Waits before an instance is opened; stops when the input has ended.
+    /// Waits before an instance is opened, and while the component is paused; stops when the input
+    /// has ended.
     fn pause_while_needed(&mut self, mut pause: Duration) -> Result<(), Stopped> {
         while !pause.is_zero() {
             if self.inlet.as_ref().is_some_and(|inlet| inlet.is_finished()) {
@@ -311,7 +365,7 @@ impl Stage {
         let opened = open(self.plugin.as_ref(), opening);
         drop(call);
         if opened.is_ok() {
-            self.opened_at = Some(std::time::Instant::now());
+            self.opened_at = Some(Instant::now());
             self.status.set_state(State::Running);
         }
         opened

@@ -115,6 +115,7 @@ impl Topology {
         before: impl FnOnce(&[Node]) -> T,
     ) -> Result<T, ChangeError> {
         let drain_timeout = pipeline.host.drain_timeout;
+        self.runtime.pauses.tell(&pipeline);
         match self.start_first(pipeline, catalog, before) {
             Ok(made) => {
                 self.has_begun.store(true, Ordering::Release);

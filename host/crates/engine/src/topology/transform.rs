@@ -65,6 +65,11 @@ impl TransformLoop {
                     opened = Ok(instance);
                 }
                 Ok((instance, StopReason::InputClosed)) => return self.end(instance),
+                Ok((instance, StopReason::LeavesPaused)) => {
+                    // what it took before is forwarded; its queue goes with it
+                    self.end(instance);
+                    return self.give_up();
+                }
                 Err(Stopped) => match self.stage.exit_decision() {
                     ExitDecision::Handoff => {
                         let state = self.stage.inherited_state.take();
@@ -80,6 +85,12 @@ impl TransformLoop {
     /// Receives batches until the input is closed or a handoff is requested.
     fn take_all(&mut self, mut instance: Instance) -> Result<(Instance, StopReason), Stopped> {
         loop {
+            if self.stage.rests() {
+                if self.stage.pause(Duration::ZERO).is_err() {
+                    return Ok((instance, self.stage.reason_to_leave()));
+                }
+                continue;
+            }
             if let Some(batch) = self.in_flight.as_ref().map(|it| it.batch.clone()) {
                 instance = self.apply(instance, &batch)?;
                 self.ack_in_flight();
@@ -88,12 +99,15 @@ impl TransformLoop {
                 return Ok((instance, StopReason::HandoffRequested));
             }
             match self.queue.recv(READ_LIMITS) {
+                // it was paused while it waited for them
+                Recv::Batches(deliveries) if self.stage.rests() => self.queue.requeue(deliveries),
                 // one batch at a time, because of `READ_LIMITS`
                 Recv::Batches(deliveries) => {
                     let records = total_size(&deliveries).records;
                     self.stage.status.metrics.records_in.inc_by(records);
                     self.in_flight = deliveries.into_iter().next();
                 }
+                Recv::Empty | Recv::FlushRequested if self.stage.rests() => {}
                 // nothing is held: writers get room as soon as a batch is forwarded
                 Recv::Empty | Recv::FlushRequested => instance = self.tick(instance)?,
                 Recv::Closed => return Ok((instance, StopReason::InputClosed)),

@@ -1,9 +1,10 @@
-//! Reports calls into plugins that do not return, and sources that fall silent.
+//! Reports calls into plugins that do not return, and sources that fall silent; samples what
+//! happens each second.
 
 use std::{
     sync::{Arc, Mutex, Weak},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{Graph, lock};
@@ -25,7 +26,11 @@ pub fn watch(graph: Weak<Mutex<Graph>>, shutdown: Arc<Shutdown>) -> std::io::Res
                 (graph.pipeline.host.stuck_after, graph.statuses())
             };
             drop(graph);
-            statuses.iter().for_each(|status| check(status, stuck_after));
+            let now = Instant::now();
+            for status in &statuses {
+                check(status, stuck_after);
+                status.sample(now);
+            }
             let pause = (stuck_after / 4).clamp(Duration::from_millis(10), MAX_PAUSE);
             if shutdown.wait_for(Phase::Aborting, pause) {
                 return;

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     queue::Queue,
     shutdown::{Phase, Shutdown},
-    telemetry::WorkerStatus,
+    telemetry::{ComponentStatus, WorkerStatus},
 };
 
 /// Spawns the threads of a component; `known_good` ones retry when the plugin does not open.
@@ -33,6 +33,7 @@ pub fn start(node: &Node, runtime: &RuntimeContext, known_good: bool) -> std::io
     let shutdown = runtime.shutdown.child();
     let exit = Arc::new(Exit {
         shutdown: Arc::clone(&shutdown),
+        status: Arc::clone(&node.status),
         queue: node.queue.clone(),
         fanout: node.fanout.clone(),
         owns_queue: AtomicBool::new(true),
@@ -53,6 +54,7 @@ pub fn start(node: &Node, runtime: &RuntimeContext, known_good: bool) -> std::io
 /// host.
 struct Exit {
     shutdown: Arc<Shutdown>,
+    status: Arc<ComponentStatus>,
     queue: Option<Arc<Queue>>,
     fanout: Option<Arc<Fanout>>,
     /// No successor has taken the queue over.
@@ -67,7 +69,7 @@ impl Drop for Exit {
         if let Some(queue) = self.queue.as_ref().filter(|_| self.owns_queue.load(Ordering::Acquire))
         {
             if self.shutdown.is_cancelled() {
-                queue.discard();
+                self.status.note_dropped("removed", queue.discard());
             } else {
                 queue.abort();
             }
@@ -97,6 +99,7 @@ fn spawn(
     let (shutdown, done) = (Arc::clone(shutdown), Done(stage.status.clone()));
     let active = shutdown.active_guard();
     thread::Builder::new().name(node.component.id.clone()).spawn(move || {
+        done.0.note_thread();
         match (queue, fanout) {
             (None, Some(fanout)) => {
                 let mut provenance = Provenance::of_source(&stage.component.id);

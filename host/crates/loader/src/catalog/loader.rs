@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use dataserver_config::Carrier;
@@ -11,7 +11,7 @@ use plugin_api::native::Descriptor;
 
 use super::Candidate;
 use crate::{
-    Plugin, covered::Covered, native::NativePlugin, problem::Problem,
+    About, Plugin, covered::Covered, native::NativePlugin, problem::Problem,
     trial_settings::TrialSettings, wasm::WasmPlugin,
 };
 
@@ -45,7 +45,7 @@ impl Loader {
             Some(_) => descriptor.name(),
             None => found.sha256.clone(),
         };
-        let mut loaded = self.loaded_by_key.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded();
         if let Some(plugin) = loaded.get(&key) {
             return Ok(Arc::clone(plugin));
         }
@@ -53,6 +53,21 @@ impl Loader {
             Arc::new(Covered(self.load_anew(found, &descriptor, trial)?));
         loaded.insert(key, Arc::clone(&plugin));
         Ok(plugin)
+    }
+
+    /// What the plugin of a file says about itself. A library that is not loaded is not loaded for
+    /// this either.
+    pub(super) fn about(&self, found: &Candidate, trial: &TrialSettings) -> Result<About, Problem> {
+        let is_library = found.linked.is_none() && found.carrier == Carrier::Native;
+        if is_library && !self.loaded().contains_key(&found.sha256) {
+            found.identity.clone()?;
+            return NativePlugin::about(&found.read_again()?, &self.report_dir, &trial.helper);
+        }
+        self.load(found, trial).map(|plugin| About::of(plugin.manifest()))
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<String, Arc<dyn Plugin>>> {
+        self.loaded_by_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn load_anew(

@@ -22,7 +22,7 @@ use plugin_api::{Manifest, Role, RoleKind, native::Linked};
 pub use candidate::{BUILT_IN, Candidate};
 
 use self::loader::Loader;
-use crate::{Plugin, apart::Helper, problem::Problem, trial_settings::TrialSettings, wasm};
+use crate::{About, Plugin, apart::Helper, problem::Problem, trial_settings::TrialSettings, wasm};
 
 /// A plugin that can be used, and the file it came from.
 #[derive(Clone)]
@@ -50,6 +50,8 @@ pub struct PluginCatalog {
     trial: TrialSettings,
     /// Why a file could not be loaded: it is not tried again before the folders are looked at anew.
     refused_by_path: Mutex<HashMap<PathBuf, Problem>>,
+    /// What the plugin of a file said about itself, or why that cannot be told.
+    told_by_path: Mutex<HashMap<PathBuf, Result<About, Problem>>>,
 }
 
 impl PluginCatalog {
@@ -132,6 +134,7 @@ impl PluginCatalog {
             loader,
             trial,
             refused_by_path: Mutex::default(),
+            told_by_path: Mutex::default(),
         }
     }
 
@@ -169,6 +172,23 @@ impl PluginCatalog {
         self.loader.load(found, &self.trial).inspect_err(|problem| {
             refused.insert(found.path.clone(), problem.clone());
         })
+    }
+
+    /// What the plugin of a file says about itself. The file is tried in a child process, once; a
+    /// library that nobody has loaded is not loaded for this.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn about(&self, found: &Candidate) -> Result<About, Problem> {
+        let mut told = self.told_by_path.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(about) = told.get(&found.path).filter(|_| found.linked.is_none()) {
+            return about.clone();
+        }
+        let about = self.loader.about(found, &self.trial);
+        if found.linked.is_none() {
+            told.insert(found.path.clone(), about.clone());
+        }
+        about
     }
 
     /// The plugin of that id that has that role; the native one where there are both and the

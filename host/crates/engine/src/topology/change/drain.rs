@@ -14,8 +14,10 @@ impl Change<'_> {
         let runners: Vec<_> =
             removed.iter().filter_map(|node| Some((node, node.runner()?))).collect();
         for (node, runner) in &runners {
-            // what is on disk stays there, and no source waits for it
-            if node.queue.as_ref().is_some_and(|queue| queue.is_on_disk()) {
+            // what is on disk stays there, and one that is paused delivers nothing more: no source
+            // waits for either
+            let is_on_disk = node.queue.as_ref().is_some_and(|queue| queue.is_on_disk());
+            if is_on_disk || node.status.is_paused() {
                 runner.shutdown.cancel();
             }
             runner.shutdown.advance(Phase::Draining);

@@ -16,14 +16,14 @@ use std::{
 };
 
 use dataserver_config::Pipeline;
-use dataserver_loader::{Plugin, PluginCatalog};
+use dataserver_loader::{Installed, PluginCatalog};
 
 use super::{
     LAST_WAIT, Topology,
     error::ChangeError,
     node::Node,
     plan::Plan,
-    preflight::{find_plugins, is_running, restarts},
+    preflight::{find_plugins, is_running, plan},
     reroute::Routes,
     runtime::RuntimeContext,
 };
@@ -119,17 +119,7 @@ impl Topology {
         let old = self.nodes();
         // hold a writer guard on every queue, so none closes during the swap
         let writers = WriterGuard::of(&old);
-        let has_other_plugin = |id: &str| {
-            let node = old.iter().find(|node| node.component.id == id);
-            node.is_some_and(|it| !Arc::ptr_eq(&it.plugin, &plugins[id]))
-        };
-        let restarts = restarts(&old, &pipeline, has_other_plugin);
-        let further = |id: &str| {
-            let other = has_other_plugin(id).then_some("plugin file");
-            other.or_else(|| restarts.contains(id).then_some("had ended"))
-        };
-        let plan = Plan::new(&self.pipeline(), &pipeline, further)
-            .map_err(ChangeError::RestartRequired)?;
+        let plan = plan(&old, &self.pipeline(), &pipeline, &plugins)?;
         let next = self.next(&old, &plan, &pipeline, &plugins)?;
         let staying = WriterGuard::of(&next.nodes);
         drop(writers);
@@ -150,6 +140,7 @@ impl Topology {
         self.commit(pipeline, next.nodes.clone());
         let drain_timeout = self.pipeline().host.drain_timeout;
         let left_behind = change.drain_removed(&next.removed, Instant::now() + drain_timeout);
+        self.runtime.pauses.forget(&plan.removed);
         self.note_in_transition(std::iter::empty());
         change.forget_metrics(&next);
         Ok((Applied { plan, gap, left_behind }, made))
@@ -160,14 +151,14 @@ impl Topology {
         old: &[Node],
         plan: &Plan,
         pipeline: &Pipeline,
-        plugins: &HashMap<String, Arc<dyn Plugin>>,
+        plugins: &HashMap<String, Installed>,
     ) -> Result<Next, ChangeError> {
         let is_gone = |node: &&Node| plan.removed.contains(&node.component.id);
         let removed = old.iter().filter(is_gone).cloned().collect();
         let mut next = Next { nodes: Vec::new(), added: Vec::new(), replaced: Vec::new(), removed };
         for component in &pipeline.components {
             let id = component.id.as_str();
-            let (component, plugin) = (component.clone(), Arc::clone(&plugins[id]));
+            let (component, plugin) = (component.clone(), plugins[id].clone());
             let before = old.iter().find(|node| node.component.id == id);
             let is_changed = plan.changed.iter().any(|changed| changed.id == id);
             let node = match before {

@@ -1,0 +1,177 @@
+//! What was asked of the host, by whom, and what came of it: in the log, and in
+//! `data_dir/audit.jsonl`.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use axum::{
+    extract::{Extension, Request, State},
+    http::{Method, StatusCode},
+    middleware::Next,
+    response::Response,
+};
+use dataserver_engine::topology::Topology;
+use dataserver_spool::own_file::{self, Access};
+use serde::Serialize;
+
+use super::connection::Caller;
+
+const FILE: &str = "audit.jsonl";
+/// A file that has grown so large makes room, once: the one before it goes.
+const MAX_BYTES: u64 = 16 << 20;
+/// Longest part of a path that is kept, letters.
+const MAX_NAME: usize = 200;
+
+/// What was asked of a pipeline's host.
+#[derive(Debug)]
+pub struct Audit {
+    topology: Arc<Topology>,
+    file: AuditFile,
+}
+
+/// The file.
+#[derive(Debug)]
+struct AuditFile {
+    path: PathBuf,
+    max_bytes: u64,
+    writing: Mutex<()>,
+}
+
+/// A response that changed nothing, although it answers a `POST`.
+#[derive(Debug, Clone, Copy)]
+pub struct ChangedNothing;
+
+/// A line of the file.
+#[derive(Debug, Serialize)]
+struct Line {
+    time_us: i64,
+    from: String,
+    action: String,
+    target: String,
+    outcome: String,
+}
+
+impl Audit {
+    /// In the data folder of that pipeline, which cannot change while the host runs.
+    pub fn new(topology: &Arc<Topology>) -> Arc<Self> {
+        let file = AuditFile::new(topology.pipeline().host.data_dir.join(FILE));
+        Arc::new(Self { topology: Arc::clone(topology), file })
+    }
+}
+
+impl AuditFile {
+    fn new(path: PathBuf) -> Self {
+        Self { path, max_bytes: MAX_BYTES, writing: Mutex::default() }
+    }
+
+    /// Logs and keeps a line; waits for the disk.
+    fn write(&self, line: &Line) {
+        let Line { from, action, target: subject, outcome, .. } = line;
+        tracing::info!(from, action, subject, outcome, "asked over the control interface");
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.append(line) {
+            let file = self.path.display();
+            tracing::warn!(%file, "what was asked is not kept: {error}");
+        }
+    }
+
+    fn append(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let mut file = own_file::open(&self.path, Access::Append)?;
+        let length = file.metadata()?.len();
+        if length > 0 && length + text.len() as u64 > self.max_bytes {
+            fs::rename(&self.path, self.path.with_extension("jsonl.1"))?;
+            file = own_file::open(&self.path, Access::Append)?;
+        }
+        file.write_all(&text)?;
+        file.sync_data()
+    }
+}
+
+/// Keeps what a request had the host do.
+pub async fn note(
+    State(audit): State<Arc<Audit>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if *request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (action, target) = named(request.uri().path());
+    let mut response = next.run(request).await;
+    let code = response.status();
+    let did_nothing = matches!(code, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+    if response.extensions_mut().remove::<ChangedNothing>().is_some() || did_nothing {
+        return response;
+    }
+    let outcome =
+        if code.is_success() { "done".to_owned() } else { format!("refused ({})", code.as_u16()) };
+    let (time_us, from) = (audit.topology.now_us(), caller.to_string());
+    let line = Line { time_us, from, action, target, outcome };
+    // it is there when the answer is
+    let _ = tokio::task::spawn_blocking(move || audit.file.write(&line)).await;
+    response
+}
+
+/// What a path asks for, and of what: `/api/components/lake/pause` is `pause` of `lake`.
+fn named(path: &str) -> (String, String) {
+    let path = path.strip_prefix("/api/").unwrap_or(path);
+    let cut = |text: &str| text.chars().take(MAX_NAME).collect::<String>();
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    match rest.rsplit_once('/') {
+        Some((target, action)) => (cut(action), cut(target)),
+        None => (cut(first), cut(rest)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn a_path_says_what_is_asked_of_whom() {
+        for (path, action, target) in [
+            ("/api/reload", "reload", ""),
+            ("/api/components/lake/pause", "pause", "lake"),
+            ("/api/dead-letter/lake/replay", "replay", "lake"),
+            ("/api/readers/bus%2F3", "readers", "bus%2F3"),
+            ("/api/a/b/c/d", "d", "b/c"),
+        ] {
+            assert_eq!(named(path), (action.to_owned(), target.to_owned()), "{path}");
+        }
+        let (action, target) = named(&format!("/api/components/{}/pause", "x".repeat(60_000)));
+        assert_eq!((action.as_str(), target.len()), ("pause", MAX_NAME));
+    }
+
+    #[test]
+    fn a_full_file_makes_room_once_and_lines_stay_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = AuditFile { max_bytes: 1_000, ..AuditFile::new(dir.path().join(FILE)) };
+        for number in 0..100 {
+            file.write(&Line {
+                time_us: number,
+                from: "127.0.0.1:1".to_owned(),
+                action: "pause".to_owned(),
+                target: "lake".to_owned(),
+                outcome: "done".to_owned(),
+            });
+        }
+        let mut numbers = Vec::new();
+        for name in ["audit.jsonl.1", "audit.jsonl"] {
+            let text = fs::read_to_string(dir.path().join(name)).unwrap();
+            assert!(text.len() <= 1_000, "{}", text.len());
+            let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            numbers.extend(lines.map(|line| line["time_us"].as_i64().unwrap()));
+        }
+        let first = numbers[0];
+        assert_eq!(numbers, (first..100).collect::<Vec<_>>(), "the newest, without a gap");
+    }
+}
