@@ -129,6 +129,7 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
         allowed_hosts: _,
         drain_timeout: _,
         stuck_after: _,
+        report: _,
     } = after;
     let same = [
         ("data_dir", before.data_dir == *data_dir),
