@@ -1,5 +1,6 @@
 //! The `dataserver` command: arguments as typed, then one file a verb.
 
+mod alarms;
 mod check;
 mod client;
 mod consumers;
@@ -83,6 +84,8 @@ enum Command {
     Consumers(consumers::Consumers),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
+    /// Try whether alarms reach who is to be told.
+    Alarms(alarms::Alarms),
     /// Print completions for a shell, e.g. `dataserver completions bash > /etc/bash_completion.d/dataserver`.
     Completions {
         /// The shell.
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
+        Command::Alarms(alarms) => alarms.run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "dataserver", &mut text);
@@ -186,6 +190,7 @@ mod tests {
             "consumers lag",
             "consumers pending",
             "graph",
+            "alarms test",
         ] {
             for flag in ["-c", "--config"] {
                 let words =
