@@ -7,6 +7,8 @@ use tracing_subscriber::{
     EnvFilter, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use super::progress::beside;
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -60,7 +62,7 @@ impl<W: Write> Write for Safe<W> {
             LogFormat::Text if self.is_colored => colored(&text).into(),
             LogFormat::Text => terminal::escaped(&text),
         };
-        self.inner.write_all(safe.as_bytes())?;
+        beside(|| self.inner.write_all(safe.as_bytes()))?;
         Ok(line.len())
     }
 
