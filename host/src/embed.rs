@@ -23,6 +23,7 @@ use dataserver_engine::{
 use dataserver_loader::PluginCatalog;
 
 use crate::{
+    alarms::{self, Alarming},
     control::{self, Control},
     descriptors,
     lock::HostLock,
@@ -68,6 +69,7 @@ pub struct Host {
     topology: Arc<Topology>,
     control: Option<Control>,
     watching: Option<Watching>,
+    alarming: Option<Alarming>,
     reloading: JoinHandle<()>,
     clock: Arc<dyn Clock>,
 }
@@ -140,7 +142,12 @@ impl Checked {
             );
             None
         });
-        Ok(Host { topology, control, watching, reloading, clock })
+        let alarming = alarms::start(Arc::clone(&topology), Arc::clone(&clock));
+        let alarming = alarming.map_err(|error| {
+            tracing::error!("nothing is reported, and no alarm sent; restart the host: {error}");
+        });
+        let alarming = alarming.ok();
+        Ok(Host { topology, control, watching, alarming, reloading, clock })
     }
 }
 
@@ -155,9 +162,13 @@ impl Host {
         self.control.as_ref()
     }
 
-    /// Waits as [`Topology::wait`] does.
+    /// Waits as [`Topology::wait`] does, and then some seconds for the last alarms to be sent.
     pub fn wait(&self) -> Outcome {
-        self.topology.wait()
+        let outcome = self.topology.wait();
+        if let Some(alarming) = &self.alarming {
+            alarming.finish();
+        }
+        outcome
     }
 
     /// A table of what was done and lost, for the log.
@@ -172,6 +183,9 @@ impl Host {
     /// Blocks while a [`ReloadHandle`] of this host exists elsewhere.
     pub fn close(self) {
         self.topology.shutdown().advance(Phase::Aborting);
+        if let Some(alarming) = self.alarming {
+            alarming.end();
+        }
         // drops its connections and its reload handle
         drop(self.control);
         // drops the last reload handle, which ends the reload thread

@@ -5,6 +5,7 @@
 //! [`embed`] what comes of both. The parts of a host are crates of their own, and are named here
 //! for those who embed one.
 
+pub mod alarms;
 pub mod cli;
 pub mod control;
 pub mod descriptors;

@@ -19,7 +19,8 @@ pub fn carrier(found: &Candidate) -> &'static str {
     }
 }
 
-fn describe(catalog: &PluginCatalog, found: &Candidate) -> Value {
+/// One file, usable or not.
+pub fn describe(catalog: &PluginCatalog, found: &Candidate) -> Value {
     let file = found.path.display().to_string();
     let mut entry = json!({ "file": file, "sha256": found.sha256, "carrier": carrier(found) });
     match catalog.about(found) {

@@ -1,6 +1,8 @@
 //! The commands beside `run`.
 
-use harness::Bench;
+use std::process::{Command, Stdio};
+
+use harness::{Bench, program};
 use serde_json::Value;
 
 const PIPELINE: &str = "[sources.day]\nplugin = \"faulty\"\nbatches = 1\nrecords = 1\n\
@@ -136,4 +138,126 @@ fn the_console_prints_json_lines_to_stdout_and_nothing_else() {
 fn a_log_level_that_does_not_exist_is_refused() {
     let bench = Bench::new(&[]);
     bench.run(&["--log-level", "infoo", "graph"]).assert(2, &["infoo", "info, debug"]);
+}
+
+/// A component whose name takes much of a line.
+const LONG: &str = "archive_of_the_second_host";
+
+/// A bench where something waits on disk, and something was refused.
+fn with_something_to_list() -> Bench {
+    let bench = Bench::new(&["faulty", "filter", "null"]);
+    bench.pipeline(&format!(
+        "[sources.day]\nplugin = \"faulty\"\nbatches = 10\nrecords = 10\nsymbols = 1000000000\n\
+         [sinks.{LONG}]\nplugin = \"faulty\"\ninputs = [\"day\"]\ncall = \"write\"\nhow = \"retry\"\n\
+         buffer = {{ type = \"disk\" }}\n\
+         [sinks.refusing]\nplugin = \"faulty\"\ninputs = [\"day\"]\nbad_record = 42\n"
+    ));
+    let host = bench.start();
+    host.wait_for("told to fail in write");
+    host.wait_for("bad data: record 42");
+    host.signal("TERM");
+    host.wait().assert(0, &["100 records wait on disk"]);
+    bench
+}
+
+/// Commands that list something.
+const LISTINGS: [&[&str]; 5] = [
+    &["plugins", "list"],
+    &["spool", "ls"],
+    &["spool", "verify"],
+    &["dead-letter", "ls"],
+    &["dead-letter", "show", "refusing"],
+];
+
+/// What the program prints to a pipe, with `COLUMNS` set or not.
+fn piped(bench: &Bench, columns: Option<u16>, arguments: &[&str]) -> String {
+    let mut command = Command::new(program());
+    command.args(arguments).current_dir(bench.path("")).stdin(Stdio::null());
+    command.env_remove("COLUMNS").env_remove("DATASERVER_CONFIG").env("HOME", bench.path(""));
+    if let Some(columns) = columns {
+        command.env("COLUMNS", columns.to_string());
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(!stderr.contains("left") && !stderr.contains('\x1b'), "a bar in a pipe: {stderr:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// What the program prints to a terminal of so many columns, to stdout and stderr.
+fn in_terminal(bench: &Bench, columns: u16, arguments: &[&str]) -> String {
+    let command =
+        format!("stty cols {columns}; exec {} {}", program().display(), arguments.join(" "));
+    let output = Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(bench.path(""))
+        .stdin(Stdio::null())
+        .env_remove("COLUMNS")
+        .env_remove("DATASERVER_CONFIG")
+        .env("HOME", bench.path(""))
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout).replace('\r', "\n");
+    assert!(output.status.success(), "{arguments:?}: {printed}");
+    // a sequence for the terminal ends with a letter
+    let mut parts = printed.split('\x1b');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once(|c: char| c.is_ascii_alphabetic()));
+    first + &rest.map(|part| part.map_or("", |(_, text)| text)).collect::<String>()
+}
+
+#[track_caller]
+fn assert_fits(listing: &str, columns: u16) {
+    assert!(listing.lines().count() > 2, "{listing}");
+    for line in listing.lines() {
+        let width = line.chars().count();
+        assert!(width <= usize::from(columns), "{width} of {columns}: {line}\n{listing}");
+    }
+    // a rule below the names of the columns, and none between rows
+    assert!(listing.matches("──\n").count() <= 1, "{listing}");
+}
+
+#[test]
+fn listings_fit_the_terminal_and_a_pipe_is_one_of_eighty_columns() {
+    let bench = with_something_to_list();
+    for listing in LISTINGS {
+        assert_fits(&piped(&bench, None, listing), 80);
+        for columns in [60, 80, 120, 200] {
+            assert_fits(&piped(&bench, Some(columns), listing), columns);
+        }
+        assert_fits(&in_terminal(&bench, 72, listing), 72);
+    }
+    // what is left out where there is no room is there where there is
+    let names = |columns| piped(&bench, Some(columns), &["dead-letter", "ls"]);
+    assert!(!names(80).contains("oldest") && names(200).contains("oldest"));
+    assert!(piped(&bench, None, &["spool", "ls"]).contains(LONG), "it can be typed from there");
+}
+
+#[test]
+fn long_work_shows_how_far_it_is_on_a_terminal_alone() {
+    let bench = with_something_to_list();
+    let shown = in_terminal(&bench, 100, &["spool", "verify"]);
+    assert!(shown.contains("left") && shown.contains("sound"), "{shown:?}");
+    // asserts that nothing is drawn into a pipe
+    assert!(piped(&bench, None, &["spool", "verify"]).contains("sound"));
+}
+
+#[test]
+fn every_listing_is_there_for_programs() {
+    let bench = with_something_to_list();
+    for listing in LISTINGS {
+        let printed = piped(&bench, None, &[listing, &["--format", "json"]].concat());
+        let list: Value = serde_json::from_str(&printed).unwrap();
+        assert!(!list.as_array().unwrap().is_empty(), "{listing:?}");
+    }
+    let shown = piped(&bench, None, &["plugins", "show", "filter", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(
+        (shown["name"].as_str(), shown["carrier"].as_str()),
+        (Some("filter"), Some("native"))
+    );
+    assert_eq!(shown["options"]["transform"]["additionalProperties"], false);
+    let text = piped(&bench, Some(80), &["plugins", "show", "filter"]);
+    assert!(text.contains("symbols: "), "{text}");
 }

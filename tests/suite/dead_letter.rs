@@ -40,7 +40,7 @@ fn what_was_refused_is_listed_and_shown() {
         ["last".into(), 1.into(), 1.into(), 1.into(), Value::from("record 42")].each_ref()
     );
     let shown = bench.run(&["dead-letter", "show", "last"]);
-    shown.assert(0, &["record 42", "1 spot records of day", "600042.SH", "2021-12-01", "close 10"]);
+    shown.assert(0, &["record 42", "1 spot records of day", "600042.SH", "2021-12-01", "close"]);
     let shown = json(&bench.run(&["dead-letter", "show", "last", "--format", "json"]));
     let letter = &shown[0];
     assert_eq!((&letter["kind"], &letter["source"]), (&"spot".into(), &"day".into()));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod abi;
+mod alarms;
 mod architecture;
 mod backpressure;
 mod bad_input;

@@ -3,7 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use plugin_api::terminal::{self, is_unsafe};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use super::progress::beside;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,6 +24,10 @@ pub enum LogFormat {
 /// log already keeps it.
 pub fn start(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    // whole addresses stand in what these tell, and those of alarms are secret
+    let silent = ["ureq=off", "ureq_proto=off"].into_iter();
+    let silent = silent.filter_map(|it| it.parse::<Directive>().ok());
+    let filter = silent.fold(filter, EnvFilter::add_directive);
     let registry = tracing_subscriber::registry().with(filter);
     let is_colored = format == LogFormat::Text && io::stderr().is_terminal();
     let writer = move || Safe { inner: io::stderr(), format, is_colored };
@@ -54,7 +62,7 @@ impl<W: Write> Write for Safe<W> {
             LogFormat::Text if self.is_colored => colored(&text).into(),
             LogFormat::Text => terminal::escaped(&text),
         };
-        self.inner.write_all(safe.as_bytes())?;
+        beside(|| self.inner.write_all(safe.as_bytes()))?;
         Ok(line.len())
     }
 

@@ -1,15 +1,18 @@
 //! The `dataserver` command: arguments as typed, then one file a verb.
 
+mod alarms;
 mod check;
 mod client;
 mod consumers;
 mod dashes;
 mod dead_letter;
+mod following;
 mod graph;
 mod logging;
 mod output;
 mod pause;
 mod plugins;
+mod progress;
 mod reload;
 mod run;
 mod spool;
@@ -98,6 +101,8 @@ enum Command {
     Consumers(consumers::Consumers),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
+    /// Try whether alarms reach who is to be told.
+    Alarms(alarms::Alarms),
     /// Print completions for a shell, e.g. `dataserver completions bash > /etc/bash_completion.d/dataserver`.
     Completions {
         /// The shell.
@@ -159,6 +164,7 @@ pub fn main() -> ExitCode {
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
+        Command::Alarms(alarms) => alarms.run(),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "dataserver", &mut text);
@@ -187,34 +193,73 @@ mod tests {
         assert_eq!(first_there(&places), places[0], "a link that leads nowhere for now");
     }
 
+    /// Verbs that need no pipeline, or have one of their own.
+    const WITHOUT: [&str; 5] = ["serve", "collect", "completions", "plugins probe", "plugins new"];
+
+    /// Every verb that has none below it, with the words that lead there.
+    fn verbs(command: &clap::Command) -> Vec<(String, &clap::Command)> {
+        let mut found = Vec::new();
+        let mut open = vec![(String::new(), command)];
+        while let Some((words, command)) = open.pop() {
+            let below = command.get_subcommands().filter(|it| it.get_name() != "help");
+            let below: Vec<_> = below.filter(|it| !it.is_hide_set()).collect();
+            if below.is_empty() {
+                found.push((words.trim().to_owned(), command));
+            }
+            open.extend(below.into_iter().map(|it| (format!("{words} {}", it.get_name()), it)));
+        }
+        found
+    }
+
     #[test]
     fn every_verb_that_needs_a_pipeline_takes_it_by_the_same_flag() {
-        for verb in [
-            "run",
-            "check",
+        let mut command = Arguments::command();
+        // hands the flags of a verb down to those below it
+        command.build();
+        let verbs = verbs(&command);
+        assert!(verbs.len() > 15, "{verbs:?}");
+        for verb in WITHOUT {
+            assert!(verbs.iter().any(|(words, _)| words == verb), "{verb} is no verb any more");
+        }
+        let names_it = |argument: &&clap::Arg| {
+            argument.get_short() == Some('c') && argument.get_long() == Some("config")
+        };
+        for (words, command) in verbs.iter().filter(|(words, _)| !WITHOUT.contains(&words.as_str()))
+        {
+            let flag = command.get_arguments().find(names_it);
+            assert!(flag.is_some(), "`{words}` does not take the pipeline by -c and --config");
+        }
+    }
+
+    #[test]
+    fn every_verb_that_lists_something_does_so_for_programs_too() {
+        let mut command = Arguments::command();
+        command.build();
+        let listing = [
             "plugins list",
-            "plugins show x",
-            "reload",
-            "pause x",
-            "resume x",
-            "top",
+            "plugins show",
             "spool ls",
             "spool verify",
             "dead-letter ls",
-            "dead-letter show x",
-            "dead-letter replay x",
+            "dead-letter show",
             "consumers list",
             "consumers lag",
             "consumers pending",
-            "graph",
-        ] {
-            for flag in ["-c", "--config"] {
-                let words =
-                    ["dataserver"].into_iter().chain(verb.split(' ')).chain([flag, "x.toml"]);
-                let parsed = Arguments::try_parse_from(words);
-                assert!(parsed.is_ok(), "{verb} {flag}: {}", parsed.unwrap_err());
-            }
+            "check",
+            "reload",
+            "alarms test",
+        ];
+        let verbs = verbs(&command);
+        for verb in listing {
+            let (_, command) = verbs.iter().find(|(words, _)| words == verb).unwrap();
+            let format = command.get_arguments().find(|it| it.get_long() == Some("format"));
+            let values = format.unwrap().get_possible_values();
+            assert!(values.iter().any(|it| it.get_name() == "json"), "{verb}");
         }
+    }
+
+    #[test]
+    fn the_pipeline_may_stand_before_and_behind_the_verb_of_plugins() {
         let parsed = Arguments::try_parse_from(["dataserver", "plugins", "-c", "x.toml", "list"]);
         let Ok(Arguments { command: Command::Plugins(plugins), .. }) = parsed else { panic!() };
         assert_eq!(plugins.file().path(), std::path::Path::new("x.toml"));

@@ -13,7 +13,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{EXIT_CONFIG, PipelineFile, output};
+use super::{EXIT_CONFIG, PipelineFile, following, output};
 use crate::{
     descriptors,
     embed::{Checked, Host},
@@ -71,7 +71,7 @@ fn run_read(read: impl Fn() -> Result<ParsedConfig, Faults> + Send + Sync + 'sta
     if !host.topology().shutdown().is_stopping() {
         announce(&host);
     }
-    let outcome = host.wait();
+    let outcome = following::wait(&host);
     conclude(&host, &outcome)
 }
 

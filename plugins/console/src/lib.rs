@@ -29,7 +29,9 @@ impl Sink for Console {
         Printer::new(options).map(drop)
     }
 
-    fn open(options: Options, _: Context) -> Result<Self, PluginError> {
+    fn open(options: Options, context: Context) -> Result<Self, PluginError> {
+        // nothing can be drawn on a terminal beside it
+        context.gauge("uses_stdout", 1.0);
         Ok(Self { printer: Printer::new(&options)?, lines: Vec::new() })
     }
 

@@ -88,10 +88,13 @@ impl Report {
     }
 
     /// Says what happened in a round that has ended.
+    #[allow(clippy::cast_precision_loss)]
     pub fn round_ended(&mut self, round: &Round, symbols: &[String]) {
         let totals = &round.totals;
         let context = &self.context;
         context.gauge("qq_round_seconds", round.started.elapsed().as_secs_f64());
+        context.gauge("securities_expected", symbols.len() as f64);
+        context.gauge("securities_seen", totals.records as f64);
         for (metric, by) in [
             ("qq_rounds_total", 1),
             ("qq_requests_total", totals.requests),

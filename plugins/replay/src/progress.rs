@@ -7,6 +7,7 @@ use plugin_api::schemas::time::DatetimeText;
 use crate::{desk::Desk, row::symbol_key};
 
 const REPORT_EVERY_US: i64 = 5_000_000;
+const SHOW_EVERY_US: i64 = 200_000;
 
 /// Follows one replay.
 #[derive(Debug, Default)]
@@ -20,6 +21,7 @@ pub struct Progress {
     key: String,
     reported_at_us: Option<i64>,
     reported_rows: u64,
+    shown_at_us: Option<i64>,
 }
 
 impl Progress {
@@ -40,6 +42,7 @@ impl Progress {
     /// Logs now and then how far the replay is.
     pub fn report(&mut self, time_us: i64, desk: &Desk) {
         let now_us = desk.context.now_us();
+        self.show(now_us, desk);
         let since_us = now_us - *self.reported_at_us.get_or_insert(now_us);
         if since_us < REPORT_EVERY_US {
             return;
@@ -53,6 +56,18 @@ impl Progress {
             exchange_time(time_us)
         ));
         (self.reported_at_us, self.reported_rows) = (Some(now_us), desk.rows);
+    }
+
+    /// Shows how far the replay is, several times a second.
+    #[allow(clippy::cast_precision_loss)]
+    fn show(&mut self, now_us: i64, desk: &Desk) {
+        let is_shown = |at: i64| (0..SHOW_EVERY_US).contains(&(now_us - at));
+        if self.shown_at_us.is_some_and(is_shown) {
+            return;
+        }
+        self.shown_at_us = Some(now_us);
+        desk.context.gauge("source_rows", self.total_rows as f64);
+        desk.context.gauge("source_rows_read", desk.rows as f64);
     }
 
     /// Logs what was played.

@@ -85,6 +85,10 @@ fn every_piece_of_a_pipeline_is_one_that_check_takes() {
     for block in blocks_for(Runner::Pipeline) {
         let text = completed(&block.text, &plugins);
         let text = text.replace("${file:qmt_token}", "0123456789abcdef");
+        let text = text.replace("${file:feishu_hook}", "https://open.feishu.cn/hook/0123456789");
+        let text =
+            text.replace("${file:dingtalk_hook}", "https://oapi.dingtalk.com/robot/send?t=1");
+        let text = text.replace("${file:dingtalk_secret}", "SEC0123456789");
         bench.pipeline(&text);
         let checked = bench.run(&["check", "--offline", "--format", "json"]);
         let found: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();

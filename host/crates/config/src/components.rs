@@ -345,7 +345,7 @@ impl<'a> Reading<'a> {
 
 /// Reports tables of the file that nobody knows.
 pub(super) fn unknown_sections(report: &mut Report, root: &Table) {
-    const SECTIONS: [&str; 4] = ["host", "sources", "transforms", "sinks"];
+    const SECTIONS: [&str; 5] = ["host", "alarms", "sources", "transforms", "sinks"];
     for entry in &root.entries {
         if !SECTIONS.contains(&entry.key.as_str()) {
             if report.is_full() {

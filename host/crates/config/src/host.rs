@@ -58,6 +58,9 @@ pub(super) fn read_host(
     let allowed_hosts = table.get("allowed_hosts").map(|it| read_hosts(report, it));
     let read_only = table.get("read_only").and_then(|entry| read::boolean(report, entry));
     let watch = table.get("watch").and_then(|entry| read::boolean(report, entry));
+    let report_every = table.get("report");
+    let report_every =
+        report_every.and_then(|entry| read::duration(report, entry, Duration::from_secs(1)));
     let mut timeout = |key, least| {
         let read = table.get(key).and_then(|entry| read::duration(report, entry, least));
         read.unwrap_or(DEFAULT_TIMEOUT)
@@ -73,6 +76,7 @@ pub(super) fn read_host(
         read_only: read_only.unwrap_or(false),
         drain_timeout: timeout("drain_timeout", Duration::ZERO),
         stuck_after: timeout("stuck_after", Duration::from_millis(1)),
+        report: report_every,
         plugins: plugins.clone().unwrap_or_default(),
     };
     Host { settings, plugins_known: plugins.is_some() }

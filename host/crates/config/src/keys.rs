@@ -11,6 +11,10 @@ pub(super) enum Place {
     Host,
     /// `[host.compile]`.
     Compile,
+    /// `[alarms]`.
+    Alarms,
+    /// `[[alarms.to]]`.
+    AlarmTarget,
     /// `[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`.
     Component,
     /// `[….ID.buffer]`.
@@ -27,9 +31,11 @@ pub(super) enum Place {
 
 impl Place {
     /// All places, in the order of the reference.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Host,
         Self::Compile,
+        Self::Alarms,
+        Self::AlarmTarget,
         Self::Component,
         Self::Buffer,
         Self::Batch,
@@ -43,6 +49,8 @@ impl Place {
         match self {
             Self::Host => "[host]",
             Self::Compile => "`compile`",
+            Self::Alarms => "[alarms]",
+            Self::AlarmTarget => "a target of `alarms.to`",
             Self::Component => "a component",
             Self::Buffer => "`buffer`",
             Self::Batch => "`batch`",
@@ -62,7 +70,7 @@ pub(super) struct Key {
     pub form: &'static str,
     /// What holds without it, as TOML; empty when there is nothing to write.
     pub default: &'static str,
-    /// Kinds of component that take it; all for keys of `[host]`.
+    /// Kinds of component that take it; all for keys of `[host]` and `[alarms]`.
     pub kinds: &'static [RoleKind],
     /// What it does.
     pub doc: &'static str,
@@ -83,7 +91,7 @@ const fn key(
     Key { place, name, form, default, kinds, doc }
 }
 
-use Place::{Batch, Buffer, Compile, Component, Grants, Host, Limits, Retry};
+use Place::{AlarmTarget, Alarms, Batch, Buffer, Compile, Component, Grants, Host, Limits, Retry};
 
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
@@ -98,9 +106,18 @@ pub(super) static KEYS: &[Key] = &[
     key(Host, "read_only", "boolean", "false", ALL, "Whether the control interface refuses all that acts: every `POST` but a login. Reloads by SIGHUP, and by a changed file as `watch` says, work either way."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
     key(Host, "stuck_after", "duration", "\"30s\"", ALL, "A call into a plugin that takes longer is reported as stuck."),
+    key(Host, "report", "duration", "", ALL, "How often the log tells how it goes, at least `1s`: uptime, records received and delivered, success rate, errors by kind, batches and their mean size, queues, and securities seen of those expected where a source tells. Without it nothing is reported."),
 
     key(Compile, "memory", "size", "\"2GiB\"", ALL, "Memory, `256MiB` to `64GiB`. A component that takes more is refused, with its file named."),
     key(Compile, "time", "duration", "\"60s\"", ALL, "Longest time, `1s` to `1h`. A component that takes longer is refused, with its file named."),
+
+    key(Alarms, "to", "list of tables", "[]", ALL, "Who is told, 16 at most. Without one no alarm is sent."),
+    key(Alarms, "rules", "list of rules", "[\"source_silent\", \"component_failed\", \"store_away\", \"spool_above_80\", \"records_dropped\", \"day_incomplete\", \"plugin_denied\"]", ALL, "What is told: a source gives nothing in the middle of a session; a component failed, is stuck, or its queue on disk is; a sink could not deliver for five seconds; a queue on disk is filled to 80 %; records were dropped, but for those of `latest` and of a transform's own rules; a day has gaps (accepted, and never told so far); a component in a sandbox asked for what its `grants` refuse."),
+    key(Alarms, "quiet", "duration", "\"10m\"", ALL, "The same alarm of a component is told at most once in that time; `0s` tells each. The end of what was told is told, too."),
+
+    key(AlarmTarget, "kind", "`feishu`, `dingtalk`, `wecom`, `json`", "", ALL, "Whose custom robot is told; `json` posts an object to any address. Must be given."),
+    key(AlarmTarget, "url", "string", "", ALL, "The robot's address, `https://` or `http://`. Who knows it may write there, so it is never shown; best written `\"${file:NAME}\"`. Must be given."),
+    key(AlarmTarget, "secret", "string", "", ALL, "What `feishu` and `dingtalk` sign messages with, where the robot's security settings ask for it; best written `\"${file:NAME}\"`."),
 
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
@@ -145,8 +162,8 @@ pub(super) fn names(place: Place, kind: RoleKind) -> Vec<&'static str> {
 
 /// Whether the word stands for something in every pipeline, so that it tells no secret.
 pub(super) fn is_word(word: &str) -> bool {
-    const WORDS: [&str; 7] =
-        ["host", "sources", "transforms", "sinks", "source", "transform", "sink"];
+    const WORDS: [&str; 8] =
+        ["host", "alarms", "sources", "transforms", "sinks", "source", "transform", "sink"];
     WORDS.contains(&word)
         || matches!(word, "true" | "false" | "string" | "table" | "list" | "integer")
         || KEYS.iter().any(|key| key.name == word)

@@ -5,6 +5,7 @@
 //! checks the options against the schema it declares and fills in what depends on the plugin. All
 //! faults of a file are shown at once, each with its place; see [`Faults`].
 
+mod alarms;
 mod components;
 mod fault;
 mod file;
@@ -35,6 +36,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use plugin_api::{Delivery, Role, RoleKind};
 
+pub use alarms::{AlarmKind, AlarmRule, AlarmTarget, Alarms};
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use file::read as read_file;
 pub use granted::user_cache_folder;
@@ -55,6 +57,8 @@ pub struct Pipeline {
     pub base_dir: PathBuf,
     /// `[host]`.
     pub host: HostSettings,
+    /// `[alarms]`.
+    pub alarms: Alarms,
     /// Components in the file's order: sources, transforms, sinks.
     pub components: Vec<Component>,
 }
@@ -86,6 +90,8 @@ pub struct HostSettings {
     pub drain_timeout: Duration,
     /// A call into a plugin that takes longer is reported as stuck. Default 30s.
     pub stuck_after: Duration,
+    /// How often the log tells how it goes; `None` for never.
+    pub report: Option<Duration>,
 }
 
 /// A text that must not be shown.

@@ -5,7 +5,7 @@ use std::path::Path;
 use plugin_api::RoleKind;
 
 use super::{
-    Environment, Faults, ParsedConfig,
+    Environment, Faults, ParsedConfig, alarms,
     components::{self, read_kind, unknown_sections},
     file, granted, graph, host, parse, read,
     report::Report,
@@ -58,6 +58,8 @@ pub fn load_text(
     let host = root.get("host").and_then(|entry| read::table(&mut report, entry));
     let executable_dir = environment.executable_dir();
     let host = host::read_host(&mut report, host, &base_dir, executable_dir.as_deref());
+    let alarms = root.get("alarms").and_then(|entry| read::table(&mut report, entry));
+    let alarms = alarms.map(|table| alarms::read_alarms(&mut report, table)).unwrap_or_default();
     let components: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
         .into_iter()
         .flat_map(|kind| read_kind(&mut report, &root, kind))
@@ -73,5 +75,5 @@ pub fn load_text(
     if report.is_partial() {
         return Err(report.finish().0);
     }
-    Ok(ParsedConfig::new(absolute, base_dir, host, components, report))
+    Ok(ParsedConfig::new(absolute, base_dir, host, alarms, components, report))
 }

@@ -8,7 +8,7 @@ use std::{
 use plugin_api::Role;
 
 use super::{
-    BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
+    Alarms, BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
     components::Unresolved, host::Host, mask, options, report::Report, sandbox,
 };
 
@@ -19,6 +19,7 @@ pub struct ParsedConfig {
     file: PathBuf,
     base_dir: PathBuf,
     host: Host,
+    alarms: Alarms,
     components: Vec<Unresolved>,
     report: Report,
 }
@@ -28,10 +29,11 @@ impl ParsedConfig {
         file: PathBuf,
         base_dir: PathBuf,
         host: Host,
+        alarms: Alarms,
         components: Vec<Unresolved>,
         report: Report,
     ) -> Self {
-        Self { file, base_dir, host, components, report }
+        Self { file, base_dir, host, alarms, components, report }
     }
 
     /// The file; absolute.
@@ -42,6 +44,11 @@ impl ParsedConfig {
     /// `[host]`: says among others where plugins are searched.
     pub fn host(&self) -> &HostSettings {
         &self.host.settings
+    }
+
+    /// `[alarms]`.
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// The components as far as the file alone tells; without options.
@@ -84,8 +91,8 @@ impl ParsedConfig {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let Self { file, base_dir, host, .. } = self;
-        Ok(Pipeline { file, base_dir, host: host.settings, components })
+        let Self { file, base_dir, host, alarms, .. } = self;
+        Ok(Pipeline { file, base_dir, host: host.settings, alarms, components })
     }
 }
 
@@ -141,6 +148,7 @@ impl fmt::Debug for ParsedConfig {
         f.debug_struct("ParsedConfig")
             .field("file", &self.file)
             .field("host", &self.host.settings)
+            .field("alarms", &self.alarms)
             .field("components", &self.components().collect::<Vec<_>>())
             .field("faults", &self.faults())
             .finish()

@@ -39,6 +39,8 @@ fn title(place: Place) -> &'static str {
     match place {
         Place::Host => "`[host]`",
         Place::Compile => "`[host.compile]`",
+        Place::Alarms => "`[alarms]`",
+        Place::AlarmTarget => "`[[alarms.to]]`",
         Place::Component => "`[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`",
         Place::Buffer => "`[sinks.ID.buffer]`, `[transforms.ID.buffer]`",
         Place::Batch => "`[sinks.ID.batch]`",
@@ -52,6 +54,13 @@ fn introduction(place: Place) -> &'static str {
     match place {
         Place::Host => "What concerns the whole process. All keys may be left out.",
         Place::Compile => "What compiling a component may use up.",
+        Place::Alarms => {
+            "Who is told when something is wrong, and of what. A reload changes all of it. \
+             `dataserver alarms test` sends each target a message and prints its answer."
+        }
+        Place::AlarmTarget => {
+            "One of `alarms.to`, which can also be written as a list of tables in braces."
+        }
         Place::Component => {
             "A component. Its ID is free: a-z, 0-9, `_` and `-`, unique over all three kinds. \
              All keys that are not listed here are options of the plugin."

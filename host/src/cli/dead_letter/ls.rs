@@ -2,18 +2,26 @@
 
 use std::{path::Path, process::ExitCode};
 
-use comfy_table::{Table, presets};
 use dataserver_engine::dead_letter::Summary;
-use plugin_api::terminal;
 use serde_json::{Value, json};
 
-use super::output;
-use crate::cli::Format;
+use crate::cli::{
+    Format,
+    output::{self, Column},
+};
 
-const HEADER: [&str; 8] =
-    ["component", "files", "letters", "records", "oldest", "newest", "size", "commonest reason"];
-/// Longest reason in the table, letters.
-const MAX_REASON: usize = 100;
+const COLUMNS: [Column; 8] = [
+    Column::text("component"),
+    Column::number("files").or_left_out(),
+    Column::number("letters"),
+    Column::number("records"),
+    Column::text("oldest").or_left_out(),
+    Column::text("newest"),
+    Column::number("size").or_left_out(),
+    Column::text("commonest reason").or_cut(),
+];
+/// Longest reason that is laid out, letters.
+const MAX_REASON: usize = 1_000;
 
 /// Prints what lies in the folder.
 pub fn run(folder: &Path, format: Format) -> ExitCode {
@@ -28,14 +36,9 @@ pub fn run(folder: &Path, format: Format) -> ExitCode {
 }
 
 fn table(all: &[Summary]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-    let mut damaged = String::new();
-    for summary in all {
-        let time = |time: Option<_>| time.map(output::time).unwrap_or_default();
-        let reason: String =
-            summary.reason.iter().flat_map(|it| it.chars()).take(MAX_REASON).collect();
-        table.add_row([
+    let time = |time: Option<_>| time.map(output::time).unwrap_or_default();
+    let row = |summary: &Summary| {
+        [
             summary.component.clone(),
             summary.files.to_string(),
             summary.letters.to_string(),
@@ -43,14 +46,15 @@ fn table(all: &[Summary]) -> String {
             time(summary.oldest),
             time(summary.newest),
             output::size(summary.bytes),
-            terminal::on_one_line(&reason).into_owned(),
-        ]);
-        if summary.damaged > 0 {
-            let (component, lines) = (&summary.component, summary.damaged);
-            damaged += &format!("\n{component}: {lines} damaged lines, which are no letters");
-        }
+            summary.reason.iter().flat_map(|it| it.chars()).take(MAX_REASON).collect(),
+        ]
+    };
+    let mut text = output::table(0, &COLUMNS, all.iter().map(row));
+    for summary in all.iter().filter(|summary| summary.damaged > 0) {
+        let (component, lines) = (&summary.component, summary.damaged);
+        text += &format!("{component}: {lines} damaged lines, which are no letters\n");
     }
-    format!("{table}{damaged}")
+    text
 }
 
 fn to_json(all: &[Summary]) -> Value {

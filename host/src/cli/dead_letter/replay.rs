@@ -15,7 +15,13 @@ use dataserver_loader::PluginCatalog;
 use plugin_api::RoleKind;
 
 use crate::{
-    cli::{EXIT_CONFIG, PipelineFile, client::Client, output, run::listen_to_signals},
+    cli::{
+        EXIT_CONFIG, PipelineFile,
+        client::Client,
+        output,
+        progress::{Progress as Bar, Unit},
+        run::listen_to_signals,
+    },
     control::{Answer, Refusal},
     lock::HostLock,
 };
@@ -75,7 +81,7 @@ impl Replay {
         if self.dry_run || survey.letters.letters == 0 {
             return tell_survey(&sink.id, &survey);
         }
-        match replay(&pipeline, sink, &catalog) {
+        match replay(&pipeline, sink, &catalog, survey.letters.letters) {
             Ok(progress) => tell_progress(&sink.id, &progress),
             Err(code) => code,
         }
@@ -96,16 +102,18 @@ fn replay(
     pipeline: &Pipeline,
     sink: &Component,
     catalog: &PluginCatalog,
+    letters: u64,
 ) -> Result<Progress, ExitCode> {
     let complain = |text: String| output::complain(&text);
+    let bar = Bar::new(&sink.id, Some(letters), Unit::Of("letters"));
     if let Some(client) = Client::new(&pipeline.host)
-        && let Some(progress) = by_host(&client, &sink.id).map_err(complain)?
+        && let Some(progress) = by_host(&client, &sink.id, &bar).map_err(complain)?
     {
         return Ok(progress);
     }
     let data_dir = pipeline.host.data_dir.display();
     match HostLock::take(&pipeline.host.data_dir) {
-        Ok(Some(_lock)) => alone(pipeline, sink, catalog),
+        Ok(Some(_lock)) => alone(pipeline, sink, catalog, &bar),
         Ok(None) => Err(complain(format!(
             "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
              start it with `http` in this file"
@@ -115,7 +123,7 @@ fn replay(
 }
 
 /// `None` when no host listens.
-fn by_host(client: &Client, sink: &str) -> Result<Option<Progress>, String> {
+fn by_host(client: &Client, sink: &str, bar: &Bar) -> Result<Option<Progress>, String> {
     let (path, complaints) = (format!("/api/dead-letter/{sink}/replay"), Complaints::default());
     let Some(mut answered) = client.post(&path)? else { return Ok(None) };
     loop {
@@ -123,6 +131,7 @@ fn by_host(client: &Client, sink: &str) -> Result<Option<Progress>, String> {
             return Err(answered.json::<Refusal>()?.error);
         }
         let answer: Answer = answered.json()?;
+        bar.at(answer.progress.done.letters);
         if answer.progress.state != State::Running {
             return Ok(Some(answer.progress));
         }
@@ -139,6 +148,7 @@ fn alone(
     pipeline: &Pipeline,
     sink: &Component,
     catalog: &PluginCatalog,
+    bar: &Bar,
 ) -> Result<Progress, ExitCode> {
     let id = &sink.id;
     if PausedFile::of(&pipeline.host.data_dir).read().is_ok_and(|paused| paused.contains(id)) {
@@ -155,7 +165,8 @@ fn alone(
         let code = output::complain(&error.to_string());
         if error.is_config() { ExitCode::from(EXIT_CONFIG) } else { code }
     })?;
-    let progress = feed.replay_letters(clock.now_us(), &|_| ());
+    let show = |progress: &Progress| bar.at(progress.done.letters);
+    let progress = feed.replay_letters(clock.now_us(), &show);
     // the sink ends once it has delivered what else waits on disk
     drop(feed);
     topology.wait();

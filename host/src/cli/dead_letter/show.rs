@@ -7,12 +7,37 @@ use dataserver_engine::dead_letter::{Letter, Store, Summary};
 use plugin_api::{BarRecord, SpotView, terminal};
 use serde_json::{Value, json};
 
-use super::output;
 use crate::{
-    cli::Format,
+    cli::{
+        Format,
+        output::{self, Column},
+    },
     record_json::{self, exchange_time},
 };
 
+const SPOTS: [Column; 8] = [
+    Column::text("symbol"),
+    Column::text("time"),
+    Column::number("close"),
+    Column::number("volume"),
+    Column::number("amount"),
+    Column::number("open").or_left_out(),
+    Column::number("high").or_left_out(),
+    Column::number("low").or_left_out(),
+];
+const BARS: [Column; 9] = [
+    Column::text("symbol"),
+    Column::text("time"),
+    Column::text("period"),
+    Column::number("close"),
+    Column::number("volume"),
+    Column::number("amount").or_left_out(),
+    Column::number("open").or_left_out(),
+    Column::number("high").or_left_out(),
+    Column::number("low").or_left_out(),
+];
+/// Blanks before what belongs to a letter.
+const INDENT: u16 = 2;
 /// Records of a letter that the text shows.
 const MAX_RECORDS: usize = 10;
 /// Longest part of a payload that is no batch, letters.
@@ -89,9 +114,15 @@ fn to_text(letter: &Result<Letter, String>) -> String {
                 provenance.source(),
                 provenance.sequence
             );
-            let lines = batch.spots().iter().map(|it| spot_line(&it)).collect::<Vec<_>>();
-            let lines = lines.into_iter().chain(batch.bars().map(|it| bar_line(&it)));
-            lines.take(MAX_RECORDS).for_each(|line| text += &line);
+            let spots: Vec<_> =
+                batch.spots().iter().take(MAX_RECORDS).map(|it| spot(&it)).collect();
+            let bars: Vec<_> = batch.bars().take(MAX_RECORDS).map(|it| bar(&it)).collect();
+            if !spots.is_empty() {
+                text += &output::table(INDENT, &SPOTS, spots);
+            }
+            if !bars.is_empty() {
+                text += &output::table(INDENT, &BARS, bars);
+            }
             let more = (batch.records() as usize).saturating_sub(MAX_RECORDS);
             if more > 0 {
                 let _ = writeln!(text, "  … {more} more, which --format json shows");
@@ -108,33 +139,31 @@ fn to_text(letter: &Result<Letter, String>) -> String {
     text + "\n"
 }
 
-fn spot_line(spot: &SpotView<'_>) -> String {
-    format!(
-        "  {:<10} {}  close {}  open {}  high {}  low {}  volume {}  amount {}\n",
+fn spot(spot: &SpotView<'_>) -> [String; 8] {
+    [
         spot.symbol().to_string(),
         exchange_time(spot.time_us()),
-        spot.close(),
-        spot.open(),
-        spot.high(),
-        spot.low(),
-        spot.volume_shares(),
-        spot.amount_cny(),
-    )
+        spot.close().to_string(),
+        spot.volume_shares().to_string(),
+        spot.amount_cny().to_string(),
+        spot.open().to_string(),
+        spot.high().to_string(),
+        spot.low().to_string(),
+    ]
 }
 
-fn bar_line(bar: &BarRecord<'_>) -> String {
-    format!(
-        "  {:<10} {} {}  open {}  high {}  low {}  close {}  volume {}  amount {}\n",
+fn bar(bar: &BarRecord<'_>) -> [String; 9] {
+    [
         bar.symbol.to_string(),
         exchange_time(bar.time_us),
-        bar.period,
-        bar.open,
-        bar.high,
-        bar.low,
-        bar.close,
-        bar.volume_shares,
-        bar.amount_cny,
-    )
+        bar.period.to_string(),
+        bar.close.to_string(),
+        bar.volume_shares.to_string(),
+        bar.amount_cny.to_string(),
+        bar.open.to_string(),
+        bar.high.to_string(),
+        bar.low.to_string(),
+    ]
 }
 
 fn to_json(letter: &Result<Letter, String>) -> Value {

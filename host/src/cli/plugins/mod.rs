@@ -13,16 +13,30 @@ use std::{
 };
 
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 use dataserver_config::{self as config, Faults, ProcessEnvironment};
 use dataserver_loader::{Candidate, Plugin, PluginCatalog};
-use plugin_api::Manifest;
-use serde_json::Value;
+use plugin_api::{Manifest, Role};
+use serde_json::{Map, Value};
 
 use new::New;
 
-use super::{Format, PipelineFile, output};
+use super::{
+    Format, PipelineFile,
+    output::{self, Column},
+};
 use crate::plugin_list::{self, carrier};
+
+const COLUMNS: [Column; 9] = [
+    Column::text("name"),
+    Column::text("kind"),
+    Column::text("carrier"),
+    Column::text("version"),
+    Column::text("file"),
+    Column::text("api").or_left_out(),
+    Column::text("author").or_left_out(),
+    Column::text("sha256").or_left_out(),
+    Column::text("description").or_cut(),
+];
 
 /// Arguments of `plugins`.
 #[derive(Debug, Args)]
@@ -51,6 +65,9 @@ enum Verb {
         /// Print the JSON Schema of its options, by role.
         #[arg(long)]
         schema: bool,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// Try a plugin file as the host does before it loads one, and say why it cannot be used.
     ///
@@ -80,7 +97,9 @@ impl Plugins {
         };
         match (catalog, &self.verb) {
             (Err(faults), _) => output::show_faults(&faults),
-            (Ok(catalog), Verb::Show { name, schema }) => show(&catalog, name, *schema),
+            (Ok(catalog), Verb::Show { name, schema, format }) => {
+                show(&catalog, name, *schema, *format)
+            }
             (Ok(catalog), Verb::List { format: Format::Json }) => {
                 output::print_json(&plugin_list::to_json(&catalog))
             }
@@ -112,40 +131,28 @@ impl Plugins {
 }
 
 fn table(catalog: &PluginCatalog) -> String {
-    let mut usable = Table::new();
-    usable.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    usable.set_header([
-        "name",
-        "kind",
-        "carrier",
-        "version",
-        "api",
-        "author",
-        "sha256",
-        "file",
-        "description",
-    ]);
-    let mut unusable = String::new();
+    let (mut usable, mut unusable) = (Vec::new(), String::new());
     for found in catalog.found() {
         match catalog.load(found) {
             Ok(plugin) => {
                 let manifest = plugin.manifest();
-                usable.add_row([
-                    manifest.name.as_str(),
-                    &kinds(manifest).join(", "),
-                    carrier(found),
-                    &manifest.version,
-                    &manifest.api.to_string(),
-                    &manifest.author,
-                    found.sha256.get(..12).unwrap_or_default(),
-                    &found.path.display().to_string(),
-                    &manifest.description,
+                let file = found.path.file_name().unwrap_or(found.path.as_os_str());
+                usable.push([
+                    manifest.name.clone(),
+                    kinds(manifest).join(", "),
+                    carrier(found).to_owned(),
+                    manifest.version.clone(),
+                    file.to_string_lossy().into_owned(),
+                    manifest.api.to_string(),
+                    manifest.author.clone(),
+                    found.sha256.get(..12).unwrap_or_default().to_owned(),
+                    manifest.description.clone(),
                 ]);
             }
             Err(problem) => {
                 let _ = write!(
                     unusable,
-                    "\ncannot be used: {} {}\n    {}",
+                    "cannot be used: {} {}\n    {}\n",
                     found.path.display(),
                     problem.message,
                     problem.help
@@ -154,9 +161,9 @@ fn table(catalog: &PluginCatalog) -> String {
         }
     }
     for (path, why) in catalog.exposed() {
-        let _ = write!(unusable, "\nwarning: {} {why}", path.display());
+        let _ = writeln!(unusable, "warning: {} {why}", path.display());
     }
-    format!("{usable}{unusable}")
+    output::table(0, &COLUMNS, usable) + &unusable
 }
 
 fn probe(file: &Path) -> ExitCode {
@@ -171,7 +178,7 @@ fn probe(file: &Path) -> ExitCode {
     }
 }
 
-fn show(catalog: &PluginCatalog, name: &str, schema: bool) -> ExitCode {
+fn show(catalog: &PluginCatalog, name: &str, schema: bool, format: Format) -> ExitCode {
     let named = |found: &&Candidate| found.identity.as_ref().is_ok_and(|it| it.name() == name);
     let Some(found) = catalog.found().iter().find(named) else {
         let names: Vec<_> = catalog
@@ -182,19 +189,23 @@ fn show(catalog: &PluginCatalog, name: &str, schema: bool) -> ExitCode {
         return output::complain(&format!("no plugin \"{name}\"; there are {}", names.join(", ")));
     };
     match catalog.load(found) {
-        Ok(plugin) if schema => output::print(&schemas(plugin.manifest())),
+        Ok(plugin) if schema => {
+            output::print(&format!("{:#}", Value::Object(schemas(plugin.manifest()))))
+        }
+        Ok(plugin) if format == Format::Json => {
+            let mut entry = plugin_list::describe(catalog, found);
+            entry["options"] = Value::Object(schemas(plugin.manifest()));
+            output::print_json(&entry)
+        }
         Ok(plugin) => output::print(&description(found, &plugin)),
         Err(problem) => output::complain(&format!("{} {problem}", found.path.display())),
     }
 }
 
-fn schemas(manifest: &Manifest) -> String {
-    let by_role: serde_json::Map<_, _> = manifest
-        .roles
-        .iter()
-        .map(|role| (role.kind.as_str().to_owned(), role.options_schema.clone()))
-        .collect();
-    format!("{:#}", Value::Object(by_role))
+/// The schema of the options of each role.
+fn schemas(manifest: &Manifest) -> Map<String, Value> {
+    let schema = |role: &Role| (role.kind.as_str().to_owned(), role.options_schema.clone());
+    manifest.roles.iter().map(schema).collect()
 }
 
 fn description(found: &Candidate, plugin: &Arc<dyn Plugin>) -> String {
@@ -229,7 +240,7 @@ fn describe_options(text: &mut String, schema: &Value, prefix: &str) {
         };
         let _ = writeln!(text, "\n  {prefix}{name}: {} ({default})", type_name(option));
         for line in option["description"].as_str().unwrap_or_default().lines() {
-            let _ = writeln!(text, "      {line}");
+            text.push_str(&output::wrapped(6, line));
         }
         describe_options(text, option, &format!("{prefix}{name}."));
     }

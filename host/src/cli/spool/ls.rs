@@ -2,7 +2,6 @@
 
 use std::{path::Path, process::ExitCode};
 
-use comfy_table::{Table, presets};
 use dataserver_config::{BufferKind, Component, ParsedConfig};
 use dataserver_engine::topology::spool_folder;
 use dataserver_loader::PluginCatalog;
@@ -12,10 +11,20 @@ use plugin_api::RoleKind;
 use serde_json::{Value, json};
 
 use super::{folders, inspect};
-use crate::cli::{Format, output};
+use crate::cli::{
+    Format,
+    output::{self, Column},
+};
 
-const HEADER: [&str; 7] =
-    ["component", "batches", "records", "bytes", "files", "on disk", "oldest"];
+const COLUMNS: [Column; 7] = [
+    Column::text("component"),
+    Column::number("batches"),
+    Column::number("records"),
+    Column::number("bytes"),
+    Column::number("files").or_left_out(),
+    Column::number("on disk").or_left_out(),
+    Column::text("oldest"),
+];
 
 /// What waits for one component.
 struct Waiting {
@@ -75,11 +84,8 @@ fn why_orphaned(id: &str, components: &[(Component, bool)]) -> Option<String> {
 }
 
 fn to_text(all: &[Waiting], folder: &Path) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-    let mut remedies = String::new();
-    for Waiting { component, found, orphaned } in all {
-        table.add_row([
+    let row = |Waiting { component, found, .. }: &Waiting| {
+        [
             component.clone(),
             found.entries.to_string(),
             found.records.to_string(),
@@ -87,22 +93,25 @@ fn to_text(all: &[Waiting], folder: &Path) -> String {
             found.segments.len().to_string(),
             output::size(found.file_bytes),
             oldest(found).map(output::time).unwrap_or_default(),
-        ]);
+        ]
+    };
+    let mut text = output::table(0, &COLUMNS, all.iter().map(row));
+    for Waiting { component, found, orphaned } in all {
         if let Some(why) = orphaned {
-            remedies += &format!(
-                "\n{component}: {why}, so nobody delivers what waits; bring back [sinks.{component}] \
-                 with a buffer on disk, or remove {}",
+            text += &format!(
+                "{component}: {why}, so nobody delivers what waits; bring back [sinks.{component}] \
+                 with a buffer on disk, or remove {}\n",
                 folder.join(component).display()
             );
         }
         if found.segments.iter().any(|segment| !segment.damage.is_empty()) {
-            remedies += &format!(
-                "\n{component}: not all of it can be read; `dataserver spool verify {component}` \
-                 says where"
+            text += &format!(
+                "{component}: not all of it can be read; `dataserver spool verify {component}` \
+                 says where\n"
             );
         }
     }
-    format!("{table}{remedies}")
+    text
 }
 
 fn to_json(waiting: &Waiting) -> Value {

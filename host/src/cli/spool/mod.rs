@@ -5,7 +5,7 @@ mod ls;
 mod verify;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,9 +14,11 @@ use clap::{Args, Subcommand};
 use dataserver_config::{ParsedConfig, closest};
 use dataserver_engine::topology::spool_folder;
 use dataserver_spool::{Inspection, inspect_each};
-use plugin_api::terminal;
 
-use super::{Format, PipelineFile, output};
+use super::{
+    Format, PipelineFile, output,
+    progress::{Progress, Unit},
+};
 
 /// Arguments of `spool`.
 #[derive(Debug, Args)]
@@ -129,20 +131,18 @@ fn chosen(
 
 /// Reads all of a spool, and shows a waiting person how far that is.
 fn inspect(component: &str, folder: &Path) -> Result<Inspection, String> {
-    let (mut stderr, is_shown) = (io::stderr(), io::stderr().is_terminal());
-    let shown = terminal::on_one_line(component);
-    let (mut files, mut bytes) = (0, 0);
+    let progress = Progress::new(component, Some(bytes_of(folder)), Unit::Bytes);
+    let mut read = 0;
     let inspected = inspect_each(folder, &mut |segment| {
-        files += 1;
-        bytes += segment.bytes;
-        if is_shown {
-            let read = output::size(bytes);
-            // nobody is left to see it when that fails
-            let _ = write!(stderr, "\r{shown}: {files} files, {read} read\x1b[K");
-        }
+        read += segment.bytes;
+        progress.at(read);
     });
-    if is_shown {
-        let _ = write!(stderr, "\r\x1b[K");
-    }
     inspected.map_err(|error| format!("{}: {error}", folder.display()))
+}
+
+/// Bytes of the segments of a spool, as far as they can be told.
+fn bytes_of(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let segments = files.filter(|file| file.path().extension().is_some_and(|it| it == "seg"));
+    segments.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
 }

@@ -8,14 +8,23 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{Table, presets};
 use dataserver_spool::{self as spool, Inspection, SegmentReport, Unacknowledged};
 use serde_json::{Value, json};
 
 use super::{chosen, folders, inspect};
-use crate::cli::{Format, output};
+use crate::cli::{
+    Format,
+    output::{self, Column},
+};
 
-const HEADER: [&str; 6] = ["component", "file", "batches", "records", "size", "state"];
+const COLUMNS: [Column; 6] = [
+    Column::text("component"),
+    Column::text("file"),
+    Column::number("batches"),
+    Column::number("records"),
+    Column::number("size").or_left_out(),
+    Column::text("state"),
+];
 /// How long a running host may take to finish what it is just writing.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
@@ -93,25 +102,25 @@ fn places(inspection: &Inspection) -> HashSet<(PathBuf, u64)> {
 }
 
 fn to_text(checked: &[Checked]) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
-    let mut told = String::new();
+    let rows = checked.iter().flat_map(|Checked { component, found, .. }| {
+        found.segments.iter().map(move |report| row(component, report))
+    });
+    let mut told = output::table(0, &COLUMNS, rows);
     for Checked { component, folder, found, damage } in checked {
         for report in &found.segments {
-            table.add_row(row(component, report));
             for stretch in &report.damage {
-                told += &format!("\n{}: {stretch}", report.path.display());
+                told += &format!("{}: {stretch}\n", report.path.display());
             }
         }
         for (path, fault) in &found.positions {
-            told += &format!("\n{}: {fault}; what was under way is offered again", path.display());
+            told += &format!("{}: {fault}; what was under way is offered again\n", path.display());
         }
         if damage.places > 0 {
             let about = if damage.is_about { "about " } else { "" };
             told += &format!(
-                "\n{component}: {} damaged places were found before, with {about}{} records lost; \
+                "{component}: {} damaged places were found before, with {about}{} records lost; \
                  they are kept in {}/*.damaged, and `dataserver spool acknowledge {component}` says \
-                 that they are known",
+                 that they are known\n",
                 damage.places,
                 damage.records,
                 folder.display()
@@ -119,10 +128,10 @@ fn to_text(checked: &[Checked]) -> String {
         }
     }
     if checked.iter().any(|it| it.found.segments.iter().any(|report| !report.damage.is_empty())) {
-        told += "\nwhat is damaged is kept aside at the next start of the host, which goes on with \
-                 the next whole batch; sources that can will send it again";
+        told += "what is damaged is kept aside at the next start of the host, which goes on with \
+                 the next whole batch; sources that can will send it again\n";
     }
-    format!("{table}{told}")
+    told
 }
 
 fn row(component: &str, report: &SegmentReport) -> [String; 6] {

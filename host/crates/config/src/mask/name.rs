@@ -230,8 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn of_the_hosts_own_keys_only_the_token_is_secret() {
+    fn of_the_hosts_own_keys_only_the_token_and_what_signs_alarms_are_secret() {
         let all = keys::Place::ALL.into_iter().flat_map(keys::of).map(|key| key.name);
-        assert_eq!(all.filter(|name| is_secret_name(name)).collect::<Vec<_>>(), ["token"]);
+        assert_eq!(
+            all.filter(|name| is_secret_name(name)).collect::<Vec<_>>(),
+            ["token", "secret"]
+        );
     }
 }

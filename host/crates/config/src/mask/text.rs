@@ -38,12 +38,22 @@ pub fn query(text: &str) -> Option<Range<usize>> {
     (mark < text.len()).then_some(mark..text.len())
 }
 
+/// What follows `/hook/` in an address: whoever knows the rest may write there.
+pub fn hook(text: &str) -> Option<Range<usize>> {
+    const MARKS: [&str; 3] = ["/hook/", "/hooks/", "/webhooks/"];
+    let scheme = text.find("://")?;
+    let end_of = |mark: &str| text[scheme..].find(mark).map(|at| scheme + at + mark.len());
+    let start = MARKS.into_iter().filter_map(end_of).min()?;
+    (start < text.len()).then_some(start..text.len())
+}
+
 /// What may be secret in a text that is no value of a secret key: a string, a comment, a value
 /// without quotes.
 pub fn look(text: &str) -> Found {
     let mut found = Found::default();
     found.ranges.extend(userinfo(text));
     found.ranges.extend(query(text));
+    found.ranges.extend(hook(text));
     let lower = text.to_ascii_lowercase();
     for scheme in SCHEMES {
         if let Some(at) = lower.find(scheme) {

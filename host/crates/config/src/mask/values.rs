@@ -5,7 +5,10 @@ use std::{borrow::Cow, ops::Range};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    super::tree::{Node, Table, Value},
+    super::{
+        suggest,
+        tree::{Node, Table, Value},
+    },
     is_secret_name, scan, text,
 };
 
@@ -35,35 +38,48 @@ pub(crate) fn spoken(root: &Table) -> Vec<String> {
     spoken
 }
 
+/// Which names stand for secrets in a section.
+type Names = fn(&str) -> bool;
+
+/// In `[alarms]`, whoever knows an address may write there; its key may be mistyped.
+fn is_secret_of_alarms(name: &str) -> bool {
+    is_secret_name(name) || suggest::closest(name, ["url"]).is_some()
+}
+
 /// Shows every value below a secret key.
 fn walk(root: &Table, see: &mut dyn FnMut(&Node)) {
     for section in &root.entries {
+        let is_of_alarms = suggest::closest(&section.key, ["alarms"]).is_some();
+        let names: Names = if is_of_alarms { is_secret_of_alarms } else { is_secret_name };
         let Value::Table(components) = &section.node.value else {
-            walk_node(&section.node, is_secret_name(&section.key), see);
+            walk_node(&section.node, is_secret_name(&section.key), names, see);
             continue;
         };
         if scan::has_ids(&section.key) {
             // ids are free: they say nothing about what is secret
             for component in &components.entries {
                 let is_table = matches!(component.node.value, Value::Table(_));
-                walk_node(&component.node, !is_table && is_secret_name(&component.key), see);
+                let secret = !is_table && is_secret_name(&component.key);
+                walk_node(&component.node, secret, names, see);
             }
         } else {
-            walk_table(components, is_secret_name(&section.key), see);
+            walk_table(components, is_secret_name(&section.key), names, see);
         }
     }
 }
 
-fn walk_table(table: &Table, secret: bool, see: &mut dyn FnMut(&Node)) {
+fn walk_table(table: &Table, secret: bool, names: Names, see: &mut dyn FnMut(&Node)) {
     for entry in &table.entries {
-        walk_node(&entry.node, secret || is_secret_name(&entry.key), see);
+        walk_node(&entry.node, secret || names(&entry.key), names, see);
     }
 }
 
-fn walk_node(node: &Node, secret: bool, see: &mut dyn FnMut(&Node)) {
+fn walk_node(node: &Node, secret: bool, names: Names, see: &mut dyn FnMut(&Node)) {
     match &node.value {
-        Value::Table(table) => walk_table(table, secret, see),
-        Value::Array(items) => items.iter().for_each(|item| walk_node(item, secret, see)),
+        Value::Table(table) => walk_table(table, secret, names, see),
+        Value::Array(items) => {
+            items.iter().for_each(|item| walk_node(item, secret, names, see));
+        }
         _ if secret => see(node),
         _ => {}
     }

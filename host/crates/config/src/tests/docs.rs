@@ -33,6 +33,9 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
         let header = match place {
             Place::Host => "",
             Place::Compile => "[host.compile]\n",
+            Place::Alarms => "[alarms]\n",
+            // a target has to be written, so none has a default
+            Place::AlarmTarget => "",
             Place::Component => components,
             Place::Buffer => "[sinks.out.buffer]\n",
             Place::Batch => "[sinks.out.batch]\n",

@@ -6,7 +6,7 @@ use plugin_api::RoleKind;
 use serde_json::json;
 
 use super::{
-    super::{Carrier, OnFailure, Secret, WhenFull, load, load_text},
+    super::{AlarmKind, AlarmRule, Carrier, OnFailure, Secret, WhenFull, load, load_text},
     Given, Plugins, parsed, resolve,
 };
 
@@ -149,6 +149,28 @@ fn an_open_address_takes_its_token_from_a_secret_file() {
     let host = resolve(&text, &given).unwrap().host;
     assert_eq!(host.token, Some(Secret("s3cret".to_owned())));
     assert_eq!(host.http.unwrap().port(), 9280);
+}
+
+#[test]
+fn alarms_are_told_to_targets_in_each_way_to_write_them() {
+    let braces = "[alarms]\nto = [{ kind = \"dingtalk\", url = \"https://h/?t=1\", \
+                  secret = \"${file:token}\" }]\nrules = [\"plugin_denied\", \"plugin_denied\"]\n";
+    let header = "[alarms]\nrules = [\"plugin_denied\"]\n[[alarms.to]]\n\
+                  kind = \"dingtalk\"\nurl = \"https://h/?t=1\"\nsecret = \"${file:token}\"\n";
+    let mut given = Given::default();
+    given.credentials.insert("token", "s3cret\n");
+    for text in [braces, header] {
+        let alarms = resolve(&format!("{text}{}", rest()), &given).unwrap().alarms;
+        assert_eq!(alarms.rules, [AlarmRule::PluginDenied]);
+        assert_eq!(alarms.quiet, Duration::from_secs(600));
+        let [target] = alarms.to.try_into().unwrap();
+        assert_eq!(target.kind, AlarmKind::DingTalk);
+        assert_eq!(target.url, Secret("https://h/?t=1".to_owned()));
+        assert_eq!(target.secret, Some(Secret("s3cret".to_owned())));
+    }
+    let pipeline = resolve(rest(), &given).unwrap();
+    assert_eq!((pipeline.alarms.to.len(), pipeline.alarms.rules.len()), (0, 7));
+    assert_eq!(pipeline.host.report, None);
 }
 
 #[test]

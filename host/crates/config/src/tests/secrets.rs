@@ -74,6 +74,13 @@ fn no_fault_shows_what_a_variable_gave() {
         ("host", "token = [\"V\"]"),
         ("host", "drain_timeout = \"V\""),
         ("host", "unknown = \"V\""),
+        ("host", "report = \"V\""),
+        ("alarms", "quiet = \"V\""),
+        ("alarms", "rules = [\"V\"]"),
+        ("alarms", "to = \"V\""),
+        ("alarms", "to = [\"V\"]"),
+        ("alarms", "to = [{ kind = \"V\", url = \"V\" }]"),
+        ("alarms", "to = [{ kind = \"json\", url = \"https://h/V\", secret = \"V\" }]"),
         ("sources.s", "plugin = \"V\""),
         ("sources.s", "plugin = \"qq\"\ninterval = \"V\""),
         ("sources.s", "plugin = \"qq\"\nsymbols = \"V\""),
@@ -135,7 +142,7 @@ fn all_told(text: &[u8]) -> String {
 }
 
 /// How a secret S may be written under a name N.
-const FORMS: [&str; 62] = [
+const FORMS: [&str; 63] = [
     r#"N = "S""#,
     "N = 'S'",
     "N = S",
@@ -188,6 +195,7 @@ const FORMS: [&str; 62] = [
     r#"url = "u:S@h:1""#,
     r#"url = "http://h:1/?user=a&N=S""#,
     r#"url = "http://h:1/?S""#,
+    r#"url = "https://h/open-apis/bot/v2/hook/S""#,
     r#"url = ["http://a:1", "http://u:S@b:1"]"#,
     "# http://u:S@h",
     r#"headers = ["Authorization: Bearer S"]"#,
@@ -352,4 +360,30 @@ fn an_address_in_the_place_of_an_id_is_shown_without_its_password() {
     };
     let told = format!("{}{}", faults.render(false, 100), faults.to_json());
     assert!(told.contains("error") && !told.contains(SECRET), "{told}");
+}
+
+/// An address of alarms lets whoever knows it write there, whatever it looks like.
+#[test]
+fn an_address_of_alarms_is_shown_nowhere() {
+    for written in [
+        "[alarms]\nto = [{ kind = \"json\", url = \"https://h/hunter2\" }, { kind = \"x\" }]\n",
+        "[[alarms.to]]\nurl = \"https://h/hunter2\"\nkind = 5\n",
+        "alarms.to = [{ kind = 5, url = \"https://h/hunter2\" }]\n",
+        "[alarms]\nto = \"https://h/hunter2\"\n",
+        "[alarms]\nto = [\"https://h/hunter2\"]\n",
+        "[alarm]\nto = [{ kind = \"json\", url = \"https://h/hunter2\" }]\n",
+        "[alarms]\nto = [{ kind = \"feishu\", ulr = \"https://h/hunter2\" }]\n",
+        "[alarms]\nto = [{ kind = \"feishu\", url = \"https://h/hook/hunter2\" }\n",
+        "[alarms]\nto = [{ kind = \"wecom\", url = \"https://h/send?key=hunter2\" \n",
+    ] {
+        let told = all_told(written.as_bytes());
+        assert!(told.contains("error"), "{told}");
+        assert!(!told.contains(SECRET), "{written}{told}");
+    }
+    let text = format!(
+        "{VALID}[alarms]\nto = [{{ kind = \"feishu\", url = \"https://h/hook/hunter2\", secret = \"hunter2\" }}]\n"
+    );
+    let pipeline = resolve(&text, &Given::default()).unwrap();
+    assert_eq!(pipeline.alarms.to[0].url.0, "https://h/hook/hunter2");
+    assert!(!format!("{pipeline:?}").contains(SECRET));
 }

@@ -3,10 +3,15 @@
 //! One registry a host, so that two hosts in one process do not mix. A component looks its own
 //! metrics up once, at its start, and updates them once a batch.
 
+mod counted;
+
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use prometheus_client::{
@@ -67,6 +72,7 @@ impl Metrics {
         ComponentMetrics {
             series: self.families.series(&labels),
             dynamic_labels: Arc::default(),
+            batches: Arc::default(),
             labels,
             all: Arc::clone(self),
         }
@@ -78,6 +84,8 @@ impl Metrics {
 pub struct ComponentMetrics {
     series: Series,
     dynamic_labels: Arc<Mutex<DynamicLabels>>,
+    /// Batches with records that a source gave.
+    batches: Arc<AtomicU64>,
     labels: Component,
     all: Arc<Metrics>,
 }
@@ -157,9 +165,10 @@ impl ComponentMetrics {
         self.latency_seconds.observe(seconds);
     }
 
-    /// Notes when the source gave a record, microseconds since 1970 UTC.
+    /// Notes when the source gave a batch with records, microseconds since 1970 UTC.
     #[allow(clippy::cast_precision_loss)]
     pub fn last_record(&self, now_us: i64) {
+        self.batches.fetch_add(1, Ordering::Relaxed);
         self.source_last_record.set(now_us as f64 / 1e6);
     }
 
@@ -305,6 +314,32 @@ mod tests {
         let text = metrics.encode();
         assert!(!text.contains("\"goes\""), "{text}");
         assert_eq!(text.matches("_total{component=\"stays\"").count(), 8, "{text}");
+    }
+
+    #[test]
+    fn the_host_reads_what_was_counted_and_shows_nothing_more_by_that() {
+        let metrics = Arc::new(Metrics::default());
+        let day = metrics.component("day", RoleKind::Source, "qq");
+        let before = metrics.encode();
+        assert_eq!((day.errors_of(ErrorKind::Fatal), day.counted("denied")), (0, 0));
+        assert_eq!((day.batches(), day.measured("expected"), day.is_silent()), (0, None, false));
+        assert!(day.dropped_by().is_empty());
+        assert_eq!(metrics.encode(), before);
+        day.dropped("latest", 2);
+        day.dropped("gave_up", 3);
+        day.error(ErrorKind::Panic);
+        day.last_record(1);
+        day.silent(true);
+        assert!(day.count("denied_total", 4) && day.gauge("expected", 5.0));
+        assert_eq!(day.dropped_by(), [("gave_up".to_owned(), 3), ("latest".to_owned(), 2)]);
+        assert_eq!((day.errors_of(ErrorKind::Fatal), day.counted("denied")), (1, 4));
+        assert_eq!(
+            (day.batches(), day.measured("expected"), day.is_silent()),
+            (1, Some(5.0), true)
+        );
+        // of another component, and as another type
+        let lake = metrics.component("lake", RoleKind::Sink, "parquet");
+        assert_eq!((lake.counted("denied"), lake.measured("denied")), (0, None));
     }
 
     #[test]

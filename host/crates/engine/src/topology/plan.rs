@@ -130,6 +130,7 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
         read_only: _,
         drain_timeout: _,
         stuck_after: _,
+        report: _,
     } = after;
     let same = [
         ("data_dir", before.data_dir == *data_dir),

@@ -1,6 +1,6 @@
 //! The table that a run ends with.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle, presets};
 
 use super::Topology;
 use crate::clock::Clock;
@@ -8,13 +8,16 @@ use crate::clock::Clock;
 const HEADER: [&str; 9] =
     ["component", "plugin", "in", "out", "dropped", "errors", "records/s", "p50", "p99"];
 
+/// Rules above, below the names, and at the end.
+const STYLE: TableStyle = presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+
 impl Topology {
     /// Records, losses, errors, rate and latency of every component.
     pub fn summary(&self, clock: &dyn Clock) -> String {
         #[allow(clippy::cast_precision_loss)]
         let seconds = ((clock.now_us() - self.started_us) as f64 / 1e6).max(1e-6);
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(HEADER);
+        table.load_style(STYLE).set_header(HEADER);
         for status in self.components() {
             let (taken, passed) =
                 (status.metrics.records_in.get(), status.metrics.records_out.get());
