@@ -21,7 +21,8 @@ use super::{
     guard::{guard, install_panic_hook},
 };
 use crate::{
-    Ack, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source, Transform,
+    Ack, Action, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source,
+    Transform,
     export::{self, Exports, parse},
 };
 
@@ -179,8 +180,8 @@ fn to_abi<T>(result: Result<T, PluginError>) -> RResult<T, AbiError> {
     RResult::from(result.map_err(AbiError::from))
 }
 
-/// The calls that hand a state over, the same for every role.
-macro_rules! state_calls {
+/// The calls that hand a state over and those about readers, the same for every role.
+macro_rules! common_calls {
     ($role:ident) => {
         fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
             to_abi(self.call($role::export_state).map(|state| state.map(RVec::from).into()))
@@ -188,6 +189,19 @@ macro_rules! state_calls {
 
         fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
             to_abi(self.call(|role| role.import_state(state.as_slice())))
+        }
+
+        fn readers(&mut self) -> RResult<RString, AbiError> {
+            to_abi(self.call(|role| Ok(export::readers(role.readers()?.as_deref())?.into())))
+        }
+
+        fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
+            to_abi(self.call(|role| {
+                let act = |reader: &str, action: &Action, preview: bool| {
+                    role.act(reader, action, preview)
+                };
+                Ok(export::act(request.as_str(), act)?.into())
+            }))
         }
     };
 }
@@ -206,7 +220,7 @@ impl<S: Source> AbiSource for Instance<S> {
         to_abi(self.call(|source| source.confirm(batches)))
     }
 
-    state_calls!(Source);
+    common_calls!(Source);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Source::close))
@@ -235,7 +249,7 @@ impl<T: Transform> AbiTransform for Instance<T> {
         self.collect(Transform::tick)
     }
 
-    state_calls!(Transform);
+    common_calls!(Transform);
 
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError> {
         self.collect(Transform::close)
@@ -255,7 +269,7 @@ impl<S: Sink> AbiSink for Instance<S> {
         to_abi(self.call(Sink::flush))
     }
 
-    state_calls!(Sink);
+    common_calls!(Sink);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Sink::close))
