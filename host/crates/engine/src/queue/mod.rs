@@ -64,6 +64,8 @@ pub enum Recv {
     Empty,
     /// Nothing, and a writer is blocked: the reader should flush what it holds.
     FlushRequested,
+    /// Nothing, and something else is to be seen to: [`interrupt`](Queue::interrupt).
+    Interrupted,
     /// Every writer is gone and the queue is empty.
     Closed,
     /// The reader is [detached](Queue::detach_reader).
@@ -154,6 +156,8 @@ struct State {
     aborted: bool,
     /// Readers get nothing until the next one is attached.
     detached: bool,
+    /// A reader that waits for a first batch is to come back.
+    interrupted: bool,
     /// Writers do not block: the reader is about to be removed.
     unbounded: bool,
 }
@@ -193,6 +197,7 @@ impl Queue {
             writers: 0,
             aborted: false,
             detached: false,
+            interrupted: false,
             unbounded: false,
         };
         Self {
@@ -253,6 +258,12 @@ impl Queue {
     /// Attaches a reader again.
     pub fn attach_reader(&self) {
         self.lock().detached = false;
+    }
+
+    /// Lets a reader that waits for a first batch come back at once, or the next one that would wait.
+    pub fn interrupt(&self) {
+        self.lock().interrupted = true;
+        self.readable.notify_all();
     }
 
     /// Lifts the bound, so that no writer blocks while the reader is removed; `false` sets it
@@ -473,14 +484,18 @@ impl Queue {
                     && state.writers > 0
                     && !state.aborted
                     && !state.detached
+                    && !state.interrupted
             })
             .unwrap_or_else(PoisonError::into_inner);
         if state.detached && !state.aborted {
             return Recv::Detached;
         }
+        let interrupted = std::mem::take(&mut state.interrupted);
         if state.backlog.is_empty() {
             return if state.writers == 0 || state.aborted {
                 Recv::Closed
+            } else if interrupted {
+                Recv::Interrupted
             } else if std::mem::take(&mut state.writer_blocked) {
                 Recv::FlushRequested
             } else {

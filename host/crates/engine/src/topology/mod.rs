@@ -15,6 +15,8 @@ mod handoff;
 mod node;
 mod plan;
 mod preflight;
+mod questions;
+mod readers;
 mod reroute;
 mod runner;
 mod runtime;
@@ -51,6 +53,8 @@ pub use change::Applied;
 pub use error::ChangeError;
 pub use feed::Feed;
 pub use plan::{Changed, Plan, RestartRequired};
+pub use questions::NoAnswer;
+pub use readers::Told;
 pub use services::null_host;
 pub use start::{start, start_alone};
 

@@ -14,6 +14,7 @@ use super::{
     buffer::{QueueOwner, make_queue},
     fanout::Fanout,
     feed::Feed,
+    questions::Questions,
     runner::Runner,
     runtime::RuntimeContext,
 };
@@ -41,6 +42,8 @@ pub struct Node {
     pub fanout: Option<Arc<Fanout>>,
     /// Its dead letters.
     pub letters: Arc<DeadLetters>,
+    /// What is asked of its instance.
+    pub questions: Arc<Questions>,
     queue_owner: Option<Arc<QueueOwner>>,
     runner: Arc<RwLock<Option<Arc<Runner>>>>,
 }
@@ -69,6 +72,7 @@ impl Node {
             fanout: (*kind != RoleKind::Sink).then(Arc::default),
             status,
             letters,
+            questions: Arc::default(),
             queue_owner,
             runner: Arc::default(),
             component,

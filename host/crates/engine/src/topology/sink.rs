@@ -1,6 +1,10 @@
 //! The loop of a sink: receive batches, write them until they are delivered, acknowledge them.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dataserver_loader::SinkInstance;
 use plugin_api::{Ack, ErrorKind, PluginError};
@@ -113,6 +117,7 @@ impl SinkLoop {
             if self.stage.shutdown.stop_requested() {
                 return Ok((instance, StopReason::HandoffRequested));
             }
+            instance = self.answer(instance)?;
             match self.queue.recv(limits) {
                 Recv::Batches(deliveries) => {
                     let group = Group::new(deliveries);
@@ -120,6 +125,11 @@ impl SinkLoop {
                     self.pending.push_back(group);
                 }
                 Recv::Empty => instance = self.tick(instance)?,
+                // who is asked often has its ticks all the same
+                Recv::Interrupted if self.stage.last_tick.elapsed() >= TICK => {
+                    instance = self.tick(instance)?;
+                }
+                Recv::Interrupted => {}
                 Recv::FlushRequested => self.flush_due = true,
                 Recv::Closed => return Ok((instance, StopReason::InputClosed)),
                 Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),
@@ -309,7 +319,16 @@ impl SinkLoop {
         }
     }
 
+    /// Answers what was asked about the instance's readers.
+    fn answer(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
+        match self.stage.answer(instance.as_mut()) {
+            Ok(()) => Ok(instance),
+            Err(error) => self.recover(instance, &error),
+        }
+    }
+
     fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
+        self.stage.last_tick = Instant::now();
         let call = self.stage.status.enter("tick");
         let ticked = instance.tick();
         drop(call);

@@ -166,6 +166,7 @@ impl SourceLoop {
         let mut confirmed = 0;
         while !self.stage.shutdown.is_stopping() {
             self.confirm(instance, ledger, &mut confirmed);
+            self.stage.answer(instance)?;
             let call = self.stage.status.enter("next");
             let polled = instance.next(WAIT);
             drop(call);

@@ -1,12 +1,18 @@
 //! What sources, transforms and sinks share: opening a plugin, and reopening it after failures.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dataserver_config::{BufferKind, Component, OnFailure};
-use dataserver_loader::{Opening, Plugin};
+use dataserver_loader::{AnyInstance, Opening, Plugin};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
-use super::handoff::{Handoff, WorkerEnd};
+use super::{
+    handoff::{Handoff, WorkerEnd},
+    questions::Questions,
+};
 use crate::{
     dead_letter::DeadLetters,
     queue::Queue,
@@ -47,7 +53,11 @@ pub struct Stage {
     pub stops_at: Phase,
     /// Back-off between failed instances.
     pub restarts: Backoff,
-    opened_at: Option<std::time::Instant>,
+    /// What is asked of its instance.
+    pub questions: Arc<Questions>,
+    /// When its instance got `tick` last, or was opened.
+    pub last_tick: Instant,
+    opened_at: Option<Instant>,
     /// State from the handoff, for an instance that is not open yet.
     pub inherited_state: Option<Vec<u8>>,
     /// It failed for good, or its input has ended.
@@ -97,6 +107,8 @@ impl Stage {
             dead_letters,
             stops_at,
             restarts,
+            questions: Arc::default(),
+            last_tick: Instant::now(),
             opened_at,
             inherited_state: None,
             is_over: false,
@@ -187,6 +199,20 @@ impl Stage {
         let exported = export(instance);
         drop(call);
         exported
+    }
+
+    /// Answers what was asked of the instance meanwhile.
+    ///
+    /// # Errors
+    /// When the instance is of no more use.
+    pub fn answer(&self, instance: &mut dyn AnyInstance) -> Result<(), PluginError> {
+        while let Some(question) = self.questions.next() {
+            let call = self.status.enter(question.call());
+            let answered = self.questions.answer(question, instance);
+            drop(call);
+            answered?;
+        }
+        Ok(())
     }
 
     /// Replaces a failed instance after a pause, however long that takes.
@@ -311,7 +337,9 @@ impl Stage {
         let opened = open(self.plugin.as_ref(), opening);
         drop(call);
         if opened.is_ok() {
-            self.opened_at = Some(std::time::Instant::now());
+            self.last_tick = Instant::now();
+            self.opened_at = Some(self.last_tick);
+            self.questions.begin();
             self.status.set_state(State::Running);
         }
         opened
