@@ -6,6 +6,7 @@ mod caller;
 mod connection;
 mod connections;
 mod dead_letter;
+mod readers;
 mod reload;
 mod spool;
 
@@ -116,6 +117,7 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
+        .merge(readers::routes(&topology, Arc::new(readers::NoWatchers)))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
