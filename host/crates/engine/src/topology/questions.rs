@@ -196,24 +196,22 @@ fn broken<T>(answer: &Result<T, PluginError>) -> Result<(), PluginError> {
 }
 
 impl<T> Pending<T> {
-    /// Waits for the answer until the deadline; then the question is taken back.
+    /// Waits for the answer until `end`. If nobody has come to the question at `begin`, it is taken
+    /// back.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn wait(self, deadline: Instant) -> Result<T, NoAnswer> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match self.reply.recv_timeout(left) {
-            Ok(answer) => answer.map_err(NoAnswer::Refused),
-            Err(RecvTimeoutError::Disconnected) => Err(NoAnswer::Unfinished),
-            Err(RecvTimeoutError::Timeout) if self.questions.withdraw(self.number) => {
-                Err(NoAnswer::Busy)
+    pub fn wait(self, begin: Instant, end: Instant) -> Result<T, NoAnswer> {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        let mut answer = self.reply.recv_timeout(left(begin));
+        if matches!(answer, Err(RecvTimeoutError::Timeout)) {
+            if self.questions.withdraw(self.number) {
+                return Err(NoAnswer::Busy);
             }
             // it was begun, and may have ended this moment
-            Err(RecvTimeoutError::Timeout) => match self.reply.try_recv() {
-                Ok(answer) => answer.map_err(NoAnswer::Refused),
-                Err(_) => Err(NoAnswer::Unfinished),
-            },
+            answer = self.reply.recv_timeout(left(end));
         }
+        answer.map_err(|_| NoAnswer::Unfinished)?.map_err(NoAnswer::Refused)
     }
 }
 
@@ -247,6 +245,10 @@ mod tests {
         }
     }
 
+    fn now() -> Instant {
+        Instant::now()
+    }
+
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(60)
     }
@@ -266,19 +268,19 @@ mod tests {
         answer(&questions, &mut instance).unwrap();
         answer(&questions, &mut instance).unwrap();
         assert!(questions.next().is_none());
-        assert_eq!(readers.wait(soon()).unwrap().unwrap()[0].id, "7");
-        assert_eq!(outcome.wait(soon()).unwrap().before, json!("7"));
+        assert_eq!(readers.wait(soon(), soon()).unwrap().unwrap()[0].id, "7");
+        assert_eq!(outcome.wait(soon(), soon()).unwrap().before, json!("7"));
     }
 
     #[test]
     fn a_question_that_nobody_comes_to_is_taken_back_and_never_answered() {
         let questions = Arc::<Questions>::default();
         let asked = questions.act("1".to_owned(), Action::Remove, false).unwrap();
-        assert_eq!(asked.wait(Instant::now()), Err(NoAnswer::Busy));
+        assert_eq!(asked.wait(now(), soon()), Err(NoAnswer::Busy));
         assert!(questions.next().is_none(), "nothing is removed later");
         let asked = questions.readers().unwrap();
         let question = questions.next().unwrap();
-        assert_eq!(asked.wait(Instant::now()), Err(NoAnswer::Unfinished), "it was begun");
+        assert_eq!(asked.wait(now(), now()), Err(NoAnswer::Unfinished), "it was begun");
         let mut instance = Telling(Ok(None));
         questions.answer(question, &mut instance).unwrap();
         for _ in 0..MAX_WAITING {
@@ -295,14 +297,14 @@ mod tests {
         let asked = questions.readers().unwrap();
         let away = PluginError::retry("the server is away");
         answer(&questions, &mut Telling(Err(away.clone()))).unwrap();
-        assert_eq!(asked.wait(soon()), Err(NoAnswer::Refused(away)));
+        assert_eq!(asked.wait(soon(), soon()), Err(NoAnswer::Refused(away)));
         assert!(questions.tells());
         let asked = questions.readers().unwrap();
         answer(&questions, &mut Telling(Ok(None))).unwrap();
-        assert_eq!((asked.wait(soon()), questions.tells()), (Ok(None), false));
+        assert_eq!((asked.wait(soon(), soon()), questions.tells()), (Ok(None), false));
         let asked = questions.readers().unwrap();
         let broken = PluginError::fatal("broken");
         assert_eq!(answer(&questions, &mut Telling(Err(broken.clone()))), Err(broken.clone()));
-        assert_eq!(asked.wait(soon()), Err(NoAnswer::Refused(broken)));
+        assert_eq!(asked.wait(soon(), soon()), Err(NoAnswer::Refused(broken)));
     }
 }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::telemetry::State;
 
+/// Longest wait for a component to come to an action.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What a component tells of its readers.
 #[derive(Debug)]
 pub struct Told {
@@ -31,14 +34,14 @@ impl Topology {
             .map(|node| (node.ask_readers(), node.component.id))
             .collect();
         let answers = asked.into_iter().filter_map(|(asked, component)| {
-            let told = asked.and_then(|asked| asked.wait(deadline));
+            let told = asked.and_then(|asked| asked.wait(deadline, deadline));
             Some(Told { component, readers: told.transpose()? })
         });
         answers.collect()
     }
 
-    /// Lets a component do something with one of its readers; blocks for so long at most. `None` when
-    /// there is no such component, or it never knows its readers.
+    /// Lets a component do something with one of its readers; blocks for so long at most, and less when
+    /// it does not come to it. `None` when there is no such component, or it never knows its readers.
     pub fn act_on_reader(
         &self,
         component: &str,
@@ -47,7 +50,7 @@ impl Topology {
         preview: bool,
         timeout: Duration,
     ) -> Option<Result<Outcome, NoAnswer>> {
-        let deadline = Instant::now() + timeout;
+        let (begin, end) = (Instant::now() + timeout.min(BEGIN_TIMEOUT), Instant::now() + timeout);
         let node = self.nodes().into_iter().find(|node| node.component.id == component)?;
         if !node.questions.tells() {
             return None;
@@ -57,7 +60,7 @@ impl Topology {
         }
         let asked = node.questions.act(reader.to_owned(), action, preview);
         node.wake();
-        Some(asked.and_then(|asked| asked.wait(deadline)))
+        Some(asked.and_then(|asked| asked.wait(begin, end)))
     }
 }
 
