@@ -17,13 +17,13 @@ fn the_subscriber_that_is_too_slow_is_found_and_disconnected() {
          send_buffer = \"1MiB\"\nstall_timeout = \"1h\"\n"
     );
     let telling = Telling::start(&bench, &pipeline);
-    let mut readers = ["1", "2"].map(|number| {
+    let readers = ["1", "2"].map(|number| {
         let mut reader = python("feed_reader.py", &[&address]);
         assert_eq!(reader.line(), "ready");
         telling.wait_for("a subscriber", with_id(&format!("feed/{number}")));
         reader
     });
-    let [quick, slow] = &mut readers;
+    let [quick, slow] = &readers;
     telling.wait_for("what both were sent", |it| {
         it["id"] == "feed/2" && it["records"].as_u64().unwrap() > 0
     });
