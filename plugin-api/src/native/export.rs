@@ -21,8 +21,7 @@ use super::{
     guard::{guard, install_panic_hook},
 };
 use crate::{
-    Ack, Action, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source,
-    Transform,
+    Ack, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source, Transform,
     export::{self, Exports, parse},
 };
 
@@ -192,16 +191,15 @@ macro_rules! common_calls {
         }
 
         fn readers(&mut self) -> RResult<RString, AbiError> {
-            to_abi(self.call(|role| Ok(export::readers(role.readers()?.as_deref())?.into())))
+            to_abi(self.call(|role| export::readers(role.readers()?.as_deref())).map(RString::from))
         }
 
         fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
-            to_abi(self.call(|role| {
-                let act = |reader: &str, action: &Action, preview: bool| {
-                    role.act(reader, action, preview)
-                };
-                Ok(export::act(request.as_str(), act)?.into())
-            }))
+            let outcome = self.call(|role| {
+                let request = request.as_str();
+                export::act(request, |reader, action, preview| role.act(reader, action, preview))
+            });
+            to_abi(outcome.map(RString::from))
         }
     };
 }
