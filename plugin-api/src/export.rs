@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    Ack, Batch, Context, Descriptor, Output, PluginError, Polled, Role, RoleKind, Sink, Source,
-    Transform, options_schema,
+    Ack, ActRequest, Action, Batch, Context, Descriptor, Outcome, Output, PluginError, Polled,
+    Reader, Role, RoleKind, Sink, Source, Transform, options_schema,
 };
 
 /// Names what a plugin can be. Exactly one call in a plugin's crate, which is a `cdylib`.
@@ -201,6 +201,26 @@ pub(crate) fn command<P: Exports>(
         RoleKind::Transform => return Err(PluginError::config("transforms have no commands")),
     };
     Ok(answer.to_string())
+}
+
+/// The readers of an instance as JSON; `null` when it never knows any.
+pub(crate) fn readers(told: Option<&[Reader]>) -> Result<String, PluginError> {
+    json(&told)
+}
+
+/// Does what a request in JSON says; gives the outcome as JSON.
+pub(crate) fn act(
+    request: &str,
+    act: impl FnOnce(&str, &Action, bool) -> Result<Outcome, PluginError>,
+) -> Result<String, PluginError> {
+    let request: ActRequest = serde_json::from_str(request)
+        .map_err(|error| PluginError::config(format!("a request about a reader: {error}")))?;
+    json(&act(&request.reader, &request.action, request.preview)?)
+}
+
+fn json(answer: &impl Serialize) -> Result<String, PluginError> {
+    serde_json::to_string(answer)
+        .map_err(|error| PluginError::bad_data(format!("an answer that is no JSON: {error}")))
 }
 
 pub(crate) fn parse<Options: DeserializeOwned>(options: &str) -> Result<Options, PluginError> {

@@ -49,6 +49,10 @@
 //! (`cargo build --release --target wasm32-wasip2`). In a sandbox a panic ends the instance, what
 //! an instance holds is dropped without running `Drop` unless it was closed, and files, network
 //! and environment are there as far as the pipeline grants them.
+//!
+//! A plugin that others read from, or that reads beside others, may tell who they are and what can
+//! be done with them: [`Sink::readers`] and [`Sink::act`], and the same calls of the other roles. They
+//! are optional: a host asks for them while somebody looks at its readers.
 
 mod address;
 mod batch;
@@ -61,6 +65,7 @@ mod manifest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
 mod options;
+mod readers;
 mod records;
 mod sink;
 mod source;
@@ -77,6 +82,11 @@ pub use descriptor::{DESCRIPTOR_SECTION, Descriptor};
 pub use error::{ErrorKind, PluginError};
 pub use manifest::{ApiVersion, Manifest, Role, RoleKind};
 pub use options::{ByteSize, Duration, options_schema, parse_byte_size, parse_duration};
+#[doc(hidden)]
+pub use readers::ActRequest;
+pub use readers::{
+    Action, ActionKind, Outcome, Reader, ReaderKind, no_such_action, no_such_reader,
+};
 pub use records::{RecordKind, WithRecords};
 pub use sink::{Ack, Delivery, Sink};
 pub use source::{Polled, Source};

@@ -11,7 +11,8 @@ use crate::sink::Delivery;
 pub struct ApiVersion {
     /// Changes when plugins must be built anew.
     pub major: u16,
-    /// Grows when something is added.
+    /// Grows when something is added that a plugin may ask of the host. What the host may ask of a
+    /// plugin is optional: either of them can be the older one.
     pub minor: u16,
 }
 

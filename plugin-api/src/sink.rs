@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Batch, Context, PluginError, error::takes_no_state, source::unknown_command};
+use crate::{
+    Action, Batch, Context, Outcome, PluginError, Reader, error::takes_no_state, no_such_reader,
+    source::unknown_command,
+};
 
 /// A sink's verdict on what it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +115,36 @@ pub trait Sink: Sized {
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
         let _ = state;
         Err(takes_no_state())
+    }
+
+    /// Tells who reads what this sink delivers; `None` when it never knows, and then this
+    /// instance is not asked again.
+    ///
+    /// Called between two other calls while somebody looks, every second at most. It holds those up,
+    /// so it should answer from what is known, or ask outside for a moment at most.
+    ///
+    /// # Errors
+    /// `Retry` when that cannot be told now; the host shows what was told before. `Fatal` when a new
+    /// instance is needed.
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        Ok(None)
+    }
+
+    /// Does something with a reader, by the [`id`](Reader::id) that [`readers`](Self::readers) told;
+    /// with `preview` it changes nothing and tells what it would change.
+    ///
+    /// # Errors
+    /// `Config` when there is no such reader or the action lacks something, `BadData` when it cannot be
+    /// done, with the reason, `Retry` when that cannot be known now. `Fatal` when a new instance is
+    /// needed.
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        let _ = (action, preview);
+        Err(no_such_reader(reader))
     }
 
     /// Ends the sink after a last [`flush`](Self::flush). No call follows.

@@ -28,8 +28,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Batch, Context, ErrorKind, HostServices, Level, Output, PluginError, Polled, Round, Sink,
-    Source, Transform, options_schema,
+    Action, Batch, Context, ErrorKind, HostServices, Level, Outcome, Output, PluginError, Polled,
+    Reader, Round, Sink, Source, Transform, options_schema,
 };
 
 /// A host that remembers what a plugin told it.
@@ -226,6 +226,7 @@ pub fn check_source<S: Source>(minimal: &Value, context: Context, most: usize) -
     let options = options(minimal.clone()).unwrap_or_else(|error| panic!("{error}"));
     let mut source = S::open(options, context).unwrap_or_else(|error| panic!("open: {error}"));
     let (batches, has_ended) = run_source(&mut source, most, &BOUNDS);
+    check_readers(source.readers(), |id| source.act(id, &Action::Disconnect, true));
     assert!(source.confirm(batches.len() as u64).is_ok(), "confirm failed");
     let closed = source.close();
     let may_fail = has_ended && closed.as_ref().is_err_and(|it| it.kind == ErrorKind::Fatal);
@@ -277,7 +278,8 @@ fn run_source(source: &mut impl Source, most: usize, bounds: &Bounds) -> (Vec<Ba
     (batches, has_ended)
 }
 
-/// Gives a transform batches of every kind and checks that round marks come through.
+/// Gives a transform batches of every kind and checks that round marks come through, and what it tells
+/// of readers.
 pub fn check_transform<T: Transform>(minimal: &Value, context: Context) {
     check_options::<T::Options>(minimal);
     let options = options(minimal.clone()).unwrap_or_else(|error| panic!("{error}"));
@@ -299,12 +301,13 @@ pub fn check_transform<T: Transform>(minimal: &Value, context: Context) {
             "a closing mark got lost"
         );
     }
+    check_readers(transform.readers(), |id| transform.act(id, &Action::Disconnect, true));
     let mut output = Output::default();
     assert!(transform.tick(&mut output).is_ok(), "tick failed");
     assert!(transform.close(&mut output).is_ok(), "close failed");
 }
 
-/// Gives a sink batches of every kind, none at all, and flushes it twice.
+/// Gives a sink batches of every kind, none at all, asks it for its readers, and flushes it twice.
 pub fn check_sink<S: Sink>(minimal: &Value, context: Context) {
     check_options::<S::Options>(minimal);
     let options = options(minimal.clone()).unwrap_or_else(|error| panic!("{error}"));
@@ -317,11 +320,30 @@ pub fn check_sink<S: Sink>(minimal: &Value, context: Context) {
     }
     let result = sink.write(&inputs);
     assert!(result.is_ok(), "write of several: {result:?}");
+    check_readers(sink.readers(), |id| sink.act(id, &Action::Disconnect, true));
     assert!(sink.tick().is_ok(), "tick failed");
     for _ in 0..2 {
         assert!(sink.flush().is_ok(), "flush failed");
     }
     assert!(sink.close().is_ok(), "close failed");
+}
+
+/// Readers have ids of their own, may not be told of for the moment, and nobody else is taken for one.
+fn check_readers(
+    told: Result<Option<Vec<Reader>>, PluginError>,
+    look: impl FnOnce(&str) -> Result<Outcome, PluginError>,
+) {
+    let readers = match told {
+        Ok(readers) => readers.unwrap_or_default(),
+        Err(error) if error.kind == ErrorKind::Retry => Vec::new(),
+        Err(error) => panic!("readers: {error}"),
+    };
+    let mut ids: Vec<_> = readers.iter().map(|reader| reader.id.as_str()).collect();
+    assert!(!ids.contains(&""), "every reader has an id");
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), readers.len(), "no two readers have one id");
+    assert!(look("no such reader").is_err(), "something was done with a reader that is not there");
 }
 
 fn inputs() -> Vec<Batch> {

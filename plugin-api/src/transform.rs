@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::{Batch, Context, PluginError, error::takes_no_state};
+use crate::{
+    Action, Batch, Context, Outcome, PluginError, Reader, error::takes_no_state, no_such_reader,
+};
 
 /// Takes the batches that a transform makes.
 #[derive(Debug, Default)]
@@ -84,6 +86,28 @@ pub trait Transform: Sized {
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
         let _ = state;
         Err(takes_no_state())
+    }
+
+    /// Tells who reads from this transform; as [`Source::readers`](crate::Source::readers).
+    ///
+    /// # Errors
+    /// As there.
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        Ok(None)
+    }
+
+    /// Does something with a reader; as [`Source::act`](crate::Source::act).
+    ///
+    /// # Errors
+    /// As there.
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        let _ = (action, preview);
+        Err(no_such_reader(reader))
     }
 
     /// Pushes what is still held back. No call follows.

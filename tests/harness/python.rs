@@ -5,7 +5,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
-use crate::repository;
+use crate::{repository, servers::send_signal};
 
 /// A running script of tests/python; killed when dropped.
 pub struct Python {
@@ -34,6 +34,11 @@ impl Python {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// Sends a signal: STOP, CONT, TERM.
+    pub fn signal(&self, signal: &str) {
+        send_signal(self.child.id(), signal);
     }
 
     /// Waits for the script's end; panics unless it succeeded. Returns what else it printed.

@@ -12,6 +12,7 @@ mod bars;
 mod callers;
 mod clickhouse;
 mod commands;
+mod consumers;
 mod control;
 mod crash;
 mod dead_letter;

@@ -1,5 +1,7 @@
 //! `dataserver consumers`
 
+mod readers;
+
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -7,10 +9,10 @@ use comfy_table::{Table, presets};
 use dataserver_config::{Component, Pipeline};
 use dataserver_engine::topology;
 use dataserver_loader::{Opening, PluginCatalog};
-use plugin_api::{Context, ErrorKind, PluginError, RoleKind};
+use plugin_api::{Context, ErrorKind, PluginError, RoleKind, terminal};
 use serde_json::{Map, Value, json};
 
-use super::{EXIT_CONFIG, PipelineFile, output};
+use super::{EXIT_CONFIG, PipelineFile, output, watch::watch};
 
 /// What the plugin is asked.
 const COMMAND: &str = "consumers";
@@ -49,8 +51,24 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// List everybody who reads from the host that runs: subscribers, clients, consumers of every
+    /// group, watchers, each with its state and how far it is behind.
+    Readers(readers::Readers),
+    #[command(flatten)]
+    Groups(Groups),
+}
+
+/// What is asked of the servers.
+#[derive(Debug, Subcommand)]
+enum Groups {
     /// List the clients of every group: what each has not acknowledged, and how long it is silent.
-    List(#[command(flatten)] Common),
+    List {
+        /// Show them every second, until it is interrupted.
+        #[arg(long)]
+        watch: bool,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Show how far each group is behind: entries that nobody was given yet, and unacknowledged
     /// ones.
     Lag(#[command(flatten)] Common),
@@ -107,10 +125,10 @@ enum Verb {
     },
 }
 
-impl Verb {
+impl Groups {
     fn request(&self) -> Value {
         match self {
-            Self::List(_) => json!({ "action": "list" }),
+            Self::List { .. } => json!({ "action": "list" }),
             Self::Lag(_) => json!({ "action": "lag" }),
             Self::Pending { consumer, group, min_idle, limit, .. } => json!({
                 "action": "pending", "consumer": consumer, "group": group, "min_idle": min_idle,
@@ -128,8 +146,8 @@ impl Verb {
 
     fn common(&self) -> &Common {
         match self {
-            Self::List(common)
-            | Self::Lag(common)
+            Self::Lag(common)
+            | Self::List { common, .. }
             | Self::Pending { common, .. }
             | Self::Claim { common, .. }
             | Self::Remove { common, .. } => common,
@@ -142,25 +160,46 @@ impl Verb {
 }
 
 impl Consumers {
-    /// Asks the sources that read as consumers, and prints what they answer.
+    /// Asks the host that runs, or the servers.
     pub fn run(self) -> ExitCode {
-        let parsed = match self.verb.common().file.load() {
+        match self.verb {
+            Verb::Readers(readers) => readers.run(),
+            Verb::Groups(groups) => groups.run(),
+        }
+    }
+}
+
+impl Groups {
+    /// Asks the sources that read as consumers, and prints what they answer.
+    fn run(&self) -> ExitCode {
+        let parsed = match self.common().file.load() {
             Ok(parsed) => parsed,
             Err(faults) => return output::show_faults(&faults),
         };
         let catalog = PluginCatalog::of(parsed.host());
         match parsed.resolve(&catalog) {
-            Ok(pipeline) => self.ask(&pipeline, &catalog),
+            Ok(pipeline) if matches!(self, Self::List { watch: true, .. }) => {
+                watch(|| match self.ask(&pipeline, &catalog) {
+                    (Some(text), _) => Ok(text),
+                    (None, code) => Err(code),
+                })
+            }
+            Ok(pipeline) => {
+                let (text, code) = self.ask(&pipeline, &catalog);
+                let printed = text.map_or(code, |text| output::print_safe(&text));
+                if code == ExitCode::SUCCESS { printed } else { code }
+            }
             Err(faults) => output::show_faults(&faults),
         }
     }
 
-    fn ask(&self, pipeline: &Pipeline, catalog: &PluginCatalog) -> ExitCode {
+    /// What is printed, safe for a terminal, if there is something, and the exit code.
+    fn ask(&self, pipeline: &Pipeline, catalog: &PluginCatalog) -> (Option<String>, ExitCode) {
         let sources = match self.sources(pipeline, catalog) {
             Ok(sources) => sources,
-            Err(error) => return output::complain(&error),
+            Err(error) => return (None, output::complain(&error)),
         };
-        let mut request = self.verb.request();
+        let mut request = self.request();
         request["command"] = COMMAND.into();
         let (mut rows, mut code) = (Vec::new(), ExitCode::SUCCESS);
         for source in &sources {
@@ -180,14 +219,16 @@ impl Consumers {
                 }
             }
         }
-        let printed = match self.verb.common().format {
-            Format::Json => output::print_json(&Value::Array(rows)),
-            Format::Table if code == ExitCode::SUCCESS || !rows.is_empty() => {
-                output::print(&table(&rows))
+        let text = match self.common().format {
+            Format::Json => {
+                Some(terminal::escaped_json(&Value::Array(rows).to_string()).into_owned())
             }
-            Format::Table => code,
+            Format::Table if code == ExitCode::SUCCESS || !rows.is_empty() => {
+                Some(terminal::escaped(&table(&rows)).into_owned())
+            }
+            Format::Table => None,
         };
-        if code == ExitCode::SUCCESS { printed } else { code }
+        (text, code)
     }
 
     /// The source that is named, or all that know the command.
@@ -197,7 +238,7 @@ impl Consumers {
         catalog: &PluginCatalog,
     ) -> Result<Vec<&'a Component>, String> {
         let all = || pipeline.components.iter().filter(|it| it.kind == RoleKind::Source);
-        let Common { file, component, .. } = self.verb.common();
+        let Common { file, component, .. } = self.common();
         if let Some(id) = component {
             let named: Vec<_> = all().filter(|it| it.id == *id).collect();
             let ids: Vec<_> = all().map(|it| it.id.as_str()).collect();
@@ -216,7 +257,7 @@ impl Consumers {
         let file = file.display();
         match knowing.as_slice() {
             [] => Err(format!("no source of {file} reads as a consumer of a group")),
-            [_, _, ..] if self.verb.changes_something() => {
+            [_, _, ..] if self.changes_something() => {
                 let ids: Vec<_> = knowing.iter().map(|it| it.id.as_str()).collect();
                 Err(format!("say which source is meant: --component {}", ids.join(" | ")))
             }

@@ -17,6 +17,7 @@ mod reload;
 mod run;
 mod spool;
 mod top;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -94,10 +95,11 @@ enum Command {
     Spool(spool::Spool),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
-    /// List, mend and remove the consumers of the groups that sources read in.
+    /// List, mend and remove the consumers of the groups that sources read in, or list everybody who
+    /// reads from the host that runs.
     ///
-    /// Asks the servers themselves, whether or not the host runs. Exit code 0 when they answered,
-    /// 1 when a server is away or refuses, 78 when the pipeline file cannot work.
+    /// All but `readers` ask the servers themselves, whether or not the host runs. Exit code 0 when
+    /// they answered, 1 when a server is away or refuses, 78 when the pipeline file cannot work.
     Consumers(consumers::Consumers),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
@@ -242,6 +244,7 @@ mod tests {
             "spool verify",
             "dead-letter ls",
             "dead-letter show",
+            "consumers readers",
             "consumers list",
             "consumers lag",
             "consumers pending",

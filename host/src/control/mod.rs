@@ -15,6 +15,7 @@ mod page;
 mod pipeline;
 mod plugins;
 mod query;
+mod readers;
 mod reload;
 mod session;
 mod spool;
@@ -133,6 +134,7 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
         .merge(letters::routes(&topology))
         .merge(pipeline::routes(&topology))
         .merge(plugins::routes(reloader))
+        .merge(readers::routes(&topology, Arc::new(readers::NoWatchers)))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
         .layer(middleware::from_fn_with_state(audit, audit::note))

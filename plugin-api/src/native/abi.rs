@@ -1,7 +1,8 @@
 //! Types that cross the boundary between host and native plugin.
 //!
 //! All of it is checked field by field when a library is loaded. A released version only grows at
-//! the marked ends.
+//! the marked ends, by methods with a body, and by nothing else: so a library built before a method was
+//! added has the beginning of what the host knows, and the other way round.
 
 // what abi_stable's macros expand to
 #![allow(
@@ -178,6 +179,18 @@ pub struct AbiContext {
     pub host: HostObject,
 }
 
+/// What an instance of a library tells that was built before it could tell of readers.
+fn no_readers() -> RResult<RString, AbiError> {
+    RResult::ROk(RString::from("null"))
+}
+
+fn no_reader_for(_: RStr<'_>) -> RResult<RString, AbiError> {
+    RResult::RErr(PluginError::config("this plugin tells of no readers").into())
+}
+
+// What stands behind `last_prefix_field` was added later. Of a library that lacks it, the bodies here
+// are called.
+
 #[sabi_trait]
 pub trait AbiSource {
     fn next(&mut self, wait_us: u64) -> RResult<AbiPolled, AbiError>;
@@ -186,6 +199,12 @@ pub trait AbiSource {
     fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<(), AbiError>;
+    fn readers(&mut self) -> RResult<RString, AbiError> {
+        no_readers()
+    }
+    fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
+        no_reader_for(request)
+    }
 }
 
 #[sabi_trait]
@@ -196,6 +215,12 @@ pub trait AbiTransform {
     fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError>;
+    fn readers(&mut self) -> RResult<RString, AbiError> {
+        no_readers()
+    }
+    fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
+        no_reader_for(request)
+    }
 }
 
 #[sabi_trait]
@@ -207,6 +232,12 @@ pub trait AbiSink {
     fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError>;
     #[sabi(last_prefix_field)]
     fn close(&mut self) -> RResult<(), AbiError>;
+    fn readers(&mut self) -> RResult<RString, AbiError> {
+        no_readers()
+    }
+    fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
+        no_reader_for(request)
+    }
 }
 
 pub type SourceObject = AbiSource_TO<'static, RBox<()>>;

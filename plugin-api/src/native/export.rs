@@ -179,8 +179,8 @@ fn to_abi<T>(result: Result<T, PluginError>) -> RResult<T, AbiError> {
     RResult::from(result.map_err(AbiError::from))
 }
 
-/// The calls that hand a state over, the same for every role.
-macro_rules! state_calls {
+/// The calls that hand a state over and those about readers, the same for every role.
+macro_rules! common_calls {
     ($role:ident) => {
         fn export_state(&mut self) -> RResult<ROption<RVec<u8>>, AbiError> {
             to_abi(self.call($role::export_state).map(|state| state.map(RVec::from).into()))
@@ -188,6 +188,18 @@ macro_rules! state_calls {
 
         fn import_state(&mut self, state: RSlice<'_, u8>) -> RResult<(), AbiError> {
             to_abi(self.call(|role| role.import_state(state.as_slice())))
+        }
+
+        fn readers(&mut self) -> RResult<RString, AbiError> {
+            to_abi(self.call(|role| export::readers(role.readers()?.as_deref())).map(RString::from))
+        }
+
+        fn act(&mut self, request: RStr<'_>) -> RResult<RString, AbiError> {
+            let outcome = self.call(|role| {
+                let request = request.as_str();
+                export::act(request, |reader, action, preview| role.act(reader, action, preview))
+            });
+            to_abi(outcome.map(RString::from))
         }
     };
 }
@@ -206,7 +218,7 @@ impl<S: Source> AbiSource for Instance<S> {
         to_abi(self.call(|source| source.confirm(batches)))
     }
 
-    state_calls!(Source);
+    common_calls!(Source);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Source::close))
@@ -235,7 +247,7 @@ impl<T: Transform> AbiTransform for Instance<T> {
         self.collect(Transform::tick)
     }
 
-    state_calls!(Transform);
+    common_calls!(Transform);
 
     fn close(&mut self) -> RResult<RVec<Batch>, AbiError> {
         self.collect(Transform::close)
@@ -255,7 +267,7 @@ impl<S: Sink> AbiSink for Instance<S> {
         to_abi(self.call(Sink::flush))
     }
 
-    state_calls!(Sink);
+    common_calls!(Sink);
 
     fn close(&mut self) -> RResult<(), AbiError> {
         to_abi(self.call(Sink::close))

@@ -29,7 +29,7 @@ macro_rules! exported {
     ($module:ident, $inline:literal) => {
         pub mod $module {
             wit_bindgen::generate!({
-                path: "../schemas/wit/v1",
+                path: ["../schemas/wit/v1", "../schemas/wit/readers"],
                 inline: $inline,
                 pub_export_macro: true,
                 with: { "dataserver:plugin/types@1.0.0": crate::wasm::bindings::types },
@@ -54,4 +54,8 @@ exported!(
 exported!(
     sink,
     "package dataserver:sdk-sink; world sink { export dataserver:plugin/sink-role@1.0.0; }"
+);
+exported!(
+    readers,
+    "package dataserver:sdk-readers; world readers { export dataserver:readers/readers@1.0.0; }"
 );

@@ -8,6 +8,7 @@ use super::{
     bindings::{
         host,
         plugin::exports::dataserver::plugin::plugin,
+        readers::exports::dataserver::readers::readers,
         sink::exports::dataserver::plugin::sink_role,
         source::exports::dataserver::plugin::source_role,
         transform::exports::dataserver::plugin::transform_role,
@@ -38,6 +39,7 @@ macro_rules! __export_carrier {
         static DESCRIPTOR: $crate::Descriptor = $crate::export::descriptor::<$plugin>();
 
         $crate::__export_world!(plugin);
+        $crate::__export_world!(readers);
         $($crate::__export_world!(source $source);)?
         $($crate::__export_world!(transform $transform);)?
         $($crate::__export_world!(sink $sink);)?
@@ -94,6 +96,31 @@ impl<P: Exports> plugin::Guest for Component<P> {
         request: String,
     ) -> Result<String, Error> {
         Ok(export::command::<P>(role.into(), &options, &instance.into(), &request)?)
+    }
+}
+
+impl<P: Exports> readers::Guest for Component<P> {
+    fn tell(role: types::RoleKind) -> Result<String, Error> {
+        let told = match role {
+            types::RoleKind::Source => open_instance::call(P::Source::readers),
+            types::RoleKind::Transform => open_instance::call(P::Transform::readers),
+            types::RoleKind::Sink => open_instance::call(P::Sink::readers),
+        };
+        Ok(export::readers(told?.as_deref())?)
+    }
+
+    fn act(role: types::RoleKind, request: String) -> Result<String, Error> {
+        Ok(export::act(&request, |reader, action, preview| match role {
+            types::RoleKind::Source => {
+                open_instance::call(|it: &mut P::Source| it.act(reader, action, preview))
+            }
+            types::RoleKind::Transform => {
+                open_instance::call(|it: &mut P::Transform| it.act(reader, action, preview))
+            }
+            types::RoleKind::Sink => {
+                open_instance::call(|it: &mut P::Sink| it.act(reader, action, preview))
+            }
+        })?)
     }
 }
 

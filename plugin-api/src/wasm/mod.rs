@@ -1,7 +1,7 @@
-//! Plugins as WebAssembly components: bindings of `schemas/wit/v1`, and what exports them.
+//! Plugins as WebAssembly components: bindings of `schemas/wit/`, and what exports them.
 //!
 //! A component carries the descriptor in a custom section that the host reads before any code of
-//! it runs, exports `plugin` and the roles that [`export_plugin!`](crate::export_plugin) names, and
+//! it runs, exports `plugin`, `readers` and the roles that [`export_plugin!`](crate::export_plugin) names, and
 //! serves one open instance: the host makes a component instance for each.
 
 mod convert;

@@ -42,6 +42,8 @@ pub struct Responder {
 pub struct Answer {
     /// Header and body.
     pub bytes: Vec<u8>,
+    /// It says why there is none.
+    pub is_refusal: bool,
     _share: Option<Share>,
 }
 
@@ -66,7 +68,7 @@ impl Responder {
         let request = Request::read(message);
         drop(permit);
         match request.and_then(|request| self.fulfil(&request, &mut writer, deadline)) {
-            Ok(share) => Answer { bytes: writer.finish(), _share: share },
+            Ok(share) => Answer { bytes: writer.finish(), is_refusal: false, _share: share },
             Err(refusal) => self.refuse(writer, &refusal),
         }
     }
@@ -84,7 +86,7 @@ impl Responder {
         writer.integer(u64::from(refusal.code));
         writer.text(b"msg");
         writer.text(refusal.message.as_bytes());
-        Answer { bytes: writer.finish(), _share: None }
+        Answer { bytes: writer.finish(), is_refusal: true, _share: None }
     }
 
     /// Writes the answer, or nothing.

@@ -7,8 +7,10 @@ use std::{
 
 use kit::Throttle;
 use plugin_api::{
-    Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink,
+    Ack, Action, Batch, Context, Delivery, Outcome, PluginError, Reader, RecordKind, Sink,
+    no_such_action, no_such_reader,
     schemas::time::{DAY_US, DatetimeText, EXCHANGE_OFFSET_US, SECOND_US},
+    serde_json::json,
 };
 
 use crate::{
@@ -96,6 +98,27 @@ impl Sink for HikyuuServer {
         }
         self.report();
         Ok(Ack::Delivered)
+    }
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        Ok(Some(self.server.as_ref().map(Server::readers).unwrap_or_default()))
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        if *action != Action::Disconnect {
+            return Err(no_such_action(action, "a client asks, and keeps no place"));
+        }
+        let client = self.server.as_ref().and_then(|server| server.find(reader, !preview));
+        let Reader { records, .. } = client.ok_or_else(|| no_such_reader(reader))?;
+        Ok(Outcome {
+            before: json!({ "connected": true, "records": records }),
+            after: json!({ "connected": false, "records": records }),
+        })
     }
 
     fn close(&mut self) -> Result<(), PluginError> {

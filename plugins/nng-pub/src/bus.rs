@@ -6,7 +6,7 @@ use std::{
 };
 
 use kit::Throttle;
-use plugin_api::Context;
+use plugin_api::{Context, Reader};
 
 use crate::{
     connection::{CloseReason, Connection},
@@ -39,6 +39,8 @@ struct Members {
     /// Connections whose handshake is not complete.
     pending: Vec<Arc<Subscriber>>,
     subscribers: Vec<Arc<Subscriber>>,
+    /// Connections that were ever admitted.
+    admitted: u64,
     closing: bool,
 }
 
@@ -76,7 +78,9 @@ impl Bus {
         }
         let queue = Queue::new(self.settings.send_buffer, self.end.clone());
         let pace = Pace::new(self.settings.max_rate);
-        let subscriber = Arc::new(Subscriber::new(connection, queue, pace));
+        members.admitted += 1;
+        let came = (members.admitted, self.context.now_us());
+        let subscriber = Arc::new(Subscriber::new(came, connection, queue, pace));
         members.pending.push(Arc::clone(&subscriber));
         Some(subscriber)
     }
@@ -147,6 +151,9 @@ impl Bus {
                 "took nothing for {:?} and was disconnected with {lost} records to come",
                 self.settings.stall_timeout
             ),
+            CloseReason::Removed => {
+                format!("was disconnected by the operator with {lost} records to come")
+            }
             CloseReason::CutOff => format!(
                 "did not take {lost} records within {:?}; raise drain_timeout if it should have",
                 self.settings.drain_timeout
@@ -155,7 +162,9 @@ impl Bus {
         };
         let line = format!("subscriber {} {reason}, {count} there", subscriber.peer());
         match close {
-            CloseReason::Left | CloseReason::Done => self.departures.info(&self.context, line),
+            CloseReason::Left | CloseReason::Done | CloseReason::Removed => {
+                self.departures.info(&self.context, line);
+            }
             _ => self.departures.warn(&self.context, line),
         }
     }
@@ -193,6 +202,18 @@ impl Bus {
     pub fn list(&self, receivers: &mut Vec<Arc<Subscriber>>) {
         receivers.clear();
         receivers.extend(self.lock().subscribers.iter().cloned());
+    }
+
+    /// The subscribers as readers.
+    pub fn readers(&self) -> Vec<Reader> {
+        let mut subscribers = Vec::new();
+        self.list(&mut subscribers);
+        subscribers.iter().map(|subscriber| subscriber.reader()).collect()
+    }
+
+    /// The subscriber of that id.
+    pub fn find(&self, id: &str) -> Option<Arc<Subscriber>> {
+        self.lock().subscribers.iter().find(|subscriber| subscriber.id() == id).cloned()
     }
 
     /// Waits until so many subscribers are there; false when the time is over.

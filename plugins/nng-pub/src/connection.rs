@@ -19,6 +19,8 @@ pub enum CloseReason {
     Spoke,
     /// It took nothing for the time allowed.
     Stalled,
+    /// The operator wanted it.
+    Removed,
     /// The connection broke otherwise.
     Broken(String),
     /// The sink closed and had sent it everything.

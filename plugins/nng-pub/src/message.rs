@@ -32,6 +32,8 @@ pub struct Message {
     pub payload: Option<Payload>,
     /// Number of quotes.
     pub records: u32,
+    /// When the host received them, microseconds since 1970 UTC; 0 of a mark.
+    pub received_us: i64,
 }
 
 impl Message {
@@ -61,7 +63,7 @@ impl Messages {
     pub fn new(topic: &str) -> Self {
         let mark = |place, text| {
             let head = [topic, text].concat().into_bytes().into();
-            Message { place, head, payload: None, records: 0 }
+            Message { place, head, payload: None, records: 0, received_us: 0 }
         };
         Self {
             topic: topic.as_bytes().into(),
@@ -78,6 +80,7 @@ impl Messages {
             head: Arc::clone(&self.topic),
             payload: Some(batch.payload().clone()),
             records: batch.records(),
+            received_us: batch.provenance().received_at_us,
         };
         if whole.len() > MOST_BYTES
             && let Ok(Some((first, second))) = batch.halves()

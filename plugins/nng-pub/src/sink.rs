@@ -6,11 +6,15 @@ use std::{
 };
 
 use kit::endpoints::Acceptor;
-use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
+use plugin_api::{
+    Ack, Action, Batch, Context, Delivery, Outcome, PluginError, Reader, RecordKind, Sink,
+    no_such_action, no_such_reader, serde_json::json,
+};
 use sp::Listener;
 
 use crate::{
     bus::Bus,
+    connection::CloseReason,
     listener,
     marks::Marks,
     message::{Message, Messages},
@@ -86,6 +90,34 @@ impl Sink for NngPub {
             }
         }
         Ok(())
+    }
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        Ok(Some(self.bus.readers()))
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        let subscriber = self.bus.find(reader).ok_or_else(|| no_such_reader(reader))?;
+        if *action != Action::Disconnect {
+            return Err(no_such_action(
+                action,
+                "a subscriber is sent what comes, and says nothing",
+            ));
+        }
+        let Reader { lag_records, lost, .. } = subscriber.reader();
+        if !preview {
+            subscriber.end(CloseReason::Removed);
+        }
+        let lag = lag_records.unwrap_or_default();
+        Ok(Outcome {
+            before: json!({ "connected": true, "lag_records": lag, "lost": lost }),
+            after: json!({ "connected": false, "lag_records": 0, "lost": lost + lag }),
+        })
     }
 
     fn close(&mut self) -> Result<(), PluginError> {

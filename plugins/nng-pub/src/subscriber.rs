@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use plugin_api::{ActionKind, Reader, ReaderKind};
+
 use crate::{
     connection::{CloseReason, Connection},
     message::Message,
@@ -16,6 +18,10 @@ use crate::{
 /// A connected subscriber, shared by the publisher and its own two threads.
 #[derive(Debug)]
 pub struct Subscriber {
+    /// Counts all that ever connected.
+    number: u64,
+    /// When it connected, microseconds since 1970 UTC.
+    since_us: i64,
     connection: Connection,
     state: Mutex<State>,
     /// Signals messages and the end to the writer.
@@ -29,6 +35,19 @@ struct State {
     queue: Queue,
     pace: Pace,
     ending: Ending,
+    counts: Counts,
+}
+
+/// What became of the quotes that were there for it.
+#[derive(Debug, Default)]
+struct Counts {
+    sent: u64,
+    /// Being written.
+    on_the_way: u64,
+    lost: u64,
+    /// Receipt by the host of the newest one that was sent, and of the newest of all; 0: none.
+    sent_us: i64,
+    newest_us: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,10 +62,18 @@ enum Ending {
 
 impl Subscriber {
     /// A subscriber at the other end of that connection.
-    pub fn new(connection: Connection, queue: Queue, pace: Pace) -> Self {
+    pub fn new(
+        (number, since_us): (u64, i64),
+        connection: Connection,
+        queue: Queue,
+        pace: Pace,
+    ) -> Self {
+        let (ending, counts) = (Ending::NotYet, Counts::default());
         Self {
+            number,
+            since_us,
             connection,
-            state: Mutex::new(State { queue, pace, ending: Ending::NotYet }),
+            state: Mutex::new(State { queue, pace, ending, counts }),
             filled: Condvar::new(),
             emptied: Condvar::new(),
         }
@@ -55,6 +82,30 @@ impl Subscriber {
     /// Who it is, for the log.
     pub fn peer(&self) -> &str {
         self.connection.peer()
+    }
+
+    /// Its name among the readers of the sink.
+    pub fn id(&self) -> String {
+        self.number.to_string()
+    }
+
+    /// What is known of it as a reader.
+    pub fn reader(&self) -> Reader {
+        let state = self.lock();
+        let Counts { sent, on_the_way, lost, sent_us, newest_us } = state.counts;
+        Reader {
+            address: self.peer().to_owned(),
+            since_us: Some(self.since_us),
+            records: Some(sent),
+            lag_records: Some(state.queue.records() + on_the_way),
+            // what came before it is not waited for
+            reached_us: Some(sent_us.max(self.since_us)),
+            newest_us: Some(newest_us.max(self.since_us)),
+            lost,
+            last_record_us: (sent_us > 0).then_some(sent_us),
+            ..Reader::new(ReaderKind::Subscriber, self.id())
+        }
+        .can(ActionKind::Disconnect)
     }
 
     /// Checks that the peer is a subscriber; see [`Connection::shake_hands`].
@@ -90,7 +141,10 @@ impl Subscriber {
                 // if the connection was ended on purpose, that is why the write failed
                 return self.ended().unwrap_or(reason);
             }
-            self.lock().queue.written(&group);
+            let mut state = self.lock();
+            state.queue.written(&group);
+            state.counts.sent(&group);
+            drop(state);
             self.emptied.notify_all();
             group.clear();
         }
@@ -107,6 +161,7 @@ impl Subscriber {
                 match state.pace.due(Instant::now()) {
                     Ok(most) => {
                         state.queue.take(group, most);
+                        state.counts.on_the_way = records(group);
                         state.pace.left(group.len());
                         return None;
                     }
@@ -131,6 +186,10 @@ impl Subscriber {
             return Offered::NotDue;
         }
         let offered = state.queue.offer(message, when_full);
+        state.counts.newest_us = state.counts.newest_us.max(message.received_us);
+        if let Offered::Dropped { records, .. } = offered {
+            state.counts.lost += u64::from(records);
+        }
         drop(state);
         self.filled.notify_one();
         offered
@@ -197,4 +256,17 @@ impl Subscriber {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Counts {
+    fn sent(&mut self, group: &[Message]) {
+        self.on_the_way = 0;
+        self.sent += records(group);
+        let received = group.iter().map(|message| message.received_us);
+        self.sent_us = received.fold(self.sent_us, i64::max);
+    }
+}
+
+fn records(group: &[Message]) -> u64 {
+    group.iter().map(|message| u64::from(message.records)).sum()
 }

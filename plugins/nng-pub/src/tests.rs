@@ -3,6 +3,7 @@
 mod leaks;
 mod life;
 mod raw;
+mod readers;
 mod slow;
 mod strangers;
 mod subscribers;

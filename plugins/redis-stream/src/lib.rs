@@ -7,6 +7,9 @@
 //! of a group, makes batches of them under numbers that are the same after a restart, and
 //! acknowledges what every store behind it has.
 
+mod extent;
+mod groups;
+mod readers;
 mod record;
 mod server;
 mod shard;

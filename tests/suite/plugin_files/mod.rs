@@ -2,5 +2,6 @@
 
 mod costly;
 mod damaged;
+mod earlier;
 mod exposed;
 mod harmful;

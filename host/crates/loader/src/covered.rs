@@ -7,11 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use dataserver_config::Secrets;
 use plugin_api::{
-    Ack, Batch, Context, HostServices, Level, Manifest, PluginError, Polled, RoleKind,
+    Ack, Action, Batch, Context, HostServices, Level, Manifest, Outcome, PluginError, Polled,
+    Reader, RoleKind,
 };
 use serde_json::Value;
 
-use super::{AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance};
+use super::{
+    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, readers,
+};
 
 /// See the module.
 pub struct Covered(pub Arc<dyn Plugin>);
@@ -104,6 +107,27 @@ impl<T: AnyInstance + ?Sized> AnyInstance for With<Box<T>> {
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
         let result = self.inner.import_state(state);
         self.cover(result)
+    }
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        let result = self.inner.readers();
+        let mut told = self.cover(result)?;
+        if let Some(told) = &mut told {
+            readers::cover(told, |text| self.secrets.cover(text).into_owned());
+        }
+        Ok(told)
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        let result = self.inner.act(reader, action, preview);
+        let mut outcome = self.cover(result)?;
+        readers::cover_outcome(&mut outcome, |text| self.secrets.cover(text).into_owned());
+        Ok(outcome)
     }
 }
 
@@ -256,6 +280,15 @@ mod tests {
         fn import_state(&mut self, _: &[u8]) -> Result<(), PluginError> {
             self.talk()
         }
+
+        fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+            let (address, last_error) = (self.0.clone(), Some(self.0.clone()));
+            Ok(Some(vec![Reader { address, last_error, ..Reader::default() }]))
+        }
+
+        fn act(&mut self, _: &str, _: &Action, _: bool) -> Result<Outcome, PluginError> {
+            Ok(Outcome { before: json!({ "of": [self.0] }), after: json!(self.0) })
+        }
     }
 
     impl SourceInstance for Talking {
@@ -319,7 +352,9 @@ mod tests {
         let mut sink = plugin.open_sink(opening()).unwrap();
         said.push(sink.write(&[]).unwrap_err());
         said.push(sink.flush().unwrap_err());
-        let heard = format!("{said:?} {:?}", host.told());
+        let readers = sink.readers().unwrap();
+        let outcome = sink.act("1", &Action::Disconnect, true).unwrap();
+        let heard = format!("{said:?} {:?} {readers:?} {outcome:?}", host.told());
         assert!(heard.contains("lake"), "{heard}");
         for secret in ["hunter2xyz", "swordfish"] {
             assert!(!heard.contains(secret), "{heard}");

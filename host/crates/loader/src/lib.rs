@@ -14,13 +14,17 @@ mod native;
 mod null_host;
 mod probe;
 mod problem;
+mod readers;
 mod trial_settings;
 mod wasm;
 
 use std::time::Duration;
 
 use dataserver_config::{Component, Grants, Limits};
-use plugin_api::{Ack, Batch, Context, Manifest, PluginError, Polled, RoleKind};
+use plugin_api::{
+    Ack, Action, Batch, Context, Manifest, Outcome, PluginError, Polled, Reader, RoleKind,
+    no_such_reader,
+};
 use serde_json::Value;
 
 pub use about::About;
@@ -97,12 +101,20 @@ pub trait Plugin: Send + Sync {
     fn open_sink(&self, opening: Opening) -> Result<Box<dyn SinkInstance>, PluginError>;
 }
 
-/// An open instance of any role, whose state can be handed to a successor; its calls are those of
-/// the author's traits.
+/// An open instance of any role, whose state can be handed to a successor, and that may tell who
+/// reads from it; its calls are those of the author's traits.
 #[allow(missing_docs, clippy::missing_errors_doc)]
 pub trait AnyInstance {
     fn export_state(&mut self) -> Result<Option<Vec<u8>>, PluginError>;
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError>;
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        Ok(None)
+    }
+
+    fn act(&mut self, reader: &str, _: &Action, _: bool) -> Result<Outcome, PluginError> {
+        Err(no_such_reader(reader))
+    }
 }
 
 /// An open source; its calls are those of [`plugin_api::Source`].

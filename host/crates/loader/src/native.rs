@@ -9,14 +9,16 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use abi_stable::{
+    StableAbi,
+    abi_stability::check_layout_compatibility,
     library::{AbiHeaderRef, LibHeader, LibraryError},
     sabi_trait::TD_Opaque,
     std_types::{RArc, ROption, RResult, RSlice, RStr, RVec},
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use plugin_api::{
-    Ack, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, PluginError, Polled,
-    Role, RoleKind,
+    Ack, Action, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, Outcome,
+    PluginError, Polled, Reader, Role, RoleKind,
     native::{
         AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled,
         AbiRoleKind, Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject,
@@ -31,6 +33,7 @@ use super::{
     apart::{Helper, Workspace},
     probe::probe,
     problem::Problem,
+    readers,
 };
 
 /// A loaded native library, or a plugin that is part of the program and called the same way.
@@ -65,8 +68,7 @@ impl NativePlugin {
         descriptor: &Descriptor,
         report_dir: &Path,
     ) -> Result<Self, Problem> {
-        let module = open(file)?
-            .init_root_module::<PluginModuleRef>()
+        let module = root_module(open(file)?)
             .map_err(|error| layout_differs(&error, report_dir, &descriptor.name()))?;
         let manifest = read_manifest(module.manifest()(), descriptor.api())?;
         Ok(Self { module, manifest })
@@ -115,6 +117,29 @@ fn open(path: &Path) -> Result<&'static LibHeader, Problem> {
     // the header lives as long as the library: for good
     std::mem::forget(library);
     header.upgrade().map_err(|error| not_loaded(&error.to_string()))
+}
+
+/// The root module, after its types were compared with this host's.
+///
+/// abi_stable takes a library for compatible that has at least what the host knows. One that was built
+/// before a method was added to the ABI has less of it: its types must be the beginning of the host's,
+/// which the same comparison finds out the other way round. A table of methods says how many it has,
+/// and for those behind its end the host runs the bodies that stand in the ABI.
+fn root_module(header: &'static LibHeader) -> Result<PluginModuleRef, LibraryError> {
+    let differs = match header.init_root_module::<PluginModuleRef>() {
+        Err(error @ LibraryError::AbiInstability(_)) => error,
+        ended => return ended,
+    };
+    let is_earlier = header.layout().is_some_and(|theirs| {
+        check_layout_compatibility(theirs, <PluginModuleRef as StableAbi>::LAYOUT).is_ok()
+    });
+    if !is_earlier {
+        return Err(differs);
+    }
+    // SAFETY: every field that the library has is one of the host's, of the same type in the same
+    // place, as was just compared; what it lacks lies behind `last_prefix_field`, where a field is
+    // only read if the library's own table says that it is there.
+    unsafe { header.init_root_module_with_unchecked_layout::<PluginModuleRef>() }
 }
 
 fn not_loaded(text: &str) -> Problem {
@@ -246,6 +271,21 @@ macro_rules! instance {
 
             fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
                 Ok(self.0.import_state(RSlice::from_slice(state)).into_result()?)
+            }
+
+            fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+                readers::read(&self.0.readers().into_result()?)
+            }
+
+            fn act(
+                &mut self,
+                reader: &str,
+                action: &Action,
+                preview: bool,
+            ) -> Result<Outcome, PluginError> {
+                let request = readers::request(reader, action, preview)?;
+                let told = self.0.act(RStr::from(request.as_str())).into_result()?;
+                readers::outcome(&told)
             }
         }
     };

@@ -4,11 +4,12 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use plugin_api::{ActionKind, Reader, ReaderKind};
 use rustix::net::Shutdown;
 use sp::{Accepted, Framing, Wire};
 
@@ -24,6 +25,12 @@ pub struct Client {
     pub framing: Framing,
     /// Name of the peer, for the log.
     pub peer: String,
+    /// When it connected, microseconds since 1970 UTC.
+    came_us: i64,
+    answers: AtomicU64,
+    refusals: AtomicU64,
+    /// When it was answered last, microseconds since 1970 UTC; 0: never.
+    answered_us: AtomicI64,
     /// When it was connected or answered last, microseconds since the server's start; or [`BUSY`].
     idle_since_us: AtomicU64,
     start: Instant,
@@ -41,9 +48,40 @@ impl Client {
         self.idle_since_us.store(since_us(self.start), Ordering::Relaxed);
     }
 
-    /// Whether its connection was closed to make room for another.
+    /// Counts an answer that it took.
+    pub fn note_answer(&self, is_refusal: bool, now_us: i64) {
+        let count = if is_refusal { &self.refusals } else { &self.answers };
+        count.fetch_add(1, Ordering::Relaxed);
+        self.answered_us.store(now_us, Ordering::Relaxed);
+    }
+
+    /// Whether its connection was closed to make room for another, or because the operator wanted it.
     pub fn is_evicted(&self) -> bool {
         self.is_evicted.load(Ordering::Relaxed)
+    }
+
+    /// Closes its connection.
+    fn evict(&self) {
+        self.is_evicted.store(true, Ordering::Relaxed);
+        self.wire.shut_down(Shutdown::Both); // wakes its thread
+    }
+
+    /// What is known of it as a reader.
+    fn reader(&self, id: u64) -> Reader {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let idle_since_us = load(&self.idle_since_us);
+        let answered_us = self.answered_us.load(Ordering::Relaxed);
+        Reader {
+            address: self.peer.clone(),
+            since_us: Some(self.came_us),
+            records: Some(load(&self.answers)),
+            errors: load(&self.refusals),
+            last_record_us: (answered_us > 0).then_some(answered_us),
+            // one that waits for an answer is heard of now
+            silent_us: Some(since_us(self.start).saturating_sub(idle_since_us)),
+            ..Reader::new(ReaderKind::Client, id.to_string())
+        }
+        .can(ActionKind::Disconnect)
     }
 }
 
@@ -83,7 +121,7 @@ impl Clients {
 
     /// Registers a connection. When there are too many, the one that has been idle longest is
     /// evicted.
-    pub fn admit(&self, accepted: Accepted) -> Admission {
+    pub fn admit(&self, accepted: Accepted, now_us: i64) -> Admission {
         let Accepted { wire, framing, peer, .. } = accepted;
         let mut state = self.lock();
         if state.is_closing {
@@ -102,6 +140,10 @@ impl Clients {
             wire,
             framing,
             peer,
+            came_us: now_us,
+            answers: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+            answered_us: AtomicI64::new(0),
             idle_since_us: AtomicU64::new(since_us(self.start)),
             start: self.start,
             is_evicted: AtomicBool::new(false),
@@ -121,8 +163,7 @@ impl Clients {
         let idle = state.by_id.iter().map(|(id, client)| (since(client), *id));
         let (since, id) = idle.filter(|(since, _)| *since != BUSY).min()?;
         let client = state.by_id.remove(&id)?;
-        client.is_evicted.store(true, Ordering::Relaxed);
-        client.wire.shut_down(Shutdown::Both); // wakes its thread
+        client.evict();
         let rested = since_us(self.start).saturating_sub(since);
         Some((client, Duration::from_micros(rested)))
     }
@@ -131,6 +172,24 @@ impl Clients {
     pub fn remove(&self, id: u64) {
         self.lock().by_id.remove(&id);
         self.changed.notify_all();
+    }
+
+    /// The clients as readers, oldest first.
+    pub fn readers(&self) -> Vec<Reader> {
+        let state = self.lock();
+        let mut clients: Vec<_> = state.by_id.iter().collect();
+        clients.sort_unstable_by_key(|(id, _)| **id);
+        clients.into_iter().map(|(id, client)| client.reader(*id)).collect()
+    }
+
+    /// The client of that number as a reader; closes its connection if that is wanted.
+    pub fn find(&self, id: u64, disconnect: bool) -> Option<Reader> {
+        let state = self.lock();
+        let client = state.by_id.get(&id)?;
+        if disconnect {
+            client.evict();
+        }
+        Some(client.reader(id))
     }
 
     /// Number of connections.
@@ -200,7 +259,7 @@ mod tests {
         let mut admit = || {
             let (accepted, stream) = connection();
             theirs.push(stream);
-            clients.admit(accepted)
+            clients.admit(accepted, 7)
         };
         let Admission::Served(_, first, None) = admit() else { panic!() };
         let Admission::Served(_, second, None) = admit() else { panic!() };
@@ -216,6 +275,25 @@ mod tests {
         assert!(!third.is_evicted() && !fourth.is_evicted());
         assert_eq!(theirs[0].read(&mut [0]).unwrap(), 0, "its connection is closed");
         clients.stop_accepting();
-        assert!(matches!(clients.admit(connection().0), Admission::Closing));
+        assert!(matches!(clients.admit(connection().0, 7), Admission::Closing));
+    }
+    #[test]
+    fn a_client_is_told_with_what_it_was_answered_and_can_be_disconnected() {
+        let clients = Clients::new(2);
+        let (accepted, mut theirs) = connection();
+        let Admission::Served(id, client, None) = clients.admit(accepted, 7) else { panic!() };
+        client.note_answer(false, 8);
+        client.note_answer(true, 9);
+        let readers = clients.readers();
+        let [reader] = readers.as_slice() else { panic!() };
+        assert_eq!((reader.id.clone(), reader.address.as_str()), (id.to_string(), "a"));
+        let counts = (reader.since_us, reader.records, reader.errors, reader.last_record_us);
+        assert_eq!(counts, (Some(7), Some(1), 1, Some(9)));
+        client.set_busy();
+        assert_eq!(clients.readers()[0].silent_us, Some(0));
+        assert!(clients.find(id + 1, true).is_none());
+        assert!(clients.find(id, false).is_some() && !client.is_evicted());
+        assert!(clients.find(id, true).is_some() && client.is_evicted());
+        assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "its connection is closed");
     }
 }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use kit::{Throttle, endpoints::Acceptor};
-use plugin_api::{Context, PluginError};
+use plugin_api::{Context, PluginError, Reader};
 use rustix::net::sockopt;
 use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Listener, Protocol, greeting};
 
@@ -99,6 +99,21 @@ impl Server {
         Ok(server)
     }
 
+    /// The clients as readers.
+    pub fn readers(&self) -> Vec<Reader> {
+        self.shared.clients.readers()
+    }
+
+    /// A client as a reader, by its id; closes its connection if that is wanted.
+    pub fn find(&self, id: &str, disconnect: bool) -> Option<Reader> {
+        let client = self.shared.clients.find(id.parse().ok()?, disconnect)?;
+        if disconnect {
+            let line = format!("client {} was disconnected by the operator", client.address);
+            self.shared.context.info(&line);
+        }
+        Some(client)
+    }
+
     /// Where it listens, with the ports in effect.
     #[cfg(test)]
     pub fn addresses(&self) -> Vec<String> {
@@ -151,7 +166,7 @@ impl Shared {
 
     /// Registers a client, unless too many wait for answers.
     fn admit(&self, accepted: Accepted) -> Option<(u64, Arc<Client>)> {
-        match self.clients.admit(accepted) {
+        match self.clients.admit(accepted, self.context.now_us()) {
             Admission::Served(id, client, gone) => {
                 self.count_clients();
                 if let Some((gone, rested)) = gone {
@@ -228,6 +243,7 @@ impl Shared {
                     _ => CloseReason::Left,
                 };
             }
+            client.note_answer(answer.is_refusal, self.context.now_us());
         }
     }
 

@@ -1,6 +1,6 @@
 //! Beginning, end, and beginning again.
 
-use plugin_api::ErrorKind;
+use plugin_api::{Action, ErrorKind};
 
 use super::*;
 
@@ -42,6 +42,37 @@ fn an_end_with_clients_connected_frees_the_address_at_once() {
     // NNG's own clients find the way back by themselves
     assert!(clients.iter().all(Client::is_alive));
     drop(again);
+}
+
+#[test]
+fn the_operator_sees_each_client_and_disconnects_one() {
+    let mut bench = Bench::new(json!({}));
+    let (first, second) = (bench.client(), bench.client());
+    assert!(first.is_alive() && second.is_alive() && second.is_alive());
+    first.refused(b"nonsense");
+    let mut told = Vec::new();
+    wait_until("each answer to be counted", || {
+        told = bench.sink.readers().unwrap().unwrap();
+        let counts: Vec<_> = told.iter().map(|it| (it.records, it.errors)).collect();
+        counts == [(Some(1), 1), (Some(2), 0)]
+    });
+    assert_eq!(told[0].since_us, Some(us(NOW)));
+    let (id, action) = (told[0].id.clone(), Action::Disconnect);
+    let shown = bench.sink.act(&id, &action, true).unwrap();
+    assert_eq!(
+        (&shown.before["connected"], &shown.after["connected"]),
+        (&json!(true), &json!(false))
+    );
+    let is_there = |bench: &mut Bench| {
+        bench.sink.readers().unwrap().unwrap().iter().any(|reader| reader.id == id)
+    };
+    assert!(is_there(&mut bench), "a look changes nothing");
+    bench.sink.act(&id, &action, false).unwrap();
+    wait_until("it to be disconnected", || !is_there(&mut bench));
+    assert_eq!(bench.logged("was disconnected by the operator"), 1);
+    let refused = bench.sink.act(&id, &action, false).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Config, "{refused}");
+    assert!(first.is_alive(), "NNG's own clients find the way back by themselves");
 }
 
 #[test]

@@ -12,14 +12,25 @@ mod parts;
 mod repeat;
 mod ship;
 
-use plugin_api::{Ack, Batch, Context, Delivery, PluginError, RecordKind, Sink};
+use std::time::Duration;
 
-use crate::server::{Servers, Target};
+use plugin_api::{
+    Ack, Action, Batch, Context, Delivery, Outcome, PluginError, Reader, RecordKind, Sink,
+};
+
+use crate::{
+    readers::{Claims, Readers},
+    server::{Servers, Target},
+};
 use also::Others;
 use entries::Entries;
 use options::Ids;
 pub use options::Options;
 use ship::Ship;
+
+/// Who claims what a client holds takes what was given out so long ago, unless it says otherwise: as
+/// sources count a client as dead.
+const DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// Streams of one or more servers, written to.
 pub struct RedisSink {
@@ -31,6 +42,7 @@ pub struct RedisSink {
     entries: Entries,
     ship: Ship,
     others: Others,
+    readers: Readers,
     /// Last number that was made here, for batches that come without one.
     last_number: u64,
 }
@@ -59,6 +71,7 @@ impl Sink for RedisSink {
             entries: Entries::new(&options),
             ship: Ship::new(&options),
             others: Others::new(&options),
+            readers: readers(&options, &target),
             options,
             context,
             target,
@@ -82,6 +95,25 @@ impl Sink for RedisSink {
         self.servers = Some(servers);
         Ok(Ack::Delivered)
     }
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        self.readers.tell().map(Some)
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        self.readers.act(reader, action, preview)
+    }
+}
+
+/// Whoever reads the streams that are written, in any group.
+fn readers(options: &Options, target: &Target) -> Readers {
+    let streams = RecordKind::ALL.into_iter().flat_map(|kind| options.streams(kind)).collect();
+    Readers::new(target, streams, None, Claims { own: None, min_idle: DEAD_AFTER })
 }
 
 impl RedisSink {

@@ -8,10 +8,13 @@
 use std::time::Duration;
 
 use plugin_api::{Batch, Context, PluginError, Record, WithRecords, schemas::time::DatetimeText};
-use redis::{Value, cmd};
+use redis::cmd;
 
 use super::chunk::Origin;
-use crate::server::{Entry, EntryId, Fault, Node, Servers, int, into_entries, map, text};
+use crate::{
+    extent::Extent,
+    server::{Entry, EntryId, Fault, Node, Servers, into_entries, text},
+};
 
 /// Entries that are looked for at once.
 const AT_ONCE: usize = 500;
@@ -19,8 +22,8 @@ const AT_ONCE: usize = 500;
 /// The last id that a stream ever had; the least one when there is no such stream.
 pub fn last_id(servers: &mut Servers, stream: &str) -> Result<EntryId, PluginError> {
     let node = servers.of(stream)?;
-    match State::of(node, stream) {
-        Ok(state) => Ok(state.last),
+    match Extent::of(node, stream) {
+        Ok(extent) => Ok(extent.last),
         Err(fault) if fault.is_no_key() => Ok(EntryId::default()),
         Err(fault) => Err(fault.about(stream).into()),
     }
@@ -40,15 +43,15 @@ pub fn check(
     let node = servers.of(stream)?;
     let is_there = look_for(node, stream, origins, batches)?;
     if is_there.contains(&false) {
-        let state = State::of(node, stream).map_err(|fault| fault.about(stream))?;
+        let extent = Extent::of(node, stream).map_err(|fault| fault.about(stream))?;
         // entries are added in order, so whatever stands before one of ours was added, too
         let last_added = is_there
             .iter()
             .zip(origins)
-            .rposition(|(is_there, origin)| *is_there || origin.id == Some(state.last));
+            .rposition(|(is_there, origin)| *is_there || origin.id == Some(extent.last));
         for (place, origin) in origins.iter().enumerate().filter(|(place, _)| !is_there[*place]) {
             let id = origin.id.unwrap_or_default();
-            if last_added.is_none_or(|last| place > last) || !state.is_gone(id) {
+            if last_added.is_none_or(|last| place > last) || !is_gone(&extent, id) {
                 return Err(overtaken(node.name(), stream, id));
             }
         }
@@ -79,40 +82,13 @@ pub fn check_writable(servers: &mut Servers, stream: &str) -> Result<(), PluginE
     Ok(())
 }
 
-/// What a stream says about entries that it no longer has.
-struct State {
-    first: Option<EntryId>,
-    last: EntryId,
-    /// The largest one that was deleted; servers before 7.0 do not tell.
-    deleted: Option<EntryId>,
-    /// Whether any entry was ever trimmed or deleted, as far as is known.
-    lacks_some: bool,
-}
-
-impl State {
-    fn of(node: &mut Node, stream: &str) -> Result<Self, Fault> {
-        node.send(&cmd("XINFO").arg("STREAM").arg(stream).get_packed_command())?;
-        // with the first and the last entry
-        let answer = node.receive_entries().and_then(|answer| node.accepted(answer))?;
-        let mut info = map(answer).unwrap_or_default();
-        let id = |value: &Value| text(value)?.parse::<EntryId>().ok();
-        let first = info.remove("first-entry").map(|first| Value::Array(vec![first]));
-        let first = first.and_then(into_entries).and_then(|entries| Some(entries.first()?.id));
-        let last = info.get("last-generated-id").and_then(id);
-        let last = last.ok_or_else(|| Fault::strange(node.name(), "a stream without a last id"))?;
-        let deleted = info.get("max-deleted-entry-id").and_then(id);
-        let lacks_some = info
-            .get("entries-added")
-            .is_none_or(|added| int(added) > info.get("length").and_then(int));
-        Ok(Self { first, last, deleted, lacks_some })
-    }
-
-    /// Whether an entry that was added would not be there any more.
-    fn is_gone(&self, id: EntryId) -> bool {
-        let is_behind_first = self.first.is_none_or(|first| id < first);
-        let is_deleted = self.deleted.is_some_and(|last| id <= last);
-        self.lacks_some && (is_behind_first || is_deleted)
-    }
+/// Whether an entry that was added would not be there any more.
+fn is_gone(extent: &Extent, id: EntryId) -> bool {
+    // as far as is known, any entry was ever trimmed or deleted
+    let lacks_some = extent.removed().is_none_or(|removed| removed > 0);
+    let is_behind_first = extent.first.is_none_or(|first| id < first);
+    let is_deleted = extent.deleted.is_some_and(|last| id <= last);
+    lacks_some && (is_behind_first || is_deleted)
 }
 
 fn look_for(

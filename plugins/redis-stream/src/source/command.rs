@@ -7,16 +7,16 @@ use plugin_api::{
     serde::Deserialize,
     serde_json::{self, Value, json},
 };
-use redis::{Value as Answer, cmd};
+use redis::cmd;
 
-use super::{
-    lane::{Claim, pending},
-    options::{Settings, claimed_name},
+use super::options::Settings;
+use crate::{
+    groups::{
+        Claim, claimed_name, clients, groups, move_all, pending, remove_client, remove_group,
+    },
+    server::{Servers, int},
 };
-use crate::server::{Fault, Servers, array, int, map, text};
 
-/// Entries that are looked at and moved at once.
-const AT_ONCE: usize = 500;
 /// Rows of `pending` unless more are asked for.
 const FEW: usize = 100;
 
@@ -97,9 +97,9 @@ impl CommandRun<'_> {
 
     fn list(&mut self, stream: &str) -> Result<Vec<Value>, PluginError> {
         let mut rows = Vec::new();
-        for group in self.groups(stream)? {
+        for group in groups(&mut self.servers, stream)? {
             let name = group.text("name");
-            for client in self.info(&["CONSUMERS", stream, &name], stream)? {
+            for client in clients(&mut self.servers, stream, &name)? {
                 rows.push(json!({
                     "stream": stream, "group": name, "consumer": client.text("name"),
                     "pending": client.number("pending"), "idle_ms": client.number("idle"),
@@ -110,7 +110,7 @@ impl CommandRun<'_> {
     }
 
     fn lag(&mut self, stream: &str) -> Result<Vec<Value>, PluginError> {
-        let groups = self.groups(stream)?;
+        let groups = groups(&mut self.servers, stream)?;
         let length = self.servers.of(stream)?.ask(cmd("XLEN").arg(stream))?;
         let rows = groups.into_iter().map(|group| {
             json!({
@@ -128,7 +128,7 @@ impl CommandRun<'_> {
         let group = self.group();
         let least = self.min_idle_ms(0);
         let mut rows = Vec::new();
-        for client in self.clients(stream, &group)? {
+        for client in clients(&mut self.servers, stream, &group)? {
             let name = client.text("name");
             if self.request.consumer.as_ref().is_some_and(|wanted| *wanted != name) {
                 continue;
@@ -163,17 +163,7 @@ impl CommandRun<'_> {
             min_idle_ms: least,
             is_another_try: false,
         };
-        let (mut after, mut moved, mut gone) = (None, 0, 0);
-        loop {
-            let node = self.servers.of(stream)?;
-            let mut page = pending(node, stream, &group, &from, after, AT_ONCE)?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id.next());
-            page.retain(|entry| entry.idle_ms >= least);
-            let claimed = claim.carry_out(node, &page)?;
-            moved += claimed.entries.len();
-            gone += claimed.gone.len();
-        }
+        let (moved, gone) = move_all(&mut self.servers, &claim)?;
         Ok(vec![json!({
             "stream": stream, "group": group, "from": from, "to": to, "claimed": moved,
             "trimmed": gone,
@@ -185,7 +175,7 @@ impl CommandRun<'_> {
         let Some(name) = self.request.consumer.clone() else {
             return self.remove_group(stream, &group);
         };
-        let clients = self.clients(stream, &group)?;
+        let clients = clients(&mut self.servers, stream, &group)?;
         let Some(client) = clients.iter().find(|client| client.text("name") == name) else {
             return Ok(Vec::new());
         };
@@ -196,9 +186,7 @@ impl CommandRun<'_> {
                  or use --force to give them up"
             )));
         }
-        let mut command = cmd("XGROUP");
-        command.arg("DELCONSUMER").arg(stream).arg(&group).arg(&name);
-        self.servers.of(stream)?.ask(&command).map_err(|fault| fault.about(stream))?;
+        remove_client(&mut self.servers, stream, &group, &name)?;
         Ok(vec![json!({
             "stream": stream, "group": group, "consumer": name, "given_up": pending,
         })])
@@ -210,7 +198,7 @@ impl CommandRun<'_> {
                 "name the client to remove with --consumer, or a whole group with --group",
             ));
         }
-        let groups = self.groups(stream)?;
+        let groups = groups(&mut self.servers, stream)?;
         let Some(known) = groups.iter().find(|known| known.text("name") == group) else {
             return Ok(Vec::new());
         };
@@ -222,35 +210,10 @@ impl CommandRun<'_> {
                  acknowledged, or use --force to give them up"
             )));
         }
-        let mut command = cmd("XGROUP");
-        command.arg("DESTROY").arg(stream).arg(group);
-        self.servers.of(stream)?.ask(&command).map_err(|fault| fault.about(stream))?;
+        remove_group(&mut self.servers, stream, group)?;
         Ok(vec![json!({
             "stream": stream, "group": group, "consumers": clients, "given_up": pending,
         })])
-    }
-
-    /// Groups of a stream; none when there is no such stream.
-    fn groups(&mut self, stream: &str) -> Result<Vec<Info>, PluginError> {
-        match self.info(&["GROUPS", stream], stream) {
-            Err(fault) if fault.is_no_key() => Ok(Vec::new()),
-            groups => Ok(groups?),
-        }
-    }
-
-    /// Clients of a group; none when there is no such group.
-    fn clients(&mut self, stream: &str, group: &str) -> Result<Vec<Info>, PluginError> {
-        match self.info(&["CONSUMERS", stream, group], stream) {
-            Err(fault) if fault.is_no_group() => Ok(Vec::new()),
-            clients => Ok(clients?),
-        }
-    }
-
-    fn info(&mut self, about: &[&str], stream: &str) -> Result<Vec<Info>, Fault> {
-        let node = self.servers.of(stream)?;
-        let answer = node.ask(cmd("XINFO").arg(about)).map_err(|fault| fault.about(stream))?;
-        let infos = array(answer).and_then(|infos| infos.into_iter().map(Info::of).collect());
-        infos.ok_or_else(|| Fault::strange(node.name(), "no list of groups or clients"))
     }
 
     fn group(&self) -> String {
@@ -266,23 +229,5 @@ impl CommandRun<'_> {
     fn min_idle_ms(&self, usual: u64) -> u64 {
         let given = self.request.min_idle;
         given.map_or(usual, |idle| u64::try_from(idle.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-/// What Redis tells of a group or a client.
-struct Info(std::collections::HashMap<String, Answer>);
-
-impl Info {
-    fn of(value: Answer) -> Option<Self> {
-        map(value).map(Self)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.0.get(name).and_then(text).unwrap_or_default()
-    }
-
-    /// `None` for what this server does not know.
-    fn number(&self, name: &str) -> Option<u64> {
-        self.0.get(name).and_then(int)
     }
 }

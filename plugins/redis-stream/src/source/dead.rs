@@ -2,8 +2,11 @@
 
 use plugin_api::PluginError;
 
-use super::{RedisSource, lane::Pending};
-use crate::server::{Entry, Servers, resp};
+use super::RedisSource;
+use crate::{
+    groups::Pending,
+    server::{Entry, Servers, resp},
+};
 
 /// Fields that a dead letter has besides those of the entry.
 const ADDED: usize = 4;

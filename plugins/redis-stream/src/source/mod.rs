@@ -23,10 +23,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use plugin_api::{Context, PluginError, Polled, Source, serde_json::Value};
+use plugin_api::{
+    Action, Context, Outcome, PluginError, Polled, Reader, Source, serde_json::Value,
+};
 use redis::cmd;
 
-use crate::server::{Entry, EntryId, Servers};
+use crate::{
+    readers::{Claims, Readers},
+    server::{Entry, EntryId, Servers},
+};
 use batches::{Maker, Numbers, Ready};
 use heartbeat::Heartbeat;
 use lane::Lane;
@@ -65,6 +70,8 @@ pub struct RedisSource {
     confirmed: u64,
     heartbeat: Option<Heartbeat>,
     next_takeover: Instant,
+    /// All clients of the group.
+    readers: Readers,
 }
 
 impl Source for RedisSource {
@@ -97,6 +104,7 @@ impl Source for RedisSource {
             confirmed: 0,
             heartbeat: None,
             next_takeover: Instant::now(),
+            readers: readers(&settings),
             servers: None,
             state,
             context,
@@ -140,6 +148,19 @@ impl Source for RedisSource {
         Ok(())
     }
 
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        self.readers.tell().map(Some)
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        self.readers.act(reader, action, preview)
+    }
+
     fn close(&mut self) -> Result<(), PluginError> {
         self.heartbeat = None;
         let acknowledged = match self.servers.take() {
@@ -156,6 +177,13 @@ impl Source for RedisSource {
     ) -> Result<Value, PluginError> {
         command::answer(&options.check(context)?, request)
     }
+}
+
+/// The clients of the source's own group.
+fn readers(settings: &Settings) -> Readers {
+    let Settings { target, streams, group, consumer, claim_after, .. } = settings;
+    let claims = Claims { own: Some(consumer.clone()), min_idle: claim_after.unwrap_or_default() };
+    Readers::new(target, streams.clone(), Some(group.clone()), claims)
 }
 
 impl RedisSource {

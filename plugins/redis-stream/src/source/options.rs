@@ -4,6 +4,7 @@ use kit::{Faults, Texts};
 use plugin_api::{Context, Duration, PluginError, options};
 
 use crate::{
+    groups::claimed_name,
     server::{Access, Target},
     shard,
 };
@@ -179,11 +180,6 @@ impl Options {
         };
         self.stream.as_slice().iter().flat_map(of_name).collect()
     }
-}
-
-/// Name under which a client has what it took over.
-pub fn claimed_name(consumer: &str) -> String {
-    format!("{consumer}:claimed")
 }
 
 fn default_consumer(context: &Context) -> String {

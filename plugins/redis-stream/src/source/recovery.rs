@@ -4,13 +4,11 @@ use std::collections::HashSet;
 
 use plugin_api::PluginError;
 
-use super::{
-    RedisSource,
-    batches::Numbers,
-    heartbeat::Heartbeat,
-    lane::{Claim, Claimed, Pending, pending},
+use super::{RedisSource, batches::Numbers, heartbeat::Heartbeat};
+use crate::{
+    groups::{Claim, Claimed, Pending, pending},
+    server::{Entry, EntryId, Fault, MOST_ENTRIES, Servers},
 };
-use crate::server::{Entry, EntryId, Fault, MOST_ENTRIES, Servers};
 
 /// Entries that are looked at in one step, unless they are too large for it.
 const PAGE: usize = 200;

@@ -9,14 +9,12 @@ use plugin_api::PluginError;
 use redis::cmd;
 
 use super::{
-    RedisSource,
-    batches::Numbers,
-    heartbeat::Heartbeat,
-    lane::{Claim, Claimed, pending},
-    options::Settings,
-    recovery::Recovery,
+    RedisSource, batches::Numbers, heartbeat::Heartbeat, options::Settings, recovery::Recovery,
 };
-use crate::server::{Fault, Node, Servers, array, int, map, text};
+use crate::{
+    groups::{Claim, Claimed, pending},
+    server::{Fault, Node, Servers, array, int, map, text},
+};
 
 /// Entries that are taken over in one step from one client.
 const AT_ONCE: usize = 200;

@@ -11,7 +11,10 @@ use plugin_api::PluginError;
 use redis::{Cmd, Value, cmd};
 
 use super::RedisSource;
-use crate::server::{EntryId, Servers, array, int, into_entries, map, text};
+use crate::{
+    extent::Extent,
+    server::{EntryId, Servers, array, int, map, text},
+};
 
 /// How far a group is.
 #[derive(Debug, Clone, Copy)]
@@ -22,14 +25,6 @@ struct Level {
     given: u64,
     /// How many are still to be given, by the server's count; it does not always know.
     lag: Option<u64>,
-}
-
-/// How much there is of a stream.
-struct Extent {
-    first: EntryId,
-    length: u64,
-    /// Entries that were ever added.
-    added: u64,
 }
 
 impl RedisSource {
@@ -69,25 +64,26 @@ impl RedisSource {
     /// Asks and reads in one step, so that of several clients only one finds the gap.
     fn read_and_count(&mut self, servers: &mut Servers, place: usize) -> Result<(), PluginError> {
         let stream = self.lanes[place].stream.clone();
-        let commands = [
-            self.ask_level(place),
-            cmd("XINFO").arg("STREAM").arg(&stream).to_owned(),
-            self.command(&[place], None),
-        ];
+        let commands =
+            [self.ask_level(place), Extent::command(&stream), self.command(&[place], None)];
         let node = servers.of(&stream)?;
         node.send_all(&commands, Duration::ZERO)?;
         let (level, extent) = (node.receive()?, node.receive_entries()?);
         let answer = node.receive_entries().and_then(|answer| node.accepted(answer));
         let has_read = answer.as_ref().is_ok_and(|answer| *answer != Value::Nil);
         self.take(servers, answer)?;
-        let (Some(level), Some(extent)) = (self.level(level), extent_of(extent)) else {
+        let (Some(level), Some(extent)) = (self.level(level), Extent::read(extent)) else {
             return Ok(());
         };
-        if !has_read || level.last >= extent.first {
+        let (Some(first), Some(length), Some(removed)) =
+            (extent.first, extent.length, extent.removed())
+        else {
+            return Ok(());
+        };
+        if !has_read || level.last >= first {
             return Ok(());
         }
         let lane = &self.lanes[place];
-        let removed = extent.added.saturating_sub(extent.length);
         let lost = removed.saturating_sub(level.given.saturating_add(lane.never_given));
         if lost == 0 {
             return Ok(());
@@ -97,7 +93,7 @@ impl RedisSource {
             "{lost} entries of {stream} were cut off before they were read; raise `maxlen` where \
              they are written, or read faster"
         ));
-        let goes_on_counting = level.lag.is_some_and(|lag| lag > extent.length);
+        let goes_on_counting = level.lag.is_some_and(|lag| lag > length);
         if goes_on_counting {
             self.note_never_given(place, lane.never_given + lost)
         } else {
@@ -159,14 +155,4 @@ impl RedisSource {
             lag: group.get("lag").and_then(int),
         })
     }
-}
-
-fn extent_of(answer: Value) -> Option<Extent> {
-    let mut info = map(answer)?;
-    let first = into_entries(Value::Array(vec![info.remove("first-entry")?]))?;
-    Some(Extent {
-        first: first.first()?.id,
-        length: int(info.get("length")?)?,
-        added: int(info.get("entries-added")?)?,
-    })
 }

@@ -4,6 +4,7 @@ mod codec;
 mod command;
 mod contract;
 mod hostile;
+mod readers;
 mod server;
 mod sink;
 mod source;

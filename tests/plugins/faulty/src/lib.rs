@@ -3,8 +3,9 @@
 use std::{path::PathBuf, thread, time};
 
 use plugin_api::{
-    Ack, Batch, Context, Duration, Output, PluginError, Polled, Round, Sink, Source,
-    SpotListEncoder, SpotRecord, Transform, export_plugin, options,
+    Ack, Action, Batch, Context, Duration, Outcome, Output, PluginError, Polled, Reader,
+    ReaderKind, Round, Sink, Source, SpotListEncoder, SpotRecord, Transform, export_plugin,
+    no_such_reader, options, serde_json::json,
 };
 
 options! {
@@ -13,7 +14,7 @@ options! {
     #[serde(default)]
     pub struct Options {
         /// The call that goes wrong: open, next, apply, write, tick, flush, export_state,
-        /// import_state, close, drop.
+        /// import_state, readers, act, close, drop.
         pub call: String,
         /// How: panic, config, bad_data, retry, fatal, block.
         pub how: String,
@@ -49,6 +50,8 @@ options! {
         pub bad_flush: u64,
         /// File that an instance keeps as long as it lives; beside it no other one opens.
         pub lock: Option<PathBuf>,
+        /// It tells of so many readers, `1` and on. 0: of none, ever.
+        pub readers: u64,
     }
 }
 
@@ -64,6 +67,8 @@ struct Faulty {
     /// A sink took the record that it calls bad when it is flushed.
     took_bad: bool,
     locked: bool,
+    /// Readers that were disconnected.
+    gone: Vec<String>,
 }
 
 impl Faulty {
@@ -78,6 +83,7 @@ impl Faulty {
             batch: None,
             took_bad: false,
             locked: false,
+            gone: Vec::new(),
         };
         thread::sleep(*faulty.options.open_delay);
         faulty.enter("open")?;
@@ -117,6 +123,29 @@ impl Faulty {
         }
     }
 
+    fn told(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        self.enter("readers")?;
+        let ids = (1..=self.options.readers).map(|id| id.to_string());
+        let here = ids.filter(|id| !self.gone.contains(id)).map(|id| {
+            let reader = Reader::new(ReaderKind::Client, id);
+            let action = Action::Disconnect.kind();
+            Reader { records: Some(self.made), lag_records: Some(0), ..reader }.can(action)
+        });
+        Ok((self.options.readers > 0).then(|| here.collect()))
+    }
+
+    fn disconnect(&mut self, reader: &str, preview: bool) -> Result<Outcome, PluginError> {
+        self.enter("act")?;
+        let is_here = self.told()?.unwrap_or_default().iter().any(|it| it.id == reader);
+        if !is_here {
+            return Err(no_such_reader(reader));
+        }
+        if !preview {
+            self.gone.push(reader.to_owned());
+        }
+        Ok(Outcome { before: json!({ "connected": true }), after: json!({ "connected": false }) })
+    }
+
     /// Counts a failure; false when all that were asked for have been.
     fn is_due(&self) -> bool {
         let Some(counter) = &self.options.counter else { return true };
@@ -128,6 +157,19 @@ impl Faulty {
         }
         due
     }
+}
+
+/// The calls about readers, the same for every role.
+macro_rules! about_readers {
+    () => {
+        fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+            self.told()
+        }
+
+        fn act(&mut self, reader: &str, _: &Action, preview: bool) -> Result<Outcome, PluginError> {
+            self.disconnect(reader, preview)
+        }
+    };
 }
 
 fn append(path: &std::path::Path, text: &str) {
@@ -202,6 +244,8 @@ impl Source for Faulty {
         Ok(())
     }
 
+    about_readers!();
+
     fn close(&mut self) -> Result<(), PluginError> {
         self.enter("close")
     }
@@ -224,6 +268,8 @@ impl Transform for Faulty {
     fn tick(&mut self, _: &mut Output) -> Result<(), PluginError> {
         self.enter("tick")
     }
+
+    about_readers!();
 
     fn close(&mut self, _: &mut Output) -> Result<(), PluginError> {
         self.enter("close")
@@ -266,6 +312,8 @@ impl Sink for Faulty {
         }
         self.enter("flush")
     }
+
+    about_readers!();
 
     fn close(&mut self) -> Result<(), PluginError> {
         self.enter("close")

@@ -81,6 +81,8 @@ struct State {
     aborted: bool,
     /// Readers get nothing until the next one is attached.
     detached: bool,
+    /// A reader that waits for a first batch is to come back.
+    interrupted: bool,
     /// Writers do not block: the reader is about to be removed.
     unbounded: bool,
 }
@@ -120,6 +122,7 @@ impl Queue {
             writers: 0,
             aborted: false,
             detached: false,
+            interrupted: false,
             unbounded: false,
         };
         Self {
@@ -192,6 +195,12 @@ impl Queue {
     /// Attaches a reader again.
     pub fn attach_reader(&self) {
         self.lock().detached = false;
+    }
+
+    /// Lets a reader that waits for a first batch come back at once, or the next one that would wait.
+    pub fn interrupt(&self) {
+        self.lock().interrupted = true;
+        self.readable.notify_all();
     }
 
     /// Lifts the bound, so that no writer blocks while the reader is removed; `false` sets it

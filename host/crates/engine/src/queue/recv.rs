@@ -16,6 +16,8 @@ pub enum Recv {
     Empty,
     /// Nothing, and a writer is blocked: the reader should flush what it holds.
     FlushRequested,
+    /// Nothing, and something else is to be seen to: [`interrupt`](Queue::interrupt).
+    Interrupted,
     /// Every writer is gone and the queue is empty.
     Closed,
     /// The reader is [detached](Queue::detach_reader).
@@ -47,14 +49,18 @@ impl Queue {
                     && state.writers > 0
                     && !state.aborted
                     && !state.detached
+                    && !state.interrupted
             })
             .unwrap_or_else(PoisonError::into_inner);
         if state.detached && !state.aborted {
             return Recv::Detached;
         }
+        let interrupted = std::mem::take(&mut state.interrupted);
         if state.backlog.is_empty() {
             return if state.writers == 0 || state.aborted {
                 Recv::Closed
+            } else if interrupted {
+                Recv::Interrupted
             } else if std::mem::take(&mut state.writer_blocked) {
                 Recv::FlushRequested
             } else {

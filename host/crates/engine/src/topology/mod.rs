@@ -19,6 +19,8 @@ mod pauses;
 mod plan;
 mod plugin_file;
 mod preflight;
+mod questions;
+mod readers;
 mod reroute;
 mod runner;
 mod runtime;
@@ -59,6 +61,8 @@ pub use fill::Fill;
 pub use pauses::PauseError;
 pub use plan::{Changed, Plan, RestartRequired};
 pub use plugin_file::PluginFile;
+pub use questions::NoAnswer;
+pub use readers::Told;
 pub use services::null_host;
 pub use start::{start, start_alone};
 

@@ -15,6 +15,7 @@ use super::{
     fanout::Fanout,
     feed::Feed,
     plugin_file::PluginFile,
+    questions::Questions,
     runner::Runner,
     runtime::RuntimeContext,
 };
@@ -44,6 +45,8 @@ pub struct Node {
     pub fanout: Option<Arc<Fanout>>,
     /// Its dead letters.
     pub letters: Arc<DeadLetters>,
+    /// What is asked of its instance.
+    pub questions: Arc<Questions>,
     queue_owner: Option<Arc<QueueOwner>>,
     runner: Arc<RwLock<Option<Arc<Runner>>>>,
 }
@@ -72,6 +75,7 @@ impl Node {
             fanout: (*kind != RoleKind::Sink).then(Arc::default),
             status,
             letters,
+            questions: Arc::default(),
             queue_owner,
             runner: Arc::default(),
             component,

@@ -2,7 +2,11 @@
 
 mod deliver;
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dataserver_loader::SinkInstance;
 use plugin_api::PluginError;
@@ -124,6 +128,7 @@ impl SinkLoop {
                 }
                 continue;
             }
+            instance = self.answer(instance)?;
             match self.queue.recv(limits) {
                 // it was paused while it waited for them
                 Recv::Batches(deliveries) if self.stage.rests() => self.queue.requeue(deliveries),
@@ -132,8 +137,13 @@ impl SinkLoop {
                     self.stage.status.metrics.records_in.inc_by(group.size.records);
                     self.pending.push_back(group);
                 }
-                Recv::Empty if self.stage.rests() => {}
+                Recv::Empty | Recv::Interrupted if self.stage.rests() => {}
                 Recv::Empty => instance = self.tick(instance)?,
+                // who is asked often has its ticks all the same
+                Recv::Interrupted if self.stage.last_tick.elapsed() >= TICK => {
+                    instance = self.tick(instance)?;
+                }
+                Recv::Interrupted => {}
                 Recv::FlushRequested => self.flush_due = true,
                 Recv::Closed => return Ok((instance, StopReason::InputClosed)),
                 Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),

@@ -170,6 +170,7 @@ impl SourceLoop {
                 self.stage.shutdown.wait_for(Phase::Draining, WAIT);
                 continue;
             }
+            self.stage.answer(instance)?;
             let call = self.stage.status.enter("next");
             let polled = instance.next(WAIT);
             drop(call);

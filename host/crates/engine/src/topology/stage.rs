@@ -6,10 +6,13 @@ use std::{
 };
 
 use dataserver_config::{BufferKind, Component, OnFailure};
-use dataserver_loader::{Opening, Plugin};
+use dataserver_loader::{AnyInstance, Opening, Plugin};
 use plugin_api::{Batch, Context, ErrorKind, PluginError, RoleKind};
 
-use super::handoff::{Handoff, StopReason, WorkerEnd};
+use super::{
+    handoff::{Handoff, StopReason, WorkerEnd},
+    questions::Questions,
+};
 use crate::{
     dead_letter::DeadLetters,
     queue::Queue,
@@ -50,6 +53,10 @@ pub struct Stage {
     stops_at: Phase,
     /// Back-off between failed instances.
     pub restarts: Backoff,
+    /// What is asked of its instance.
+    pub questions: Arc<Questions>,
+    /// When its instance got `tick` last, or was opened.
+    pub last_tick: Instant,
     opened_at: Option<Instant>,
     /// State from the handoff, for an instance that is not open yet.
     pub inherited_state: Option<Vec<u8>>,
@@ -100,6 +107,8 @@ impl Stage {
             dead_letters,
             stops_at,
             restarts,
+            questions: Arc::default(),
+            last_tick: Instant::now(),
             opened_at,
             inherited_state: None,
             is_over: false,
@@ -190,6 +199,20 @@ impl Stage {
         let exported = export(instance);
         drop(call);
         exported
+    }
+
+    /// Answers what was asked of the instance meanwhile.
+    ///
+    /// # Errors
+    /// When the instance is of no more use.
+    pub fn answer(&self, instance: &mut dyn AnyInstance) -> Result<(), PluginError> {
+        while let Some(question) = self.questions.next() {
+            let call = self.status.enter(question.call());
+            let answered = self.questions.answer(question, instance);
+            drop(call);
+            answered?;
+        }
+        Ok(())
     }
 
     /// Replaces a failed instance after a pause, however long that takes.
@@ -365,7 +388,9 @@ impl Stage {
         let opened = open(self.plugin.as_ref(), opening);
         drop(call);
         if opened.is_ok() {
-            self.opened_at = Some(Instant::now());
+            self.last_tick = Instant::now();
+            self.opened_at = Some(self.last_tick);
+            self.questions.begin();
             self.status.set_state(State::Running);
         }
         opened

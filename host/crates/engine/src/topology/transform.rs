@@ -1,6 +1,9 @@
 //! The loop of a transform: receive a batch, apply the plugin, forward its outputs.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dataserver_loader::TransformInstance;
 use plugin_api::{Batch, ErrorKind, PluginError};
@@ -17,8 +20,10 @@ use crate::{
     telemetry::State,
 };
 
+/// Interval at which an idle transform gets `tick`.
+const TICK: Duration = Duration::from_secs(1);
 const READ_LIMITS: ReadLimits =
-    ReadLimits { max_records: 0, max_wait: Duration::ZERO, timeout: Duration::from_secs(1) };
+    ReadLimits { max_records: 0, max_wait: Duration::ZERO, timeout: TICK };
 /// Panics that one batch may cause before it is dead-lettered.
 const MAX_PANICS: u32 = 3;
 const OPEN: Open<Instance> = |plugin, opening| plugin.open_transform(opening);
@@ -98,6 +103,9 @@ impl TransformLoop {
             if self.stage.shutdown.stop_requested() {
                 return Ok((instance, StopReason::HandoffRequested));
             }
+            if let Err(error) = self.stage.answer(instance.as_mut()) {
+                instance = self.stage.replace(instance, &error, OPEN)?;
+            }
             match self.queue.recv(READ_LIMITS) {
                 // it was paused while it waited for them
                 Recv::Batches(deliveries) if self.stage.rests() => self.queue.requeue(deliveries),
@@ -107,9 +115,14 @@ impl TransformLoop {
                     self.stage.status.metrics.records_in.inc_by(records);
                     self.in_flight = deliveries.into_iter().next();
                 }
-                Recv::Empty | Recv::FlushRequested if self.stage.rests() => {}
+                Recv::Empty | Recv::FlushRequested | Recv::Interrupted if self.stage.rests() => {}
                 // nothing is held: writers get room as soon as a batch is forwarded
                 Recv::Empty | Recv::FlushRequested => instance = self.tick(instance)?,
+                // who is asked often has its ticks all the same
+                Recv::Interrupted if self.stage.last_tick.elapsed() >= TICK => {
+                    instance = self.tick(instance)?;
+                }
+                Recv::Interrupted => {}
                 Recv::Closed => return Ok((instance, StopReason::InputClosed)),
                 Recv::Detached => return Ok((instance, StopReason::HandoffRequested)),
             }
@@ -221,6 +234,7 @@ impl TransformLoop {
 
     /// Forwards what `tick` returns, which belongs to no input.
     fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
+        self.stage.last_tick = Instant::now();
         let call = self.stage.status.enter("tick");
         let made = instance.tick();
         drop(call);

@@ -132,7 +132,7 @@ fn stage(node: &Node, runtime: &RuntimeContext, shutdown: &Arc<Shutdown>) -> Sta
         dead_letters: Arc::clone(&node.letters),
     };
     let services: Arc<dyn HostServices> = Arc::new(services);
-    Stage::new(
+    let mut stage = Stage::new(
         node.component.clone(),
         Arc::clone(&node.plugin),
         Context::new(id, &runtime.base_dir, runtime.state_dir(id), services),
@@ -140,5 +140,7 @@ fn stage(node: &Node, runtime: &RuntimeContext, shutdown: &Arc<Shutdown>) -> Sta
         node.status.join(),
         Arc::clone(shutdown),
         Arc::clone(&node.letters),
-    )
+    );
+    stage.questions = Arc::clone(&node.questions);
+    stage
 }

@@ -1,4 +1,4 @@
-//! Code generated from schemas/wit/v1/plugin.wit.
+//! Code generated from schemas/wit/.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -20,9 +20,10 @@ wasmtime::component::bindgen!({
             export dataserver:plugin/source-role@1.0.0;
             export dataserver:plugin/transform-role@1.0.0;
             export dataserver:plugin/sink-role@1.0.0;
+            export dataserver:readers/readers@1.0.0;
         }
     ",
-    path: "../../../schemas/wit/v1",
+    path: ["../../../schemas/wit/v1", "../../../schemas/wit/readers"],
     world: "whole",
     imports: { default: trappable },
     exports: { default: async },

@@ -6,20 +6,23 @@ use std::{
 };
 
 use dataserver_config::Limits;
-use plugin_api::PluginError;
+use plugin_api::{Action, Outcome, PluginError, Reader, no_such_reader};
 use wasmtime::{Store, UpdateDeadline, component::InstancePre};
 
 use super::{
     bindings::{
         dataserver::plugin::types,
-        exports::dataserver::plugin::{sink_role, source_role, transform_role},
+        exports::dataserver::{
+            plugin::{sink_role, source_role, transform_role},
+            readers,
+        },
     },
     engine::Runtime,
     fault::{self, Overdue},
     rate_limit::NameLimiter,
     sandbox::{STATE_DIR, Sandbox, StateDir},
 };
-use crate::{AnyInstance, Opening};
+use crate::{AnyInstance, Opening, readers as told};
 
 /// Opening, closing and questions have at least so long.
 pub(super) const MIN_OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -72,10 +75,20 @@ macro_rules! role_exports {
 
 role_exports!(source_role, transform_role, sink_role);
 
+/// What is called of a guest: the exports of its role, and `readers` where it has them.
+pub(super) struct Exports<G> {
+    pub own: G,
+    pub readers: Option<Readers>,
+}
+
+/// The exports about readers, which are asked for the role that is open.
+type Readers = (types::RoleKind, readers::readers::Guest);
+
 /// A guest with its exports `G`. After a call that did not end in order it is gone.
 pub(super) struct Instance<G> {
     runtime: &'static Runtime,
     living: Option<(Store<Sandbox>, G)>,
+    readers: Option<Readers>,
     limits: Limits,
     memory_shown: usize,
 }
@@ -88,7 +101,10 @@ impl<G> Instance<G> {
         opening: &Opening,
         state: StateDir,
         names: Arc<Mutex<NameLimiter>>,
-        exports: impl FnOnce(&mut Store<Sandbox>, &wasmtime::component::Instance) -> wasmtime::Result<G>,
+        exports: impl FnOnce(
+            &mut Store<Sandbox>,
+            &wasmtime::component::Instance,
+        ) -> wasmtime::Result<Exports<G>>,
     ) -> Result<Self, PluginError> {
         let limits = opening.limits;
         let sandbox = Sandbox::new(&opening.context, &limits, &opening.grants, state, names)?;
@@ -108,9 +124,9 @@ impl<G> Instance<G> {
             exports(store, &instance)
         });
         match made {
-            Ok(exports) => {
-                let living = Some((store, exports));
-                Ok(Self { runtime, living, limits, memory_shown: 0 })
+            Ok(Exports { own, readers }) => {
+                let living = Some((store, own));
+                Ok(Self { runtime, living, readers, limits, memory_shown: 0 })
             }
             Err(error) => {
                 runtime.enter(|| drop(store));
@@ -216,6 +232,36 @@ impl<G: RoleExports> AnyInstance for Instance<G> {
 
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
         self.call_slow("import-state", async |guest, store| guest.import_state(store, state).await)
+    }
+
+    fn readers(&mut self) -> Result<Option<Vec<Reader>>, PluginError> {
+        let Some((role, guest)) = self.readers.clone() else { return Ok(None) };
+        let text =
+            self.call_plain("readers", async |_, store| guest.call_tell(store, role).await)?;
+        let mut readers = told::read(&text)?;
+        if let (Some(readers), Some(sandbox)) = (&mut readers, self.sandbox()) {
+            told::cover(readers, |text| sandbox.shown(text));
+        }
+        Ok(readers)
+    }
+
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
+        let Some((role, guest)) = self.readers.clone() else {
+            return Err(no_such_reader(reader));
+        };
+        let request = told::request(reader, action, preview)?;
+        let text =
+            self.call_plain("act", async |_, store| guest.call_act(store, role, &request).await)?;
+        let mut outcome = told::outcome(&text)?;
+        if let Some(sandbox) = self.sandbox() {
+            told::cover_outcome(&mut outcome, |text| sandbox.shown(text));
+        }
+        Ok(outcome)
     }
 }
 

@@ -13,11 +13,14 @@ use wasmtime::component::InstancePre;
 use super::{
     bindings::{
         dataserver::plugin::types,
-        exports::dataserver::plugin::{plugin, sink_role, source_role, transform_role},
+        exports::dataserver::{
+            plugin::{plugin, sink_role, source_role, transform_role},
+            readers::readers,
+        },
     },
     cache, compile,
     engine::{Runtime, runtime},
-    instance::{Answer, Instance, RoleExports, about},
+    instance::{Answer, Exports, Instance, RoleExports, about},
     manifest,
     rate_limit::NameLimiter,
     sandbox::{Sandbox, StateDir},
@@ -38,6 +41,8 @@ pub struct WasmPlugin {
     source: Option<source_role::GuestIndices>,
     transform: Option<transform_role::GuestIndices>,
     sink: Option<sink_role::GuestIndices>,
+    /// An interface of its own, which components have that were built since there is one.
+    readers: Option<readers::GuestIndices>,
     manifest: Manifest,
     names_by_component: Mutex<HashMap<String, Arc<Mutex<NameLimiter>>>>,
 }
@@ -78,6 +83,7 @@ impl WasmPlugin {
             source: source_role::GuestIndices::new(&pre).ok(),
             transform: transform_role::GuestIndices::new(&pre).ok(),
             sink: sink_role::GuestIndices::new(&pre).ok(),
+            readers: readers::GuestIndices::new(&pre).ok(),
             pre,
             plugin,
             manifest: Manifest {
@@ -141,7 +147,7 @@ impl WasmPlugin {
         question: impl AsyncFnOnce(&plugin::Guest, &mut wasmtime::Store<Sandbox>) -> Answer<R>,
     ) -> Result<R, PluginError> {
         let mut instance = self.instance(opening, StateDir::IfThere, |store, instance| {
-            self.plugin.load(store, instance)
+            Ok(Exports { own: self.plugin.load(store, instance)?, readers: None })
         })?;
         instance.call_slow(name, question)
     }
@@ -153,7 +159,7 @@ impl WasmPlugin {
         exports: impl FnOnce(
             &mut wasmtime::Store<Sandbox>,
             &wasmtime::component::Instance,
-        ) -> wasmtime::Result<G>,
+        ) -> wasmtime::Result<Exports<G>>,
     ) -> Result<Instance<G>, PluginError> {
         let names = self.names(opening.context.instance());
         Instance::new(self.runtime, &self.pre, opening, state, names, exports)
@@ -181,8 +187,13 @@ impl WasmPlugin {
         let indices = indices.ok_or_else(|| {
             PluginError::config(format!("plugin \"{}\" is no {role}", self.manifest.name))
         })?;
-        let load = |store: &mut _, instance: &_| load(indices, store, instance);
-        let instance = self.instance(opening, StateDir::Make, load)?;
+        let instance = self.instance(opening, StateDir::Make, |store, instance| {
+            let readers = match &self.readers {
+                Some(readers) => Some((kind(role), readers.load(&mut *store, instance)?)),
+                None => None,
+            };
+            Ok(Exports { own: load(indices, store, instance)?, readers })
+        })?;
         Ok(Box::new(instance.open(opening)?))
     }
 }

@@ -203,3 +203,15 @@ fn a_writer_without_room_cuts_the_collecting_short_and_asks_for_what_is_held() {
     writer.join().unwrap();
     assert_eq!(queue.size().records, 20);
 }
+
+#[test]
+fn a_reader_that_waits_comes_back_once_when_it_is_interrupted_and_batches_go_first() {
+    let queue = queue(4, WhenFull::Block);
+    queue.interrupt();
+    assert!(matches!(queue.recv(EVERYTHING), Recv::Interrupted));
+    queue.interrupt();
+    push(&queue, delivery(1));
+    assert_eq!(take(&queue).len(), 1);
+    let hurried = ReadLimits { timeout: Duration::ZERO, ..EVERYTHING };
+    assert!(matches!(queue.recv(hurried), Recv::Empty));
+}

@@ -1,5 +1,7 @@
 //! What a sink does with what it has received, until that is delivered.
 
+use std::time::Instant;
+
 use plugin_api::{Ack, ErrorKind, PluginError};
 
 use super::{Instance, OPEN, SinkLoop};
@@ -121,7 +123,16 @@ impl SinkLoop {
         }
     }
 
+    /// Answers what was asked about the instance's readers.
+    pub(super) fn answer(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
+        match self.stage.answer(instance.as_mut()) {
+            Ok(()) => Ok(instance),
+            Err(error) => self.recover(instance, &error),
+        }
+    }
+
     pub(super) fn tick(&mut self, mut instance: Instance) -> Result<Instance, Stopped> {
+        self.stage.last_tick = Instant::now();
         let call = self.stage.status.enter("tick");
         let ticked = instance.tick();
         drop(call);
