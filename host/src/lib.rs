@@ -11,7 +11,10 @@ pub mod descriptors;
 pub mod embed;
 pub mod hikyuu;
 pub mod lock;
+mod log;
+mod recent;
 pub mod reload;
+mod search;
 
 pub use dataserver_config as config;
 pub use dataserver_engine as engine;

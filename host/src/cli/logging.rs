@@ -3,7 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 
 use plugin_api::terminal::{self, is_unsafe};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use crate::log;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -14,25 +18,28 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends the log of this process to stderr. `RUST_LOG` goes before `level`.
+/// Sends the log of this process to stderr, and keeps its newest lines, from info up. `RUST_LOG` goes
+/// before `level`.
 ///
 /// Under systemd the journal stamps lines itself, so they go without a time. A process that has a
 /// log already keeps it.
 pub fn start(level: &str, format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(log::Keep.with_filter(LevelFilter::INFO));
     let is_colored = format == LogFormat::Text && io::stderr().is_terminal();
     let writer = move || Safe { inner: io::stderr(), format, is_colored };
     let lines = fmt::layer().with_writer(writer).with_target(false);
     // an embedding process may have a subscriber of its own
     let _ = match format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_filter(filter)).try_init()
+        }
         LogFormat::Text => {
             let lines = lines.with_ansi(is_colored);
             if std::env::var_os("JOURNAL_STREAM").is_some() {
-                registry.with(lines.without_time()).try_init()
+                registry.with(lines.without_time().with_filter(filter)).try_init()
             } else {
-                registry.with(lines).try_init()
+                registry.with(lines.with_filter(filter)).try_init()
             }
         }
     };

@@ -6,8 +6,14 @@ mod caller;
 mod connection;
 mod connections;
 mod dead_letter;
+mod events;
+mod log;
+mod parameters;
+mod quotes;
 mod reload;
 mod spool;
+mod streams;
+mod tap;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,7 +30,6 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-pub use connections::MAX_CONNECTIONS;
 pub use dead_letter::{Answer, Refusal};
 
 use crate::reload::{ReloadHandle, Reloader};
@@ -40,6 +45,8 @@ pub struct Listening {
     runtime: Runtime,
 }
 
+/// Concurrent connections, streams among them.
+pub const MAX_CONNECTIONS: usize = connections::MAX_CONNECTIONS + streams::MAX_STREAMS;
 /// Where everybody may ask how the host is.
 const HEALTH: &str = "/health";
 /// How a token is shown.
@@ -116,8 +123,12 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
         .route("/metrics", get(metrics))
         .route("/api/pipeline", get(pipeline))
         .merge(dead_letter::routes(&topology))
+        .merge(events::routes(reloader))
+        .merge(log::routes())
+        .merge(quotes::routes(&topology))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
+        .merge(tap::routes(&topology))
         .layer(middleware::from_fn_with_state(token, authorize));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if is_open { get(health) } else { get(health_in_short) };
@@ -183,6 +194,11 @@ async fn metrics(State(topology): State<Arc<Topology>>) -> Response {
 }
 
 async fn pipeline(State(topology): State<Arc<Topology>>) -> Json<Value> {
+    Json(pipeline_in_short(&topology))
+}
+
+/// What runs, without what does not change by itself.
+fn pipeline_in_short(topology: &Topology) -> Value {
     let components: Vec<_> = topology
         .components()
         .iter()
@@ -203,7 +219,7 @@ async fn pipeline(State(topology): State<Arc<Topology>>) -> Json<Value> {
             reader.inputs.iter().map(|input| json!({ "from": input, "to": reader.id }))
         })
         .collect();
-    Json(json!({ "components": components, "edges": edges }))
+    json!({ "components": components, "edges": edges })
 }
 
 fn describe(status: &telemetry::ComponentStatus) -> Value {
