@@ -12,6 +12,7 @@ mod plugins;
 mod reload;
 mod run;
 mod spool;
+mod tap;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -76,6 +77,12 @@ enum Command {
     Spool(spool::Spool),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
+    /// Show the records of a component as they pass, through the running host.
+    ///
+    /// Goes on over a reload and over a lost connection, which stderr tells, as well as what could
+    /// not be shown: who needs every record uses a sink. Exit code 0 at the limit or after the
+    /// duration, 1 when no host answers or it has no such component.
+    Tap(tap::Tap),
     /// List, mend and remove the consumers of the groups that sources read in.
     ///
     /// Asks the servers themselves, whether or not the host runs. Exit code 0 when they answered,
@@ -138,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Plugins(plugins) => plugins.run(),
         Command::Reload(reload) => reload.run(),
         Command::Consumers(consumers) => consumers.run(),
+        Command::Tap(tap) => tap.run(),
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),
@@ -177,6 +185,7 @@ mod tests {
             "plugins list",
             "plugins show x",
             "reload",
+            "tap x",
             "spool ls",
             "spool verify",
             "dead-letter ls",
