@@ -45,6 +45,8 @@ const QUOTES_BURST: Duration = Duration::from_millis(50);
 /// The same for all who watch components.
 const FOR_TAPS: Duration = Duration::from_micros(12_500);
 const TAPS_BURST: Duration = Duration::from_millis(100);
+/// Batches for which room is kept between two turns.
+const USUAL_BATCHES: usize = 1_024;
 
 /// The observer of a host.
 #[derive(Debug)]
@@ -162,9 +164,13 @@ impl Observer {
         let for_taps = (!readers.is_empty()).then(|| taps.records());
         let missed = port.take(batches, for_quotes.max(for_taps));
         readers.iter().for_each(|reader| reader.miss(missed));
+        // beyond the budget the newest ones count
+        let waiting: u64 = batches.iter().map(|batch| u64::from(batch.records())).sum();
+        let mut excess = waiting.saturating_sub(quotes.records());
         for batch in batches.drain(..) {
             let records = u64::from(batch.records());
-            if port.is_source() && quotes.is_spent() {
+            if port.is_source() && (excess > 0 || quotes.is_spent()) {
+                excess = excess.saturating_sub(records);
                 port.report_missed(records);
             } else if port.is_source() {
                 let since = Instant::now();
@@ -181,6 +187,7 @@ impl Observer {
                 taps.spend(since.elapsed(), records);
             }
         }
+        batches.shrink_to(USUAL_BATCHES);
     }
 
     /// Those that watch, without those that have left.

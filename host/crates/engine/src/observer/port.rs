@@ -9,8 +9,8 @@ use plugin_api::Batch;
 
 /// Most payload that waits for the observer, bytes; one batch alone may be larger.
 const MAX_BYTES: usize = 16 << 20;
-/// Most batches that wait.
-const MAX_BATCHES: usize = 4_096;
+/// Most batches that wait. A recording of few securities has small ones, thousands in a turn.
+const MAX_BATCHES: usize = 32_768;
 /// Records for which there is room before the observer has looked for the first time.
 const FIRST_ROOM: u64 = 50_000;
 
@@ -203,10 +203,11 @@ mod tests {
         let port = Port::new("day", true);
         assert_eq!(taken(&port, Some(u64::MAX)), (0, 0));
         let small = spot_batch(1, Round::WHOLE);
-        for _ in 0..MAX_BATCHES + 7 {
+        let most = MAX_BATCHES.min(MAX_BYTES / small.payload().len());
+        for _ in 0..most + 7 {
             port.offer(&small);
         }
-        assert_eq!(taken(&port, Some(u64::MAX)), (MAX_BATCHES, 7));
+        assert_eq!(taken(&port, Some(u64::MAX)), (most, 7));
         let large = spot_batch(20_000, Round::WHOLE);
         let fitting = MAX_BYTES / large.payload().len();
         assert!((1..MAX_BATCHES).contains(&fitting), "{fitting}");

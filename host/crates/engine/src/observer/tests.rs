@@ -83,6 +83,21 @@ fn beyond_its_budget_it_looks_at_nothing_and_counts() {
 }
 
 #[test]
+fn of_more_than_it_may_look_at_it_sees_the_newest() {
+    let bench = Bench::new();
+    let day = bench.observer.port("day", true);
+    // room for some records, at what a record is believed to take
+    let left = Duration::from_micros(2);
+    lock(&bench.observer.turns).quotes.spend(QUOTES_BURST - left, 0);
+    assert_eq!(lock(&bench.observer.turns).quotes.records(), 4);
+    day.offer(&spot_batch(3, Round::WHOLE));
+    day.offer(&spot_batch(2, Round::WHOLE));
+    bench.turn();
+    assert_eq!((bench.price("600001.SH"), bench.price("600002.SH")), (Some(10.01), None));
+    assert_eq!(day.take_unreported(), 3);
+}
+
+#[test]
 fn a_tap_goes_on_when_its_component_is_gone_for_a_while() {
     let bench = Bench::new();
     let tap = bench.tap("clean");
