@@ -23,6 +23,7 @@ mod files;
 mod hikyuu_server;
 mod interop;
 mod nng_sub;
+mod observer;
 mod pages;
 mod plugin_files;
 mod plugins_new;

@@ -1,16 +1,21 @@
 //! The course of a security's day, minute by minute.
 
+use std::ops::Range;
+
 use plugin_api::schemas::time::{ExchangeTime, SECOND_US};
 
 use super::quote::Quote;
 
-/// Most minutes of a day: from the first auction to the end of trading after hours there are fewer.
+/// Most minutes of a day: from the first auction to the end of trading after hours, without noon, there
+/// are fewer.
 const MAX_MINUTES: usize = 330;
 /// Microseconds in a minute.
 const MINUTE_US: i64 = 60 * SECOND_US;
 /// The first minute of continuous trading, after midnight in Shanghai. Who sees a security before its
 /// end has seen all that was traded.
 const OPENING_MINUTE: u16 = 9 * 60 + 30;
+/// Minutes in which nothing is traded, though Shenzhen goes on sending quotes.
+const NOON: Range<u16> = 11 * 60 + 31..13 * 60;
 
 /// One minute of a day.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +73,9 @@ impl Line {
     /// anew, begins the line anew.
     pub fn note(&mut self, quote: &Quote) {
         let (day, minute) = place(quote);
+        if NOON.contains(&minute) {
+            return;
+        }
         if day != self.day || self.points.last().is_some_and(|last| minute < last.minute) {
             *self = Self::new(quote);
         }
@@ -162,6 +170,7 @@ mod tests {
             ("2024-01-03 09:30:57", 9.11, 1_000),
             ("2024-01-03 09:31:00", 9.111, 1_000),
             ("2024-01-03 11:29:59", 1_750.05, 4_000),
+            ("2024-01-03 12:10:00", 1_750.05, 4_000),
         ]);
         let expected = [
             (565, 9.1, 500, 5_000.0),
