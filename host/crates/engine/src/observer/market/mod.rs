@@ -58,12 +58,9 @@ impl Market {
     /// Takes the quotes of a batch from that source.
     pub fn take(&mut self, source: &Arc<str>, batch: &Batch, now: Instant) {
         self.board.begin();
-        if !self.by_source.contains_key(source) {
-            self.by_source.insert(Arc::clone(source), Source::new(source, now));
-        }
-        if let Some(source) = self.by_source.get_mut(source) {
-            source.take(&mut self.board, batch, now);
-        }
+        let known = self.by_source.entry(Arc::clone(source));
+        let known = known.or_insert_with(|| Source::new(source, now));
+        known.take(&mut self.board, batch, now);
     }
 
     /// Settles what waits of sources from which nothing has come for long.
