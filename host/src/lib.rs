@@ -12,9 +12,12 @@ pub mod descriptors;
 pub mod embed;
 pub mod hikyuu;
 pub mod lock;
+mod log;
 mod plugin_list;
 mod record_json;
+mod recent;
 pub mod reload;
+mod search;
 
 pub use dataserver_config as config;
 pub use dataserver_engine as engine;

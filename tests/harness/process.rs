@@ -153,6 +153,12 @@ impl Host {
         self.stderr.wait_for(text)
     }
 
+    /// Waits for a text that it prints.
+    #[track_caller]
+    pub fn wait_for_output(&self, text: &str) -> String {
+        self.stdout.wait_for(text)
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         self.stderr.so_far()

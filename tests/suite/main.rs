@@ -25,6 +25,7 @@ mod files;
 mod hikyuu_server;
 mod interop;
 mod nng_sub;
+mod observer;
 mod page;
 mod pages;
 mod pause;

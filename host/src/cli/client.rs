@@ -1,10 +1,14 @@
 //! Asks the host that runs, over its control interface.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use dataserver_config::{HostSettings, Secret};
 use serde::de::DeserializeOwned;
-use ureq::Agent;
+use ureq::{Agent, BodyReader};
 
 use crate::control::Refusal;
 
@@ -14,6 +18,10 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 const WORK: Duration = Duration::from_secs(60);
 /// Longest wait for a host to take the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest silence of a host that sends lines; it sends an empty one every quarter of a minute.
+const SILENCE: Duration = Duration::from_secs(60);
+/// Longest line, bytes.
+const MAX_LINE: u64 = 1 << 20;
 
 /// A client of the control interface that a pipeline file names.
 #[derive(Debug)]
@@ -40,9 +48,39 @@ impl Answer {
         serde_json::from_str(&self.body).map_err(|error| {
             match serde_json::from_str::<Refusal>(&self.body) {
                 Ok(refusal) => refusal.error,
-                Err(_) => format!("an answer that no dataserver gives ({}): {error}", self.code),
+                Err(_) => format!("{}: {error}", no_answer(self.code)),
             }
         })
+    }
+}
+
+/// What comes of asking for lines.
+pub enum Followed {
+    /// They come.
+    Lines(Box<Lines>),
+    /// The host says why not.
+    Refused(String),
+    /// No host answers.
+    Away(String),
+}
+
+/// Lines of an answer that goes on.
+pub struct Lines(BufReader<BodyReader<'static>>);
+
+impl Lines {
+    /// The next line; `None` at the end of the answer. Blocks until there is one.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the time is over.
+    pub fn read(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        self.0.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
+        Ok((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()))
+    }
+
+    /// Whether more has come already.
+    pub fn has_more(&self) -> bool {
+        !self.0.buffer().is_empty()
     }
 }
 
@@ -85,6 +123,34 @@ impl Client {
         self.read(request.send_empty())
     }
 
+    /// Asks for lines that come until the host ends them, or for that long.
+    pub fn follow(&self, path: &str, most: Option<Duration>) -> Followed {
+        let away = |error: ureq::Error| Followed::Away(self.named(&error));
+        let request = self.agent.get(self.url(path)).config();
+        let mut request = request.timeout_global(most).timeout_per_read(Some(SILENCE)).build();
+        if let Some(authorization) = self.authorization() {
+            request = request.header("authorization", authorization);
+        }
+        let mut answer = match request.call() {
+            Ok(answer) => answer,
+            Err(error) => return away(error),
+        };
+        match answer.status().as_u16() {
+            200 => {
+                let reader = BufReader::new(answer.into_body().into_reader());
+                Followed::Lines(Box::new(Lines(reader)))
+            }
+            401 => Followed::Refused(self.wrong_token()),
+            code => match answer.body_mut().read_to_string() {
+                Ok(body) => Followed::Refused(
+                    serde_json::from_str::<Refusal>(&body)
+                        .map_or_else(|_| no_answer(code), |refusal| refusal.error),
+                ),
+                Err(error) => away(error),
+            },
+        }
+    }
+
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -97,7 +163,7 @@ impl Client {
         &self,
         answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
     ) -> Result<Option<Answer>, String> {
-        let named = |error: ureq::Error| format!("the host at {}: {error}", self.address);
+        let named = |error: ureq::Error| self.named(&error);
         let mut answer = match answered {
             Err(ureq::Error::Io(error))
                 if error.kind() == std::io::ErrorKind::ConnectionRefused =>
@@ -110,11 +176,21 @@ impl Client {
         let code = answer.status().as_u16();
         let body = answer.body_mut().read_to_string().map_err(named)?;
         match code {
-            401 => Err(format!(
-                "the host at {} wants another token than `[host] token` of this file",
-                self.address
-            )),
+            401 => Err(self.wrong_token()),
             _ => Ok(Some(Answer { code, body })),
         }
     }
+
+    fn named(&self, error: &ureq::Error) -> String {
+        format!("the host at {}: {error}", self.address)
+    }
+
+    fn wrong_token(&self) -> String {
+        let address = self.address;
+        format!("the host at {address} wants another token than `[host] token` of this file")
+    }
+}
+
+fn no_answer(code: u16) -> String {
+    format!("an answer that no dataserver gives ({code})")
 }

@@ -4,10 +4,15 @@ use std::io::{self, IsTerminal, Write};
 
 use plugin_api::terminal::{self, is_unsafe};
 use tracing_subscriber::{
-    EnvFilter, filter::Directive, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{Directive, LevelFilter},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 use super::progress::beside;
+use crate::log;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -18,7 +23,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends the log of this process to stderr. `RUST_LOG` goes before `level`.
+/// Sends the log of this process to stderr, and keeps its newest lines, from info up. `RUST_LOG` goes
+/// before `level`.
 ///
 /// Under systemd the journal stamps lines itself, so they go without a time. A process that has a
 /// log already keeps it.
@@ -28,19 +34,21 @@ pub fn start(level: &str, format: LogFormat) {
     let silent = ["ureq=off", "ureq_proto=off"].into_iter();
     let silent = silent.filter_map(|it| it.parse::<Directive>().ok());
     let filter = silent.fold(filter, EnvFilter::add_directive);
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(log::Keep.with_filter(LevelFilter::INFO));
     let is_colored = format == LogFormat::Text && io::stderr().is_terminal();
     let writer = move || Safe { inner: io::stderr(), format, is_colored };
     let lines = fmt::layer().with_writer(writer).with_target(false);
     // an embedding process may have a subscriber of its own
     let _ = match format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+        LogFormat::Json => {
+            registry.with(lines.json().flatten_event(true).with_filter(filter)).try_init()
+        }
         LogFormat::Text => {
             let lines = lines.with_ansi(is_colored);
             if std::env::var_os("JOURNAL_STREAM").is_some() {
-                registry.with(lines.without_time()).try_init()
+                registry.with(lines.without_time().with_filter(filter)).try_init()
             } else {
-                registry.with(lines).try_init()
+                registry.with(lines.with_filter(filter)).try_init()
             }
         }
     };

@@ -16,6 +16,7 @@ mod progress;
 mod reload;
 mod run;
 mod spool;
+mod tap;
 mod top;
 mod watch;
 
@@ -95,6 +96,12 @@ enum Command {
     Spool(spool::Spool),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
+    /// Show the records of a component as they pass, through the running host.
+    ///
+    /// Goes on over a reload and over a lost connection, which stderr tells, as well as what could
+    /// not be shown: who needs every record uses a sink. Exit code 0 at the limit or after the
+    /// duration, 1 when no host answers or it has no such component.
+    Tap(tap::Tap),
     /// List, mend and remove the consumers of the groups that sources read in, or list everybody who
     /// reads from the host that runs.
     ///
@@ -163,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Resume(resume) => resume.run(false),
         Command::Top(top) => top.run(),
         Command::Consumers(consumers) => consumers.run(),
+        Command::Tap(tap) => tap.run(),
         Command::Spool(spool) => spool.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Graph(graph) => graph.run(),

@@ -25,6 +25,7 @@ use tokio::{
 use super::{
     caller::{Rejection, whole},
     connections::{ConnectionGuard, Connections},
+    streams,
 };
 
 /// Pause after a failed accept, because the process is out of file descriptors.
@@ -99,7 +100,11 @@ async fn answer(
         }
         Err(refused) => refused.into(),
     };
-    guard.response_ready();
+    if streams::goes_on(&answer) {
+        guard.stream_ready();
+    } else {
+        guard.response_ready();
+    }
     Ok(answer)
 }
 
@@ -146,7 +151,12 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if matches!(polled, Poll::Ready(Ok(1..))) {
+            this.guard.sent();
+        }
+        polled
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -2,7 +2,9 @@
 //!
 //! A client that is silent, trickles bytes, or never reads its response must not lock others out:
 //! when the table is full, the connection that has waited longest and is not being processed is
-//! evicted. Some connections are reserved for requests about health.
+//! evicted. Some connections are reserved for requests about health. Streams, which go on until their
+//! clients leave, do not count among those and have a bound of their own; one whose client reads
+//! nothing more is evicted too.
 
 use std::{
     collections::BTreeMap,
@@ -12,9 +14,11 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::streams::MAX_STREAMS;
+
 /// Concurrent requests, but for those about health.
 pub const MAX_REQUESTS: usize = 64;
-/// Concurrent connections.
+/// Concurrent connections, but for streams.
 pub const MAX_CONNECTIONS: usize = MAX_REQUESTS + 8;
 /// Longest time that a connection may be idle.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +26,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for a client to read a response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time in which a stream's client takes nothing; each stream says something every quarter of
+/// a minute.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +44,8 @@ enum Phase {
     },
     /// The response is being sent.
     Responding,
+    /// The response goes on until its client leaves.
+    Streaming,
 }
 
 /// All connections.
@@ -77,11 +86,16 @@ pub struct Busy;
 impl Connections {
     /// Adds a new connection, and evicts the one that has waited longest when the table is full.
     ///
-    /// `None` when all are being processed.
+    /// `None` when all are being processed, or clients of streams do not go.
     pub fn enter(self: &Arc<Self>) -> Option<ConnectionGuard> {
         let mut state = self.lock();
-        while state.by_number.len() >= MAX_CONNECTIONS {
-            let waiting = state.by_number.iter().filter(|(_, it)| !it.is_processing());
+        let is_stream = |it: &Entry| it.phase == Phase::Streaming;
+        if state.by_number.values().filter(|it| is_stream(it)).count() > MAX_STREAMS {
+            return None;
+        }
+        while state.by_number.values().filter(|it| !is_stream(it)).count() >= MAX_CONNECTIONS {
+            let waiting = state.by_number.iter();
+            let waiting = waiting.filter(|(_, it)| !it.is_processing() && !is_stream(it));
             let longest = *waiting.min_by_key(|(_, it)| it.waiting_since)?.0;
             if let Some(evicted) = state.by_number.remove(&longest) {
                 evicted.changed.notify_one();
@@ -151,6 +165,20 @@ impl ConnectionGuard {
         });
     }
 
+    /// The response is ready, and goes on until its client leaves.
+    pub fn stream_ready(&self) {
+        self.change(|it, now| (it.phase, it.since) = (Phase::Streaming, now));
+    }
+
+    /// The client takes some of the response.
+    pub fn sent(&self) {
+        self.change(|it, now| {
+            if it.phase == Phase::Streaming {
+                it.since = now;
+            }
+        });
+    }
+
     /// Everything has been sent.
     pub fn response_sent(&self) {
         self.change(|it, now| {
@@ -186,6 +214,7 @@ impl ConnectionGuard {
             // processing has no deadline
             Phase::Processing { .. } => return Some(None),
             Phase::Responding => RESPONSE_TIMEOUT,
+            Phase::Streaming => STREAM_TIMEOUT,
         };
         Some(Some(it.since + longest))
     }
@@ -280,5 +309,33 @@ mod tests {
         assert!(of(&guard).is_some());
         guard.response_sent();
         assert!(of(&guard) > Some(Instant::now() + IDLE_TIMEOUT / 2));
+    }
+
+    #[test]
+    fn streams_take_no_place_from_requests_and_stay_as_long_as_their_clients_read() {
+        let connections = Arc::<Connections>::default();
+        let stream = || {
+            let guard = connections.enter().unwrap();
+            guard.start_request(false).unwrap();
+            guard.stream_ready();
+            guard
+        };
+        let streams: Vec<_> = (0..MAX_STREAMS).map(|_| stream()).collect();
+        for _ in 0..2 * MAX_CONNECTIONS {
+            std::mem::forget(connections.enter().unwrap());
+        }
+        assert!(streams.iter().all(is_there));
+        assert_eq!(connections.lock().by_number.len(), MAX_STREAMS + MAX_CONNECTIONS);
+        // what is written moves the deadline, that all is written does not end the stream
+        let until = streams[0].until().unwrap();
+        streams[0].response_sent();
+        assert_eq!(streams[0].until().unwrap(), until);
+        streams[0].sent();
+        assert!(streams[0].until().unwrap() > until);
+        // they do not hold up the end
+        connections.wait_quiet(Duration::from_secs(60));
+        // nor are they without a bound when many that have ended are not taken
+        let _further = stream();
+        assert!(connections.enter().is_none());
     }
 }

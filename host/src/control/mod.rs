@@ -10,15 +10,20 @@ mod connection;
 mod connections;
 mod days;
 mod dead_letter;
+mod events;
 mod letters;
+mod log;
 mod page;
+mod parameters;
 mod pipeline;
 mod plugins;
-mod query;
+mod quotes;
 mod readers;
 mod reload;
 mod session;
 mod spool;
+mod streams;
+mod tap;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -35,7 +40,6 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-pub use connections::MAX_CONNECTIONS;
 pub use dead_letter::{Answer, Refusal};
 
 use crate::reload::{ReloadHandle, Reloader};
@@ -53,6 +57,8 @@ pub struct Listening {
     runtime: Runtime,
 }
 
+/// Concurrent connections, streams among them.
+pub const MAX_CONNECTIONS: usize = connections::MAX_CONNECTIONS + streams::MAX_STREAMS;
 /// Where everybody may ask how the host is.
 const HEALTH: &str = "/health";
 /// How a host is of which nothing bad is known.
@@ -131,12 +137,16 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
         .merge(components::routes(&topology))
         .merge(days::routes())
         .merge(dead_letter::routes(&topology))
+        .merge(events::routes(reloader))
         .merge(letters::routes(&topology))
+        .merge(log::routes())
         .merge(pipeline::routes(&topology))
         .merge(plugins::routes(reloader))
+        .merge(quotes::routes(&topology))
         .merge(readers::routes(&topology, Arc::new(readers::NoWatchers)))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
+        .merge(tap::routes(&topology))
         .layer(middleware::from_fn_with_state(audit, audit::note))
         .layer(middleware::from_fn_with_state(Arc::clone(&topology), refuse_to_act))
         .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize));

@@ -4,6 +4,7 @@
 //! and then the running pipeline [changes](Topology::change) as a whole or not at all.
 
 mod files;
+pub mod history;
 pub mod report;
 pub mod watch;
 
@@ -21,7 +22,10 @@ use dataserver_engine::topology::{ChangeError, Topology};
 use dataserver_loader::PluginCatalog;
 use tokio::sync::oneshot;
 
-use self::report::{Outcome, Report};
+use self::{
+    history::History,
+    report::{Outcome, Report},
+};
 use crate::lock::HostLock;
 
 /// Why the pipeline is read again.
@@ -75,6 +79,7 @@ pub struct Reloader {
     /// The data folder, once something is kept there. Held while something changes.
     lock: Mutex<Option<HostLock>>,
     asked: Mutex<Asked>,
+    history: History,
 }
 
 /// Who waits for the next reload.
@@ -98,7 +103,7 @@ impl Reloader {
         let read =
             read.unwrap_or_else(|| Box::new(move || config::load(&file, &ProcessEnvironment)));
         let (catalog, lock) = (Mutex::new(Arc::new(catalog)), Mutex::new(lock));
-        Self { read, topology, catalog, lock, asked: Mutex::default() }
+        Self { read, topology, catalog, lock, asked: Mutex::default(), history: History::default() }
     }
 
     /// What the plugin folders held when they were last looked at.
@@ -109,6 +114,11 @@ impl Reloader {
     /// The pipeline that runs.
     pub fn topology(&self) -> &Arc<Topology> {
         &self.topology
+    }
+
+    /// How the last reloads went.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// Starts the components; a reload that comes meanwhile waits for that.
@@ -176,6 +186,7 @@ impl Reloader {
         };
         let report = report.took(started.elapsed());
         tell(&report, trigger);
+        self.history.note(&report);
         report
     }
 

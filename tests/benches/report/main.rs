@@ -11,6 +11,7 @@ mod feed;
 mod hikyuu;
 mod lake;
 mod measure;
+mod observer;
 mod payload;
 mod pipeline;
 mod qq;
@@ -29,10 +30,15 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 11] = [
+    let sections: [Section; 12] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
+        (
+            "observer",
+            "The observer: source.so → host → null.so, batches of 500 quotes, with and without who looks on",
+            observer::rows,
+        ),
         (
             "wasm",
             "The sandbox: a transform built in, in a library and in a component, 500 quotes",

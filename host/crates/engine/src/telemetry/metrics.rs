@@ -178,6 +178,11 @@ impl ComponentMetrics {
         silent.set(f64::from(u8::from(is_silent)));
     }
 
+    /// Counts records that passed the observer unseen.
+    pub fn unseen(&self, records: u64) {
+        self.all.families.records_unseen.get_or_create(&self.labels).inc_by(records);
+    }
+
     /// Counts a damaged place of the buffer on disk, and the records that are lost with it.
     pub fn spool_damaged(&self, records: u64) {
         self.all.families.spool_damaged.get_or_create(&self.labels).inc();

@@ -8,6 +8,7 @@ use std::{
 
 use super::gate::Gate;
 use crate::{
+    observer::Port,
     queue::{Delivery, Queue},
     telemetry::ComponentStatus,
 };
@@ -16,6 +17,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Fanout {
     outputs: Mutex<Outputs>,
+    /// Where the observer looks on; none without one.
+    port: Option<Arc<Port>>,
     /// Closed while the outputs are replaced.
     pub gate: Gate,
 }
@@ -36,6 +39,11 @@ pub struct Outlet {
 }
 
 impl Fanout {
+    /// Outputs at whose port the observer looks on.
+    pub fn observed_at(port: Option<Arc<Port>>) -> Self {
+        Self { port, ..Self::default() }
+    }
+
     /// Replaces the outputs. Returns those that were removed, each of which still counts as a
     /// [writer](Queue::remove_writer).
     pub fn set_outputs(&self, outlets: Vec<Outlet>) -> Vec<Outlet> {
@@ -55,6 +63,9 @@ impl Fanout {
     /// not lose any is full.
     pub fn send(&self, status: &ComponentStatus, delivery: Delivery) {
         let _passage = self.gate.enter();
+        if let Some(port) = &self.port {
+            port.offer(&delivery.batch);
+        }
         let outlets = Arc::clone(&self.lock().outlets);
         let metrics = &status.metrics;
         metrics.records_out.inc_by(u64::from(delivery.batch.records()));
@@ -67,6 +78,11 @@ impl Fanout {
             outlet.push(status, delivery.clone());
         }
         last.push(status, delivery);
+    }
+
+    /// Records that the observer did not see since the last call.
+    pub fn take_unseen(&self) -> u64 {
+        self.port.as_ref().map_or(0, |port| port.take_unreported())
     }
 
     /// Removes all outputs for good: a reader without another writer drains its queue and sees the

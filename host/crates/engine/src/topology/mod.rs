@@ -48,6 +48,7 @@ use dataserver_spool::Unacknowledged;
 
 use self::{node::Node, runtime::RuntimeContext};
 use crate::{
+    observer::Observer,
     shutdown::{Phase, Shutdown},
     telemetry::{ComponentStatus, State},
 };
@@ -152,6 +153,11 @@ impl Topology {
         Some(queue.acknowledge_damage())
     }
 
+    /// Sees what passes; only while `[host] http` is set.
+    pub fn observer(&self) -> Option<&Arc<Observer>> {
+        self.runtime.observer.as_ref()
+    }
+
     /// Shuts the pipeline down.
     pub fn shutdown(&self) -> &Arc<Shutdown> {
         &self.runtime.shutdown
@@ -163,6 +169,10 @@ impl Topology {
             if let Some(queue) = &node.queue {
                 let size = queue.size();
                 node.status.metrics.buffer(size.records, size.bytes, queue.max_bytes());
+            }
+            let unseen = node.fanout.as_ref().map_or(0, |fanout| fanout.take_unseen());
+            if unseen > 0 {
+                node.status.metrics.unseen(unseen);
             }
         }
         self.runtime.metrics.encode()

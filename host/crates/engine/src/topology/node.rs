@@ -72,7 +72,11 @@ impl Node {
         let letters = Arc::new(DeadLetters::new(id, folder, Arc::clone(&runtime.clock)));
         Ok(Self {
             queue: queue.transpose()?.map(Arc::new),
-            fanout: (*kind != RoleKind::Sink).then(Arc::default),
+            fanout: (*kind != RoleKind::Sink).then(|| {
+                let is_source = *kind == RoleKind::Source;
+                let port = runtime.observer.as_ref().map(|it| it.port(id, is_source));
+                Arc::new(Fanout::observed_at(port))
+            }),
             status,
             letters,
             questions: Arc::default(),

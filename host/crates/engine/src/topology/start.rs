@@ -52,7 +52,9 @@ pub fn start_alone(
     sink.buffer.when_full = WhenFull::Block;
     sink.retry.dead_letter = true;
     let id = sink.id.clone();
-    let pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
+    let mut pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
+    // nobody can ask
+    pipeline.host.http = None;
     // before the sink runs, which would take a queue without a writer for closed
     let feed = |nodes: &[Node]| nodes.iter().find_map(|node| node.feed(&id, shutdown));
     let started = start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)?;
@@ -82,7 +84,7 @@ impl Topology {
         clock: &Arc<dyn Clock>,
         shutdown: Arc<Shutdown>,
     ) -> std::io::Result<Self> {
-        let runtime = RuntimeContext::new(pipeline, clock, shutdown);
+        let runtime = RuntimeContext::new(pipeline, clock, shutdown)?;
         let nothing = Pipeline { components: Vec::new(), ..pipeline.clone() };
         let topology = Self {
             graph: Arc::new(Mutex::new(Graph {

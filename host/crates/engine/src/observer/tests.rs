@@ -1,0 +1,143 @@
+//! What the observer sees, turn by turn.
+
+use std::task::{Context, Poll, Waker};
+
+use plugin_api::{Round, testing::spot_batch};
+
+use super::*;
+
+/// An observer whose turns are taken by the test.
+struct Bench {
+    observer: Arc<Observer>,
+    now: Instant,
+    _ended: Receiver<()>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let now = Instant::now();
+        let (observer, ended) = Observer::new(now);
+        Self { observer, now, _ended: ended }
+    }
+
+    fn turn(&self) {
+        self.observer.turn(self.now);
+    }
+
+    fn tap(&self, component: &str) -> Tap {
+        let components = vec![component.to_owned()];
+        self.observer.tap(TapRequest { components, ..TapRequest::default() })
+    }
+
+    fn price(&self, symbol: &str) -> Option<f64> {
+        let quotes = self.observer.quotes(&[Key::parse(symbol).unwrap()]);
+        quotes[0].as_ref().map(|it| it.quote.price)
+    }
+}
+
+fn read(tap: &Tap) -> String {
+    let (mut text, mut cx) = (String::new(), Context::from_waker(Waker::noop()));
+    while let Poll::Ready(Some(part)) = tap.poll_next(&mut cx) {
+        text += &String::from_utf8(part).unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_thread_ends_with_the_observer() {
+    let (observer, ended) = Observer::new(Instant::now());
+    assert_eq!(ended.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Timeout));
+    drop(observer);
+    assert_eq!(ended.recv_timeout(Duration::ZERO), Err(RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn quotes_of_sources_are_kept_with_their_source_and_those_of_others_are_not() {
+    let bench = Bench::new();
+    let (day, clean) = (bench.observer.port("day", true), bench.observer.port("clean", false));
+    day.offer(&spot_batch(2, Round::WHOLE));
+    clean.offer(&spot_batch(3, Round::WHOLE));
+    bench.turn();
+    assert_eq!((bench.price("600001.SH"), bench.price("600002.SH")), (Some(10.01), None));
+    let keys = [Key::parse("600000.SH").unwrap()];
+    assert_eq!(&*bench.observer.quotes(&keys)[0].as_ref().unwrap().source, "day");
+    assert_eq!((day.take_unreported(), clean.take_unreported()), (0, 0));
+}
+
+#[test]
+fn beyond_its_budget_it_looks_at_nothing_and_counts() {
+    let mut bench = Bench::new();
+    let day = bench.observer.port("day", true);
+    lock(&bench.observer.turns).quotes.spend(Duration::from_secs(1), 0);
+    day.offer(&spot_batch(3, Round::WHOLE));
+    bench.turn();
+    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (None, 3));
+    // from now on it does not even keep them
+    day.offer(&spot_batch(4, Round::WHOLE));
+    bench.now += Duration::from_secs(1_000);
+    bench.turn();
+    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (None, 4));
+    day.offer(&spot_batch(3, Round::WHOLE));
+    bench.turn();
+    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (Some(10.0), 0));
+}
+
+#[test]
+fn of_more_than_it_may_look_at_it_sees_the_newest() {
+    let bench = Bench::new();
+    let day = bench.observer.port("day", true);
+    // room for some records, at what a record is believed to take
+    let left = Duration::from_micros(2);
+    lock(&bench.observer.turns).quotes.spend(QUOTES_BURST - left, 0);
+    assert_eq!(lock(&bench.observer.turns).quotes.records(), 4);
+    day.offer(&spot_batch(3, Round::WHOLE));
+    day.offer(&spot_batch(2, Round::WHOLE));
+    bench.turn();
+    assert_eq!((bench.price("600001.SH"), bench.price("600002.SH")), (Some(10.01), None));
+    assert_eq!(day.take_unreported(), 3);
+}
+
+#[test]
+fn a_tap_goes_on_when_its_component_is_gone_for_a_while() {
+    let bench = Bench::new();
+    let tap = bench.tap("clean");
+    for records in [1, 2] {
+        let port = bench.observer.port("clean", false);
+        port.offer(&spot_batch(7, Round::WHOLE));
+        bench.turn();
+        assert_eq!(read(&tap), "", "nobody had looked yet");
+        port.offer(&spot_batch(records, Round::WHOLE));
+        bench.turn();
+        assert_eq!(read(&tap).lines().count(), records);
+        drop(port);
+        bench.turn();
+        assert!(lock(&bench.observer.ports).is_empty());
+    }
+}
+
+#[test]
+fn a_tap_is_told_of_what_passed_unseen() {
+    let bench = Bench::new();
+    let (tap, port) = (bench.tap("clean"), bench.observer.port("clean", false));
+    bench.turn();
+    port.offer(&spot_batch(1, Round::WHOLE));
+    lock(&bench.observer.turns).taps.spend(Duration::from_secs(1), 0);
+    bench.turn();
+    port.offer(&spot_batch(2, Round::WHOLE));
+    bench.turn();
+    assert_eq!(read(&tap), "{\"missed\":3}\n");
+    assert_eq!(port.take_unreported(), 2);
+}
+
+#[test]
+fn a_tap_that_has_left_costs_nothing_more() {
+    let bench = Bench::new();
+    let (tap, port) = (bench.tap("clean"), bench.observer.port("clean", false));
+    bench.turn();
+    drop(tap);
+    bench.turn();
+    assert!(lock(&bench.observer.watchers).is_empty());
+    port.offer(&spot_batch(2, Round::WHOLE));
+    let mut batches = Vec::new();
+    assert_eq!((port.take(&mut batches, None), batches.len()), (0, 0));
+}
