@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json, Router,
     extract::{Path, State},
-    http::{StatusCode, Uri},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -16,7 +16,7 @@ use dataserver_engine::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Refusal, query};
+use super::{Refusal, parameters::Parameters};
 use crate::record_json;
 
 /// Letters of a page, unless asked otherwise.
@@ -32,9 +32,13 @@ where
     Router::new().route("/api/dead-letter/{sink}", get(page)).with_state(Arc::clone(topology))
 }
 
-async fn page(State(topology): State<Arc<Topology>>, Path(id): Path<String>, uri: Uri) -> Response {
+async fn page(
+    State(topology): State<Arc<Topology>>,
+    Path(id): Path<String>,
+    parameters: Parameters,
+) -> Response {
     let refuse = |code, error: String| (code, Json(Refusal { error })).into_response();
-    let (after, limit) = match (query::number(&uri, "after"), query::number(&uri, "limit")) {
+    let (after, limit) = match (parameters.number("after"), parameters.number("limit")) {
         (Ok(after), Ok(limit)) => (after, limit.unwrap_or(LIMIT)),
         (Err(error), _) | (_, Err(error)) => return refuse(StatusCode::BAD_REQUEST, error),
     };

@@ -24,6 +24,7 @@ mod session;
 mod spool;
 mod streams;
 mod tap;
+mod watchers;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -47,6 +48,7 @@ use audit::Audit;
 use connection::{Handler, accept};
 use connections::Connections;
 use session::Access;
+use watchers::Watching;
 
 /// The address, taken; nobody answers there yet.
 #[derive(Debug)]
@@ -131,6 +133,7 @@ impl Drop for Control {
 fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<Secret>) -> Router {
     let topology = Arc::clone(reloader.topology());
     let (access, audit) = (Access::new(token), Audit::new(&topology));
+    let watching = Arc::<Watching>::default();
     // the last layer is asked first
     let closed = Router::new()
         .route("/metrics", get(metrics))
@@ -143,10 +146,10 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
         .merge(pipeline::routes(&topology))
         .merge(plugins::routes(reloader))
         .merge(quotes::routes(&topology))
-        .merge(readers::routes(&topology, Arc::new(readers::NoWatchers)))
+        .merge(readers::routes(&topology, watching.clone()))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
-        .merge(tap::routes(&topology))
+        .merge(tap::routes(&topology, &watching))
         .layer(middleware::from_fn_with_state(audit, audit::note))
         .layer(middleware::from_fn_with_state(Arc::clone(&topology), refuse_to_act))
         .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize));

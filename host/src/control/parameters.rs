@@ -38,6 +38,15 @@ impl Parameters {
         self.get(name) == Some("true")
     }
 
+    /// The value as a number from 0 on.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, String> {
+        let parse = |value: &str| value.parse().map_err(|_| format!("`{name}` is no number from 0 on"));
+        self.get(name).map(parse).transpose()
+    }
+
     /// The value as a number from 1 on.
     ///
     /// # Errors
@@ -67,11 +76,16 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_a_number_from_one_on() {
+    fn a_count_is_a_number_from_one_on_and_a_number_one_from_zero_on() {
         let count = |query: &str| Parameters::parse(query).count("limit");
         assert_eq!((count("limit=5"), count("")), (Ok(Some(5)), Ok(None)));
         for bad in ["", "0", "-1", "1.5", "x", "18446744073709551616"] {
             assert!(count(&format!("limit={bad}")).is_err(), "{bad}");
+        }
+        let number = |query: &str| Parameters::parse(query).number("after");
+        assert_eq!((number("after=0"), number("")), (Ok(Some(0)), Ok(None)));
+        for bad in ["", "-1", "1.5", "x", "18446744073709551616"] {
+            assert!(number(&format!("after={bad}")).unwrap_err().contains("`after`"), "{bad}");
         }
     }
 }

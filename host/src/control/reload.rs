@@ -6,14 +6,14 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, Uri},
+    http::StatusCode,
     response::{IntoResponse, Response},
     routing::post,
 };
 use dataserver_engine::{shutdown::Phase, topology::ChangeError};
 use tokio::sync::Mutex;
 
-use super::{Refusal, audit::ChangedNothing, query};
+use super::{Refusal, audit::ChangedNothing, parameters::Parameters};
 use crate::reload::{
     ReloadHandle, Reloader,
     report::{Outcome, Report},
@@ -40,8 +40,8 @@ where
     Router::new().route("/api/reload", post(reload)).with_state(Arc::new(asking))
 }
 
-async fn reload(State(asking): State<Arc<Asking>>, uri: Uri) -> Response {
-    match query::value(&uri, "check") {
+async fn reload(State(asking): State<Arc<Asking>>, parameters: Parameters) -> Response {
+    match parameters.get("check") {
         None | Some("false") => apply(&asking).await,
         Some("true") => check(&asking).await,
         Some(_) => {

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, Bytes},
     extract::{Path, State},
     http::{StatusCode, header},
@@ -23,9 +23,11 @@ use tokio::{
 };
 
 use super::{
+    connection::Caller,
     parameters::Parameters,
     quotes::{MAX_SYMBOLS, no_observer},
     streams::{MAX_TAPS, Places, going_on, refuse},
+    watchers::{Watcher, Watching},
 };
 
 /// How often a watcher looks whether the pipeline is another one.
@@ -40,20 +42,23 @@ type Refused = (StatusCode, String);
 struct Taps {
     topology: Arc<Topology>,
     places: Places,
+    watching: Arc<Watching>,
 }
 
-/// The route.
-pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
+/// The route; who asks is added to those who watch.
+pub fn routes<S>(topology: &Arc<Topology>, watching: &Arc<Watching>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let taps = Taps { topology: Arc::clone(topology), places: Places::new(MAX_TAPS) };
+    let (topology, watching) = (Arc::clone(topology), Arc::clone(watching));
+    let taps = Taps { topology, places: Places::new(MAX_TAPS), watching };
     Router::new().route("/api/tap/{id}", get(tap)).with_state(Arc::new(taps))
 }
 
 async fn tap(
     State(taps): State<Arc<Taps>>,
     Path(id): Path<String>,
+    Extension(caller): Extension<Caller>,
     parameters: Parameters,
 ) -> Response {
     let Some(observer) = taps.topology.observer() else { return no_observer() };
@@ -67,9 +72,9 @@ async fn tap(
         Err((code, error)) => return refuse(code, error),
     };
     let topology = Arc::clone(&taps.topology);
-    let watching =
-        Watching { tap: observer.tap(request), topology, pipeline, id, of_inputs, _place: place };
-    let lines = Body::from_stream(stream::unfold(watching, Watching::next));
+    let (tap, watcher) = (observer.tap(request), taps.watching.add(&id, caller.to_string()));
+    let stream = Stream { tap, watcher, topology, pipeline, id, of_inputs, _place: place };
+    let lines = Body::from_stream(stream::unfold(stream, Stream::next));
     let kind = [
         (header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -77,9 +82,10 @@ async fn tap(
     going_on((kind, lines))
 }
 
-/// A watcher of a component.
-struct Watching {
+/// What a watcher of a component is sent.
+struct Stream {
     tap: Tap,
+    watcher: Watcher,
     topology: Arc<Topology>,
     /// The pipeline that it is up to date with.
     pipeline: Arc<Pipeline>,
@@ -88,14 +94,18 @@ struct Watching {
     _place: OwnedSemaphorePermit,
 }
 
-impl Watching {
-    /// The next lines; `None` at the limit, and when the component is no more.
+impl Stream {
+    /// The next lines; `None` at the limit, when the component is no more, and when it is ended.
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         let silent_until = Instant::now() + KEEP_ALIVE;
         while self.follow() {
             let waited = timeout(FOLLOW_EVERY, poll_fn(|cx| self.tap.poll_next(cx))).await;
             match waited {
-                Ok(lines) => return Some((Ok(lines?.into()), self)),
+                Ok(lines) => {
+                    let lines = lines?;
+                    self.watcher.note(&lines);
+                    return Some((Ok(lines.into()), self));
+                }
                 Err(_) if Instant::now() >= silent_until => {
                     return Some((Ok(Bytes::from_static(b"\n")), self));
                 }
@@ -107,6 +117,9 @@ impl Watching {
 
     /// Goes along with a reload; false when there is nothing left to watch.
     fn follow(&mut self) -> bool {
+        if self.watcher.is_ended() {
+            return false;
+        }
         let pipeline = self.topology.pipeline();
         if Arc::ptr_eq(&pipeline, &self.pipeline) {
             return true;

@@ -28,7 +28,7 @@ use plugin_api::{Action, ErrorKind, Outcome, Reader, ReaderKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Refusal;
+use super::{Refusal, audit::ChangedNothing, watchers::Watching};
 use book::{Book, Listing, Row};
 use request::Request;
 
@@ -39,33 +39,10 @@ const ACT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Who asks within this time is given the same answer.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Readers that no component knows of: those who watch the flow over HTTP.
-pub trait Watchers: Send + Sync {
-    /// Each with the id of the component that it watches. Of kind [`Watcher`](ReaderKind::Watcher), with
-    /// an id that no reader of that component has.
-    fn list(&self) -> Vec<(String, Reader)>;
-
-    /// Ends one, by component and id; false when it is not there any more.
-    fn disconnect(&self, component: &str, reader: &str) -> bool;
-}
-
-/// Nobody watches.
-pub struct NoWatchers;
-
-impl Watchers for NoWatchers {
-    fn list(&self) -> Vec<(String, Reader)> {
-        Vec::new()
-    }
-
-    fn disconnect(&self, _: &str, _: &str) -> bool {
-        false
-    }
-}
-
 /// Who answers.
 struct Desk {
     topology: Arc<Topology>,
-    watchers: Arc<dyn Watchers>,
+    watchers: Arc<Watching>,
     collected: Mutex<Collected>,
 }
 
@@ -88,7 +65,7 @@ struct Done {
 type Refused = (StatusCode, String);
 
 /// The routes.
-pub fn routes<S>(topology: &Arc<Topology>, watchers: Arc<dyn Watchers>) -> Router<S>
+pub fn routes<S>(topology: &Arc<Topology>, watchers: Arc<Watching>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -109,7 +86,13 @@ async fn list(State(desk): State<Arc<Desk>>) -> Response {
 
 async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes) -> Response {
     match tokio::task::spawn_blocking(move || desk.act(&id, &body)).await {
-        Ok(Ok(done)) => Json(done).into_response(),
+        Ok(Ok(done)) => {
+            let mut response = Json(&done).into_response();
+            if !done.done {
+                response.extensions_mut().insert(ChangedNothing);
+            }
+            response
+        }
         Ok(Err(refused)) => refuse(refused),
         Err(error) => refuse((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
     }

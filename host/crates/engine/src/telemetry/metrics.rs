@@ -6,7 +6,7 @@
 mod counted;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -116,30 +116,6 @@ impl ComponentMetrics {
         lock(&self.dynamic_labels).reasons.insert(reason.to_owned());
         let labels = WithReason::of(&self.labels, reason);
         self.all.families.records_dropped.get_or_create(&labels).inc_by(records);
-    }
-
-    /// Records that were dropped so far, by reason.
-    pub fn dropped_by(&self) -> BTreeMap<String, u64> {
-        let reasons = lock(&self.dynamic_labels).reasons.clone();
-        let count = |reason: String| {
-            let labels = WithReason::of(&self.labels, &reason);
-            let dropped = self.all.families.records_dropped.get(&labels)?.get();
-            Some((reason, dropped))
-        };
-        reasons.into_iter().filter_map(count).collect()
-    }
-
-    /// Calls that failed so far, by class.
-    pub fn errors_by(&self) -> BTreeMap<&'static str, u64> {
-        let count = |kind: ErrorKind| {
-            let labels = WithClass::of(&self.labels, kind.class());
-            let errors = self.all.families.errors.get(&labels)?.get();
-            Some((kind.class(), errors))
-        };
-        [ErrorKind::Retry, ErrorKind::BadData, ErrorKind::Fatal]
-            .into_iter()
-            .filter_map(count)
-            .collect()
     }
 
     /// Shows whether the component is paused.
@@ -269,6 +245,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -336,7 +314,8 @@ mod tests {
         day.last_record(1);
         day.silent(true);
         assert!(day.count("denied_total", 4) && day.gauge("expected", 5.0));
-        assert_eq!(day.dropped_by(), [("gave_up".to_owned(), 3), ("latest".to_owned(), 2)]);
+        let dropped = BTreeMap::from([("gave_up".to_owned(), 3), ("latest".to_owned(), 2)]);
+        assert_eq!(day.dropped_by(), dropped);
         assert_eq!((day.errors_of(ErrorKind::Fatal), day.counted("denied")), (1, 4));
         assert_eq!(
             (day.batches(), day.measured("expected"), day.is_silent()),

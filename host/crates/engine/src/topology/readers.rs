@@ -74,9 +74,12 @@ impl Node {
         Ok(asked)
     }
 
-    /// Whether its threads come to questions soon: an instance is open, and no call hangs.
+    /// Whether its threads come to questions soon: an instance is open, no call hangs, and it is not
+    /// paused.
     fn can_answer(&self) -> bool {
-        matches!(self.status.state(), State::Running | State::Degraded | State::Silent)
+        let state = self.status.state();
+        !self.status.is_paused()
+            && matches!(state, State::Running | State::Degraded | State::Silent)
     }
 
     /// Wakes a thread that waits for batches. A source's looks around by itself.

@@ -2,11 +2,7 @@
 
 mod deliver;
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use dataserver_loader::SinkInstance;
 use plugin_api::PluginError;
@@ -239,8 +235,8 @@ impl SinkLoop {
     }
 
     fn close(&mut self, mut instance: Instance) -> Result<(), Stopped> {
-        self.flush_due = true;
         loop {
+            self.flush_due = true;
             instance = self.process_pending(instance)?;
             if self.pending.is_empty() && self.held.is_empty() {
                 break;

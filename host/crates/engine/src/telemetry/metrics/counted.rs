@@ -1,6 +1,6 @@
 //! What the metrics of a component stand at, for the host itself to read.
 
-use std::sync::atomic::Ordering;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use plugin_api::ErrorKind;
 
@@ -14,7 +14,7 @@ impl ComponentMetrics {
     }
 
     /// Records that were dropped, by reason.
-    pub fn dropped_by(&self) -> Vec<(String, u64)> {
+    pub fn dropped_by(&self) -> BTreeMap<String, u64> {
         let reasons = lock(&self.dynamic_labels).reasons.clone();
         let count = |reason: String| {
             let labels = WithReason::of(&self.labels, &reason);
@@ -22,6 +22,17 @@ impl ComponentMetrics {
             Some((reason, records))
         };
         reasons.into_iter().filter_map(count).collect()
+    }
+
+    /// Failed calls so far, by class.
+    pub fn errors_by(&self) -> BTreeMap<&'static str, u64> {
+        let count = |kind: ErrorKind| {
+            let labels = WithClass::of(&self.labels, kind.class());
+            let errors = self.all.families.errors.get(&labels)?.get();
+            Some((kind.class(), errors))
+        };
+        let kinds = [ErrorKind::Retry, ErrorKind::BadData, ErrorKind::Fatal];
+        kinds.into_iter().filter_map(count).collect()
     }
 
     /// Failed calls of that kind's class.
