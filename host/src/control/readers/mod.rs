@@ -24,7 +24,7 @@ use dataserver_engine::{
     clock::{Clock, SystemClock},
     topology::{NoAnswer, Told, Topology},
 };
-use plugin_api::{Action, ErrorKind, Outcome, Reader, ReaderKind};
+use plugin_api::{Action, ErrorKind, Outcome, ReaderKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
