@@ -14,8 +14,8 @@ pub mod hikyuu;
 pub mod lock;
 mod log;
 mod plugin_list;
-mod record_json;
 mod recent;
+mod record_json;
 pub mod reload;
 mod search;
 

@@ -56,7 +56,10 @@ pub fn look(topology: &Topology) -> Vec<Seen> {
 }
 
 /// What a transform drops by its own rules, it was told to.
-pub fn lost(kind: RoleKind, dropped: Vec<(String, u64)>) -> Vec<(String, u64)> {
+pub fn lost(
+    kind: RoleKind,
+    dropped: impl IntoIterator<Item = (String, u64)>,
+) -> Vec<(String, u64)> {
     let is_lost = |(reason, _): &(String, u64)| match kind {
         RoleKind::Transform => OF_THE_HOST.contains(&reason.as_str()),
         RoleKind::Source | RoleKind::Sink => reason != NORMAL,

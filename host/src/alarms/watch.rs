@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn what_a_transform_drops_by_its_rules_is_no_loss_and_what_the_host_drops_is() {
         let dropped = [("falling", 5), ("latest", 7), ("drop_oldest", 2)];
-        let dropped = dropped.map(|(reason, records)| (reason.to_owned(), records)).to_vec();
+        let dropped = dropped.map(|(reason, records)| (reason.to_owned(), records));
         let of = |kind| super::super::look::lost(kind, dropped.clone());
         let reasons = |kind| of(kind).into_iter().map(|(reason, _)| reason).collect::<Vec<_>>();
         assert_eq!(reasons(RoleKind::Transform), ["drop_oldest"]);

@@ -43,7 +43,8 @@ impl Parameters {
     /// # Errors
     /// When it is none.
     pub fn number(&self, name: &str) -> Result<Option<u64>, String> {
-        let parse = |value: &str| value.parse().map_err(|_| format!("`{name}` is no number from 0 on"));
+        let parse =
+            |value: &str| value.parse().map_err(|_| format!("`{name}` is no number from 0 on"));
         self.get(name).map(parse).transpose()
     }
 

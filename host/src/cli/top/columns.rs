@@ -176,8 +176,8 @@ fn rate(value: f64) -> String {
 /// `99999`, `123k`, `12M`
 fn count(value: u64) -> String {
     match value {
-        ..100_000 => value.to_string(),
-        ..100_000_000 => format!("{}k", value / 1_000),
+        0..100_000 => value.to_string(),
+        100_000..100_000_000 => format!("{}k", value / 1_000),
         _ => format!("{}M", value / 1_000_000),
     }
 }

@@ -87,7 +87,7 @@ fn width() -> usize {
 
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
-    if interval < INTERVALS.0 || interval > INTERVALS.1 {
+    if !(INTERVALS.0..=INTERVALS.1).contains(&interval) {
         return Err("write a time from 100ms to 1h".to_owned());
     }
     Ok(interval)

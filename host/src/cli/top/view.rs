@@ -125,9 +125,9 @@ fn bold() -> Style {
 fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
-        ..60 => format!("{seconds}s"),
-        ..3_600 => format!("{}m", seconds / 60),
-        ..86_400 => format!("{}h{}m", seconds / 3_600, seconds % 3_600 / 60),
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h{}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d{}h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
 }
