@@ -26,7 +26,7 @@ export function open(root) {
   const change = el('span', { id: 'change' });
   const star = el('button', { type: 'button', id: 'watch', 'aria-pressed': 'false', onclick: () => flip() });
   const unknown = el('p', { class: 'empty', id: 'unknown', hidden: true });
-  const rows = ['source', 'age', 'time', 'received', 'open', 'high', 'low', 'before', 'volume', 'amount', 'limits'];
+  const rows = ['source', 'age', 'time', 'received', 'open', 'high', 'low', 'before', 'volume', 'amount'];
   const list = facts(rows.map((key) => [key, t(`quote.${key}`)]));
   const levels = book();
   const chart = intraday();
@@ -144,7 +144,6 @@ function ageOf(quote) {
 
 function values(quote) {
   if (!quote) return {};
-  const limits = quote.limit_up || quote.limit_down;
   return {
     source: quote.source ?? '–',
     age: format.age(ageOf(quote)),
@@ -156,7 +155,6 @@ function values(quote) {
     before: format.price(quote.prev_close),
     volume: t('shares', { count: format.count(quote.volume) }),
     amount: t('yuan', { count: format.money(quote.amount) }),
-    limits: limits ? `${format.price(quote.limit_down)} … ${format.price(quote.limit_up)}` : null,
   };
 }
 

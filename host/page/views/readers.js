@@ -18,7 +18,7 @@ const ORDER = '-lag_seconds';
 /** What a file of the table has. */
 const FIELDS = [
   'id', 'component', 'kind', 'name', 'address', 'group', 'state', 'since_us', 'records', 'rate', 'lag_records', 'lag_seconds', 'trend',
-  'pending', 'lost', 'securities', 'acknowledged', 'success_rate', 'errors', 'last_record_us', 'last_error',
+  'pending', 'lost', 'securities', 'acknowledged', 'success_rate', 'errors', 'last_record_us', 'last_error', 'old', 'seen_us',
 ];
 
 /** Opens the view. */
@@ -48,8 +48,10 @@ export function open(root) {
       readers = answer?.readers ?? [];
       nowUs = answer?.now_us ?? Date.now() * 1000;
       const silent = Object.entries(answer?.not_told ?? {});
-      failed.hidden = silent.length === 0;
-      text(failed, silent.map(([id, why]) => t('not_told', { id, why })).join(' · '));
+      const words = silent.map(([id, why]) => t('not_told', { id, why }));
+      if (answer?.left_out > 0) words.push(t('left_out', { count: format.count(answer.left_out) }));
+      failed.hidden = words.length === 0;
+      text(failed, words.join(' · '));
     } catch (error) {
       failed.hidden = false;
       text(failed, error.message);
@@ -107,6 +109,11 @@ function nameOf(it) {
   return [it.group, it.name || it.address || it.id].filter(Boolean).join(' / ');
 }
 
+/** What is to be said of a state: that it is old, and what last went wrong. */
+function stateOf(it) {
+  return [it.old ? t('as_told', { time: format.time(it.seen_us) }) : '', it.last_error].filter(Boolean).join(' · ');
+}
+
 /** Answers who lags and by how much. */
 function worstOf(readers) {
   // a group goes on falling behind when its consumer is dead
@@ -156,7 +163,7 @@ function columnsOf(readers, ask) {
         },
       };
     } },
-    { key: 'state', label: t('column.state'), value: (it) => it.state, show: (state) => named('reader_state', state), title: (it) => it.last_error ?? '' },
+    { key: 'state', label: t('column.state'), value: (it) => it.state, show: (state) => named('reader_state', state), title: stateOf },
     number('lag_seconds', (value) => (value === null ? format.NONE : format.duration(value))),
     { ...number('lag_records', null), show: (value, it) => `${format.count(value)} ${TREND[it.trend] ?? ''}`.trim(), title: (it) => named('trend', it.trend) },
     number('rate', format.rate),

@@ -45,7 +45,7 @@ fn a_page_logs_in_once_and_its_cookie_is_not_the_token() {
     let with = |cookie: &str| host.get(port, "/api/pipeline", &format!("cookie: {cookie}\r\n")).0;
     assert_eq!((with(pair), with(&format!("a=1; {pair}")), with("dataserver=x")), (200, 200, 401));
     assert_eq!(with("dataserver=secret-token"), 401, "the token is no cookie");
-    assert_eq!(host.get(port, "/api/pipeline?token=secret-token", "").0, 401, "nor in an address");
+    assert_eq!(host.get(port, "/api/pipeline?token=secret-token", "").0, 400, "nor in an address");
     // the cookie acts, too, and not for a page of another site
     let line = "POST /api/components/day/pause";
     assert_eq!(send(&host, port, line, &format!("cookie: {pair}\r\n"), "").0, 200);
