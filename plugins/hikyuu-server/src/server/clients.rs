@@ -277,6 +277,7 @@ mod tests {
         clients.stop_accepting();
         assert!(matches!(clients.admit(connection().0, 7), Admission::Closing));
     }
+
     #[test]
     fn a_client_is_told_with_what_it_was_answered_and_can_be_disconnected() {
         let clients = Clients::new(2);

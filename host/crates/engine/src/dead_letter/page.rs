@@ -78,6 +78,9 @@ fn day(path: &Path) -> Option<u64> {
     (is_day && (1..=31).contains(&day)).then(|| ((year - 1970) * 12 + month - 1) * 31 + day - 1)
 }
 
+/// Where a line begins, and the line or what is wrong with it.
+type Placed = (u64, Result<Vec<u8>, String>);
+
 /// The complete lines of a file.
 struct Lines {
     reader: BufReader<File>,
@@ -99,7 +102,7 @@ impl Lines {
 
     /// The next line with its place, or what is wrong with it; `None` at the end. A line without its
     /// end is being written.
-    fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, String>)>> {
+    fn next(&mut self) -> io::Result<Option<Placed>> {
         let (at, mut line) = (self.at, Vec::new());
         let read = self.reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)? as u64;
         self.at += read;
