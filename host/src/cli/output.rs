@@ -133,7 +133,7 @@ fn fitted(columns: &[Column], content: &[u16], width: u16) -> Vec<Option<u16>> {
     let fits = |widths: &[Option<u16>]| total(widths) <= u32::from(width);
     let mut widths: Vec<_> = content.iter().copied().map(Some).collect();
     let mut cut = widths.clone();
-    for (width, column) in cut.iter_mut().zip(columns).filter(|(_, it)| it.room == Room::Cut) {
+    for (width, _) in cut.iter_mut().zip(columns).filter(|(_, it)| it.room == Room::Cut) {
         *width = width.map(|it| it.min(READABLE));
     }
     for at in (0..columns.len()).rev().filter(|at| columns[*at].room == Room::LeftOut) {
