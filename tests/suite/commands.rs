@@ -207,6 +207,12 @@ fn in_terminal(bench: &Bench, columns: u16, arguments: &[&str]) -> String {
     first + &rest.map(|part| part.map_or("", |(_, text)| text)).collect::<String>()
 }
 
+/// What a verb printed in a terminal, without the bars that it drew meanwhile: these have the width of
+/// the terminal, which is no less than `COLUMNS`.
+fn listed(printed: &str) -> String {
+    printed.lines().filter(|line| !line.contains("left")).map(|line| format!("{line}\n")).collect()
+}
+
 #[track_caller]
 fn assert_fits(listing: &str, columns: u16) {
     assert!(listing.lines().count() > 2, "{listing}");
@@ -226,7 +232,7 @@ fn listings_fit_the_terminal_and_a_pipe_is_one_of_eighty_columns() {
         for columns in [60, 80, 120, 200] {
             assert_fits(&piped(&bench, Some(columns), listing), columns);
         }
-        assert_fits(&in_terminal(&bench, 72, listing), 72);
+        assert_fits(&listed(&in_terminal(&bench, 72, listing)), 72);
     }
     // what is left out where there is no room is there where there is
     let names = |columns| piped(&bench, Some(columns), &["dead-letter", "ls"]);

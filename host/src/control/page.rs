@@ -35,6 +35,8 @@ const HEADERS: [(&str, &str); 6] = [
 ];
 /// The file behind `/`.
 const INDEX: &str = "index.html";
+/// The file behind the address at which browsers look for a picture of their own accord.
+const ICON: &str = "icon.svg";
 
 /// Files of `host/page`, by their paths within it.
 macro_rules! files {
@@ -72,12 +74,17 @@ where
     let files = FILES.iter().map(|(path, bytes)| (*path, File::new(path, bytes)));
     Router::new()
         .route("/", get(index))
+        .route("/favicon.ico", get(icon))
         .route("/page/{*path}", get(file))
         .with_state(Arc::new(files.collect::<Files>()))
 }
 
 async fn index(State(files): State<Arc<Files>>, asked: HeaderMap) -> Response {
     answer(files.get(INDEX), &asked)
+}
+
+async fn icon(State(files): State<Arc<Files>>, asked: HeaderMap) -> Response {
+    answer(files.get(ICON), &asked)
 }
 
 async fn file(

@@ -155,8 +155,11 @@ fn newest(observer: &Observer, parameters: &Parameters) -> Response {
 fn day(observer: &Observer, symbol: &str) -> Response {
     let seen = Key::parse(symbol).and_then(|key| Some((key, observer.day(&key)?)));
     let Some((key, day)) = seen else {
-        let error = format!("no quote of `{symbol}` has come since this host runs");
-        return refuse(StatusCode::NOT_FOUND, error);
+        let nothing: [(); 0] = [];
+        return Json(json!({
+            "symbol": symbol, "date": null, "prev_close": null, "points": nothing,
+        }))
+        .into_response();
     };
     let points = day.minutes.iter().map(|it| (it.minute, it.price, it.volume, it.amount));
     let points: Vec<_> = points.collect();

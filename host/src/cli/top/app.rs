@@ -1,6 +1,6 @@
 //! What is shown, and what keys do with it.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use glob::Pattern;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -20,8 +20,6 @@ pub struct App {
     pub snapshot: Option<Snapshot>,
     /// Why it says nothing now.
     pub problem: Option<String>,
-    /// How often it is asked.
-    pub interval: Duration,
     /// The column that is sorted; none keeps the order of the file.
     pub sort: Option<Column>,
     /// From the last to the first.
@@ -48,8 +46,8 @@ pub enum Next {
 
 impl App {
     /// Shows components whose ids fit.
-    pub fn new(only: Option<Pattern>, interval: Duration) -> Self {
-        Self { only, interval, ..Self::default() }
+    pub fn new(only: Option<Pattern>) -> Self {
+        Self { only, ..Self::default() }
     }
 
     /// Takes what the host says, or why it does not.
@@ -163,7 +161,7 @@ mod tests {
     use super::*;
 
     fn app() -> App {
-        let mut app = App::new(None, Duration::from_secs(1));
+        let mut app = App::new(None);
         app.take(Ok(Snapshot::example()));
         app
     }
@@ -252,7 +250,7 @@ mod tests {
 
     #[test]
     fn only_components_that_fit_the_pattern_are_shown() {
-        let mut app = App::new(Some(Pattern::new("*e*").unwrap()), Duration::from_secs(1));
+        let mut app = App::new(Some(Pattern::new("*e*").unwrap()));
         app.take(Ok(Snapshot::example()));
         assert_eq!(ids(&app), ["lake", "feed"]);
     }

@@ -59,7 +59,7 @@ impl Top {
             Ok(snapshot) => snapshot,
             Err(error) => return output::complain(&error),
         };
-        let mut app = App::new(self.components, self.interval);
+        let mut app = App::new(self.components);
         app.take(Ok(first));
         if self.once || !io::stdout().is_terminal() {
             return output::print(&view::plain(&app, width()));

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn app() -> App {
-        let mut app = App::new(None, Duration::from_secs(1));
+        let mut app = App::new(None);
         app.take(Ok(Snapshot::example()));
         app
     }
@@ -207,7 +207,7 @@ mod tests {
         for (width, height) in [(1, 1), (2, 3), (80, 2), (5, 40)] {
             screen(&app, width, height);
         }
-        screen(&App::new(None, Duration::from_secs(1)), 80, 10);
+        screen(&App::new(None), 80, 10);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub type Side = [(f64, u64); LEVELS];
 pub struct Quote {
     /// Exchange time.
     pub time_us: i64,
-    /// When its source received it, or else the host.
+    /// When the host received it; a recording has older times of its own.
     pub recv_time_us: i64,
     /// Close of the day before.
     pub prev_close: f64,
@@ -39,10 +39,9 @@ pub struct Quote {
 impl Quote {
     /// The quote of a batch that the host received at that time.
     pub fn of(spot: &SpotView<'_>, received_us: i64) -> Self {
-        let recv_time_us = spot.recv_time_us();
         Self {
             time_us: spot.time_us(),
-            recv_time_us: if recv_time_us > 0 { recv_time_us } else { received_us },
+            recv_time_us: received_us,
             prev_close: spot.pre_close(),
             open: spot.open(),
             high: spot.high(),
