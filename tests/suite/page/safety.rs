@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use harness::Bench;
@@ -103,6 +104,8 @@ impl Foreign {
                     page.len()
                 );
                 if let Ok(mut stream) = stream {
+                    // browsers open connections in advance and send nothing
+                    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
                     drop(stream.read(&mut [0; 4096]));
                     let _ = stream.write_all((head + page).as_bytes());
                 }
