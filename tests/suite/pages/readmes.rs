@@ -7,10 +7,11 @@ use harness::repository;
 use super::{Block, Runner, blocks_for, blocks_of};
 
 /// Sections of README.md and README.zh-CN.md, in order.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
     ("# dataserver", "# dataserver"),
     ("## Quick start", "## 快速开始"),
     ("## A pipeline", "## 一个配置文件"),
+    ("## Seeing it", "## 看得见"),
     ("## Changing it while it runs", "## 运行中修改"),
     ("## Reading it", "## 怎么读数据"),
     ("## Commands", "## 命令"),
