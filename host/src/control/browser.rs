@@ -16,8 +16,8 @@ pub fn opens_page(parts: &Parts) -> bool {
 /// Whether an address holds a token, which would then stand in histories, bookmarks and the logs of
 /// proxies.
 pub fn shows_token(address: &Uri) -> bool {
-    let pairs = address.query().unwrap_or_default().split('&');
-    let mut names = pairs.map(|pair| pair.split('=').next().unwrap_or_default());
+    let query = address.query().unwrap_or_default().as_bytes();
+    let mut names = form_urlencoded::parse(query).map(|(name, _)| name);
     names.any(|name| TOKENS.iter().any(|token| name.eq_ignore_ascii_case(token)))
 }
 
@@ -68,6 +68,7 @@ mod tests {
             ("/?token", true),
             ("/api/pipeline?x=1&TOKEN=secret", true),
             ("/api/events?access_token=secret", true),
+            ("/api/pipeline?%74oken=secret", true),
         ] {
             assert_eq!(shows_token(&target.parse().unwrap()), expected, "{target}");
         }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request, response::Response};
+use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Response};
 use dataserver_engine::topology::Topology;
 use hyper::{
     body::Incoming,
@@ -89,7 +89,7 @@ async fn attend(stream: TcpStream, caller: Caller, guard: Arc<ConnectionGuard>, 
 async fn answer(
     request: Request<Incoming>,
     caller: Caller,
-    guard: &ConnectionGuard,
+    guard: &Arc<ConnectionGuard>,
     handler: &Handler,
 ) -> io::Result<Response> {
     let pipeline = handler.topology.pipeline();
@@ -108,18 +108,29 @@ async fn answer(
     Ok(answer)
 }
 
-async fn work(request: Request<Body>, guard: &ConnectionGuard, handler: &Handler) -> Response {
+/// Works on a request, also when its client leaves meanwhile: what acts is done and kept account of to
+/// its end, and the request counts until then.
+async fn work(request: Request<Body>, guard: &Arc<ConnectionGuard>, handler: &Handler) -> Response {
     let is_about_health = request.uri().path() == super::HEALTH;
     if guard.start_request(is_about_health).is_err() {
         return Rejection::busy().into();
     }
-    if !is_about_health {
-        // yield, so that a busy client takes turns with others
-        tokio::task::yield_now().await;
-    }
-    match handler.router.call(request).await {
-        Ok(answer) => answer,
-        Err(never) => match never {},
+    let (router, guard) = (handler.router.clone(), Arc::clone(guard));
+    let working = tokio::spawn(async move {
+        if !is_about_health {
+            // yield, so that a busy client takes turns with others
+            tokio::task::yield_now().await;
+        }
+        let answer = router.call(request).await;
+        drop(guard);
+        answer
+    });
+    match working.await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(never)) => match never {},
+        Err(error) => {
+            streams::refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("no answer: {error}"))
+        }
     }
 }
 

@@ -87,6 +87,7 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
+        .max_blocking_threads(MAX_CONNECTIONS)
         .enable_all()
         .build()?;
     let listener = runtime.block_on(TcpListener::bind(address)).map_err(|error| {

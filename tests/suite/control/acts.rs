@@ -6,6 +6,28 @@ use serde_json::{Value, json};
 use super::{ENDLESS, pipeline, send};
 
 #[test]
+fn what_a_client_asked_for_that_left_at_once_is_done_and_kept_account_of() {
+    let (bench, port) = (Bench::new(&["faulty"]), free_port());
+    bench.pipeline(&format!("[host]\nhttp = \"127.0.0.1:{port}\"\n{ENDLESS}"));
+    let host = bench.start();
+    host.wait_for("the pipeline runs");
+    for action in ["pause", "resume", "pause"] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let request =
+            format!("POST /api/components/day/{action} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+        drop(stream);
+        host.wait_for(&format!("action=\"{action}\""));
+    }
+    let kept = bench.read("data/audit.jsonl");
+    let kept: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<_> = kept.iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions[..2], ["pause", "resume"]);
+    host.signal("TERM");
+    host.wait();
+}
+
+#[test]
 fn a_page_logs_in_once_and_its_cookie_is_not_the_token() {
     let (bench, port) = (Bench::new(&["faulty"]), free_port());
     bench.pipeline(&format!(
