@@ -78,7 +78,9 @@ async fn attend(stream: TcpStream, caller: Caller, guard: Arc<ConnectionGuard>, 
     let io = TokioIo::new(Watched { stream, guard: Arc::clone(&guard) });
     let service = service_fn(|request| answer(request, caller, &guard, &handler));
     let mut builder = http1::Builder::new();
-    let connection = builder.max_buf_size(MAX_HEAD).serve_connection(io, service);
+    // who closes after asking has asked all the same, and may still be listening
+    builder.half_close(true).max_buf_size(MAX_HEAD);
+    let connection = builder.serve_connection(io, service);
     tokio::select! {
         // a client's error ends its own connection only
         _ = connection => {}
