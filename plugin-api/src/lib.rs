@@ -61,6 +61,7 @@ mod descriptor;
 mod error;
 #[doc(hidden)]
 pub mod export;
+mod history;
 mod manifest;
 #[cfg(not(target_family = "wasm"))]
 pub mod native;
@@ -80,6 +81,7 @@ pub use batch::{Batch, Payload, Provenance, Round};
 pub use context::{Context, HostServices, Level};
 pub use descriptor::{DESCRIPTOR_SECTION, Descriptor};
 pub use error::{ErrorKind, PluginError};
+pub use history::{Ask, Asked};
 pub use manifest::{ApiVersion, Manifest, Role, RoleKind};
 pub use options::{ByteSize, Duration, options_schema, parse_byte_size, parse_duration};
 #[doc(hidden)]

@@ -7,7 +7,7 @@ use plugin_api::RoleKind;
 use super::{
     Environment, Faults, ParsedConfig, alarms,
     components::{self, read_kind, unknown_sections},
-    file, granted, graph, host, parse, read,
+    file, granted, graph, host, mask, parse, read,
     report::Report,
     substitute,
 };
@@ -28,7 +28,9 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<ParsedConfig, 
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let mut report = Report::new(path, &String::from_utf8_lossy(error.as_bytes()));
+        // a broken byte may stand in the very word by which a secret is known
+        let covered = mask::mask_all(&String::from_utf8_lossy(error.as_bytes()));
+        let mut report = Report::new(path, &covered);
         report
             .fault(&(valid..valid), "the file is not valid UTF-8 from here on")
             .help("save it as UTF-8, without GBK or UTF-16");

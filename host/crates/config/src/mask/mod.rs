@@ -13,6 +13,6 @@ mod values;
 pub use name::is_secret_name;
 pub(super) use scan::find;
 pub(super) use shown::shown;
-pub(super) use text::mask;
+pub(super) use text::{mask, mask_all};
 pub use values::{Secrets, holds_secret};
 pub(super) use values::{covered, spans, spoken};

@@ -175,6 +175,13 @@ fn push_covered(out: &mut Masked, text: &str, mut is_escaped: bool) {
     out.words.extend(words.take(room).map(str::to_ascii_lowercase));
 }
 
+/// The text with all but its line ends covered, for a file in which no name can be trusted: each
+/// character by one of as many bytes, so that places stay.
+pub fn mask_all(text: &str) -> String {
+    let covered = |c: char| ['*', '¤', '＊', '\u{1f6ab}'][c.len_utf8() - 1];
+    text.chars().map(|c| if c == '\n' { c } else { covered(c) }).collect()
+}
+
 /// Length of `${NAME}`, `${file:NAME}` or the `${NAME:-` of a default, which may be secret.
 fn reference(text: &str) -> Option<usize> {
     let inner = text.strip_prefix("${")?;

@@ -265,7 +265,8 @@ proptest! {
         parts in prop::array::uniform2("[a-z0-9]{9}"),
         line in 0..VALID.lines().count(),
         faults in prop::collection::vec((0..VALID.len(), prop::sample::select(FAULTS.to_vec())), 0..3),
-        is_utf8 in prop::bool::weighted(0.9),
+        broken in prop::option::weighted(0.1, prop::sample::select(vec![0x80_u8, 0xc4, 0xff])),
+        place in 0..1_000_usize,
     ) {
         let parts = parts.map(|part| format!("q7{part}"));
         let secret = parts.join(within);
@@ -281,8 +282,9 @@ proptest! {
             text.insert_str(text.floor_char_boundary(at), fault);
         }
         let mut bytes = text.clone().into_bytes();
-        if !is_utf8 {
-            bytes.insert(text.len() / 2, 0xff);
+        if let Some(broken) = broken {
+            // anywhere, also within the name of the secret
+            bytes.insert(bytes.len() * place / 1_000, broken);
         }
         let told = all_told(&bytes).to_lowercase();
         for part in parts {
@@ -303,6 +305,14 @@ proptest! {
         let told = all_told(text.as_bytes());
         prop_assert!(!told.contains(&number.to_string()), "{text}\n=== told\n{told}");
     }
+}
+
+#[test]
+fn a_file_of_another_encoding_is_told_by_its_place_alone() {
+    let text = b"[host]\n# \xe4\xbd\xa0 hook\xff/ hunter2\ntoken = \"hunter2\"\n";
+    let told = all_told(text);
+    assert!(!told.contains(SECRET), "{told}");
+    assert!(told.contains("p.toml:2:9: error: the file is not valid UTF-8 from here on"), "{told}");
 }
 
 #[test]
