@@ -1,5 +1,7 @@
 // Asks the host. Addresses count from the page's own, so that it also works below a path.
 
+import { keep, recall } from './prefs.js';
+
 const GET_MS = 30_000;
 /** A reload waits for what drains. */
 const POST_MS = 300_000;
@@ -12,7 +14,11 @@ export class Refused extends Error {
   }
 }
 
+const KEY = 'X-Dataserver-Key';
+
 let askForToken = () => {};
+// of this login, kept with the address and the port of this page: a cookie goes to all ports
+let key = recall('key', '');
 
 /** Says what to do when the host wants its token. */
 export function onLocked(listener) {
@@ -26,12 +32,34 @@ export function get(path) {
 
 /** The answer to a POST, with a body as JSON when there is one. */
 export function post(path, body) {
-  const options = { method: 'POST' };
+  const options = { method: 'POST', headers: {} };
+  if (key) options.headers[KEY] = key;
   if (body !== undefined) {
-    options.headers = { 'Content-Type': 'application/json' };
+    options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(body);
   }
   return ask(path, options, POST_MS);
+}
+
+/** Shows the host its token; from then on this page may ask and act. */
+export async function logIn(token) {
+  setKey((await post('api/login', { token }))?.key ?? '');
+}
+
+/** Ends that. */
+export async function logOut() {
+  await post('api/logout');
+  setKey('');
+}
+
+/** Whether somebody logged in here. */
+export function isLoggedIn() {
+  return key !== '';
+}
+
+function setKey(next) {
+  key = next;
+  keep('key', next);
 }
 
 /** An address with a query; what is empty is left out. */

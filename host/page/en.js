@@ -36,6 +36,7 @@ export default {
   'login.token': 'Token',
   'login.wrong': 'That is not the token of this host.',
   'login.enter': 'Enter',
+  'login.out': 'Log out',
 
   'all_well': 'All is well',
   'starting': 'Starting',

@@ -1,6 +1,6 @@
 // Asks for the token when the host wants one. It is kept in a cookie that no script can read.
 
-import { onLocked, post } from './api.js';
+import { logIn, onLocked } from './api.js';
 import { open } from './dialog.js';
 import { el, text } from './dom.js';
 import { t } from './i18n.js';
@@ -29,7 +29,7 @@ function form(close) {
   const enter = async (event) => {
     event.preventDefault();
     try {
-      await post('api/login', { token: token.value });
+      await logIn(token.value);
       token.value = '';
       close(true);
     } catch (error) {

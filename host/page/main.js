@@ -1,5 +1,6 @@
 // The page: its head with the views, the language and the colours; which view is open.
 
+import { isLoggedIn, logOut } from './api.js';
 import { banner } from './banner.js';
 import { attribute, el, text } from './dom.js';
 import { language, setLanguage, t } from './i18n.js';
@@ -38,9 +39,15 @@ function head() {
     el('span', { class: 'settings' },
       el('button', { type: 'button', class: 'plain', id: 'colours', title: t('colours.title'), onclick: flipColours }),
       el('button', { type: 'button', class: 'plain', id: 'language', lang: t('language.code'), onclick: flipLanguage },
-        t('language.other'))));
+        t('language.other')),
+      isLoggedIn() ? el('button', { type: 'button', class: 'plain', id: 'log-out', onclick: leaveHost }, t('login.out')) : null));
   showColours();
   tellHealth = banner(document.getElementById('banner'));
+}
+
+async function leaveHost() {
+  await logOut();
+  location.reload();
 }
 
 /** Red is up in Chinese markets; who is used to the other way may have that. */
@@ -94,6 +101,7 @@ function draw() {
 
 head();
 login.start(() => {
+  head();
   leave();
   route();
 });

@@ -36,6 +36,7 @@ export default {
   'login.token': '令牌',
   'login.wrong': '令牌不对。',
   'login.enter': '进入',
+  'login.out': '退出',
 
   'all_well': '一切正常',
   'starting': '正在启动',

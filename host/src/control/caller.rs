@@ -22,7 +22,7 @@ use super::{Refusal, browser};
 /// Bytes of the largest body; what is asked for needs none.
 const MAX_BYTES: usize = 64 << 10;
 /// Port of an address with the scheme `http` and none of its own.
-const HTTP_PORT: &str = "80";
+pub const HTTP_PORT: &str = "80";
 
 /// A request that is not let in.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use axum::{
 use dataserver_engine::topology::{PauseError, Topology};
 use serde_json::json;
 
-use super::Refusal;
+use super::refusal::refuse;
 
 /// The routes.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
@@ -51,5 +51,5 @@ async fn set_paused(topology: Arc<Topology>, id: String, paused: bool) -> Respon
         }
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
-    (code, Json(Refusal { error })).into_response()
+    refuse(code, error)
 }

@@ -25,7 +25,7 @@ use tokio::{
 use super::{
     caller::{Rejection, whole},
     connections::{ConnectionGuard, Connections},
-    streams,
+    refusal, streams,
 };
 
 /// Pause after a failed accept, because the process is out of file descriptors.
@@ -131,7 +131,7 @@ async fn work(request: Request<Body>, guard: &Arc<ConnectionGuard>, handler: &Ha
         Ok(Ok(answer)) => answer,
         Ok(Err(never)) => match never {},
         Err(error) => {
-            streams::refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("no answer: {error}"))
+            refusal::refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("no answer: {error}"))
         }
     }
 }

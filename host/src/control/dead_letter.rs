@@ -22,6 +22,8 @@ use dataserver_engine::{
 use plugin_api::RoleKind;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::refuse;
+
 /// How far a replay is, and how its sink does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
@@ -32,13 +34,6 @@ pub struct Answer {
     pub sink: String,
     /// The last error of the sink.
     pub sink_error: Option<String>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Refusal {
-    /// The reason.
-    pub error: String,
 }
 
 /// The replays of a pipeline since it started, by their sinks.
@@ -68,10 +63,6 @@ async fn start(State(replays): State<Arc<Replays>>, Path(sink): Path<String>) ->
 
 async fn tell(State(replays): State<Arc<Replays>>, Path(sink): Path<String>) -> Response {
     replays.answer(&sink)
-}
-
-fn refuse(code: StatusCode, error: String) -> Response {
-    (code, Json(Refusal { error })).into_response()
 }
 
 impl Replays {

@@ -39,7 +39,8 @@ use super::{
     parameters::Parameters,
     pipeline,
     quotes::Shown,
-    streams::{MAX_EVENT_STREAMS, Places, going_on, refuse},
+    refusal::refuse,
+    streams::{MAX_EVENT_STREAMS, Places, going_on},
 };
 use crate::{log, recent::Recent, reload::Reloader};
 

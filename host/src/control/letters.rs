@@ -16,7 +16,7 @@ use dataserver_engine::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Refusal, parameters::Parameters};
+use super::{parameters::Parameters, refusal::refuse};
 use crate::record_json;
 
 /// Letters of a page, unless asked otherwise.
@@ -37,7 +37,6 @@ async fn page(
     Path(id): Path<String>,
     parameters: Parameters,
 ) -> Response {
-    let refuse = |code, error: String| (code, Json(Refusal { error })).into_response();
     let (after, limit) = match (parameters.number("after"), parameters.number("limit")) {
         (Ok(after), Ok(limit)) => (after, limit.unwrap_or(LIMIT)),
         (Err(error), _) | (_, Err(error)) => return refuse(StatusCode::BAD_REQUEST, error),

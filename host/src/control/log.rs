@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{parameters::Parameters, streams::refuse};
+use super::{parameters::Parameters, refusal::refuse};
 use crate::log;
 
 /// The route.

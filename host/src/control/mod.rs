@@ -19,6 +19,7 @@ mod pipeline;
 mod plugins;
 mod quotes;
 mod readers;
+mod refusal;
 mod reload;
 mod session;
 mod spool;
@@ -31,7 +32,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{Method, StatusCode, header},
+    http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
@@ -41,7 +42,8 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
-pub use dead_letter::{Answer, Refusal};
+pub use dead_letter::Answer;
+pub use refusal::Refusal;
 
 use crate::reload::{ReloadHandle, Reloader};
 use audit::Audit;
@@ -157,7 +159,10 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if access.is_open() { get(health) } else { get(health_in_short) };
     let open = Router::new().route(HEALTH, health).merge(page::routes());
-    open.merge(session::routes(&access)).merge(closed).with_state(topology)
+    open.merge(session::routes(&access))
+        .merge(closed)
+        .layer(middleware::map_response(refusal::told))
+        .with_state(topology)
 }
 
 /// Refuses what acts, as `[host] read_only` asks for.
@@ -166,10 +171,9 @@ async fn refuse_to_act(
     request: Request,
     next: Next,
 ) -> Response {
-    let acts = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if acts && topology.pipeline().host.read_only {
+    if session::acts(request.method()) && topology.pipeline().host.read_only {
         let error = "`[host] read_only` is true: this host is looked at alone; SIGHUP reloads it";
-        return (StatusCode::FORBIDDEN, Json(Refusal { error: error.to_owned() })).into_response();
+        return refusal::refuse(StatusCode::FORBIDDEN, error);
     }
     next.run(request).await
 }

@@ -11,14 +11,14 @@ use std::{
 };
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
-use super::Refusal;
+use super::refusal::refuse;
 
 /// What the page may do: use its own files and ask its own host, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -99,7 +99,7 @@ fn answer(file: Option<&File>, asked: &HeaderMap) -> Response {
     let mut answer = match file {
         None => {
             let error = "the page has no such file".to_owned();
-            (StatusCode::NOT_FOUND, Json(Refusal { error })).into_response()
+            refuse(StatusCode::NOT_FOUND, error)
         }
         Some(file) if file.is_known(asked) => {
             (StatusCode::NOT_MODIFIED, [(header::ETAG, file.tag.clone())]).into_response()

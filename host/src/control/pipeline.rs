@@ -15,7 +15,7 @@ use dataserver_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{Refusal, condition};
+use super::{condition, refusal::refuse};
 
 /// The route.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
@@ -29,10 +29,7 @@ async fn pipeline(State(topology): State<Arc<Topology>>) -> Response {
     // it looks into folders
     match tokio::task::spawn_blocking(move || report(&topology, true)).await {
         Ok(report) => Json(report).into_response(),
-        Err(error) => {
-            let refusal = Refusal { error: error.to_string() };
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(refusal)).into_response()
-        }
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
     routing::get,
 };
 
-use super::Refusal;
+use super::refusal::refuse;
 use crate::{plugin_list, reload::Reloader};
 
 /// The route.
@@ -26,9 +26,6 @@ async fn list(State(reloader): State<Arc<Reloader>>) -> Response {
     let work = tokio::task::spawn_blocking(move || plugin_list::to_json(&reloader.catalog()));
     match work.await {
         Ok(plugins) => Json(plugins).into_response(),
-        Err(error) => {
-            let refusal = Refusal { error: error.to_string() };
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(refusal)).into_response()
-        }
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }

@@ -17,7 +17,7 @@ use dataserver_engine::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{parameters::Parameters, streams::refuse};
+use super::{parameters::Parameters, refusal::refuse};
 use crate::search::{Search, shipped_name};
 
 /// Most securities of one question.

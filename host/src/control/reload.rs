@@ -13,7 +13,7 @@ use axum::{
 use dataserver_engine::{shutdown::Phase, topology::ChangeError};
 use tokio::sync::Mutex;
 
-use super::{Refusal, audit::ChangedNothing, parameters::Parameters};
+use super::{audit::ChangedNothing, parameters::Parameters, refusal::refuse};
 use crate::reload::{
     ReloadHandle, Reloader,
     report::{Outcome, Report},
@@ -44,10 +44,7 @@ async fn reload(State(asking): State<Arc<Asking>>, parameters: Parameters) -> Re
     match parameters.get("check") {
         None | Some("false") => apply(&asking).await,
         Some("true") => check(&asking).await,
-        Some(_) => {
-            let error = "`check` is true or false".to_owned();
-            (StatusCode::BAD_REQUEST, Json(Refusal { error })).into_response()
-        }
+        Some(_) => refuse(StatusCode::BAD_REQUEST, "`check` is true or false"),
     }
 }
 
@@ -57,10 +54,7 @@ async fn check(asking: &Asking) -> Response {
     let reloader = Arc::clone(&asking.reloader);
     let mut response = match tokio::task::spawn_blocking(move || reloader.check()).await {
         Ok(report) => (code(&report), Json(report)).into_response(),
-        Err(error) => {
-            let refusal = Refusal { error: error.to_string() };
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(refusal)).into_response()
-        }
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     };
     response.extensions_mut().insert(ChangedNothing);
     response

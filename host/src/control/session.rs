@@ -4,6 +4,10 @@
 //! A page cannot keep the token where scripts cannot read it, so it gives it away once, at
 //! `POST /api/login`, and gets a cookie that no script sees. Its value stands for the login, not for
 //! the token, and is known to this process alone.
+//!
+//! A browser sends a cookie to every port of a machine, so another server there may come to see it.
+//! What acts therefore also shows the key of its login, which the page keeps where pages of other
+//! ports cannot read it.
 
 use std::{
     collections::VecDeque,
@@ -15,29 +19,36 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{Extension, Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
     routing::post,
 };
 use dataserver_config::Secret;
 use rand::RngExt;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Refusal, connection::Caller};
+use super::{caller::HTTP_PORT, connection::Caller, refusal::refuse};
 
-/// Where a page logs in.
-pub const LOGIN: &str = "/api/login";
+/// Where a page logs in, and out.
+const LOGIN: &str = "/api/login";
+const LOGOUT: &str = "/api/logout";
 /// How a token is shown.
 const SCHEME: &[u8] = b"Bearer";
-/// Name of the cookie.
-const COOKIE: &str = "dataserver";
+/// Beginning of the cookie's name; the port follows, as several hosts may share a machine.
+const COOKIE: &str = "dataserver-";
+/// Header with the key of a login.
+const KEY: &str = "x-dataserver-key";
 /// Logins that are kept; a further one ends the one that was not used for longest.
 const MAX_SESSIONS: usize = 64;
 /// A login that is not used for so long has ended.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+/// No login goes on for longer.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Wrong tokens are logged once in that time.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// How long the answer to a wrong token waits, so that guessing takes long.
+const WRONG_DELAY: Duration = Duration::from_millis(500);
 
 /// Who may ask.
 #[derive(Debug)]
@@ -51,7 +62,10 @@ pub struct Access {
 /// A login.
 #[derive(Debug)]
 struct Session {
+    /// Value of its cookie.
     value: Secret,
+    key: Secret,
+    begun: Instant,
     used: Instant,
 }
 
@@ -59,6 +73,12 @@ struct Session {
 #[derive(Deserialize)]
 struct Login {
     token: String,
+}
+
+/// What it gets besides its cookie.
+#[derive(Serialize)]
+struct LoggedIn {
+    key: String,
 }
 
 impl Access {
@@ -73,16 +93,22 @@ impl Access {
         self.token.is_none()
     }
 
-    fn admits(&self, headers: &HeaderMap, now: Instant) -> bool {
+    /// Whether a request may be answered; one that acts shows more than a cookie.
+    fn admits(&self, headers: &HeaderMap, acts: bool, now: Instant) -> bool {
         let Some(token) = &self.token else { return true };
-        shows(headers, token) || cookies(headers).any(|value| self.knows(value, now))
+        let key = headers.get(KEY).map(HeaderValue::as_bytes);
+        shows(headers, token) || cookies(headers).any(|value| self.knows(value, key, acts, now))
     }
 
-    /// Whether a cookie is that of a login; it goes on from now.
-    fn knows(&self, value: &str, now: Instant) -> bool {
+    /// Whether a cookie is that of a login, with its key if it acts; it goes on from now.
+    fn knows(&self, value: &str, key: Option<&[u8]>, acts: bool, now: Instant) -> bool {
         let mut sessions = locked(&self.sessions);
-        sessions.retain(|it| now.saturating_duration_since(it.used) < IDLE_TIMEOUT);
-        let is_it = |it: &Session| is_same(it.value.0.as_bytes(), value.as_bytes());
+        let age = |since: Instant| now.saturating_duration_since(since);
+        sessions.retain(|it| age(it.used) < IDLE_TIMEOUT && age(it.begun) < LONGEST);
+        let is_it = |it: &Session| {
+            is_same(it.value.0.as_bytes(), value.as_bytes())
+                && (!acts || key.is_some_and(|key| is_same(it.key.0.as_bytes(), key)))
+        };
         let Some(mut session) = sessions.iter().position(is_it).and_then(|at| sessions.remove(at))
         else {
             return false;
@@ -92,25 +118,40 @@ impl Access {
         true
     }
 
-    /// The cookie of a new login.
-    fn begin(&self, now: Instant) -> String {
-        let bytes: [u8; 32] = rand::rng().random();
-        let value: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let cookie = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/");
+    /// A new login: its cookie for a page of that address, and its key.
+    fn begin(&self, headers: &HeaderMap, now: Instant) -> (String, String) {
+        let (value, key) = (random(), random());
+        let cookie = cookie(headers, &value, "");
         let mut sessions = locked(&self.sessions);
         if sessions.len() == MAX_SESSIONS {
             // the one that was used least lately
             sessions.pop_front();
         }
-        sessions.push_back(Session { value: Secret(value), used: now });
-        cookie
+        let session =
+            Session { value: Secret(value), key: Secret(key.clone()), begun: now, used: now };
+        sessions.push_back(session);
+        (cookie, key)
+    }
+
+    /// Ends the login of a cookie.
+    fn end(&self, headers: &HeaderMap) {
+        let is_it = |it: &Session| {
+            cookies(headers).any(|value| is_same(it.value.0.as_bytes(), value.as_bytes()))
+        };
+        locked(&self.sessions).retain(|it| !is_it(it));
+    }
+
+    /// Logs that somebody showed a wrong token, and lets them wait.
+    async fn answer_wrong(&self, caller: Caller) {
+        self.note_wrong(caller, Instant::now());
+        tokio::time::sleep(WRONG_DELAY).await;
     }
 
     fn note_wrong(&self, caller: Caller, now: Instant) {
         let mut last = locked(&self.last_logged);
         if last.is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL) {
             *last = Some(now);
-            tracing::warn!(from = %caller, "a login with a token that is not this host's");
+            tracing::warn!(from = %caller, "somebody showed a token that is not this host's");
         }
     }
 }
@@ -120,39 +161,56 @@ pub fn routes<S>(access: &Arc<Access>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    Router::new().route(LOGIN, post(login)).with_state(Arc::clone(access))
+    Router::new()
+        .route(LOGIN, post(login))
+        .route(LOGOUT, post(logout))
+        .with_state(Arc::clone(access))
 }
 
 async fn login(
     State(access): State<Arc<Access>>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let Some(token) = &access.token else { return StatusCode::NO_CONTENT.into_response() };
-    let refuse =
-        |code, error: &str| (code, Json(Refusal { error: error.to_owned() })).into_response();
     let Ok(login) = serde_json::from_slice::<Login>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "log in with {\"token\": \"…\"}");
     };
-    let now = Instant::now();
     if !is_same(login.token.as_bytes(), token.0.as_bytes()) {
-        access.note_wrong(caller, now);
+        access.answer_wrong(caller).await;
         return refuse(StatusCode::UNAUTHORIZED, "this is not the `[host] token` of this host");
     }
-    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, access.begin(now))]).into_response()
+    let (cookie, key) = access.begin(&headers, Instant::now());
+    ([(header::SET_COOKIE, cookie)], Json(LoggedIn { key })).into_response()
+}
+
+async fn logout(State(access): State<Arc<Access>>, headers: HeaderMap) -> Response {
+    access.end(&headers);
+    let cookie = cookie(&headers, "", "; Max-Age=0");
+    (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
 }
 
 /// Lets in who may ask.
 pub async fn authorize(
     State(access): State<Arc<Access>>,
+    Extension(caller): Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Response {
-    if access.admits(request.headers(), Instant::now()) {
+    let acts = acts(request.method());
+    if access.admits(request.headers(), acts, Instant::now()) {
         return next.run(request).await;
     }
-    (StatusCode::UNAUTHORIZED, "this host wants `Authorization: Bearer` with its token\n")
-        .into_response()
+    if request.headers().contains_key(header::AUTHORIZATION) {
+        access.answer_wrong(caller).await;
+    }
+    refuse(StatusCode::UNAUTHORIZED, "this host wants `Authorization: Bearer` with its token")
+}
+
+/// Whether a request with that method may change something.
+pub fn acts(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Whether a request shows the token; the name of the scheme has no case.
@@ -168,11 +226,31 @@ fn shows(headers: &HeaderMap, token: &Secret) -> bool {
         && is_same(shown, token.0.as_bytes())
 }
 
+/// The cookie that a page of that address gets.
+fn cookie(headers: &HeaderMap, value: &str, more: &str) -> String {
+    format!("{}={value}; HttpOnly; SameSite=Strict; Path=/{more}", name(headers))
+}
+
+/// Name of the cookie at the address that was asked.
+fn name(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &&str| !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
+    format!("{COOKIE}{}", port.filter(is_port).unwrap_or(HTTP_PORT))
+}
+
 /// The values of our cookie that a request brings along.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let ours = name(headers);
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|it| it.split_once('='));
-    pairs.filter(|(name, _)| name.trim() == COOKIE).map(|(_, value)| value.trim())
+    pairs.filter(move |(name, _)| name.trim() == ours).map(|(_, value)| value.trim())
+}
+
+/// 256 bits that nobody guesses.
+fn random() -> String {
+    let bytes: [u8; 32] = rand::rng().random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares without telling by its duration where texts differ.
@@ -219,13 +297,24 @@ mod tests {
         }
     }
 
+    fn access() -> Arc<Access> {
+        Access::new(Some(Secret("secret".to_owned())))
+    }
+
+    /// Headers of a page of that port.
+    fn page(port: &str, cookies: &[&str]) -> HeaderMap {
+        let mut headers = with(header::COOKIE, cookies);
+        headers.insert(header::HOST, format!("127.0.0.1{port}").parse().unwrap());
+        headers
+    }
+
     #[test]
     fn a_login_is_known_by_its_cookie_until_it_rests_for_half_a_day() {
-        let (access, start) = (Access::new(Some(Secret("secret".to_owned()))), Instant::now());
-        let cookie = access.begin(start);
+        let (access, start) = (access(), Instant::now());
+        let (cookie, _) = access.begin(&page(":9280", &[]), start);
         assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
         let pair = cookie.split(';').next().unwrap();
-        assert!(!pair.contains("secret") && pair.len() == "dataserver=".len() + 64, "{pair}");
+        assert!(!pair.contains("secret") && pair.len() == "dataserver-9280=".len() + 64, "{pair}");
         let other = format!("a=1; {pair} ; b=2");
         let value = pair.split_once('=').unwrap().1;
         for (sent, expected) in [
@@ -234,24 +323,61 @@ mod tests {
             (vec!["a=1", pair], true),
             (vec![value], false),
             (vec![&pair[..pair.len() - 1]], false),
-            (vec!["dataserver="], false),
-            (vec!["dataserver=secret"], false),
+            (vec!["dataserver-9280="], false),
+            (vec!["dataserver-9280=secret"], false),
             (vec![], false),
         ] {
-            let headers = with(header::COOKIE, &sent);
-            assert_eq!(access.admits(&headers, start), expected, "{sent:?}");
+            assert_eq!(access.admits(&page(":9280", &sent), false, start), expected, "{sent:?}");
         }
-        let headers = with(header::COOKIE, &[pair]);
+        assert!(!access.admits(&page(":9281", &[pair]), false, start), "of another host here");
+        let headers = page(":9280", &[pair]);
         let (almost, over) = (IDLE_TIMEOUT - Duration::from_secs(1), IDLE_TIMEOUT);
-        assert!(access.admits(&headers, start + almost));
-        assert!(access.admits(&headers, start + almost * 2), "it was used in between");
-        assert!(!access.admits(&headers, start + almost * 2 + over));
+        assert!(access.admits(&headers, false, start + almost));
+        assert!(access.admits(&headers, false, start + almost * 2), "it was used in between");
+        assert!(!access.admits(&headers, false, start + almost * 2 + over));
+    }
+
+    #[test]
+    fn a_login_that_is_used_all_the_time_ends_after_a_week() {
+        let (access, start) = (access(), Instant::now());
+        let (cookie, _) = access.begin(&page("", &[]), start);
+        let headers = page("", &[cookie.split(';').next().unwrap()]);
+        let hours = |hours: u64| start + Duration::from_secs(hours * 3600);
+        assert!((1..168).all(|hour| access.admits(&headers, false, hours(hour))));
+        assert!(!access.admits(&headers, false, hours(168)));
+    }
+
+    #[test]
+    fn what_acts_shows_the_key_of_its_login_besides_the_cookie() {
+        let (access, now) = (access(), Instant::now());
+        let (cookie, key) = access.begin(&page("", &[]), now);
+        let (_, key_of_another) = access.begin(&page("", &[]), now);
+        let mut headers = page("", &[cookie.split(';').next().unwrap()]);
+        assert!(cookie.starts_with("dataserver-80=") && !cookie.contains(&key));
+        assert!(!access.admits(&headers, true, now), "a cookie comes to every port");
+        for (shown, expected) in [(&key_of_another, false), (&key, true)] {
+            headers.insert(KEY, shown.parse().unwrap());
+            assert_eq!(access.admits(&headers, true, now), expected);
+        }
+        headers.remove(header::COOKIE);
+        assert!(!access.admits(&headers, true, now), "nor is the key enough");
+    }
+
+    #[test]
+    fn who_logs_out_is_out() {
+        let (access, now) = (access(), Instant::now());
+        let (cookie, _) = access.begin(&page("", &[]), now);
+        let (other, _) = access.begin(&page("", &[]), now);
+        let pages = [&cookie, &other].map(|it| page("", &[it.split(';').next().unwrap()]));
+        access.end(&pages[0]);
+        assert_eq!(pages.map(|it| access.admits(&it, false, now)), [false, true]);
     }
 
     #[test]
     fn however_many_log_in_few_logins_are_kept_and_none_is_like_another() {
-        let (access, now) = (Access::new(Some(Secret("secret".to_owned()))), Instant::now());
-        let mut cookies: Vec<_> = (0..1_000).map(|_| access.begin(now)).collect();
+        let (access, now) = (access(), Instant::now());
+        let mut cookies: Vec<_> =
+            (0..1_000).map(|_| access.begin(&HeaderMap::new(), now).0).collect();
         assert_eq!(locked(&access.sessions).len(), MAX_SESSIONS);
         cookies.sort_unstable();
         cookies.dedup();
@@ -262,6 +388,6 @@ mod tests {
     #[test]
     fn without_a_token_everybody_may_ask() {
         let access = Access::new(None);
-        assert!(access.is_open() && access.admits(&HeaderMap::new(), Instant::now()));
+        assert!(access.is_open() && access.admits(&HeaderMap::new(), true, Instant::now()));
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use dataserver_engine::topology::Topology;
 
-use super::Refusal;
+use super::refusal::refuse;
 
 /// The route.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
@@ -24,7 +24,6 @@ where
 }
 
 async fn acknowledge(State(topology): State<Arc<Topology>>, Path(sink): Path<String>) -> Response {
-    let refuse = |code, error: String| (code, Json(Refusal { error })).into_response();
     let asked = sink.clone();
     // it renames files, and waits for the queue
     let work = tokio::task::spawn_blocking(move || topology.acknowledge_damage(&asked));

@@ -4,13 +4,10 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use super::Refusal;
 
 /// Most streams of events.
 pub const MAX_EVENT_STREAMS: usize = 200;
@@ -60,11 +57,6 @@ pub fn going_on(answer: impl IntoResponse) -> Response {
 /// Whether an answer goes on.
 pub fn goes_on(answer: &Response) -> bool {
     answer.extensions().get::<GoesOn>().is_some()
-}
-
-/// An answer that says why there is no other.
-pub fn refuse(code: StatusCode, error: impl Into<String>) -> Response {
-    (code, Json(Refusal { error: error.into() })).into_response()
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ use super::{
     connection::Caller,
     parameters::Parameters,
     quotes::{MAX_SYMBOLS, no_observer},
-    streams::{MAX_TAPS, Places, going_on, refuse},
+    refusal::refuse,
+    streams::{MAX_TAPS, Places, going_on},
     watchers::{Watcher, Watching},
 };
 

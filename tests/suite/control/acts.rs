@@ -64,24 +64,33 @@ fn a_page_logs_in_once_and_its_cookie_is_not_the_token() {
         assert!(!answer.contains("set-cookie") && answer.contains("\"error\""), "{answer}");
     }
     let answer = login("{\"token\":\"secret-token\"}");
-    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let key = serde_json::from_str::<Value>(body).unwrap()["key"].as_str().unwrap().to_owned();
     let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
     assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
     let pair = cookie.split(';').next().unwrap();
-    assert!(pair.starts_with("dataserver=") && !pair.contains("secret"), "{pair}");
+    assert!(pair.starts_with(&format!("dataserver-{port}=")) && !pair.contains("secret"), "{pair}");
     let with = |cookie: &str| host.get(port, "/api/pipeline", &format!("cookie: {cookie}\r\n")).0;
-    assert_eq!((with(pair), with(&format!("a=1; {pair}")), with("dataserver=x")), (200, 200, 401));
-    assert_eq!(with("dataserver=secret-token"), 401, "the token is no cookie");
+    let named = |value: &str| with(&format!("dataserver-{port}={value}"));
+    assert_eq!((with(pair), with(&format!("a=1; {pair}")), named("x")), (200, 200, 401));
+    assert_eq!(named("secret-token"), 401, "the token is no cookie");
     assert_eq!(host.get(port, "/api/pipeline?token=secret-token", "").0, 400, "nor in an address");
-    // the cookie acts, too, and not for a page of another site
+    // the login acts, too, and not for a page of another site or for who has only its cookie, which
+    // a browser also shows to other servers of this machine
     let line = "POST /api/components/day/pause";
-    assert_eq!(send(&host, port, line, &format!("cookie: {pair}\r\n"), "").0, 200);
-    let foreign = format!("cookie: {pair}\r\norigin: http://evil.example\r\n");
+    let login = format!("cookie: {pair}\r\nx-dataserver-key: {key}\r\n");
+    assert_eq!(send(&host, port, line, &login, "").0, 200);
+    assert_eq!(send(&host, port, line, &format!("cookie: {pair}\r\n"), "").0, 401);
+    assert_eq!(send(&host, port, line, &format!("x-dataserver-key: {key}\r\n"), "").0, 401);
+    let foreign = format!("{login}origin: http://evil.example\r\n");
     assert_eq!(send(&host, port, line, &foreign, "").0, 403);
     assert_eq!(send(&host, port, line, "", "").0, 401);
+    assert_eq!(send(&host, port, "POST /api/logout", &login, "").0, 204);
+    assert_eq!(with(pair), 401, "who logged out is out");
     host.signal("TERM");
     let run = host.wait();
-    assert!(run.stderr.contains("a login with a token that is not this host's"));
+    assert!(run.stderr.contains("somebody showed a token that is not this host's"));
     assert!(!run.stderr.contains("secret-token") && !run.stderr.contains(pair), "{}", run.stderr);
 }
 

@@ -229,6 +229,15 @@ fn the_token_is_asked_for_once_and_shown_to_nobody() {
     site.browser.wait_text("#name", "平安银行");
     let seen = site.browser.run("return document.cookie + JSON.stringify({ ...localStorage });");
     assert!(!seen.as_str().unwrap().contains(TOKEN), "{seen}");
+    // it acts, too, until somebody logs out
+    site.open("#/pipeline?id=market");
+    site.browser.click("#pause");
+    site.browser.click("#confirm");
+    site.browser.wait_text("#pause", "恢复");
+    site.browser.click("#log-out");
+    site.browser.wait("document.querySelector('#token') !== null");
+    let left = site.browser.run("return localStorage.getItem('dataserver.key');");
+    assert_eq!(left, "\"\"");
     // others go on as before
     assert_eq!(site.host.get(site.http, "/api/pipeline", "").0, 401);
     assert_eq!(site.host.get(site.http, "/", "").0, 200, "it holds no data");

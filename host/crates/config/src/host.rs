@@ -82,6 +82,9 @@ pub(super) fn read_host(
     Host { settings, plugins_known: plugins.is_some() }
 }
 
+/// Characters of a token that nobody guesses, at two tries a second and connection.
+const SHORTEST_TOKEN: usize = 16;
+
 fn read_token(report: &mut Report, table: &Table) -> Option<Secret> {
     let entry = table.get("token")?;
     let text = read::text(report, entry, "\"${file:token}\"")?;
@@ -92,6 +95,11 @@ fn read_token(report: &mut Report, table: &Table) -> Option<Secret> {
             .fault(&entry.node.span, "`token` cannot be sent: no header can hold it")
             .help("use printable characters, without line breaks, and without spaces around them");
         return None;
+    }
+    if token.len() < SHORTEST_TOKEN {
+        let help =
+            format!("use {SHORTEST_TOKEN} characters or more, e.g. of `openssl rand -hex 16`");
+        report.warn(&entry.node.span, "`token` is short enough to be guessed").help(help);
     }
     Some(Secret(text.value.clone()))
 }

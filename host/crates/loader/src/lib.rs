@@ -11,6 +11,7 @@ mod descriptor;
 mod elf;
 mod hex;
 mod native;
+mod native_host;
 mod null_host;
 mod probe;
 mod problem;

@@ -6,23 +6,21 @@
 //! of it may live on.
 #![allow(unsafe_code)]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use abi_stable::{
     StableAbi,
     abi_stability::check_layout_compatibility,
     library::{AbiHeaderRef, LibHeader, LibraryError},
-    sabi_trait::TD_Opaque,
-    std_types::{RArc, ROption, RResult, RSlice, RStr, RVec},
+    std_types::{RResult, RSlice, RStr, RVec},
 };
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use plugin_api::{
-    Ack, Action, ApiVersion, Batch, Context, Delivery, HostServices, Level, Manifest, Outcome,
-    PluginError, Polled, Reader, Role, RoleKind,
+    Ack, Action, ApiVersion, Batch, Delivery, Manifest, Outcome, PluginError, Polled, Reader, Role,
+    RoleKind,
     native::{
-        AbiAck, AbiContext, AbiDelivery, AbiError, AbiHost, AbiHost_TO, AbiManifest, AbiPolled,
-        AbiRoleKind, Descriptor, Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject,
-        SourceObject, TransformObject,
+        AbiAck, AbiContext, AbiDelivery, AbiError, AbiManifest, AbiPolled, AbiRoleKind, Descriptor,
+        Linked, PluginModuleRef, ROOT_MODULE_SYMBOL, SinkObject, SourceObject, TransformObject,
     },
 };
 
@@ -31,6 +29,7 @@ use serde_json::Value;
 use super::{
     About, AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance,
     apart::{Helper, Workspace},
+    native_host::abi_context,
     probe::probe,
     problem::Problem,
     readers,
@@ -352,51 +351,5 @@ fn ack(ack: AbiAck) -> Ack {
     match ack {
         AbiAck::Delivered => Ack::Delivered,
         AbiAck::Held => Ack::Held,
-    }
-}
-
-fn abi_context(context: Context) -> AbiContext {
-    AbiContext {
-        instance: context.instance().into(),
-        base_dir: context.base_dir().to_string_lossy().as_ref().into(),
-        state_dir: context.state_path().to_string_lossy().as_ref().into(),
-        host: AbiHost_TO::from_ptr(RArc::new(Lent(context.host())), TD_Opaque),
-    }
-}
-
-/// The host's services behind the boundary.
-struct Lent(Arc<dyn HostServices>);
-
-impl AbiHost for Lent {
-    fn log(&self, level: Level, message: RStr<'_>) {
-        self.0.log(level, message.as_str());
-    }
-
-    fn dropped(&self, reason: RStr<'_>, records: u64) {
-        self.0.dropped(reason.as_str(), records);
-    }
-
-    fn count(&self, metric: RStr<'_>, by: u64) {
-        self.0.count(metric.as_str(), by);
-    }
-
-    fn gauge(&self, metric: RStr<'_>, value: f64) {
-        self.0.gauge(metric.as_str(), value);
-    }
-
-    fn now_us(&self) -> i64 {
-        self.0.now_us()
-    }
-
-    fn is_stopping(&self) -> bool {
-        self.0.is_stopping()
-    }
-
-    fn expect_records(&self, within_us: ROption<u64>) {
-        self.0.expect_records(within_us.into_option().map(Duration::from_micros));
-    }
-
-    fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>) {
-        self.0.dead_letter(reason.as_str(), payload.as_slice());
     }
 }

@@ -28,7 +28,7 @@ use plugin_api::{Action, ErrorKind, Outcome, ReaderKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Refusal, audit::ChangedNothing, watchers::Watching};
+use super::{audit::ChangedNothing, refusal::refuse, watchers::Watching};
 use book::{Book, Listing, Row};
 use request::Request;
 
@@ -80,7 +80,7 @@ async fn list(State(desk): State<Arc<Desk>>) -> Response {
     // it waits for components
     match tokio::task::spawn_blocking(move || desk.list()).await {
         Ok(listing) => Json(&*listing).into_response(),
-        Err(error) => refuse((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
 }
 
@@ -93,13 +93,9 @@ async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes)
             }
             response
         }
-        Ok(Err(refused)) => refuse(refused),
-        Err(error) => refuse((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+        Ok(Err((code, error))) => refuse(code, error),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }
-}
-
-fn refuse((code, error): Refused) -> Response {
-    (code, Json(Refusal { error })).into_response()
 }
 
 impl Desk {
