@@ -13,6 +13,8 @@ WASM_TARGET := wasm32-wasip2
 VENV    := target/venv
 # that has Hikyuu
 PYTHON  ?= python3
+# of the random cases of property tests; another number tries others
+export PROPTEST_RNG_SEED ?= 1
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 

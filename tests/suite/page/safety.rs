@@ -234,6 +234,7 @@ fn the_token_is_asked_for_once_and_shown_to_nobody() {
     site.browser.click("#pause");
     site.browser.click("#confirm");
     site.browser.wait_text("#pause", "恢复");
+    site.open("#/quotes");
     site.browser.click("#log-out");
     site.browser.wait("document.querySelector('#token') !== null");
     let left = site.browser.run("return localStorage.getItem('dataserver.key');");
