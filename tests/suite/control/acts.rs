@@ -24,6 +24,7 @@ fn what_a_client_asked_for_that_left_at_once_is_done_and_kept_account_of() {
                 Some(line) => break line,
                 None => assert!(std::time::Instant::now() < deadline, "{action}: {kept}"),
             }
+            std::thread::park_timeout(std::time::Duration::from_millis(10));
         };
         let line: Value = line;
         assert_eq!((&line["action"], &line["target"]), (&json!(action), &json!("day")));
