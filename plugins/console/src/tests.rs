@@ -98,11 +98,12 @@ fn a_bar_is_printed_in_base_units() {
         volume_shares: 1_200,
         closed: true,
         quality_score: None,
+        source: "qq",
     };
     let expected = json!({
         "symbol": "000001.SZ", "period": "5m", "time": "2021-12-01T09:15:01+08:00", "open": 1.0,
         "high": 2.0, "low": 0.5, "close": 1.5, "amount": 12_345.0, "volume": 1_200, "closed": true,
-        "quality_score": null,
+        "quality_score": null, "source": "qq",
     });
     assert_eq!(print(json!({}), &Batch::from_bars(encode_bars([bar])).unwrap()), [expected]);
 }

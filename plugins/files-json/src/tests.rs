@@ -43,7 +43,8 @@ fn records_are_written_in_base_units_with_the_number_of_their_batch() {
     let expected_bar = json!({
         "symbol": "600000.SH", "period": "1m", "time": "2021-12-01T09:31:00+08:00",
         "open": 10.0, "high": 10.2, "low": 9.9, "close": 10.1, "amount": 12_345.0,
-        "volume": 1_200, "closed": true, "quality_score": null, "delivery": 8,
+        "volume": 1_200, "closed": true, "quality_score": null, "source": "test",
+        "delivery": 8,
     });
     assert_eq!(lines(folder.path()), [expected_spot, expected_bar]);
 }

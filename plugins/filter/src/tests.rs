@@ -44,6 +44,7 @@ fn bars(symbols: &[(&'static str, &'static str)]) -> Batch {
         volume_shares: 0,
         closed: true,
         quality_score: None,
+        source: "qq",
     });
     Batch::from_bars(encode_bars(bars)).unwrap().with_provenance(Provenance::of_source("bars"))
 }

@@ -256,6 +256,7 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
             ("volume", "1200"),
             ("closed", "1"),
             ("quality_score", "null"),
+            ("source", "test"),
             ("version", "1638321301250000"),
         ]
     );

@@ -55,7 +55,7 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
     assert_eq!(
         ddl::create_view(&settings, &bars),
         "CREATE VIEW IF NOT EXISTS `default`.`minute_bars_1m` AS SELECT symbol, period, time, \
-         open, high, low, close, amount, volume, closed, quality_score FROM \
+         open, high, low, close, amount, volume, closed, quality_score, source FROM \
          `default`.`minute_bars` FINAL WHERE period = '1m'"
     );
 }

@@ -94,6 +94,9 @@ impl Writer {
         quality(bar.quality_score, out);
         out.text("period", bar.period);
         out.truth("closed", bar.closed);
+        if !bar.source.is_empty() {
+            out.text("source", bar.source);
+        }
     }
 
     /// Writes a record of any kind of a batch from there, column by column.
