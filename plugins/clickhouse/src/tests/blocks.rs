@@ -261,3 +261,22 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
         ]
     );
 }
+
+#[test]
+fn a_column_that_the_table_lacks_is_in_no_block() {
+    let mut plan = Plan::of(RecordKind::Bar, &settings(json!({})), Precision::Micros);
+    let whole = names_of(&plan);
+    plan.leave_out(|_| false);
+    let expected: Vec<_> = whole.into_iter().filter(|name| name != "source").collect();
+    assert_eq!(names_of(&plan), expected);
+}
+
+/// The columns of a block with a bar.
+fn names_of(plan: &Plan) -> Vec<String> {
+    let (mut table, mut body) = (Table::new(plan), Body::new(false));
+    table.push(&bar_batch(), &mut body);
+    table.finish(&mut body);
+    let columns = read(body.bytes());
+    assert_eq!(values(&columns, "close"), ["10.1"]);
+    columns.into_iter().map(|(name, ..)| name).collect()
+}
