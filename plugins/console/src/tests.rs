@@ -61,7 +61,7 @@ fn a_quote_is_printed_in_base_units() {
         "time": "2021-12-01T09:15:01+08:00", "recv_time": "2021-12-01T09:15:01.250000+08:00",
         "pre_close": 8.5, "open": 8.51, "high": 8.6, "low": 8.4, "close": 8.55,
         "amount": 1_234_567.89, "volume": 123_456, "bid": [8.54, 8.53], "bid_volume": [150, 200],
-        "ask": [], "ask_volume": [], "source": "qq", "quality_score": 0.5,
+        "ask": [], "ask_volume": [], "source": "qq", "quality_score": 0.5, "phase": "auction",
     });
     assert_eq!(print(json!({}), &batch), [expected]);
 }

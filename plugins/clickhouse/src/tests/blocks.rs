@@ -160,6 +160,7 @@ fn quotes_keep_every_value_in_base_units() {
         ("ask_volume", "Array(UInt64)", ["700", ""]),
         ("source", "String", ["qq", ""]),
         ("quality_score", "Nullable(Float32)", ["0.5", "null"]),
+        ("phase", "String", ["auction", ""]),
         ("sequence", "UInt64", ["42", "1"]),
     ];
     for ((name, kind, values), read) in expected.iter().zip(&columns) {

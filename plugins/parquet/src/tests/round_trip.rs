@@ -114,8 +114,10 @@ fn quotes_can_be_sent_again_byte_for_byte() {
         assert_eq!(
             names.join(" "),
             "symbol market code name time recv_time pre_close open high low \
-            close amount volume bid bid_volume ask ask_volume source quality_score"
+            close amount volume bid bid_volume ask ask_volume source quality_score phase"
         );
+        let phase = table.column_by_name("phase").unwrap().as_string::<i32>();
+        assert_eq!((phase.value(0), phase.is_null(1)), ("auction", true), "null without a time");
         assert_eq!(table.column(0).as_string::<i32>().value(0), "600000.SH");
     }
 }

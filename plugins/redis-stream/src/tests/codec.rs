@@ -188,6 +188,7 @@ fn an_entry_reads_as_consumers_know_it() {
             "quality_score=1",
             "source=quotes",
             "seq=7",
+            "phase=auction",
         ]
     );
     let mut json = Json::default();

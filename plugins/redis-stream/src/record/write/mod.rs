@@ -78,6 +78,9 @@ impl Writer {
         if spot.sequence() > 0 {
             out.whole("seq", spot.sequence());
         }
+        if let Some(phase) = spot.phase() {
+            out.text("phase", phase.as_str());
+        }
     }
 
     /// Writes a bar of a batch from there.
