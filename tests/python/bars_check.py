@@ -90,6 +90,7 @@ def lake_rows(lake: str) -> pandas.DataFrame:
 def main(lake: str, day: str, changes: str) -> None:
     quotes, newest = session_quotes(day)
     found = lake_rows(lake)
+    assert set(found["source"]) == {"day"}, f"sources {set(found['source'])}"
     keys = ["symbol", "period", "end"]
     if changes == "complete":
         doubled = found[found.duplicated(keys)]

@@ -82,8 +82,9 @@ fn no_recorded_quote_of_an_auction_is_dropped_or_marked() {
             let judged = bench.apply(&batch).unwrap();
             assert_eq!(judged.payload().as_ptr(), batch.payload().as_ptr(), "{file}: {row:?}");
             let spot = judged.spots().iter().next().unwrap();
-            let is_virtual = spot.phase().unwrap().is_auction() && row.bid[0] > 0.0;
-            if is_virtual {
+            // the first one of the closing auction may still show the book before it
+            let is_late = row.status == "3" && spot.phase() == Some(ClosingAuction);
+            if spot.phase().unwrap().is_auction() && !is_late && row.bid[0] > 0.0 {
                 // one price, and what is left over behind it without one
                 assert_eq!((&row.bid[1..], row.ask[0]), (&[0.0; 4][..], row.bid[0]), "{row:?}");
                 virtual_books += 1;
