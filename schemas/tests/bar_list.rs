@@ -115,7 +115,7 @@ proptest! {
         }
         if let Ok(records) = BarRecord::read_list(&bytes) {
             let texts = records.map(|bar| bar.source.len() + bar.period.len()).sum::<usize>();
-            prop_assert!(texts <= 64 << 10 | bytes.len() * 16, "{} bytes of texts", texts);
+            prop_assert!(texts <= (64 << 10) + 16 * bytes.len(), "{} bytes of texts", texts);
         }
     }
 }
