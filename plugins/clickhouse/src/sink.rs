@@ -61,8 +61,8 @@ impl Sink for ClickHouse {
         for plan in ready.plans.iter().filter(|plan| !plan.left_out.is_empty()) {
             let names: Vec<_> = plan.left_out.iter().map(|it| format!("`{}`", it.name)).collect();
             context.warn(&format!(
-                "table {} is of an earlier build and has no column {} of the right type, which is \
-                 left out; run {} to have it",
+                "table {} is of an earlier build and has no column {} of text, which is left out; to \
+                 have it, rename what may have that name and run {}",
                 plan.table,
                 names.join(", "),
                 plan.alter(&plan.left_out, &[])

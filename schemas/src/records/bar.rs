@@ -74,9 +74,8 @@ mod tests {
 
     #[test]
     fn lists_without_a_source_are_read_and_a_bar_without_one_takes_no_room() {
-        let symbol = Symbol { market: "SH", code: "600000" };
-        let bar = BarRecord { close: 8.55, closed: true, ..OwnedBar::default().record(60) };
-        let bar = BarRecord { symbol, period: "1m", ..bar };
+        let (symbol, empty) = (Symbol { market: "SH", code: "600000" }, OwnedBar::default());
+        let bar = BarRecord { symbol, period: "1m", close: 8.55, closed: true, ..empty.record(60) };
         let earlier = earlier_list(&bar);
         assert_eq!(BarRecord::read_list(&earlier).unwrap().collect::<Vec<_>>(), [bar]);
         assert_eq!(OwnedBar::read_list(&earlier).unwrap()[0].source, "");
