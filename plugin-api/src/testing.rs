@@ -176,6 +176,7 @@ pub fn bar_batch() -> Batch {
         volume_shares: 1_200,
         closed: true,
         quality_score: None,
+        source: "test",
     };
     match Batch::from_bars(encode_bars([bar])) {
         Ok(batch) => batch,

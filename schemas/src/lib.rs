@@ -22,6 +22,7 @@ mod generated {
     pub mod spot;
 }
 pub mod lots;
+pub mod market_phase;
 pub mod number;
 #[cfg(feature = "qq")]
 pub mod qq;

@@ -5,6 +5,7 @@ use flatbuffers::Vector;
 use crate::{
     encode::{Levels, WireSpot},
     flat,
+    market_phase::MarketPhase,
     time::parse_exchange_time,
     units::{CNY_PER_WIRE_AMOUNT, SHARES_PER_LOT, shares_per_wire_volume, to_shares},
 };
@@ -76,6 +77,11 @@ impl<'a> SpotView<'a> {
             0 => parse_exchange_time(self.datetime()).unwrap_or(0),
             time_us => time_us,
         }
+    }
+
+    /// What the exchange did at that time; `None` when it is unknown.
+    pub fn phase(&self) -> Option<MarketPhase> {
+        MarketPhase::of(self.symbol(), self.time_us())
     }
 
     /// When the source received the quote, microseconds since 1970 UTC; 0 when unknown.

@@ -90,6 +90,8 @@ def lake_rows(lake: str) -> pandas.DataFrame:
 def main(lake: str, day: str, changes: str) -> None:
     quotes, newest = session_quotes(day)
     found = lake_rows(lake)
+    sources = set(found["source"])
+    assert len(sources) == 1 and all(sources), f"of one source, named: {sources}"
     keys = ["symbol", "period", "end"]
     if changes == "complete":
         doubled = found[found.duplicated(keys)]

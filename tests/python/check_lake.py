@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas
 import pyarrow.parquet as parquet
 
+import phases
 import recorded
 import script
 
@@ -49,6 +50,7 @@ def main(lake: str, day: str) -> None:
             field = next(f for f in quote._fields if getattr(found, f) != getattr(quote, f))
             recorded.fail_at(index, field, getattr(quote, field), getattr(found, field))
         assert row["symbol"] == f"{row['code']}.{row['market']}"
+        assert row["phase"] == phases.phase_of(quote.symbol, quote.time), row
         assert len(row["bid"]) >= 5 and len(row["ask_volume"]) >= 5
         index += 1
     missing = sum(1 for _ in expected)

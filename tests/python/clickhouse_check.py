@@ -8,12 +8,13 @@ import urllib.request
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import phases
 import recorded
 import script
 
 NUMBERS = ("pre_close", "open", "high", "low", "close", "amount", "volume")
 BOOK = ("bid", "bid_volume", "ask", "ask_volume")
-REST = ("market", "code", "source", "sequence", "quality_score")
+REST = ("market", "code", "source", "sequence", "quality_score", "phase")
 
 
 def ask(url: str, sql: str) -> list:
@@ -52,8 +53,9 @@ def main(url: str, table: str, day: str) -> None:
             recorded.fail_at(index, field, getattr(quote, field), getattr(found, field))
         index += 1
         code, market = quote.symbol.split(".")
-        assert rest[:5] == [market, code, "day", str(index), "\\N"], rest
-        assert rest[5][:19] == quote.time[:19], f"{rest[5]} is not shown on the exchange's clock"
+        phase = phases.phase_of(quote.symbol, quote.time)
+        assert rest[:6] == [market, code, "day", str(index), "\\N", phase], rest
+        assert rest[6][:19] == quote.time[:19], f"{rest[6]} is not shown on the exchange's clock"
     missing = sum(1 for _ in expected)
     assert missing == 0, f"{missing} recorded rows are missing, {index} are there"
     print(f"{index} rows")

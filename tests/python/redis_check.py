@@ -13,12 +13,13 @@ import redis
 
 import delivery_record
 import delivery_stores
+import phases
 import recorded
 import script
 
 FIELDS = (
     "symbol name frame pre_close open high low close vol amount bid bid_vol ask ask_vol timestamp "
-    "quality_score source seq"
+    "quality_score source seq phase"
 ).split()
 
 
@@ -55,6 +56,7 @@ def records(port: int, stream: str, form: str, schema: str):
             for _, entry in page:
                 assert list(entry)[: len(FIELDS)] == FIELDS or "levels" in entry, entry
                 assert int(entry["seq"]) > sequence and entry["source"] == "day", entry
+                assert entry["phase"] == phases.phase_of(entry["symbol"], entry["frame"]), entry
                 assert float(entry["timestamp"]) > 1.6e9 and entry["quality_score"] == "1", entry
                 sequence = int(entry["seq"])
                 yield entry["symbol"], quote_of(entry)

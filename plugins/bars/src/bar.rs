@@ -1,6 +1,9 @@
 //! One bar and how a quote changes it.
 
-use crate::period::{Period, Slot};
+use crate::{
+    origin::Origin,
+    period::{Period, Slot},
+};
 
 /// Prices of a quote as they enter a bar, CNY.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +68,8 @@ pub struct Bar {
     pub until: Totals,
     /// Lowest score of its quotes; `None` if none was judged.
     pub quality_score: Option<f32>,
+    /// The sources of its quotes.
+    pub origin: Origin,
     /// Readers were told that it is complete.
     pub is_closed: bool,
     /// It changed since it was sent on.
@@ -79,6 +84,7 @@ pub struct Contribution {
     pub day: i64,
     pub totals: Totals,
     pub quality_score: Option<f32>,
+    pub origin: Origin,
 }
 
 impl Bar {
@@ -91,6 +97,7 @@ impl Bar {
             base,
             until: quote.totals.at_least(base),
             quality_score: quote.quality_score,
+            origin: quote.origin,
             is_closed: false,
             is_dirty: false,
         }
@@ -118,6 +125,7 @@ impl Bar {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+        self.origin = self.origin.with(quote.origin);
     }
 
     /// Traded within the bar, CNY.

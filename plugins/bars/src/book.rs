@@ -13,6 +13,7 @@ use plugin_api::{
 use crate::{
     bar::Bar,
     options::Settings,
+    origin::Origins,
     period::Period,
     security::{Effects, Quote, Security},
 };
@@ -48,6 +49,8 @@ pub struct Book {
     pub securities: Vec<Security>,
     /// The time of the market, and quotes whose time is in doubt.
     pub feed: Feed<usize, Quote>,
+    /// The sources of quotes.
+    pub origins: Origins,
     /// When the next open bar can change no more.
     next_due_us: i64,
     key: String,
@@ -64,6 +67,7 @@ impl Book {
             by_symbol: HashMap::new(),
             securities: Vec::new(),
             feed: Feed::default(),
+            origins: Origins::default(),
             next_due_us: i64::MAX,
             key: String::new(),
             effects: Effects::default(),
@@ -102,7 +106,12 @@ impl Book {
             let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
             let counts = is_day && hours.counts(moment.of_day_us);
             skipped.outside += u64::from(!counts);
-            let quote = Quote::new(&spot, time_us, moment, counts);
+            let source = match spot.source() {
+                "" => batch.provenance().source(),
+                source => source,
+            };
+            let origin = self.origins.of(source);
+            let quote = Quote::new(&spot, origin, time_us, moment, counts);
             let Some(index) = self.find(spot.market(), spot.code(), counts) else {
                 skipped.no_room += u64::from(counts);
                 self.observe_time(time_us, received_us, &mut skipped);
@@ -255,16 +264,24 @@ impl Book {
         if self.made.is_empty() {
             return None;
         }
-        let (securities, periods) = (&self.securities, &self.settings.periods);
-        let records =
-            self.made.iter().map(|made| record(&securities[made.security], periods, made));
+        self.origins.name(self.made.iter().map(|made| made.bar.origin));
+        let (securities, periods, origins) =
+            (&self.securities, &self.settings.periods, &self.origins);
+        let records = self.made.iter().map(|made| {
+            record(&securities[made.security], periods, made, origins.text(made.bar.origin))
+        });
         let bytes = encode_bars(records);
         self.made.clear();
         Some(bytes)
     }
 }
 
-fn record<'a>(security: &'a Security, periods: &[Period], made: &ChangedBar) -> BarRecord<'a> {
+fn record<'a>(
+    security: &'a Security,
+    periods: &[Period],
+    made: &ChangedBar,
+    source: &'a str,
+) -> BarRecord<'a> {
     let (period, bar) = (periods[made.period], &made.bar);
     BarRecord {
         symbol: Symbol { market: &security.market, code: &security.code },
@@ -278,6 +295,7 @@ fn record<'a>(security: &'a Security, periods: &[Period], made: &ChangedBar) -> 
         volume_shares: bar.volume(period),
         closed: bar.is_closed,
         quality_score: bar.quality_score,
+        source,
     }
 }
 

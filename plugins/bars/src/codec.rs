@@ -1,11 +1,11 @@
 //! What was seen as bytes: for a checkpoint on disk, and for the next instance of the plugin.
 //!
 //! ```text
-//! "DSBARS2\n" │ newest time │ number of securities │ securities │ live │ number of quotes that wait │
-//! quotes that wait │ checksum of all before
+//! "DSBARS3\n" │ newest time │ number of securities │ securities │ live │ number of quotes that wait │
+//! quotes that wait │ number of sources │ their names │ checksum of all before
 //! ```
 //!
-//! Version 1 ended with the securities.
+//! Version 1 ended with the securities, version 2 with the quotes; neither knew sources.
 //!
 //! Numbers are little-endian; a text is its length in a byte and its bytes; a bar carries the number
 //! of its period, so that another instance may have other periods.
@@ -17,12 +17,14 @@ use plugin_api::schemas::{
 
 use crate::{
     bar::{Bar, Prices, Totals},
+    origin::{Origin, Origins},
     period::{Period, Slot},
     security::{Quote, Security},
 };
 
-const MAGIC: &[u8; 8] = b"DSBARS2\n";
-const MAGIC_1: &[u8; 8] = b"DSBARS1\n";
+/// What each version begins with.
+const MAGICS: [&[u8; 8]; 3] = [b"DSBARS1\n", b"DSBARS2\n", b"DSBARS3\n"];
+const VERSION: usize = MAGICS.len();
 /// Stands for a time that is not known.
 const NONE_US: i64 = i64::MIN;
 
@@ -36,11 +38,18 @@ pub struct State {
     pub securities: Vec<Security>,
     /// Quotes that wait, by the place of their security.
     pub held: Vec<Held<usize, Quote>>,
+    /// The sources that bars and quotes are of.
+    pub origins: Origins,
 }
 
 /// Writes all securities, whose bars are of those periods.
-pub fn encode(feed: &Feed<usize, Quote>, securities: &[Security], periods: &[Period]) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
+pub fn encode(
+    feed: &Feed<usize, Quote>,
+    securities: &[Security],
+    periods: &[Period],
+    origins: &Origins,
+) -> Vec<u8> {
+    let mut bytes = MAGICS[VERSION - 1].to_vec();
     bytes.extend(feed.newest_us().unwrap_or(NONE_US).to_le_bytes());
     bytes.extend((securities.len() as u64).to_le_bytes());
     for security in securities {
@@ -51,6 +60,8 @@ pub fn encode(feed: &Feed<usize, Quote>, securities: &[Security], periods: &[Per
     for held in feed.held() {
         write_held(&mut bytes, held);
     }
+    bytes.extend((origins.names().len() as u64).to_le_bytes());
+    origins.names().iter().for_each(|name| write_text(&mut bytes, name));
     let checksum = checksum(&bytes);
     bytes.extend(checksum.to_le_bytes());
     bytes
@@ -64,28 +75,29 @@ pub fn decode(bytes: &[u8], periods: &[Period]) -> Option<State> {
         return None;
     }
     let (magic, content) = content.split_first_chunk::<8>()?;
-    if magic != MAGIC && magic != MAGIC_1 {
-        return None;
-    }
-    let mut reader = Reader(content);
+    let version = MAGICS.iter().position(|it| *it == magic)? + 1;
+    let mut reader = Reader { rest: content, version };
     let newest_us = reader.time()?;
     let count = reader.count()?;
     let securities = (0..count).map(|_| reader.security(periods)).collect::<Option<_>>()?;
-    let mut state = State { newest_us, is_live: false, securities, held: Vec::new() };
-    if magic == MAGIC {
+    let (held, origins) = (Vec::new(), Origins::default());
+    let mut state = State { newest_us, is_live: false, securities, held, origins };
+    if version >= 2 {
         state.is_live = reader.u8()? == 1;
         let count = reader.count()?;
         state.held = (0..count).map(|_| reader.held()).collect::<Option<_>>()?;
     }
-    reader.0.is_empty().then_some(state)
+    if version >= 3 {
+        let count = reader.count()?;
+        let names = (0..count).map(|_| reader.text()).collect::<Option<_>>()?;
+        state.origins = Origins::restored(names);
+    }
+    reader.rest.is_empty().then_some(state)
 }
 
 fn write_security(bytes: &mut Vec<u8>, security: &Security, periods: &[Period]) {
-    for text in [&security.market, &security.code] {
-        let text = &text.as_bytes()[..text.len().min(255)];
-        bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
-        bytes.extend_from_slice(text);
-    }
+    write_text(bytes, &security.market);
+    write_text(bytes, &security.code);
     bytes.extend(security.latest_us.to_le_bytes());
     bytes.extend(security.day.to_le_bytes());
     write_totals(bytes, security.totals);
@@ -99,6 +111,12 @@ fn write_security(bytes: &mut Vec<u8>, security: &Security, periods: &[Period]) 
     }
 }
 
+fn write_text(bytes: &mut Vec<u8>, text: &str) {
+    let text = &text.as_bytes()[..text.floor_char_boundary(255)];
+    bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
+    bytes.extend_from_slice(text);
+}
+
 fn write_held(bytes: &mut Vec<u8>, held: &Held<usize, Quote>) {
     let Held { key, stamp, is_behind, quote, .. } = held;
     bytes.extend((*key as u64).to_le_bytes());
@@ -110,6 +128,7 @@ fn write_held(bytes: &mut Vec<u8>, held: &Held<usize, Quote>) {
     write_prices(bytes, quote.of_day);
     write_totals(bytes, quote.totals);
     write_score(bytes, quote.quality_score);
+    bytes.extend(quote.origin.0.to_le_bytes());
 }
 
 fn write_prices(bytes: &mut Vec<u8>, prices: Prices) {
@@ -139,15 +158,19 @@ fn write_bar(bytes: &mut Vec<u8>, bar: &Bar) {
     write_totals(bytes, bar.until);
     bytes.push(u8::from(bar.is_closed));
     write_score(bytes, bar.quality_score);
+    bytes.extend(bar.origin.0.to_le_bytes());
 }
 
 /// Takes numbers off the front.
-struct Reader<'a>(&'a [u8]);
+struct Reader<'a> {
+    rest: &'a [u8],
+    version: usize,
+}
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
         Some(*taken)
     }
 
@@ -169,7 +192,7 @@ impl Reader<'_> {
 
     /// A number of members, each of which takes more than a byte.
     fn count(&mut self) -> Option<usize> {
-        usize::try_from(self.u64()?).ok().filter(|count| *count <= self.0.len())
+        usize::try_from(self.u64()?).ok().filter(|count| *count <= self.rest.len())
     }
 
     fn time(&mut self) -> Option<Option<i64>> {
@@ -185,22 +208,30 @@ impl Reader<'_> {
         Some((!score.is_nan()).then_some(score))
     }
 
+    fn origin(&mut self) -> Option<Origin> {
+        if self.version < 3 {
+            return Some(Origin::default());
+        }
+        self.take().map(|bytes| Origin(u16::from_le_bytes(bytes)))
+    }
+
     fn held(&mut self) -> Option<Held<usize, Quote>> {
         let key = usize::try_from(self.u64()?).ok()?;
         let (time_us, received_us, latest_us) = (self.i64()?, self.i64()?, self.time()?);
         let is_behind = self.u8()? == 1;
         let (of_day, totals, quality_score) = (self.prices()?, self.totals()?, self.score()?);
+        let origin = self.origin()?;
         let moment = ExchangeTime::from_utc_us(time_us);
         // what lies outside of the sessions does not wait
         let stamp = Stamp { time_us, received_us, latest_us, counts: true };
-        let quote = Quote { time_us, moment, counts: true, of_day, totals, quality_score };
+        let quote = Quote { time_us, moment, counts: true, of_day, totals, quality_score, origin };
         Some(Held::new(key, stamp, is_behind, quote))
     }
 
     fn text(&mut self) -> Option<Box<str>> {
         let len = self.u8()?;
-        let (text, rest) = self.0.split_at_checked(usize::from(len))?;
-        self.0 = rest;
+        let (text, rest) = self.rest.split_at_checked(usize::from(len))?;
+        self.rest = rest;
         Some(str::from_utf8(text).ok()?.into())
     }
 
@@ -230,8 +261,9 @@ impl Reader<'_> {
         let prices = self.prices()?;
         let (base, until) = (self.totals()?, self.totals()?);
         let is_closed = self.u8()? == 1;
-        let quality_score = self.score()?;
-        Some(Bar { slot, prices, day, base, until, quality_score, is_closed, is_dirty: false })
+        let (quality_score, origin) = (self.score()?, self.origin()?);
+        let is_dirty = false;
+        Some(Bar { slot, prices, day, base, until, quality_score, origin, is_closed, is_dirty })
     }
 }
 
@@ -239,4 +271,43 @@ impl Reader<'_> {
 fn checksum(bytes: &[u8]) -> u64 {
     let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state as it was written before version 3: one security with one bar.
+    fn version_2() -> Vec<u8> {
+        let mut bytes = MAGICS[1].to_vec();
+        bytes.extend(1_000_i64.to_le_bytes());
+        bytes.extend(1_u64.to_le_bytes());
+        bytes.extend(b"\x02SH\x06600000");
+        bytes.extend([1_000_i64, 18_962].map(i64::to_le_bytes).concat());
+        bytes.extend([9.0_f64.to_le_bytes(), 7_u64.to_le_bytes()].concat());
+        bytes.extend([1, 0]); // one bar, of the first period
+        bytes.extend([2_000_i64, 2_000, 2_000, 18_962].map(i64::to_le_bytes).concat());
+        bytes.extend([10.0_f64, 11.0, 9.0, 10.5].map(f64::to_le_bytes).concat());
+        bytes.extend([[0; 8], [0; 8], 9.0_f64.to_le_bytes(), 7_u64.to_le_bytes()].concat());
+        bytes.push(0);
+        bytes.extend(f32::NAN.to_le_bytes());
+        bytes.push(1); // live
+        bytes.extend(0_u64.to_le_bytes());
+        let sum = checksum(&bytes);
+        bytes.extend(sum.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_state_of_before_sources_is_read_and_written_anew() {
+        let periods = [Period::ALL[0]];
+        let state = decode(&version_2(), &periods).unwrap();
+        let bar = state.securities[0].bars[0].unwrap();
+        assert_eq!((bar.prices.close, bar.until.volume, bar.quality_score), (10.5, 7, None));
+        assert_eq!((bar.origin, state.origins.names().len()), (Origin::default(), 0));
+        let feed = Feed::restored(state.newest_us, state.is_live, state.held);
+        let again = encode(&feed, &state.securities, &periods, &state.origins);
+        assert!(again.starts_with(MAGICS[2]));
+        assert_eq!(decode(&again, &periods).unwrap().securities, state.securities);
+    }
 }

@@ -5,7 +5,8 @@
 //! bars at any speed. The clock closes only what a live feed left open.
 //!
 //! One quote on its way: [`book`] finds its [`security`], which asks each [`period`] for the bar that
-//! the moment belongs to within the market's [`hours`], and merges it into the last [`bar`]. What was
+//! the moment belongs to within the market's [`hours`], and merges it into the last [`bar`], which
+//! knows its [`origin`]. What was
 //! seen of a day outlives the process in a [`checkpoint`], so that a host that starts again at ten
 //! does not take the whole morning for one minute.
 
@@ -15,6 +16,7 @@ mod checkpoint;
 mod codec;
 mod hours;
 mod options;
+mod origin;
 mod period;
 mod security;
 #[cfg(test)]

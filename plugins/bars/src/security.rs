@@ -5,6 +5,7 @@ use plugin_api::{SpotView, schemas::time::ExchangeTime};
 use crate::{
     bar::{Bar, Contribution, Prices, Totals},
     hours::Hours,
+    origin::Origin,
     period::Period,
 };
 
@@ -40,6 +41,8 @@ pub struct Quote {
     pub of_day: Prices,
     pub totals: Totals,
     pub quality_score: Option<f32>,
+    /// Its source.
+    pub origin: Origin,
 }
 
 /// What a quote did to bars, by the place of their period.
@@ -54,8 +57,14 @@ pub struct Effects {
 }
 
 impl Quote {
-    /// Reads a quote that was made at that moment.
-    pub fn new(spot: &SpotView<'_>, time_us: i64, moment: ExchangeTime, counts: bool) -> Self {
+    /// Reads a quote of that source that was made at that moment.
+    pub fn new(
+        spot: &SpotView<'_>,
+        origin: Origin,
+        time_us: i64,
+        moment: ExchangeTime,
+        counts: bool,
+    ) -> Self {
         let amount = spot.amount_cny();
         Self {
             time_us,
@@ -72,6 +81,7 @@ impl Quote {
                 volume: spot.volume_shares(),
             },
             quality_score: spot.quality_score(),
+            origin,
         }
     }
 }
@@ -120,6 +130,7 @@ impl Security {
                     day: quote.moment.day,
                     totals: quote.totals,
                     quality_score: quote.quality_score,
+                    origin: quote.origin,
                 };
                 self.contribute(place, period, &contribution, effects);
             }

@@ -126,13 +126,13 @@ impl Transform for Bars {
 
 impl Bars {
     fn state(&self) -> Vec<u8> {
-        let Book { feed, securities, settings, .. } = &self.book;
-        codec::encode(feed, securities, &settings.periods)
+        let Book { feed, securities, settings, origins, .. } = &self.book;
+        codec::encode(feed, securities, &settings.periods, origins)
     }
 
     /// Puts the state of another instance in; false when it cannot be read.
     fn restore(&mut self, state: &[u8], is_loaded: bool) -> bool {
-        let Some(State { newest_us, is_live, securities, held }) =
+        let Some(State { newest_us, is_live, securities, held, origins }) =
             codec::decode(state, &self.book.settings.periods)
         else {
             return false;
@@ -145,6 +145,7 @@ impl Bars {
         let held = held.into_iter().filter(|it| it.key < room).collect();
         // how long the host was away is not known, nor what it reads now
         let newest_us = newest_us.filter(|_| !is_loaded);
+        self.book.origins = origins;
         self.book.feed = Feed::restored(newest_us, is_live, held);
         true
     }

@@ -6,7 +6,7 @@ use plugin_api::{ColumnType, RecordKind};
 
 use crate::{
     options::Settings,
-    schema::{Column, Last, Precision, columns},
+    schema::{Column, Last, Precision, columns, is_later},
 };
 
 /// Inserts that a table remembers, so that one that is repeated is recognised.
@@ -23,6 +23,8 @@ pub struct Plan {
     pub name: String,
     pub precision: Precision,
     pub columns: Vec<Column>,
+    /// Columns among them that the table is to do without.
+    pub left_out: Vec<Column>,
     engine: &'static str,
     /// What the rows are sorted by, and what tells one from all others.
     pub key: Vec<&'static str>,
@@ -49,9 +51,21 @@ impl Plan {
             name,
             precision,
             columns: columns(kind, precision),
+            left_out: Vec::new(),
             engine,
             key: key.chain(time.iter().copied()).chain(after.iter().copied()).collect(),
         }
+    }
+
+    /// Does without the columns that came later, unless the table that was found has them.
+    pub fn leave_out(&mut self, has: impl Fn(&Column) -> bool) {
+        let lacks = |column: &&Column| is_later(self.kind, &column.name) && !has(column);
+        self.left_out = self.columns.iter().filter(lacks).cloned().collect();
+    }
+
+    /// The columns that records are inserted into.
+    pub fn inserted(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !self.left_out.contains(column))
     }
 
     /// Makes the table. `remembers` tells whether the server can recognise a repeated insert.
@@ -75,9 +89,9 @@ impl Plan {
         sql
     }
 
-    /// Inserts a block of all columns.
+    /// Inserts a block of all columns that are not left out.
     pub fn insert(&self) -> String {
-        let names: Vec<_> = self.columns.iter().map(|column| &column.name[..]).collect();
+        let names: Vec<_> = self.inserted().map(|column| &column.name[..]).collect();
         format!("INSERT INTO {} ({}) FORMAT Native", self.table, names.join(", "))
     }
 
@@ -111,7 +125,7 @@ pub fn create_database(settings: &Settings) -> String {
 
 /// Makes the view of the bars of a minute, each as it was received last.
 pub fn create_view(settings: &Settings, bars: &Plan) -> String {
-    let shown = bars.columns.iter().map(|column| &column.name[..]);
+    let shown = bars.inserted().map(|column| &column.name[..]);
     let shown: Vec<_> = shown.filter(|name| !["version", "time_us"].contains(name)).collect();
     format!(
         "CREATE VIEW IF NOT EXISTS {} AS SELECT {} FROM {} FINAL WHERE period = '1m'",

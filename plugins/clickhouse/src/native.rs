@@ -13,6 +13,8 @@ use crate::schema::Type;
 #[derive(Debug)]
 pub struct Column {
     kind: Type,
+    /// Blocks have it; otherwise what is added to it goes nowhere.
+    is_sent: bool,
     /// Name and type.
     head: Vec<u8>,
     /// Where the rows of a list end, or which rows are null.
@@ -27,7 +29,12 @@ impl Column {
         let mut head = Vec::new();
         push_text(&mut head, &[name]);
         push_text(&mut head, &[kind.name()]);
-        Self { kind, head, shape: Vec::new(), values: Vec::new(), items: 0 }
+        Self { kind, is_sent: true, head, shape: Vec::new(), values: Vec::new(), items: 0 }
+    }
+
+    /// The same for a table that lacks the column, unless `is_sent`.
+    pub fn sent_if(self, is_sent: bool) -> Self {
+        Self { is_sent, ..self }
     }
 
     /// Adds a text of several parts.
@@ -103,12 +110,14 @@ impl Column {
 pub fn write_block(columns: &mut [Column], rows: u64, out: &mut Vec<u8>) {
     let bytes = |column: &Column| column.head.len() + column.shape.len() + column.values.len();
     out.reserve(20 + columns.iter().map(bytes).sum::<usize>());
-    push_varint(out, columns.len() as u64);
+    push_varint(out, columns.iter().filter(|column| column.is_sent).count() as u64);
     push_varint(out, rows);
     for column in columns {
-        out.extend_from_slice(&column.head);
-        out.extend_from_slice(&column.shape);
-        out.extend_from_slice(&column.values);
+        if column.is_sent {
+            out.extend_from_slice(&column.head);
+            out.extend_from_slice(&column.shape);
+            out.extend_from_slice(&column.values);
+        }
         column.clear();
     }
 }

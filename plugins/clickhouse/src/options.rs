@@ -29,7 +29,8 @@ options! {
         /// a minute. Default "minute_bars".
         #[serde(default = "default_bar_table")]
         pub bar_table: String,
-        /// Makes database, tables and view when they are missing. Existing tables are never
+        /// Makes database, tables and view when they are missing, and adds the columns that tables
+        /// of earlier builds lack (`phase`, `source`). Nothing else of an existing table is
         /// changed: when a column differs, the error says which, and the statement that heals it.
         /// Default true.
         #[serde(default = "default_create_tables")]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use plugin_api::RecordKind;
 
 use crate::{
+    answer::Failure,
     ddl::{self, Plan, literal},
     fault::{Class, Fault},
     http::Server,
@@ -36,7 +37,8 @@ pub struct Ready {
 /// Columns and their types.
 type Found = Vec<(String, String)>;
 
-/// Asks the server, makes what is missing when the options say so, and compares.
+/// Asks the server, makes what is missing when the options say so, and compares. Tables of earlier
+/// builds get the columns that came later, or do without them.
 ///
 /// # Errors
 /// What the server refuses, lacks or has in another way.
@@ -45,6 +47,9 @@ pub fn prepare(server: &Server) -> Result<Ready, Fault> {
     let mut found = columns_by_table(server)?;
     let settings = server.settings();
     if settings.create_tables {
+        if add_columns(server, &features, &found)? {
+            found = columns_by_table(server)?;
+        }
         let missing = missing(server, &features, &found)?;
         for statement in &missing {
             server.execute(statement).map_err(|failure| Fault::of(server, failure))?;
@@ -137,6 +142,32 @@ fn missing(
     Ok(statements)
 }
 
+/// Adds the columns that came later to tables that fit otherwise; returns whether there were any to
+/// add. A server that refuses it has its tables used without them.
+fn add_columns(
+    server: &Server,
+    features: &Features,
+    found: &HashMap<String, Found>,
+) -> Result<bool, Fault> {
+    let mut is_tried = false;
+    for plan in plans(server.settings(), features, found) {
+        let Some(columns) = found.get(&plan.name) else { continue };
+        let is_there = |column: &Column| columns.iter().any(|(name, _)| *name == column.name);
+        let missing: Vec<_> =
+            plan.left_out.iter().filter(|column| !is_there(column)).cloned().collect();
+        if missing.is_empty() || difference(&plan, columns, features.has_micros).is_some() {
+            continue;
+        }
+        is_tried = true;
+        match server.execute(&plan.alter(&missing, &[])) {
+            // another sink may have added them at the same time
+            Ok(()) | Err(Failure::Refused { .. }) => {}
+            Err(failure) => return Err(Fault::of(server, failure)),
+        }
+    }
+    Ok(is_tried)
+}
+
 fn has_database(server: &Server) -> Result<bool, Fault> {
     let name = literal(&server.settings().database);
     let question = format!("SELECT name FROM system.databases WHERE name = {name}");
@@ -154,7 +185,16 @@ fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found
         let is_precise = features.has_micros && !is_old;
         if is_precise { Precision::Micros } else { Precision::Seconds }
     };
-    let plan = |kind| Plan::of(kind, settings, precision(&settings.table(kind)));
+    let plan = |kind| {
+        let mut plan = Plan::of(kind, settings, precision(&settings.table(kind)));
+        if let Some(columns) = found.get(&plan.name) {
+            plan.leave_out(|column| {
+                let fits = |kind: &str| column.kind.fits(kind, features.has_micros);
+                columns.iter().any(|(name, kind)| *name == column.name && fits(kind))
+            });
+        }
+        plan
+    };
     RecordKind::ALL.into_iter().map(plan).collect()
 }
 
@@ -187,7 +227,7 @@ fn compared(
 fn difference(plan: &Plan, found: &Found, converts: bool) -> Option<String> {
     let (mut missing, mut other, mut told): (Vec<Column>, Vec<Column>, Vec<String>) =
         Default::default();
-    for column in &plan.columns {
+    for column in plan.inserted() {
         let (name, needed) = (&column.name, column.kind.name());
         match found.iter().find(|(found, _)| found == name) {
             None => {

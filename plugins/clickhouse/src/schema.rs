@@ -59,6 +59,15 @@ impl Type {
     }
 }
 
+/// Columns that came later than the tables of earlier builds. A table that lacks one goes on without
+/// it where it cannot be added.
+const LATER: [(RecordKind, &str); 2] = [(RecordKind::Spot, "phase"), (RecordKind::Bar, "source")];
+
+/// Whether a table of records of that kind may lack the column.
+pub fn is_later(kind: RecordKind, column: &str) -> bool {
+    LATER.contains(&(kind, column))
+}
+
 /// How exactly a table keeps times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {

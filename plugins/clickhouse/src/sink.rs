@@ -58,6 +58,16 @@ impl Sink for ClickHouse {
             ready.features.version,
             settings.url
         ));
+        for plan in ready.plans.iter().filter(|plan| !plan.left_out.is_empty()) {
+            let names: Vec<_> = plan.left_out.iter().map(|it| format!("`{}`", it.name)).collect();
+            context.warn(&format!(
+                "table {} is of an earlier build and has no column {} of text, which is left out; to \
+                 have it, rename what may have that name and run {}",
+                plan.table,
+                names.join(", "),
+                plan.alter(&plan.left_out, &[])
+            ));
+        }
         let tables = Tables::new(&ready);
         Ok(Self { context, server, tables, body: Body::new(settings.compress) })
     }

@@ -29,7 +29,10 @@ pub struct Table {
 impl Table {
     /// The table of that plan.
     pub fn new(plan: &Plan) -> Self {
-        let column = |it: &crate::schema::Column| native::Column::new(&it.name, it.kind);
+        let column = |it: &crate::schema::Column| {
+            let is_sent = !plan.left_out.contains(it);
+            native::Column::new(&it.name, it.kind).sent_if(is_sent)
+        };
         Self {
             name: plan.name.clone(),
             insert: plan.insert(),

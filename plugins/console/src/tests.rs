@@ -61,7 +61,7 @@ fn a_quote_is_printed_in_base_units() {
         "time": "2021-12-01T09:15:01+08:00", "recv_time": "2021-12-01T09:15:01.250000+08:00",
         "pre_close": 8.5, "open": 8.51, "high": 8.6, "low": 8.4, "close": 8.55,
         "amount": 1_234_567.89, "volume": 123_456, "bid": [8.54, 8.53], "bid_volume": [150, 200],
-        "ask": [], "ask_volume": [], "source": "qq", "quality_score": 0.5,
+        "ask": [], "ask_volume": [], "source": "qq", "quality_score": 0.5, "phase": "auction",
     });
     assert_eq!(print(json!({}), &batch), [expected]);
 }
@@ -98,11 +98,12 @@ fn a_bar_is_printed_in_base_units() {
         volume_shares: 1_200,
         closed: true,
         quality_score: None,
+        source: "qq",
     };
     let expected = json!({
         "symbol": "000001.SZ", "period": "5m", "time": "2021-12-01T09:15:01+08:00", "open": 1.0,
         "high": 2.0, "low": 0.5, "close": 1.5, "amount": 12_345.0, "volume": 1_200, "closed": true,
-        "quality_score": null,
+        "quality_score": null, "source": "qq",
     });
     assert_eq!(print(json!({}), &Batch::from_bars(encode_bars([bar])).unwrap()), [expected]);
 }

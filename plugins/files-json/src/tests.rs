@@ -38,12 +38,13 @@ fn records_are_written_in_base_units_with_the_number_of_their_batch() {
         "recv_time": null, "pre_close": 10.0, "open": 10.0, "high": 10.0, "low": 10.0,
         "close": 10.0, "amount": 10_000.0, "volume": 1_000, "bid": [10.0, 9.99],
         "bid_volume": [100, 200], "ask": [10.01], "ask_volume": [300], "source": "test",
-        "quality_score": null, "delivery": 7,
+        "quality_score": null, "phase": "auction", "delivery": 7,
     });
     let expected_bar = json!({
         "symbol": "600000.SH", "period": "1m", "time": "2021-12-01T09:31:00+08:00",
         "open": 10.0, "high": 10.2, "low": 9.9, "close": 10.1, "amount": 12_345.0,
-        "volume": 1_200, "closed": true, "quality_score": null, "delivery": 8,
+        "volume": 1_200, "closed": true, "quality_score": null, "source": "test",
+        "delivery": 8,
     });
     assert_eq!(lines(folder.path()), [expected_spot, expected_bar]);
 }

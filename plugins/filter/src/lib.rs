@@ -1,4 +1,4 @@
-//! Transform that lets chosen securities, exchanges and kinds of record pass.
+//! Transform that lets chosen securities, exchanges, kinds of record and parts of the day pass.
 //!
 //! A batch of which everything passes is handed on as it is, without a copy. One of which nothing is
 //! left still goes on, empty, when it opens or closes a round, so that sinks see the round's marks.
@@ -8,7 +8,9 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-use plugin_api::{Batch, Context, Output, PluginError, Round, Transform, export_plugin};
+use plugin_api::{
+    Batch, Context, Output, PluginError, RecordKind, Round, Symbol, Transform, export_plugin,
+};
 
 use options::Options;
 use selection::Selection;
@@ -50,7 +52,11 @@ impl Filter {
         if selection.takes_all_of(kind) {
             return Ok(batch.clone());
         }
-        batch.retain(|symbol| selection.takes(kind, symbol.market, symbol.code))
+        let takes = |symbol: Symbol<'_>| selection.takes(kind, symbol.market, symbol.code);
+        if kind == RecordKind::Spot && selection.asks_for_phases() {
+            return batch.retain_spots(|spot| selection.takes_phase(spot) && takes(spot.symbol()));
+        }
+        batch.retain(takes)
     }
 }
 

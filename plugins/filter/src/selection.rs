@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use plugin_api::{PluginError, RecordKind, Symbol, schemas::spot::market_name};
+use plugin_api::{
+    PluginError, RecordKind, SpotView, Symbol,
+    schemas::{market_phase::MarketPhase, spot::market_name},
+};
 
 use crate::options::Options;
 
@@ -18,6 +21,8 @@ pub struct Selection {
     markets: Vec<&'static str>,
     /// Codes by exchange, at most one entry each; no entry at all means every security.
     codes_by_market: Vec<(&'static str, Codes)>,
+    /// No phase at all means every phase.
+    phases: Vec<MarketPhase>,
 }
 
 impl Selection {
@@ -31,6 +36,7 @@ impl Selection {
             kinds: options.kinds.iter().copied().map(RecordKind::from).collect(),
             markets: Vec::new(),
             codes_by_market: Vec::new(),
+            phases: options.phases.iter().copied().map(MarketPhase::from).collect(),
         };
         for text in &options.markets {
             match market_name(text.trim()) {
@@ -76,7 +82,21 @@ impl Selection {
 
     /// Whether every record of that kind passes, so that nobody need look.
     pub fn takes_all_of(&self, kind: RecordKind) -> bool {
-        self.takes_kind(kind) && self.markets.is_empty() && self.codes_by_market.is_empty()
+        let has_phase = kind == RecordKind::Spot && self.asks_for_phases();
+        self.takes_kind(kind)
+            && self.markets.is_empty()
+            && self.codes_by_market.is_empty()
+            && !has_phase
+    }
+
+    /// Whether quotes of some parts of the day do not pass.
+    pub fn asks_for_phases(&self) -> bool {
+        !self.phases.is_empty()
+    }
+
+    /// Whether quotes of that part of the day pass.
+    pub fn takes_phase(&self, spot: &SpotView<'_>) -> bool {
+        self.phases.is_empty() || spot.phase().is_some_and(|phase| self.phases.contains(&phase))
     }
 
     /// Whether a record passes. Its exchange may be in any case, as other publishers send it.

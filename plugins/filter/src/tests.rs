@@ -3,6 +3,7 @@ use std::{path::Path, sync::Arc};
 use plugin_api::{
     BarRecord, Batch, ErrorKind, Level, Output, PluginError, Provenance, RecordKind, Round,
     SpotListEncoder, SpotRecord, Symbol, Transform, encode_bars,
+    schemas::time::parse_exchange_time,
     serde_json::{Value, json},
     testing::{self, TestHost},
 };
@@ -44,6 +45,7 @@ fn bars(symbols: &[(&'static str, &'static str)]) -> Batch {
         volume_shares: 0,
         closed: true,
         quality_score: None,
+        source: "qq",
     });
     Batch::from_bars(encode_bars(bars)).unwrap().with_provenance(Provenance::of_source("bars"))
 }
@@ -64,6 +66,7 @@ fn the_transform_keeps_its_contract() {
         json!({ "symbols": ["sz000001"] }),
         json!({ "markets": ["sh"], "kinds": ["spot"] }),
         json!({ "kinds": ["bar"] }),
+        json!({ "phases": ["continuous", "auction"] }),
     ] {
         let context = testing::context(&Arc::default(), Path::new("."));
         testing::check_transform::<Filter>(&options, context);
@@ -160,4 +163,47 @@ fn a_symbol_that_never_passes_is_warned_of() {
     let [(level, text)] = host.told().logs.try_into().unwrap();
     assert_eq!(level, Level::Warn);
     assert!(text.contains("000001.SZ"), "{text}");
+}
+
+/// Quotes of 2021-12-01 in Shanghai at those times of day, of a security of STAR.
+fn spots_at(times: &[&str]) -> Batch {
+    let mut encoder = SpotListEncoder::new(times.len());
+    for time in times {
+        let time_us = parse_exchange_time(&format!("2021-12-01 {time}")).unwrap();
+        let record = SpotRecord { market: "SH", code: "688001", time_us, ..SpotRecord::default() };
+        encoder.push(&record).unwrap();
+    }
+    Batch::from_spots(&mut encoder, Round::MIDDLE)
+}
+
+#[test]
+fn quotes_of_chosen_parts_of_the_day_pass_and_bars_all() {
+    let times = [
+        "09:14:59", "09:20:00", "09:25:00", "10:00:00", "12:00:00", "14:57:00", "15:00:03",
+        "15:06:00",
+    ];
+    let batch = spots_at(&times);
+    let names =
+        ["pre_open", "auction", "continuous", "break", "closing_auction", "closed", "after_hours"];
+    let kept: [&[&str]; 7] = [
+        &["09:14:59", "09:25:00"],
+        &["09:20:00"],
+        &["10:00:00"],
+        &["12:00:00"],
+        &["14:57:00"],
+        &["15:00:03"],
+        &["15:06:00"],
+    ];
+    for (name, times) in names.into_iter().zip(kept) {
+        let passed = apply(json!({ "phases": [name] }), &batch);
+        let found: Vec<_> = passed[0].spots().iter().map(|it| &it.datetime()[11..]).collect();
+        assert_eq!(found, times, "{name}");
+    }
+    let passed = apply(json!({ "phases": names }), &batch);
+    assert_eq!(passed[0].payload().as_ptr(), batch.payload().as_ptr(), "no copy");
+    let other = json!({ "phases": ["break"], "symbols": ["SH600000"] });
+    assert!(apply(other, &batch).is_empty());
+    assert!(apply(json!({ "phases": ["continuous"] }), &spots(&THREE, Round::MIDDLE)).is_empty());
+    assert_eq!(apply(json!({ "phases": ["break"] }), &bars(&THREE))[0].records(), 3);
+    assert_eq!(open(json!({ "phases": ["noon"] })).err().unwrap().kind, ErrorKind::Config);
 }

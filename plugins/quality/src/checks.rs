@@ -1,6 +1,9 @@
 //! The rules that one quote breaks by itself.
 
-use plugin_api::schemas::time::{ExchangeTime, SECOND_US};
+use plugin_api::schemas::{
+    market_phase::MarketPhase,
+    time::{ExchangeTime, SECOND_US},
+};
 
 use crate::{
     board::{Band, is_ex_right},
@@ -71,7 +74,7 @@ impl Measures {
         let price = if quote.high > 0.0 { [quote.low, quote.high] } else { [quote.close; 2] };
         let is_off = !fits(quote.amount, quote.volume, price);
         broken.add_if(is_off && quote.board().trades_in_shares(), Rule::Amount);
-        if session::is_continuous(quote.time) { broken.or(book(quote)) } else { broken }
+        if quote.phase == MarketPhase::Continuous { broken.or(book(quote)) } else { broken }
     }
 
     fn limits(&self, quote: &Quote<'_>) -> Rules {
@@ -157,7 +160,7 @@ pub fn fits(amount: f64, volume: u64, [low, high]: [f64; 2]) -> bool {
 fn zeroes(quote: &Quote<'_>) -> Rules {
     let mut broken = Rules::NONE;
     if quote.close <= 0.0 {
-        let is_silent = session::is_continuous(quote.time) && quote.has_empty_book();
+        let is_silent = quote.phase == MarketPhase::Continuous && quote.has_empty_book();
         broken.add_if(quote.has_traded() || is_silent, Rule::Zero);
     } else if quote.volume == 0 && quote.amount <= 0.0 {
         let has_moved = quote.high > quote.low + PRICE_NOISE;

@@ -1,6 +1,9 @@
 //! A quote as the rules see it: each field read once.
 
-use plugin_api::{Levels, SpotView, schemas::time::ExchangeTime};
+use plugin_api::{
+    Levels, SpotView,
+    schemas::{market_phase::MarketPhase, time::ExchangeTime},
+};
 
 use crate::board::Board;
 
@@ -37,6 +40,8 @@ pub struct Quote<'a> {
     pub time_us: i64,
     /// The same on the exchange's clock.
     pub time: ExchangeTime,
+    /// What the exchange did then. In auctions prices of the book are virtual.
+    pub phase: MarketPhase,
     /// Time of receipt, microseconds since 1970 UTC; 0 when unknown.
     pub recv_time_us: i64,
     /// Close of the day before.
@@ -63,12 +68,14 @@ impl<'a> Quote<'a> {
     /// Reads a quote.
     pub fn read(view: SpotView<'a>) -> Self {
         let time_us = view.time_us();
+        let time = ExchangeTime::from_utc_us(time_us);
         Self {
             view,
             market: view.market(),
             code: view.code(),
             time_us,
-            time: ExchangeTime::from_utc_us(time_us),
+            time,
+            phase: MarketPhase::at(view.symbol(), time),
             recv_time_us: view.recv_time_us(),
             pre_close: view.pre_close(),
             open: view.open(),

@@ -6,16 +6,9 @@ const MINUTE_US: i64 = 60 * SECOND_US;
 const MORNING_OPEN_US: i64 = 570 * MINUTE_US;
 const MORNING_CLOSE_US: i64 = 690 * MINUTE_US;
 const AFTERNOON_OPEN_US: i64 = 780 * MINUTE_US;
-const CLOSING_AUCTION_US: i64 = 897 * MINUTE_US;
 const AFTERNOON_CLOSE_US: i64 = 900 * MINUTE_US;
 /// From here on only trades at the closing price, on STAR and ChiNext.
 const AFTER_HOURS_US: i64 = 905 * MINUTE_US;
-
-/// Whether orders match as they come: 09:30–11:30 and 13:00–14:57. In auctions a book is virtual.
-pub fn is_continuous(time: ExchangeTime) -> bool {
-    (MORNING_OPEN_US..MORNING_CLOSE_US).contains(&time.of_day_us)
-        || (AFTERNOON_OPEN_US..CLOSING_AUCTION_US).contains(&time.of_day_us)
-}
 
 /// Whether the day is over: 15:05 and later.
 pub fn is_after_hours(time: ExchangeTime) -> bool {

@@ -21,7 +21,7 @@ use crate::{
 /// Reads records of one kind from cells.
 #[derive(Debug)]
 pub struct OwnCells<R> {
-    /// Where the file has each column of the record. Only flags and scores may be missing.
+    /// Where the file has each column of the record. Only flags, scores and optional texts may be missing.
     columns: Vec<Option<usize>>,
     time: usize,
     times: MomentReader,
@@ -35,7 +35,7 @@ impl<R: OwnedRecord + Row> CellReader for OwnCells<R> {
     fn find(header: &Header<'_>, settings: &Settings) -> Result<Self, String> {
         let columns = <R::Record<'static> as Record>::COLUMNS;
         let place = |column: &Column| match (header.position(column.name), column.kind) {
-            (None, ColumnType::Flag | ColumnType::Score) => Ok(None),
+            (None, ColumnType::Flag | ColumnType::Score | ColumnType::OptionalText) => Ok(None),
             (None, _) => Err(header.lacks(column.name, "")),
             found => Ok(found.0),
         };

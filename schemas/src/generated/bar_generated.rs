@@ -39,6 +39,7 @@ impl<'a> Bar<'a> {
   pub const VT_VOLUME: ::flatbuffers::VOffsetT = 22;
   pub const VT_CLOSED: ::flatbuffers::VOffsetT = 24;
   pub const VT_QUALITY_SCORE: ::flatbuffers::VOffsetT = 26;
+  pub const VT_SOURCE: ::flatbuffers::VOffsetT = 28;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -57,6 +58,7 @@ impl<'a> Bar<'a> {
     builder.add_high(args.high);
     builder.add_open(args.open);
     builder.add_time_us(args.time_us);
+    if let Some(x) = args.source { builder.add_source(x); }
     if let Some(x) = args.quality_score { builder.add_quality_score(x); }
     if let Some(x) = args.period { builder.add_period(x); }
     if let Some(x) = args.code { builder.add_code(x); }
@@ -162,6 +164,14 @@ impl<'a> Bar<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<f32>(Bar::VT_QUALITY_SCORE, None)}
   }
+  /// Id of the source of what the bar was made of; absent from lists of earlier builds.
+  #[inline]
+  pub fn source(&self) -> Option<&'a str> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<&str>>(Bar::VT_SOURCE, None)}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Bar<'_> {
@@ -182,6 +192,7 @@ impl ::flatbuffers::Verifiable for Bar<'_> {
      .visit_field::<u64>("volume", Self::VT_VOLUME, false)?
      .visit_field::<bool>("closed", Self::VT_CLOSED, false)?
      .visit_field::<f32>("quality_score", Self::VT_QUALITY_SCORE, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<&str>>("source", Self::VT_SOURCE, false)?
      .finish();
     Ok(())
   }
@@ -199,6 +210,7 @@ pub struct BarArgs<'a> {
     pub volume: u64,
     pub closed: bool,
     pub quality_score: Option<f32>,
+    pub source: Option<::flatbuffers::WIPOffset<&'a str>>,
 }
 impl<'a> Default for BarArgs<'a> {
   #[inline]
@@ -216,6 +228,7 @@ impl<'a> Default for BarArgs<'a> {
       volume: 0,
       closed: false,
       quality_score: None,
+      source: None,
     }
   }
 }
@@ -274,6 +287,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> BarBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<f32>(Bar::VT_QUALITY_SCORE, quality_score);
   }
   #[inline]
+  pub fn add_source(&mut self, source: ::flatbuffers::WIPOffset<&'b  str>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Bar::VT_SOURCE, source);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> BarBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     BarBuilder {
@@ -306,6 +323,7 @@ impl ::core::fmt::Debug for Bar<'_> {
       ds.field("volume", &self.volume());
       ds.field("closed", &self.closed());
       ds.field("quality_score", &self.quality_score());
+      ds.field("source", &self.source());
       ds.finish()
   }
 }

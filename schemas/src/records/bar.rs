@@ -16,6 +16,7 @@ record! {
     volume_shares: Volume, volume, "volume", "volume within the bar, shares";
     closed: Flag, closed, "closed", "0 while the bar may still change";
     quality_score: Score, quality_score, "quality_score", "share of quality rules passed, 0 to 1";
+    source: OptionalText, source, "source", "id of the source it was made of, empty when unknown";
 }
 
 #[cfg(test)]
@@ -40,13 +41,46 @@ mod tests {
             volume_shares: 1_500,
             closed: true,
             quality_score: None,
+            source: "qq",
         };
-        let bytes = encode_bars([bar, BarRecord { quality_score: Some(0.5), ..bar }]);
+        let judged = BarRecord { quality_score: Some(0.5), source: "", ..bar };
+        let bytes = encode_bars([bar, judged]);
         let read: Vec<_> = BarRecord::read_list(&bytes).unwrap().collect();
-        assert_eq!(read, [bar, BarRecord { quality_score: Some(0.5), ..bar }]);
+        assert_eq!(read, [bar, judged]);
         let owned = OwnedBar::read_list(&bytes).unwrap();
         assert_eq!(owned[0].record(0), bar);
         assert_eq!(owned[1].record(60).time_us, bar.time_us + 60);
+    }
+
+    /// A list as builds before the field `source` wrote it, by the builder and layout of then.
+    fn earlier_list(bar: &BarRecord<'_>) -> Vec<u8> {
+        let mut builder = flatbuffers::FlatBufferBuilder::new();
+        let args = crate::flat::BarArgs {
+            market: Some(builder.create_string(bar.symbol.market)),
+            code: Some(builder.create_string(bar.symbol.code)),
+            period: Some(builder.create_string(bar.period)),
+            time_us: bar.time_us,
+            close: bar.close,
+            closed: bar.closed,
+            ..Default::default()
+        };
+        let table = crate::flat::Bar::create(&mut builder, &args);
+        let vector = builder.create_vector(&[table]);
+        let args = crate::flat::BarListArgs { bar: Some(vector) };
+        let list = crate::flat::BarList::create(&mut builder, &args);
+        builder.finish(list, None);
+        builder.finished_data().to_vec()
+    }
+
+    #[test]
+    fn lists_without_a_source_are_read_and_a_bar_without_one_takes_no_room() {
+        let (symbol, empty) = (Symbol { market: "SH", code: "600000" }, OwnedBar::default());
+        let bar = BarRecord { symbol, period: "1m", close: 8.55, closed: true, ..empty.record(60) };
+        let earlier = earlier_list(&bar);
+        assert_eq!(BarRecord::read_list(&earlier).unwrap().collect::<Vec<_>>(), [bar]);
+        assert_eq!(OwnedBar::read_list(&earlier).unwrap()[0].source, "");
+        let lens = ["", "qmt"].map(|source| encode_bars([BarRecord { source, ..bar }]).len());
+        assert!(lens[0] == earlier.len() && lens[0] < lens[1], "{lens:?} {}", earlier.len());
     }
 
     #[test]
@@ -64,6 +98,7 @@ mod tests {
             "volume",
             "closed",
             "quality_score",
+            "source",
         ];
         assert_eq!(names, expected);
     }

@@ -3,6 +3,7 @@
 use super::{Column, Record, Visitor};
 use crate::{
     encode::{ListFull, SpotListEncoder},
+    market_phase::MarketPhase,
     spot::{SpotView, shares},
     symbol::Symbol,
 };
@@ -65,6 +66,8 @@ spot! {
         "ask sizes, best first, shares";
     "source": Source = spot.source(), "id of the source";
     "quality_score": Score = spot.quality_score(), "share of quality rules passed, 0 to 1";
+    "phase": OptionalText = spot.phase().map_or("", MarketPhase::as_str),
+        "part of the exchange's day, e.g. continuous; empty when the time is unknown";
 }
 
 #[cfg(test)]
@@ -162,6 +165,7 @@ mod tests {
             ("ask_volume", "[1300]"),
             ("source", "\"s\""),
             ("quality_score", "Some(0.5)"),
+            ("phase", "\"auction\""),
         ];
         assert_eq!(shown.0, expected.map(|(name, value)| (name, value.to_owned())));
         let names = SpotView::COLUMNS.iter().map(|column| column.name);

@@ -82,7 +82,7 @@ macro_rules! record {
             fn from(table: $crate::flat::$table<'a>) -> Self {
                 Self {
                     symbol: $crate::symbol::Symbol { market: table.market(), code: table.code() },
-                    $($field: table.$wire(),)*
+                    $($field: from_wire!($kind, table.$wire()),)*
                 }
             }
         }
@@ -201,8 +201,10 @@ macro_rules! record {
 /// The Rust type of a field: borrowed, or owned without a lifetime.
 macro_rules! field {
     (& $life:lifetime Text) => { &$life str };
+    (& $life:lifetime OptionalText) => { &$life str };
     (& $life:lifetime $kind:ident) => { field!($kind) };
     (Text) => { String };
+    (OptionalText) => { String };
     (Time) => { i64 };
     (Price) => { f64 };
     (Amount) => { f64 };
@@ -216,6 +218,9 @@ macro_rules! borrowed {
     (Text, $value:expr) => {
         &$value
     };
+    (OptionalText, $value:expr) => {
+        &$value
+    };
     ($kind:ident, $value:expr) => {
         $value
     };
@@ -226,6 +231,9 @@ macro_rules! owned {
     (Text, $value:expr) => {
         $value.to_owned()
     };
+    (OptionalText, $value:expr) => {
+        $value.to_owned()
+    };
     ($kind:ident, $value:expr) => {
         $value
     };
@@ -234,6 +242,9 @@ macro_rules! owned {
 /// Sets a field to the next value of a source.
 macro_rules! read_value {
     (Text, $source:ident, $column:expr, $to:expr) => {
+        $source.text($column, &mut $to)?
+    };
+    (OptionalText, $source:ident, $column:expr, $to:expr) => {
         $source.text($column, &mut $to)?
     };
     (Time, $source:ident, $column:expr, $to:expr) => {
@@ -256,10 +267,23 @@ macro_rules! read_value {
     };
 }
 
-/// A value as the generated builder takes it.
+/// A value as the generated accessor gives it, as the record has it.
+macro_rules! from_wire {
+    (OptionalText, $value:expr) => {
+        $value.unwrap_or_default()
+    };
+    ($kind:ident, $value:expr) => {
+        $value
+    };
+}
+
+/// A value as the generated builder takes it; an optional text that is empty takes no room.
 macro_rules! wire {
     (Text, $builder:ident, $value:expr) => {
         Some($builder.create_shared_string($value))
+    };
+    (OptionalText, $builder:ident, $value:expr) => {
+        (!$value.is_empty()).then(|| $builder.create_shared_string($value))
     };
     ($kind:ident, $builder:ident, $value:expr) => {
         $value

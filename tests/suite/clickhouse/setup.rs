@@ -1,7 +1,10 @@
 //! Servers that are not as the options say: told exactly, with what heals it.
 
 use harness::ClickHouse;
-use plugin_api::{ErrorKind, Round, testing::spot_batch};
+use plugin_api::{
+    ErrorKind, Round,
+    testing::{bar_batch, spot_batch},
+};
 use serde_json::json;
 
 use super::{Desk, write};
@@ -123,4 +126,43 @@ fn a_table_that_changes_while_the_sink_runs_is_waited_for() {
     server.query("DROP DATABASE market");
     write(&mut sink, &batch);
     assert_eq!(server.query("SELECT count() FROM market.spots"), "3\n");
+}
+
+/// Takes the columns away that tables of earlier builds did not have.
+fn as_of_an_earlier_build(server: &ClickHouse) {
+    server.query("ALTER TABLE market.spots DROP COLUMN phase");
+    server.query("ALTER TABLE market.minute_bars DROP COLUMN source");
+}
+
+#[test]
+fn tables_of_an_earlier_build_get_the_columns_that_came_later() {
+    let server = ClickHouse::start();
+    let desk = Desk::new(&server.http_url());
+    let batches = [spot_batch(2, Round::MIDDLE), bar_batch()];
+    write(&mut desk.open(json!({})).unwrap(), &batches);
+    as_of_an_earlier_build(&server);
+    write(&mut desk.open(json!({})).unwrap(), &batches);
+    let phases = server.query("SELECT DISTINCT phase FROM market.spots FINAL");
+    assert_eq!(phases, "auction\n");
+    assert_eq!(server.query("SELECT source FROM market.minute_bars FINAL"), "test\n");
+    let logs = desk.host.told().logs;
+    assert!(logs.iter().all(|(_, text)| !text.contains("left out")), "{logs:?}");
+}
+
+#[test]
+fn tables_of_an_earlier_build_that_may_not_be_changed_are_filled_as_they_are() {
+    let server = ClickHouse::start();
+    let desk = Desk::new(&server.http_url());
+    desk.open(json!({})).unwrap();
+    as_of_an_earlier_build(&server);
+    let mut sink = desk.open(json!({ "create_tables": false })).unwrap();
+    for _ in 0..2 {
+        write(&mut sink, &[spot_batch(2, Round::MIDDLE), bar_batch()]);
+    }
+    assert_eq!(server.query("SELECT count(), min(volume) FROM market.spots FINAL"), "2\t1000\n");
+    assert_eq!(server.query("SELECT count() FROM market.minute_bars FINAL"), "1\n");
+    let logs = desk.host.told().logs;
+    let told: Vec<_> = logs.iter().filter(|(_, text)| text.contains("left out")).collect();
+    assert_eq!(told.len(), 2, "once a table: {logs:?}");
+    assert!(told[0].1.contains("ALTER TABLE `market`.`spots` ADD COLUMN `phase` String"));
 }

@@ -23,6 +23,7 @@ fn bar(period: &str, close: f64, closed: bool, received_at_us: i64) -> Batch {
         volume_shares: 1_200,
         closed,
         quality_score: Some(0.5),
+        source: "qq",
     };
     let batch = Batch::from_bars(encode_bars([bar])).unwrap();
     let mut provenance = batch.provenance().clone();

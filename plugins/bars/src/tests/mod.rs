@@ -2,6 +2,7 @@
 
 mod days;
 mod model;
+mod origin;
 mod restart;
 mod rules;
 mod strays;

@@ -160,6 +160,7 @@ fn quotes_keep_every_value_in_base_units() {
         ("ask_volume", "Array(UInt64)", ["700", ""]),
         ("source", "String", ["qq", ""]),
         ("quality_score", "Nullable(Float32)", ["0.5", "null"]),
+        ("phase", "String", ["auction", ""]),
         ("sequence", "UInt64", ["42", "1"]),
     ];
     for ((name, kind, values), read) in expected.iter().zip(&columns) {
@@ -256,7 +257,27 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
             ("volume", "1200"),
             ("closed", "1"),
             ("quality_score", "null"),
+            ("source", "test"),
             ("version", "1638321301250000"),
         ]
     );
+}
+
+#[test]
+fn a_column_that_the_table_lacks_is_in_no_block() {
+    let mut plan = Plan::of(RecordKind::Bar, &settings(json!({})), Precision::Micros);
+    let whole = names_of(&plan);
+    plan.leave_out(|_| false);
+    let expected: Vec<_> = whole.into_iter().filter(|name| name != "source").collect();
+    assert_eq!(names_of(&plan), expected);
+}
+
+/// The columns of a block with a bar.
+fn names_of(plan: &Plan) -> Vec<String> {
+    let (mut table, mut body) = (Table::new(plan), Body::new(false));
+    table.push(&bar_batch(), &mut body);
+    table.finish(&mut body);
+    let columns = read(body.bytes());
+    assert_eq!(values(&columns, "close"), ["10.1"]);
+    columns.into_iter().map(|(name, ..)| name).collect()
 }

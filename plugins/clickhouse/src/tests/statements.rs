@@ -55,7 +55,7 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
     assert_eq!(
         ddl::create_view(&settings, &bars),
         "CREATE VIEW IF NOT EXISTS `default`.`minute_bars_1m` AS SELECT symbol, period, time, \
-         open, high, low, close, amount, volume, closed, quality_score FROM \
+         open, high, low, close, amount, volume, closed, quality_score, source FROM \
          `default`.`minute_bars` FINAL WHERE period = '1m'"
     );
 }
@@ -107,4 +107,26 @@ fn types_fit_when_no_value_is_changed_by_them() {
     for (needed, found, old, new) in table {
         assert_eq!((needed.fits(found, false), needed.fits(found, true)), (old, new), "{found}");
     }
+}
+
+#[test]
+fn a_table_of_an_earlier_build_is_filled_without_the_columns_that_came_later() {
+    let settings = settings(json!({}));
+    let mut plan = Plan::of(RecordKind::Bar, &settings, Precision::Micros);
+    plan.leave_out(|column| column.name != "source");
+    assert_eq!(
+        plan.insert(),
+        "INSERT INTO `default`.`minute_bars` (symbol, period, time, open, high, low, close, \
+         amount, volume, closed, quality_score, version) FORMAT Native"
+    );
+    assert!(!ddl::create_view(&settings, &plan).contains("source"));
+    assert_eq!(
+        plan.alter(&plan.left_out, &[]),
+        "ALTER TABLE `default`.`minute_bars` ADD COLUMN `source` String COMMENT 'id of the source \
+         it was made of, empty when unknown'"
+    );
+    plan.leave_out(|_| true);
+    assert!(plan.left_out.is_empty() && plan.insert().contains(", source, version)"));
+    plan.leave_out(|_| false);
+    assert_eq!(plan.left_out.len(), 1, "columns of the first tables are needed");
 }

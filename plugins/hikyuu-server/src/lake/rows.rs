@@ -123,6 +123,7 @@ impl<'a> Columns<'a> {
                 volume_shares: volume.value(row),
                 closed: true,
                 quality_score: None,
+                source: "",
             };
             writer.merge_bar(&bar, now_us, skipped);
         }

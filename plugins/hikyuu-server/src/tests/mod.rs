@@ -193,6 +193,7 @@ fn bar<'a>(code: &'a str, period: &'a str, time: &str, close: f64) -> BarRecord<
         volume_shares: 145_200,
         closed: false,
         quality_score: None,
+        source: "qq",
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn bars(numbers: Range<u32>, delivery: u64) -> Batch {
         volume_shares: 1,
         closed: true,
         quality_score: None,
+        source: "qq",
     });
     offered(Batch::from_bars(encode_bars(bars)).unwrap(), delivery)
 }

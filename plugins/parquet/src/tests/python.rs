@@ -93,3 +93,40 @@ print(file.metadata.num_rows, file.read()["code"].to_pylist(), keys[b"dataserver
         {\"test\":{\"first\":1,\"last\":1}} dataserver version";
     assert_eq!(python(script, &copy), expected);
 }
+
+/// Reads the file of a lake and writes it as an earlier build wrote it, under an earlier name.
+const AS_OF_AN_EARLIER_BUILD: &str = r#"
+import pathlib, sys
+import pyarrow.parquet as pq
+for file in pathlib.Path(sys.argv[1]).rglob("*.parquet"):
+    table = pq.ParquetFile(file).read()
+    pq.write_table(table.drop(["phase"]), file.with_name("spot-0-earlier.parquet"))
+    file.unlink()
+print("written")
+"#;
+
+#[test]
+fn a_lake_that_an_earlier_build_began_goes_on_and_is_read_whole() {
+    let lake = Lake::new();
+    let write = |codes| {
+        let mut sink = lake.open(json!({}));
+        sink.write(&[spots(codes)]).unwrap();
+        sink.close().unwrap();
+    };
+    write(600_000..=600_004);
+    assert_eq!(python(AS_OF_AN_EARLIER_BUILD, &lake.path()), "written");
+    write(600_005..=600_007);
+    let script = r#"
+import pathlib, sys
+import pandas, pyarrow
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+lake = sys.argv[1] + "/kind=spot"
+files = sorted(pathlib.Path(lake).rglob("*.parquet"))
+whole = pyarrow.unify_schemas([pq.read_schema(file) for file in files])
+table = ds.dataset(lake, schema=whole).to_table().sort_by("code")
+print(len(files), len(pandas.read_parquet(lake)), table["phase"].to_pylist())
+"#;
+    let expected = "2 8 [None, None, None, None, None, 'auction', 'auction', 'auction']";
+    assert_eq!(python(script, &lake.path()), expected);
+}

@@ -114,8 +114,10 @@ fn quotes_can_be_sent_again_byte_for_byte() {
         assert_eq!(
             names.join(" "),
             "symbol market code name time recv_time pre_close open high low \
-            close amount volume bid bid_volume ask ask_volume source quality_score"
+            close amount volume bid bid_volume ask ask_volume source quality_score phase"
         );
+        let phase = table.column_by_name("phase").unwrap().as_string::<i32>();
+        assert_eq!((phase.value(0), phase.is_null(1)), ("auction", true), "null without a time");
         assert_eq!(table.column(0).as_string::<i32>().value(0), "600000.SH");
     }
 }
@@ -186,8 +188,9 @@ fn bars_come_back_as_they_went_in() {
         volume_shares: 1_234,
         closed: true,
         quality_score: Some(1.0),
+        source: "qq",
     };
-    let open = BarRecord { closed: false, quality_score: None, ..bar };
+    let open = BarRecord { closed: false, quality_score: None, source: "", ..bar };
     let mut sink = lake.open(json!({}));
     sink.write(&[Batch::from_bars(encode_bars([bar, open])).unwrap()]).unwrap();
     sink.close().unwrap();
@@ -201,6 +204,8 @@ fn bars_come_back_as_they_went_in() {
     let closed = table.column_by_name("closed").unwrap().as_boolean();
     assert_eq!((closed.value(0), closed.value(1)), (true, false));
     assert_eq!(table.column_by_name("quality_score").unwrap().null_count(), 1);
+    let source = table.column_by_name("source").unwrap().as_string::<i32>();
+    assert_eq!((source.value(0), source.is_null(1)), ("qq", true), "null when unknown");
 }
 
 #[test]

@@ -17,6 +17,7 @@ fn bar() -> BarRecord<'static> {
         volume_shares: 1_200,
         closed: true,
         quality_score: None,
+        source: "qq",
     }
 }
 

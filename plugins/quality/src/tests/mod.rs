@@ -1,5 +1,6 @@
 //! The rules one by one, on real days, on damaged days, and on anything at all.
 
+mod auctions;
 mod bars;
 mod boards;
 mod days;

@@ -10,6 +10,8 @@ pub struct Day {
     pub file: &'static str,
     pub records: usize,
     market: &'static str,
+    /// What the exchange says of the phase.
+    status: &'static str,
     /// Columns that make the time, behind each other.
     time: &'static [&'static str],
     date: &'static str,
@@ -25,6 +27,7 @@ pub static DAYS: [Day; 3] = [
         file: "sse_20211201_0915_1030_20stocks_l1.csv.gz",
         records: 21_995,
         market: "SH",
+        status: "InstrumentStatus",
         time: &["DateTime"],
         date: "",
         numbers: [
@@ -43,6 +46,7 @@ pub static DAYS: [Day; 3] = [
         file: "sse_20230201_600519_l1.csv.gz",
         records: 5_109,
         market: "SH",
+        status: "InstruStatus",
         time: &["UpdateTime"],
         date: "2023-02-01 ",
         numbers: [
@@ -61,6 +65,7 @@ pub static DAYS: [Day; 3] = [
         file: "szse_20220601_4stocks_l1.csv.gz",
         records: 17_557,
         market: "",
+        status: "TradingPhaseCode",
         time: &["MDDate", "MDTime"],
         date: "",
         numbers: [
@@ -82,6 +87,8 @@ pub static DAYS: [Day; 3] = [
 pub struct Row {
     pub market: String,
     pub code: String,
+    /// The exchange's code of the phase.
+    pub status: String,
     pub time_us: i64,
     /// Previous close, open, high, low, last, amount.
     pub numbers: [f64; 6],
@@ -124,17 +131,21 @@ impl Day {
         let mut text = String::new();
         let file = File::open(path.join(self.file)).unwrap();
         MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+        let rows = self.rows_of(&text);
+        assert_eq!(rows.len(), self.records);
+        rows
+    }
+
+    /// Quotes of an excerpt with the same columns.
+    pub fn rows_of(&self, text: &str) -> Vec<Row> {
         let mut lines = text.lines();
         let column_by_name: HashMap<_, _> =
             lines.next().unwrap().split(',').enumerate().map(|(at, name)| (name, at)).collect();
-        let rows: Vec<_> = lines
-            .map(|line| {
-                let cells: Vec<_> = line.split(',').collect();
-                self.row(&|name| cells[column_by_name[name]])
-            })
-            .collect();
-        assert_eq!(rows.len(), self.records);
-        rows
+        let rows = lines.map(|line| {
+            let cells: Vec<_> = line.split(',').collect();
+            self.row(&|name| cells[column_by_name[name]])
+        });
+        rows.collect()
     }
 
     fn row<'a>(&self, cell: &dyn Fn(&str) -> &'a str) -> Row {
@@ -156,6 +167,7 @@ impl Day {
         Row {
             market: market.to_owned(),
             code: code.to_owned(),
+            status: cell(self.status).to_owned(),
             time_us: parse_exchange_time(&format!("{}{}", self.date, time.join(" "))).unwrap(),
             numbers,
             volume: size(cell(self.numbers[6])),

@@ -106,6 +106,7 @@ pub fn bar(entry: &Entry) -> Result<BarRecord<'_>, String> {
         quality_score: fields.quality()?,
         period: fields.optional("period")?.filter(|it| !it.is_empty()).unwrap_or(DEFAULT_PERIOD),
         closed: fields.truth("closed")?.unwrap_or(true),
+        source: fields.optional("source")?.unwrap_or_default(),
     })
 }
 

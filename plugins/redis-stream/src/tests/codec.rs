@@ -94,12 +94,13 @@ proptest! {
         prices in [price(), price(), price(), price(), price()],
         (volume_shares, closed) in any::<(u64, bool)>(),
         quality_score in option::of(0.0_f32..=1.0),
+        source in "[a-z]{0,4}",
     ) {
         let [open, high, low, close, amount_cny] = prices;
         let symbol = Symbol { market: &market, code: &code };
         let bar = BarRecord {
             symbol, period: &period, time_us, open, high, low, close, amount_cny, volume_shares,
-            closed, quality_score,
+            closed, quality_score, source: &source,
         };
         let batch = Batch::from_bars(encode_bars([bar])).unwrap();
         let mut fields = Resp::default();
@@ -187,6 +188,7 @@ fn an_entry_reads_as_consumers_know_it() {
             "quality_score=1",
             "source=quotes",
             "seq=7",
+            "phase=auction",
         ]
     );
     let mut json = Json::default();

@@ -30,7 +30,8 @@ fn write(file: &Path, columns: Vec<(&str, ArrayRef)>) {
     writer.close().unwrap();
 }
 
-fn write_spots(file: &Path, spots: &[SpotView<'_>]) {
+/// A file of quotes, as earlier builds wrote it, or with the column that came later.
+fn write_spots(file: &Path, spots: &[SpotView<'_>], has_phase: bool) {
     let texts = |get: &dyn Fn(&SpotView<'_>) -> String| -> ArrayRef {
         Arc::new(spots.iter().map(|spot| Some(get(spot))).collect::<StringArray>())
     };
@@ -44,40 +45,42 @@ fn write_spots(file: &Path, spots: &[SpotView<'_>]) {
     let name = spots.iter().map(|spot| Some(spot.name()).filter(|name| !name.is_empty()));
     let volume = spots.iter().map(|spot| Some(spot.volume_shares()));
     let quality = spots.iter().map(SpotView::quality_score);
-    write(
-        file,
-        vec![
-            ("symbol", texts(&|spot| spot.symbol().to_string())),
-            ("market", texts(&|spot| spot.market().to_owned())),
-            ("code", texts(&|spot| spot.code().to_owned())),
-            ("name", Arc::new(name.collect::<StringArray>())),
-            ("time", times(&|spot| spot.time_us())),
-            ("recv_time", times(&|spot| spot.recv_time_us())),
-            ("pre_close", numbers(&|spot| spot.pre_close())),
-            ("open", numbers(&|spot| spot.open())),
-            ("high", numbers(&|spot| spot.high())),
-            ("low", numbers(&|spot| spot.low())),
-            ("close", numbers(&|spot| spot.close())),
-            ("amount", numbers(&|spot| spot.amount_cny())),
-            ("volume", Arc::new(volume.collect::<UInt64Array>())),
-            ("bid", lists::<Float64Type>(spots.iter().map(|spot| spot.bid().iter().collect()))),
-            (
-                "bid_volume",
-                lists::<UInt64Type>(
-                    spots.iter().map(|spot| spot.bid_lots().iter().map(shares).collect()),
-                ),
+    let phase = has_phase.then(|| {
+        texts(&|spot| spot.phase().map_or_else(String::new, |phase| phase.as_str().to_owned()))
+    });
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("symbol", texts(&|spot| spot.symbol().to_string())),
+        ("market", texts(&|spot| spot.market().to_owned())),
+        ("code", texts(&|spot| spot.code().to_owned())),
+        ("name", Arc::new(name.collect::<StringArray>())),
+        ("time", times(&|spot| spot.time_us())),
+        ("recv_time", times(&|spot| spot.recv_time_us())),
+        ("pre_close", numbers(&|spot| spot.pre_close())),
+        ("open", numbers(&|spot| spot.open())),
+        ("high", numbers(&|spot| spot.high())),
+        ("low", numbers(&|spot| spot.low())),
+        ("close", numbers(&|spot| spot.close())),
+        ("amount", numbers(&|spot| spot.amount_cny())),
+        ("volume", Arc::new(volume.collect::<UInt64Array>())),
+        ("bid", lists::<Float64Type>(spots.iter().map(|spot| spot.bid().iter().collect()))),
+        (
+            "bid_volume",
+            lists::<UInt64Type>(
+                spots.iter().map(|spot| spot.bid_lots().iter().map(shares).collect()),
             ),
-            ("ask", lists::<Float64Type>(spots.iter().map(|spot| spot.ask().iter().collect()))),
-            (
-                "ask_volume",
-                lists::<UInt64Type>(
-                    spots.iter().map(|spot| spot.ask_lots().iter().map(shares).collect()),
-                ),
+        ),
+        ("ask", lists::<Float64Type>(spots.iter().map(|spot| spot.ask().iter().collect()))),
+        (
+            "ask_volume",
+            lists::<UInt64Type>(
+                spots.iter().map(|spot| spot.ask_lots().iter().map(shares).collect()),
             ),
-            ("source", texts(&|spot| spot.source().to_owned())),
-            ("quality_score", Arc::new(quality.collect::<Float32Array>())),
-        ],
-    );
+        ),
+        ("source", texts(&|spot| spot.source().to_owned())),
+        ("quality_score", Arc::new(quality.collect::<Float32Array>())),
+    ];
+    columns.extend(phase.map(|phase| ("phase", phase)));
+    write(file, columns);
 }
 
 #[test]
@@ -92,8 +95,9 @@ fn a_replay_of_the_lake_is_the_replay_that_filled_it() {
             .collect();
         // rolled in the midst of a round
         let (first, second) = spots.split_at(spots.len() / 2 + 1);
-        write_spots(&dir.path().join("part.parquet"), first);
-        write_spots(&dir.path().join("part~1.parquet"), second);
+        // and filled by an earlier build first
+        write_spots(&dir.path().join("part.parquet"), first, false);
+        write_spots(&dir.path().join("part~1.parquet"), second, true);
         let host = Arc::<TestHost>::default();
         let context = testing::context(&host, dir.path());
         let options = json!({ "path": ".", "speed": 0 });
@@ -125,7 +129,7 @@ fn names_scores_and_times_of_reception_are_restored() {
         encoder.push(&record).unwrap();
     }
     let batch = Batch::from_spots(&mut encoder, plugin_api::Round::WHOLE);
-    write_spots(&dir.path().join("a.parquet"), &batch.spots().iter().collect::<Vec<_>>());
+    write_spots(&dir.path().join("a.parquet"), &batch.spots().iter().collect::<Vec<_>>(), true);
     let played = play(&json!({ "path": "a.parquet", "speed": 0 }), dir.path());
     assert_eq!(played.payloads(), [&batch.payload()[..]]);
 }
@@ -137,22 +141,22 @@ fn bars_are_played_as_bars_beside_quotes() {
     let time_us = 1_638_322_260_000_000; // 09:31:00
     let times = TimestampMicrosecondArray::from(vec![time_us, time_us, time_us + 60_000_000]);
     let number = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value; 3])) };
-    write(
-        &dir.path().join("bars.parquet"),
-        vec![
-            ("symbol", Arc::new(StringArray::from(vec!["600000.SH", "600001.SH", "600000.SH"]))),
-            ("period", Arc::new(StringArray::from(vec!["1m"; 3]))),
-            ("time", Arc::new(times.with_timezone("Asia/Shanghai"))),
-            ("open", number(1.1)),
-            ("high", number(1.4)),
-            ("low", number(1.0)),
-            ("close", number(1.2)),
-            ("amount", number(123.45)),
-            ("volume", Arc::new(UInt64Array::from(vec![100; 3]))),
-            ("closed", Arc::new(BooleanArray::from(vec![true, true, false]))),
-            ("quality_score", Arc::new(Float32Array::from(vec![None, Some(1.0), None]))),
-        ],
-    );
+    // as an earlier build wrote it, without a source
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        ("symbol", Arc::new(StringArray::from(vec!["600000.SH", "600001.SH", "600000.SH"]))),
+        ("period", Arc::new(StringArray::from(vec!["1m"; 3]))),
+        ("time", Arc::new(times.with_timezone("Asia/Shanghai"))),
+        ("open", number(1.1)),
+        ("high", number(1.4)),
+        ("low", number(1.0)),
+        ("close", number(1.2)),
+        ("amount", number(123.45)),
+        ("volume", Arc::new(UInt64Array::from(vec![100; 3]))),
+        ("closed", Arc::new(BooleanArray::from(vec![true, true, false]))),
+        ("quality_score", Arc::new(Float32Array::from(vec![None, Some(1.0), None]))),
+    ];
+    let file = dir.path().join("bars.parquet");
+    write(&file, columns.clone());
     let played = play(&own("."), dir.path());
     let shape: Vec<_> =
         played.batches.iter().map(|batch| (batch.kind().as_str(), batch.records())).collect();
@@ -162,6 +166,13 @@ fn bars_are_played_as_bars_beside_quotes() {
     assert_eq!((bars[1].open, bars[1].amount_cny, bars[1].volume_shares), (1.1, 123.45, 100));
     assert_eq!((bars[1].closed, bars[1].quality_score), (true, Some(1.0)));
     assert!(!played.batches[3].bars().next().unwrap().closed);
+    assert_eq!(bars[1].source, "");
+    let source = StringArray::from(vec![None, Some("qmt"), None]);
+    columns.push(("source", Arc::new(source)));
+    write(&file, columns);
+    let played = play(&own("."), dir.path());
+    let sources: Vec<_> = played.batches[1].bars().map(|bar| bar.source).collect();
+    assert_eq!(sources, ["", "qmt"]);
 }
 
 #[test]

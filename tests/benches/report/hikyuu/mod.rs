@@ -56,6 +56,7 @@ fn server(folder: &Path) -> (Box<dyn SinkInstance>, String) {
             volume_shares: 14_500,
             closed: true,
             quality_score: None,
+            source: "bench",
         });
         sink.write(&[Batch::from_bars(encode_bars(bars)).unwrap()]).unwrap();
     }

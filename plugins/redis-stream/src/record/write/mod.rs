@@ -78,6 +78,9 @@ impl Writer {
         if spot.sequence() > 0 {
             out.whole("seq", spot.sequence());
         }
+        if let Some(phase) = spot.phase() {
+            out.text("phase", phase.as_str());
+        }
     }
 
     /// Writes a bar of a batch from there.
@@ -94,6 +97,9 @@ impl Writer {
         quality(bar.quality_score, out);
         out.text("period", bar.period);
         out.truth("closed", bar.closed);
+        if !bar.source.is_empty() {
+            out.text("source", bar.source);
+        }
     }
 
     /// Writes a record of any kind of a batch from there, column by column.
