@@ -10,6 +10,7 @@
 //! | [`mod@file`] | files that options name |
 //! | [`count`] | sizes and durations as numbers |
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
+//! | [`history`] | reading a store back |
 //! | [`hours`] | trading hours, with feature `session` |
 //! | [`endpoints`] | addresses and certificates, with feature `sp` |
 //! | `testing` | waiting, and tests in a process of their own, with feature `testing` |
@@ -19,6 +20,7 @@ pub mod count;
 pub mod endpoints;
 mod faults;
 pub mod file;
+pub mod history;
 #[cfg(feature = "session")]
 pub mod hours;
 #[cfg(any(test, feature = "testing"))]

@@ -6,6 +6,7 @@ mod delivery;
 mod disk_full;
 mod killed;
 mod python;
+mod reading;
 mod recovery;
 mod rolling;
 mod round_trip;
