@@ -3,14 +3,17 @@
 //! A store has its rows in the order of writing, which is not always that of time, and more of them
 //! than fit into memory. So it is looked through twice: first for times alone, whose [`Spread`] over
 //! the parts of the store is cut into [`Span`]s of bounded size; then for the rows of one span after
-//! the other, which a [`Gather`] sorts. What is asked for is told by [`Wanted`].
+//! the other, of which a [`Table`] makes records and a [`Gather`] sorts them. What is asked for is
+//! told by [`Wanted`].
 
 mod gather;
 mod spread;
+mod table;
 mod wanted;
 
 pub use gather::Gather;
 pub use spread::{Span, Spread};
+pub use table::{Lists, Table, Texts, Values};
 pub use wanted::Wanted;
 
 /// Rows of a span, which bound the memory that reading back takes: about 100 MB of quotes, twice

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{BooleanArray, RecordBatch},
+    array::{Array as _, BooleanArray, RecordBatch, StringArray},
     error::ArrowError,
 };
 use kit::history::{Span, Wanted};
@@ -17,7 +17,10 @@ use parquet::{
 };
 use plugin_api::RecordKind;
 
-use super::{columns::Columns, file::Opened};
+use super::{
+    columns::{self, texts},
+    file::Opened,
+};
 use crate::{recover::key, schema::SCHEMA_KEY};
 
 const TIME: &str = "time";
@@ -94,8 +97,9 @@ pub fn times(
     mut note: impl FnMut(i64),
 ) -> Result<(), ArrowError> {
     let chosen = chosen(rows, wanted, None)?;
-    let times = Columns(rows).times(TIME)?;
-    (0..rows.num_rows()).filter(|row| chosen.value(*row)).for_each(|row| note(times.get(row)));
+    let Some(times) = columns::times(rows, TIME)? else { return Ok(()) };
+    let rows = (0..rows.num_rows()).filter(|row| chosen.value(*row));
+    rows.for_each(|row| note(times.value(row)));
     Ok(())
 }
 
@@ -104,16 +108,21 @@ fn chosen(
     wanted: &Wanted,
     span: Option<Span>,
 ) -> Result<BooleanArray, ArrowError> {
-    let columns = Columns(rows);
-    let (times, symbols) = (columns.times(TIME)?, columns.texts(SYMBOL)?);
-    let periods = columns.texts(PERIOD)?;
-    let has_periods = wanted.asked().period.is_some();
+    let times = columns::times(rows, TIME)?;
+    let symbols = texts(rows, SYMBOL)?.filter(|_| wanted.names_symbols());
+    let periods = texts(rows, PERIOD)?.filter(|_| wanted.asked().period.is_some());
+    let text = |texts: &StringArray, row| texts.is_valid(row).then(|| texts.value(row));
     let is_chosen = |row: usize| {
-        let time_us = times.get(row);
-        wanted.takes_time(time_us)
-            && span.is_none_or(|span| (span.from_us..=span.to_us).contains(&time_us))
-            && (!wanted.names_symbols() || wanted.takes_symbol(symbols.get(row)))
-            && (!has_periods || wanted.takes_period(periods.get(row)))
+        let time_us = times.as_ref().filter(|it| it.is_valid(row)).map(|it| it.value(row));
+        time_us.is_some_and(|time_us| {
+            wanted.takes_time(time_us)
+                && span.is_none_or(|span| (span.from_us..=span.to_us).contains(&time_us))
+        }) && symbols
+            .as_ref()
+            .is_none_or(|it| text(it, row).is_some_and(|it| wanted.takes_symbol(it)))
+            && periods
+                .as_ref()
+                .is_none_or(|it| text(it, row).is_some_and(|it| wanted.takes_period(it)))
     };
     Ok((0..rows.num_rows()).map(|row| Some(is_chosen(row))).collect())
 }

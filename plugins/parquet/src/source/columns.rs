@@ -1,11 +1,13 @@
 //! Columns of a file by their names, in the types that this source reads.
+//!
+//! Other writers may have other types for the same values: what can be converted is.
 
 use std::sync::Arc;
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray as _, BooleanArray, Float32Array, Float64Array, LargeListArray,
-        RecordBatch, StringArray, TimestampMicrosecondArray, UInt64Array,
+        Array, ArrayRef, ArrowPrimitiveType, AsArray as _, LargeListArray, PrimitiveArray,
+        RecordBatch, StringArray, TimestampMicrosecondArray,
     },
     compute::cast,
     datatypes::{
@@ -13,198 +15,108 @@ use arrow::{
     },
     error::ArrowError,
 };
+use kit::history::{Lists, Table, Texts, Values};
+use plugin_api::{ColumnType, RecordKind};
 
 use crate::schema::UTC;
 
-/// Columns of some rows. Other writers may have other types for the same values; what is not there
-/// counts as empty.
-pub struct Columns<'a>(pub &'a RecordBatch);
-
-impl Columns<'_> {
-    /// Texts; empty where null.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn texts(&self, name: &str) -> Result<Texts, ArrowError> {
-        Ok(Texts(self.cast(name, &DataType::Utf8)?.map(|it| it.as_string::<i32>().clone())))
+/// The rows of a file that hold records of that kind.
+///
+/// # Errors
+/// When a column holds something else.
+pub fn table(rows: &RecordBatch, kind: RecordKind) -> Result<Table, ArrowError> {
+    let mut table = Table::new(rows.num_rows());
+    for column in kind.columns() {
+        if let Some(found) = rows.column_by_name(column.name) {
+            table.push(column.name, values(found, column.kind)?);
+        }
     }
-
-    /// Moments, microseconds since 1970 UTC; 0 where null.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn times(&self, name: &str) -> Result<Times, ArrowError> {
-        let kind = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
-        let column = self.cast(name, &kind)?;
-        Ok(Times(column.map(|it| it.as_primitive::<TimestampMicrosecondType>().clone())))
-    }
-
-    /// Prices or amounts; 0 where null.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn numbers(&self, name: &str) -> Result<Numbers, ArrowError> {
-        let column = self.cast(name, &DataType::Float64)?;
-        Ok(Numbers(column.map(|it| it.as_primitive::<Float64Type>().clone())))
-    }
-
-    /// Volumes; 0 where null.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn counts(&self, name: &str) -> Result<Counts, ArrowError> {
-        let column = self.cast(name, &DataType::UInt64)?;
-        Ok(Counts(column.map(|it| it.as_primitive::<UInt64Type>().clone())))
-    }
-
-    /// Yes or no; yes where null, as what was not recorded did not change any more.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn flags(&self, name: &str) -> Result<Flags, ArrowError> {
-        Ok(Flags(self.cast(name, &DataType::Boolean)?.map(|it| it.as_boolean().clone())))
-    }
-
-    /// Scores.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn scores(&self, name: &str) -> Result<Scores, ArrowError> {
-        let column = self.cast(name, &DataType::Float32)?;
-        Ok(Scores(column.map(|it| it.as_primitive::<Float32Type>().clone())))
-    }
-
-    /// Prices of a side of the book.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn prices(&self, name: &str) -> Result<Levels<Float64Array>, ArrowError> {
-        let lists = self.lists(name, DataType::Float64)?;
-        Ok(Levels(lists.map(|lists| {
-            let values = lists.values().as_primitive::<Float64Type>().clone();
-            (lists, values)
-        })))
-    }
-
-    /// Sizes of a side of the book.
-    ///
-    /// # Errors
-    /// When the column holds something else.
-    pub fn sizes(&self, name: &str) -> Result<Levels<UInt64Array>, ArrowError> {
-        let lists = self.lists(name, DataType::UInt64)?;
-        Ok(Levels(lists.map(|lists| {
-            let values = lists.values().as_primitive::<UInt64Type>().clone();
-            (lists, values)
-        })))
-    }
-
-    fn lists(&self, name: &str, item: DataType) -> Result<Option<LargeListArray>, ArrowError> {
-        let item = Arc::new(Field::new("element", item, true));
-        let column = self.cast(name, &DataType::LargeList(item))?;
-        Ok(column.map(|it| it.as_list::<i64>().clone()))
-    }
-
-    fn cast(&self, name: &str, kind: &DataType) -> Result<Option<ArrayRef>, ArrowError> {
-        self.0.column_by_name(name).map(|column| cast(column, kind)).transpose()
-    }
+    Ok(table)
 }
 
-/// Texts of rows.
-pub struct Texts(Option<StringArray>);
-
-impl Texts {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> &str {
-        self.0.as_ref().filter(|it| it.is_valid(row)).map_or("", |it| it.value(row))
-    }
+/// Moments of a column, if it is there.
+///
+/// # Errors
+/// When it holds something else.
+pub fn times(
+    rows: &RecordBatch,
+    name: &str,
+) -> Result<Option<TimestampMicrosecondArray>, ArrowError> {
+    let kind = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
+    let column = rows.column_by_name(name).map(|column| cast(column, &kind)).transpose()?;
+    Ok(column.map(|it| it.as_primitive::<TimestampMicrosecondType>().clone()))
 }
 
-/// Moments of rows.
-pub struct Times(Option<TimestampMicrosecondArray>);
-
-impl Times {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> i64 {
-        self.0.as_ref().filter(|it| it.is_valid(row)).map_or(0, |it| it.value(row))
-    }
+/// Texts of a column, if it is there.
+///
+/// # Errors
+/// When it holds something else.
+pub fn texts(rows: &RecordBatch, name: &str) -> Result<Option<StringArray>, ArrowError> {
+    let column = rows.column_by_name(name).map(|column| cast(column, &DataType::Utf8));
+    Ok(column.transpose()?.map(|it| it.as_string::<i32>().clone()))
 }
 
-/// Numbers of rows.
-pub struct Numbers(Option<Float64Array>);
-
-impl Numbers {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> f64 {
-        self.0.as_ref().filter(|it| it.is_valid(row)).map_or(0.0, |it| it.value(row))
-    }
+fn values(column: &ArrayRef, kind: ColumnType) -> Result<Values, ArrowError> {
+    Ok(match kind {
+        ColumnType::Time => {
+            let kind = DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into()));
+            Values::Times(numbers(cast(column, &kind)?.as_primitive::<TimestampMicrosecondType>()))
+        }
+        ColumnType::Price | ColumnType::Amount => {
+            let column = cast(column, &DataType::Float64)?;
+            Values::Numbers(numbers(column.as_primitive::<Float64Type>()))
+        }
+        ColumnType::Volume => {
+            let column = cast(column, &DataType::UInt64)?;
+            Values::Counts(numbers(column.as_primitive::<UInt64Type>()))
+        }
+        ColumnType::Prices => {
+            let column = lists(column, DataType::Float64)?;
+            Values::Prices(levels(&column, column.values().as_primitive::<Float64Type>()))
+        }
+        ColumnType::Sizes => {
+            let column = lists(column, DataType::UInt64)?;
+            Values::Sizes(levels(&column, column.values().as_primitive::<UInt64Type>()))
+        }
+        ColumnType::Flag => {
+            let column = cast(column, &DataType::Boolean)?;
+            // one that was not recorded is set
+            Values::Flags(column.as_boolean().iter().map(|flag| flag.unwrap_or(true)).collect())
+        }
+        ColumnType::Score => {
+            let column = cast(column, &DataType::Float32)?;
+            Values::Scores(column.as_primitive::<Float32Type>().iter().collect())
+        }
+        _ => {
+            let column = cast(column, &DataType::Utf8)?;
+            let mut texts = Texts::default();
+            let found = column.as_string::<i32>().iter();
+            found.for_each(|text| texts.push(text.unwrap_or_default()));
+            Values::Texts(texts)
+        }
+    })
 }
 
-/// Counts of rows.
-pub struct Counts(Option<UInt64Array>);
-
-impl Counts {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> u64 {
-        self.0.as_ref().filter(|it| it.is_valid(row)).map_or(0, |it| it.value(row))
-    }
+/// Values; 0 where null.
+fn numbers<T: ArrowPrimitiveType>(column: &PrimitiveArray<T>) -> Vec<T::Native> {
+    column.iter().map(Option::unwrap_or_default).collect()
 }
 
-/// Flags of rows.
-pub struct Flags(Option<BooleanArray>);
-
-impl Flags {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> bool {
-        self.0.as_ref().filter(|it| it.is_valid(row)).is_none_or(|it| it.value(row))
-    }
+fn lists(column: &ArrayRef, item: DataType) -> Result<LargeListArray, ArrowError> {
+    let item = Arc::new(Field::new("element", item, true));
+    Ok(cast(column, &DataType::LargeList(item))?.as_list::<i64>().clone())
 }
 
-/// Scores of rows.
-pub struct Scores(Option<Float32Array>);
-
-impl Scores {
-    /// That of a row.
-    #[inline]
-    pub fn get(&self, row: usize) -> Option<f32> {
-        self.0.as_ref().filter(|it| it.is_valid(row)).map(|it| it.value(row))
+/// The levels of each row, without those that pad it.
+fn levels<T: ArrowPrimitiveType>(
+    lists: &LargeListArray,
+    values: &PrimitiveArray<T>,
+) -> Lists<T::Native> {
+    let mut levels = Lists::default();
+    for row in 0..lists.len() {
+        let at = |place: usize| usize::try_from(lists.value_offsets()[place]).unwrap_or_default();
+        let range = if lists.is_null(row) { 0..0 } else { at(row)..at(row + 1) };
+        levels.push(range.map_while(|at| values.is_valid(at).then(|| values.value(at))));
     }
-}
-
-/// Sides of the books of rows.
-pub struct Levels<T>(Option<(LargeListArray, T)>);
-
-impl Levels<Float64Array> {
-    /// The levels of a row, best first, without those that pad it.
-    pub fn fill(&self, row: usize, levels: &mut Vec<f64>) {
-        levels.clear();
-        let Some((lists, values)) = &self.0 else { return };
-        levels.extend(
-            places(lists, row).map_while(|at| values.is_valid(at).then(|| values.value(at))),
-        );
-    }
-}
-
-impl Levels<UInt64Array> {
-    /// The levels of a row, best first, without those that pad it.
-    pub fn fill(&self, row: usize, levels: &mut Vec<u64>) {
-        levels.clear();
-        let Some((lists, values)) = &self.0 else { return };
-        levels.extend(
-            places(lists, row).map_while(|at| values.is_valid(at).then(|| values.value(at))),
-        );
-    }
-}
-
-/// Where a row's list lies among the values of all.
-fn places(lists: &LargeListArray, row: usize) -> std::ops::Range<usize> {
-    if lists.is_null(row) {
-        return 0..0;
-    }
-    let at = |place: usize| usize::try_from(lists.value_offsets()[place]).unwrap_or_default();
-    at(row)..at(row + 1)
+    levels
 }

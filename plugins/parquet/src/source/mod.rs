@@ -10,7 +10,6 @@ mod columns;
 mod file;
 mod listing;
 mod options;
-mod rows;
 
 use std::{
     collections::VecDeque,
@@ -209,8 +208,9 @@ impl LakeSource {
         let mut reader = contained(|| reader.build()).map_err(|error| failed(&error))?;
         let mut parts = Vec::new();
         while let Some(rows) = next_rows(&mut reader).map_err(|error| failed(&error))? {
-            let part = contained(|| rows::batch(&rows, self.wanted.kind()));
-            parts.push(part.map_err(|error| failed(&error))?);
+            let kind = self.wanted.kind();
+            let table = contained(|| columns::table(&rows, kind)).map_err(|it| failed(&it))?;
+            parts.push(table.batch(kind).map_err(|error| failed(&error))?);
         }
         // all or nothing: what is left out is told by the file's name
         parts.into_iter().for_each(|part| self.gather.push(part));
