@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use plugin_api::{ColumnType, RecordKind};
 
 use crate::{
-    options::Settings,
+    access::Target,
     schema::{Column, Last, Precision, columns},
 };
 
@@ -31,8 +31,8 @@ pub struct Plan {
 impl Plan {
     /// The table of a kind. What a source sends again replaces itself, while two quotes of a
     /// security within a second are two rows; of bars the one that was received last stays.
-    pub fn of(kind: RecordKind, settings: &Settings, precision: Precision) -> Self {
-        let name = settings.table(kind);
+    pub fn of(kind: RecordKind, target: &Target, precision: Precision) -> Self {
+        let name = target.table(kind);
         let (engine, after) = match Last::of(kind) {
             Last::Sequence => ("ReplacingMergeTree", &["source", "sequence"][..]),
             Last::Version => ("ReplacingMergeTree(version)", &[][..]),
@@ -45,7 +45,7 @@ impl Plan {
         let key = ["symbol"].into_iter().chain(texts.map(|it| it.name));
         Self {
             kind,
-            table: qualified(settings, &name),
+            table: qualified(target, &name),
             name,
             precision,
             columns: columns(kind, precision),
@@ -73,6 +73,16 @@ impl Plan {
             let _ = write!(sql, "\nSETTINGS non_replicated_deduplication_window = {window}");
         }
         sql
+    }
+
+    /// Lets the table delete what is older.
+    pub fn change_ttl(&self, days: u32) -> String {
+        format!("ALTER TABLE {} MODIFY TTL {}", self.table, ttl(days))
+    }
+
+    /// Deletes all of a month such as `202112`.
+    pub fn drop_month(&self, month: &str) -> String {
+        format!("ALTER TABLE {} DROP PARTITION {month}", self.table)
     }
 
     /// Inserts a block of all columns.
@@ -105,25 +115,25 @@ pub fn ttl(days: u32) -> String {
 }
 
 /// Makes the database.
-pub fn create_database(settings: &Settings) -> String {
-    format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&settings.database))
+pub fn create_database(target: &Target) -> String {
+    format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&target.database))
 }
 
 /// Makes the view of the bars of a minute, each as it was received last.
-pub fn create_view(settings: &Settings, bars: &Plan) -> String {
+pub fn create_view(target: &Target, bars: &Plan) -> String {
     let shown = bars.columns.iter().map(|column| &column.name[..]);
     let shown: Vec<_> = shown.filter(|name| !["version", "time_us"].contains(name)).collect();
     format!(
         "CREATE VIEW IF NOT EXISTS {} AS SELECT {} FROM {} FINAL WHERE period = '1m'",
-        qualified(settings, &view_name(settings)),
+        qualified(target, &view_name(target)),
         shown.join(", "),
         bars.table
     )
 }
 
 /// Name of the view of the bars of a minute.
-pub fn view_name(settings: &Settings) -> String {
-    format!("{}_1m", settings.bar_table)
+pub fn view_name(target: &Target) -> String {
+    format!("{}_1m", target.bar_table)
 }
 
 /// A text as a statement has it.
@@ -131,8 +141,9 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-fn qualified(settings: &Settings, table: &str) -> String {
-    format!("{}.{}", quoted(&settings.database), quoted(table))
+/// Database and table, quoted.
+pub fn qualified(target: &Target, table: &str) -> String {
+    format!("{}.{}", quoted(&target.database), quoted(table))
 }
 
 fn quoted(name: &str) -> String {

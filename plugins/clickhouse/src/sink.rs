@@ -12,8 +12,9 @@ use crate::{
     body::Body,
     fault::{Class, Fault},
     http::Server,
-    options::Options,
+    options::{Options, Settings},
     prepare::{Ready, look, prepare},
+    retention::Months,
     table::Table,
     token,
 };
@@ -21,8 +22,11 @@ use crate::{
 /// A connection to a server and what its tables take next.
 pub struct ClickHouse {
     context: Context,
+    settings: Settings,
     server: Server,
     tables: Tables,
+    /// Drops old months where the server deletes nothing by age.
+    months: Option<Months>,
     body: Body,
 }
 
@@ -42,24 +46,29 @@ impl Sink for ClickHouse {
     const MAX_RECORDS: u32 = 100_000;
     const MAX_WAIT: Duration = Duration::from_millis(200);
 
-    fn check(options: &Options, _: &Context) -> Result<(), PluginError> {
-        let settings = options.check()?;
-        look(&Server::new(&settings)).map(drop).map_err(Fault::opening)
+    fn check(options: &Options, context: &Context) -> Result<(), PluginError> {
+        let settings = options.check(context)?;
+        look(&Server::new(&settings.target), &settings).map(drop).map_err(Fault::opening)
     }
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
-        let settings = options.check()?;
-        let server = Server::new(&settings);
-        let ready = prepare(&server).map_err(Fault::opening)?;
+        let settings = options.check(&context)?;
+        let server = Server::new(&settings.target);
+        let ready = prepare(&server, &settings).map_err(Fault::opening)?;
         let names: Vec<_> = ready.plans.iter().map(|plan| &plan.table[..]).collect();
         context.info(&format!(
             "inserts into {} of clickhouse {} at {}",
             names.join(" and "),
             ready.features.version,
-            settings.url
+            server.url()
         ));
         let tables = Tables::new(&ready);
-        Ok(Self { context, server, tables, body: Body::new(settings.compress) })
+        let days = settings.keep_days.filter(|_| !ready.features.has_micros);
+        let months = days.map(|days| Months::new(days, ready.plans));
+        let body = Body::new(settings.target.compress);
+        let mut sink = Self { context, settings, server, tables, months, body };
+        sink.drop_old_months();
+        Ok(sink)
     }
 
     fn write(&mut self, batches: &[Batch]) -> Result<Ack, PluginError> {
@@ -68,15 +77,28 @@ impl Sink for ClickHouse {
             && matches!(fault.class, Class::Setup | Class::Data)
         {
             // before records are blamed: a table may have been changed, or dropped
-            let ready = prepare(&self.server).map_err(Fault::running)?;
+            let ready = prepare(&self.server, &self.settings).map_err(Fault::running)?;
             self.tables = Tables::new(&ready);
             result = self.insert_all(batches);
         }
+        self.drop_old_months();
         result.map(|()| Ack::Delivered).map_err(Fault::running)
+    }
+
+    fn tick(&mut self) -> Result<Ack, PluginError> {
+        self.drop_old_months();
+        Ok(Ack::Delivered)
     }
 }
 
 impl ClickHouse {
+    /// Once a day; what cannot be dropped is tried again later, and holds no record up.
+    fn drop_old_months(&mut self) {
+        if let Some(months) = &mut self.months {
+            months.drop_old(&self.server, &self.context);
+        }
+    }
+
     fn insert_all(&mut self, batches: &[Batch]) -> Result<(), Fault> {
         for kind in RecordKind::ALL {
             let of_kind = |batch: &&Batch| batch.kind() == kind && batch.records() > 0;
@@ -103,7 +125,7 @@ impl ClickHouse {
             // it would answer before the rows are safe, and not know their token
             settings.push(("async_insert", "0"));
         }
-        if self.server.settings().compress {
+        if self.server.target().compress {
             settings.push(("decompress", "1"));
         }
         let inserted = self.server.insert(&table.insert, &settings, self.body.bytes());

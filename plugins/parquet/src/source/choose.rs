@@ -46,7 +46,9 @@ pub fn is_of_kind(opened: &Opened, kind: RecordKind) -> Result<bool, String> {
     let Some(found) = named.or(guessed) else {
         return Err(format!("it has neither a column {OF_QUOTES} nor a column {PERIOD}"));
     };
-    let missing = [TIME, SYMBOL].into_iter().find(|name| !has(name));
+    let needed =
+        if kind == RecordKind::Bar { &[TIME, SYMBOL, PERIOD][..] } else { &[TIME, SYMBOL] };
+    let missing = needed.iter().find(|name| !has(name));
     match missing {
         Some(name) if found == kind => Err(format!("it has no column {name}")),
         _ => Ok(found == kind),
@@ -111,7 +113,6 @@ fn chosen(
     let times = columns::times(rows, TIME)?;
     let symbols = texts(rows, SYMBOL)?.filter(|_| wanted.names_symbols());
     let periods = texts(rows, PERIOD)?.filter(|_| wanted.asked().period.is_some());
-    let text = |texts: &StringArray, row| texts.is_valid(row).then(|| texts.value(row));
     let is_chosen = |row: usize| {
         let time_us = times.as_ref().filter(|it| it.is_valid(row)).map(|it| it.value(row));
         time_us.is_some_and(|time_us| {
@@ -125,4 +126,8 @@ fn chosen(
                 .is_none_or(|it| text(it, row).is_some_and(|it| wanted.takes_period(it)))
     };
     Ok((0..rows.num_rows()).map(|row| Some(is_chosen(row))).collect())
+}
+
+fn text(texts: &StringArray, row: usize) -> Option<&str> {
+    texts.is_valid(row).then(|| texts.value(row))
 }
