@@ -156,7 +156,8 @@ impl Access {
             faults.push("`url` names no server; write e.g. http://127.0.0.1:8123".to_owned());
         }
         let mut addresses = Vec::<(Uri, String)>::new();
-        for uri in urls.iter().filter_map(|url| address(url, faults)) {
+        for url in urls {
+            let Some(uri) = address(url, faults) else { continue };
             let shown = uri.to_string().trim_end_matches('/').to_owned();
             if addresses.iter().any(|(_, other)| *other == shown) {
                 faults.push(format!("`url` names {shown} twice; name each once"));

@@ -107,29 +107,25 @@ impl Server {
     }
 
     /// Blocks of rows that answer a question, in the format `Native`. They are read whole, so that
-    /// nothing waits for whoever takes the rows.
+    /// nothing waits for whoever takes the rows. `packed` asks for frames, of which servers of 2018
+    /// leave out the last.
     ///
     /// # Errors
     /// Why it was not served.
-    pub fn blocks(&self, question: &str) -> Result<Vec<u8>, Failure> {
+    pub fn blocks(&self, question: &str, packed: bool) -> Result<Vec<u8>, Failure> {
         let sql = format!("{question} FORMAT Native");
-        let parameters: &[_] = if self.target.compress { &[("compress", "1")] } else { &[] };
+        let parameters: &[_] = if packed { &[("compress", "1")] } else { &[] };
         self.each(|| {
             let mut response = self.send(parameters, sql.as_bytes())?;
             let body = response.body_mut().with_config().limit(MAX_ROWS_BYTES as u64);
-            let mut answer = body.read_to_vec().map_err(|error| self.away(&error))?;
-            if self.target.compress {
-                // of an error only the text may be packed
-                match unframed(&answer, MAX_ROWS_BYTES) {
-                    Ok(plain) => answer = plain,
-                    Err(text) if response.status() == 200 => return Err(Failure::Strange(text)),
-                    Err(_) => {}
-                }
-            }
+            let answer = body.read_to_vec().map_err(|error| self.away(&error))?;
             if response.status() == 200 {
-                return Ok(answer);
+                let plain = if packed { unframed(&answer, MAX_ROWS_BYTES) } else { Ok(answer) };
+                return plain.map_err(Failure::Strange);
             }
-            Err(told(&response, &String::from_utf8_lossy(&answer)))
+            // an error may be packed as well
+            let text = unframed(&answer, MAX_ROWS_BYTES).unwrap_or(answer);
+            Err(told(&response, &String::from_utf8_lossy(&text)))
         })
     }
 

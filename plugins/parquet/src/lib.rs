@@ -9,7 +9,7 @@
 //! to their [`file`]s and makes them safe at once, by its [`writer_lock`]; a full file gets its
 //! final name. What a killed process left unfinished is recovered by [`recover`]; what it had
 //! committed and is offered again, because the host was not told, is recognised by its [`mark`].
-//! [`source`] gives what it is asked for, also of files that are still being written.
+//! Days that are too old are removed by [`retention`]. [`source`] gives what it is asked for, also of files that are still being written.
 
 mod checksum;
 mod disk;
@@ -24,6 +24,7 @@ mod owner;
 mod part;
 mod partition;
 mod recover;
+mod retention;
 mod rows;
 mod schema;
 mod sink;

@@ -52,10 +52,16 @@ impl Texts {
 }
 
 /// Lists of rows.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Lists<T> {
     values: Vec<T>,
     ends: Vec<usize>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), ends: Vec::new() }
+    }
 }
 
 impl<T> Lists<T> {

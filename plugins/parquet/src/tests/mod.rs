@@ -4,6 +4,7 @@ mod again;
 mod damaged;
 mod delivery;
 mod disk_full;
+mod expiry;
 mod killed;
 mod python;
 mod reading;
