@@ -18,7 +18,7 @@ from chdb import session
 
 import script
 
-INTERFACE = {"query", "compress", "decompress", "wait_end_of_query"}
+INTERFACE = {"query", "decompress", "wait_end_of_query"}
 
 
 class Engine:
@@ -46,19 +46,10 @@ class Engine:
         self.ask("ATTACH TABLE frames.plain")
         return self.ask("SELECT byte FROM frames.plain", "RowBinary")
 
-    def framed(self, plain: bytes) -> bytes:
-        """Frames as the engine makes them."""
-        self.ask("TRUNCATE TABLE frames.plain")
-        rows = self.folder / "rows.bin"
-        rows.write_bytes(plain)
-        self.ask(f"INSERT INTO frames.plain FROM INFILE '{rows}' FORMAT RowBinary")
-        return next((self.folder / "engine").glob("store/*/*/byte.bin")).read_bytes()
-
     def serve(self, parameters: dict, body: bytes) -> bytes:
         with self.lock:
             if "query" not in parameters:
-                answer = self.ask(body.decode())
-                return self.framed(answer) if parameters.get("compress") == "1" else answer
+                return self.ask(body.decode())
             if parameters.get("decompress") == "1":
                 body = self.plain(body)
             block = self.folder / "block.native"

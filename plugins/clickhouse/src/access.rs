@@ -37,7 +37,7 @@ options! {
         /// those that browsers trust.
         #[serde(default)]
         pub tls_ca: Option<PathBuf>,
-        /// How what is sent is compressed, and what is read: lz4 or none. Default lz4.
+        /// How inserts are compressed: lz4 or none. Default lz4.
         #[serde(default = "default_compression")]
         pub compression: Compression,
         /// Longest time that a request may take, 1s to 1h; then it is repeated. Default 20s.

@@ -12,7 +12,6 @@ use ureq::{
 use crate::{
     access::Target,
     answer::{Failure, refusal, shown, silent},
-    frame::unframed,
 };
 
 /// An idle connection is not used any more after so long: servers close theirs after 3 s or more.
@@ -23,8 +22,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Longest answer that is read as text; names and types of all columns of both tables.
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
-/// Longest answer with rows, as it comes and unpacked.
-const MAX_ROWS_BYTES: usize = 512 << 20;
+/// Longest answer with rows; those that are asked for at once have about a tenth of it.
+const MAX_ROWS_BYTES: u64 = 512 << 20;
 
 /// Servers with the credentials for them. One is asked until it is away, then the next.
 pub struct Server {
@@ -107,25 +106,21 @@ impl Server {
     }
 
     /// Blocks of rows that answer a question, in the format `Native`. They are read whole, so that
-    /// nothing waits for whoever takes the rows. `packed` asks for frames, of which servers of 2018
-    /// leave out the last.
+    /// nothing waits for whoever takes the rows, and plain: servers of 2018 leave out the end of what
+    /// they compress.
     ///
     /// # Errors
     /// Why it was not served.
-    pub fn blocks(&self, question: &str, packed: bool) -> Result<Vec<u8>, Failure> {
+    pub fn blocks(&self, question: &str) -> Result<Vec<u8>, Failure> {
         let sql = format!("{question} FORMAT Native");
-        let parameters: &[_] = if packed { &[("compress", "1")] } else { &[] };
         self.each(|| {
-            let mut response = self.send(parameters, sql.as_bytes())?;
-            let body = response.body_mut().with_config().limit(MAX_ROWS_BYTES as u64);
+            let mut response = self.send(&[], sql.as_bytes())?;
+            let body = response.body_mut().with_config().limit(MAX_ROWS_BYTES);
             let answer = body.read_to_vec().map_err(|error| self.away(&error))?;
-            if response.status() == 200 {
-                let plain = if packed { unframed(&answer, MAX_ROWS_BYTES) } else { Ok(answer) };
-                return plain.map_err(Failure::Strange);
+            if response.status() != 200 || refusal(response.headers(), "").is_some() {
+                return Err(told(&response, &String::from_utf8_lossy(&answer)));
             }
-            // an error may be packed as well
-            let text = unframed(&answer, MAX_ROWS_BYTES).unwrap_or(answer);
-            Err(told(&response, &String::from_utf8_lossy(&text)))
+            Ok(answer)
         })
     }
 

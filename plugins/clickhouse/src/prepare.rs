@@ -71,16 +71,6 @@ pub fn look(server: &Server, settings: &Settings) -> Result<Ready, Fault> {
     compared(server, features, &found, settings.create_tables)
 }
 
-/// Whether the server keeps times to the microsecond, as those of the last years do.
-///
-/// # Errors
-/// What the server refuses.
-pub fn has_micros(server: &Server) -> Result<bool, Fault> {
-    let question = "SELECT name FROM system.data_type_families WHERE name = 'DateTime64'";
-    let rows = server.rows(question).map_err(|failure| Fault::of(server, failure))?;
-    Ok(!rows.is_empty())
-}
-
 fn features(server: &Server, settings: &Settings) -> Result<Features, Fault> {
     let rows = |question: &str| server.rows(question).map_err(|it| Fault::of(server, it));
     let version = rows("SELECT version()")?.concat().concat();

@@ -28,7 +28,7 @@ use crate::{
     fault::{Class, Fault},
     http::Server,
     native_read::read_block,
-    prepare::{columns_by_table, has_micros},
+    prepare::columns_by_table,
 };
 
 /// What is left to read of a table.
@@ -36,8 +36,6 @@ pub struct TableSource {
     server: Server,
     wanted: Wanted,
     selection: Selection,
-    /// Answers come in frames.
-    packed: bool,
     /// Days with rows, since 1970; not known at first.
     days: Option<VecDeque<i64>>,
     chunks: VecDeque<Chunk>,
@@ -61,7 +59,6 @@ impl Source for TableSource {
         let server = Server::new(&options.check(&context)?);
         Ok(Self {
             selection: select(&server, &wanted)?,
-            packed: server.target().compress && has_micros(&server).map_err(Fault::opening)?,
             server,
             gather: Gather::new(wanted.kind(), options.batch_records, context.instance()),
             wanted,
@@ -102,7 +99,7 @@ impl TableSource {
         if let Some(chunk) = self.chunks.front() {
             let (from_us, to_us) = span(&self.wanted, chunk.day);
             let question = self.selection.rows(from_us, to_us, chunk);
-            let answer = self.server.blocks(&question, self.packed)?;
+            let answer = self.server.blocks(&question)?;
             for part in parts(&answer, &self.selection, &self.wanted)? {
                 self.gather.push(part);
             }
