@@ -13,9 +13,14 @@ options! {
     /// Where the servers are and how to get in, among the options of a sink or a source.
     pub struct Access {
         /// HTTP interface of the server, e.g. `http://127.0.0.1:8123` or `https://host:8443`. A list
-        /// names replicas, which have the same rows: when one is away, the next is used. Proxies are
-        /// not used.
+        /// names replicas, which have the same rows: when one is away, the next is used. With
+        /// `cluster` it names replicas of all shards. Proxies are not used.
         pub url: Texts,
+        /// Cluster as the servers' `remote_servers` name it. Rows are spread over its shards by
+        /// their security and go to the replicated table NAME_local there; NAME is a `Distributed`
+        /// table over them. Default: none.
+        #[serde(default)]
+        pub cluster: Option<String>,
         /// Database of both tables. Default "default".
         #[serde(default = "default_database")]
         pub database: String,
@@ -88,6 +93,7 @@ fn default_timeout() -> Duration {
 pub struct Target {
     /// Where requests go, with the same for people; at least one.
     pub addresses: Vec<(Uri, String)>,
+    pub cluster: Option<String>,
     /// User and password as the server wants them.
     pub credentials: (HeaderValue, HeaderValue),
     pub database: String,
@@ -108,6 +114,12 @@ impl Target {
             other => format!("{}s", other.as_str()),
         }
     }
+
+    /// The table that rows of a kind are inserted into: in a cluster the one of a shard.
+    pub fn inserted(&self, kind: RecordKind) -> String {
+        let table = self.table(kind);
+        if self.cluster.is_some() { format!("{table}_local") } else { table }
+    }
 }
 
 impl Access {
@@ -119,6 +131,7 @@ impl Access {
             ("database", &self.database),
             ("spot_table", &self.spot_table),
             ("bar_table", &self.bar_table),
+            ("cluster", self.cluster.as_ref().unwrap_or(&self.database)),
         ];
         for (option, name) in names {
             if name.is_empty() || name.contains(|c: char| c.is_control() || c == '.') {
@@ -140,6 +153,7 @@ impl Access {
         let credentials = user.zip(password).filter(|_| faults.len() == before)?;
         Some(Target {
             addresses,
+            cluster: self.cluster.clone(),
             credentials,
             database: self.database.clone(),
             spot_table: self.spot_table.clone(),

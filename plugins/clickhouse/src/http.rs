@@ -89,6 +89,21 @@ impl Server {
         self.each(|| self.post(&[], sql.as_bytes()).and_then(silent))
     }
 
+    /// Has a statement carried out that may be about all servers of a cluster, which then answers with
+    /// a line for each of them.
+    ///
+    /// # Errors
+    /// Why it was not served.
+    pub fn make(&self, sql: &str) -> Result<(), Failure> {
+        if self.target.cluster.is_none() {
+            return self.execute(sql);
+        }
+        // what is not done by then goes on there, and is found done when it is looked for again
+        let patience = (self.target.timeout.as_secs() / 2).max(1).to_string();
+        let settings = [("distributed_ddl_task_timeout", &patience[..])];
+        self.each(|| self.post(&settings, sql.as_bytes()).map(drop))
+    }
+
     /// Inserts a body, and returns when the server has it.
     ///
     /// # Errors

@@ -5,11 +5,12 @@
 //! [`frame`]s, which [`http`] sends under a token that tells them from all others ([`token`]);
 //! [`answer`] reads what comes back. What the server is, whether its tables fit and what is missing is found out by [`prepare`]
 //! with the statements of [`ddl`]; what went wrong is told by [`fault`]. What is too old goes by
-//! [`retention`]. And back: [`source`] asks for blocks, which [`native_read`] undoes.
+//! [`retention`]. Of a [`cluster`] every shard gets the rows that its [`shard_key`] says. And back: [`source`] asks for blocks, which [`native_read`] undoes.
 
 mod access;
 mod answer;
 mod body;
+mod cluster;
 mod ddl;
 mod fault;
 mod frame;
@@ -20,6 +21,7 @@ mod options;
 mod prepare;
 mod retention;
 mod schema;
+mod shard_key;
 mod sink;
 mod source;
 mod table;

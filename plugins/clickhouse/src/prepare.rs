@@ -48,7 +48,7 @@ pub fn prepare(server: &Server, settings: &Settings) -> Result<Ready, Fault> {
     if settings.create_tables {
         let missing = missing(server, settings, &features, &found)?;
         for statement in &missing {
-            server.execute(statement).map_err(|failure| Fault::of(server, failure))?;
+            server.make(statement).map_err(|failure| Fault::of(server, failure))?;
         }
         if !missing.is_empty() {
             found = columns_by_table(server)?;
@@ -105,7 +105,8 @@ fn features(server: &Server, settings: &Settings) -> Result<Features, Fault> {
 /// What the server refuses.
 pub fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
     let target = server.target();
-    let tables = RecordKind::ALL.into_iter().map(|kind| target.table(kind));
+    let tables =
+        RecordKind::ALL.into_iter().flat_map(|kind| [target.table(kind), target.inserted(kind)]);
     let names = tables.chain([ddl::view_name(target)]).map(|name| literal(&name));
     let question = format!(
         "SELECT table, name, type FROM system.columns WHERE database = {} AND table IN ({})",
@@ -140,6 +141,9 @@ fn missing(
         if !found.contains_key(&plan.name) {
             statements.push(plan.create(ttl_days, features.has_tokens));
         }
+        if !found.contains_key(&target.table(plan.kind)) {
+            statements.extend(plan.create_distributed(target));
+        }
     }
     let bars = plans.iter().find(|plan| plan.kind == RecordKind::Bar);
     if !found.contains_key(&ddl::view_name(target)) {
@@ -165,7 +169,7 @@ fn plans(target: &Target, features: &Features, found: &HashMap<String, Found>) -
         let is_precise = features.has_micros && !is_old;
         if is_precise { Precision::Micros } else { Precision::Seconds }
     };
-    let plan = |kind| Plan::of(kind, target, precision(&target.table(kind)));
+    let plan = |kind| Plan::of(kind, target, precision(&target.inserted(kind)));
     RecordKind::ALL.into_iter().map(plan).collect()
 }
 

@@ -63,12 +63,15 @@ impl Months {
         Self { days, plans, daily: Daily::default() }
     }
 
-    /// Drops them, if that was not done today.
-    pub fn drop_old(&mut self, server: &Server, context: &Context) {
+    /// Drops them at every shard, if that was not done today.
+    pub fn drop_old(&mut self, servers: &[Server], context: &Context) {
         let now_us = context.now_us();
         let Some(today) = self.daily.due(now_us) else { return };
-        match self.drop_before(server, today - i64::from(self.days)) {
+        let first_kept = today - i64::from(self.days);
+        let dropped = servers.iter().map(|server| self.drop_before(server, first_kept));
+        match dropped.collect::<Result<Vec<_>, _>>() {
             Ok(dropped) => {
+                let dropped = dropped.concat();
                 self.daily.done(today);
                 if !dropped.is_empty() {
                     context.count("expired_partitions_total", dropped.len() as u64);

@@ -74,6 +74,36 @@ fn tables_that_are_there_are_made_to_forget() {
 }
 
 #[test]
+fn a_cluster_has_replicated_tables_and_one_over_them() {
+    let target = target(json!({ "database": "market", "cluster": "quotes" }));
+    let spots = Plan::of(RecordKind::Spot, &target, Precision::Micros);
+    let sql = spots.create(30, true);
+    for part in [
+        "CREATE TABLE IF NOT EXISTS `market`.`spots_local` ON CLUSTER `quotes` (\n",
+        ") ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/market/spots_local', \
+         '{replica}')\nPARTITION BY toYYYYMM(time)\nORDER BY (symbol, time, source, sequence)\n\
+         TTL toDateTime(time) + toIntervalDay(30)\nSETTINGS replicated_deduplication_window = 1000",
+    ] {
+        assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
+    }
+    let over = spots.create_distributed(&target).unwrap();
+    let end = ") ENGINE = Distributed('quotes', 'market', 'spots_local', \
+               cityHash64(substring(symbol, 1, 16)))";
+    assert!(over.ends_with(end), "{over}");
+    assert!(over.starts_with("CREATE TABLE IF NOT EXISTS `market`.`spots` ON CLUSTER `quotes` ("));
+    let bars = Plan::of(RecordKind::Bar, &target, Precision::Micros);
+    assert!(bars.create(0, true).contains("minute_bars_local', '{replica}', version)\n"));
+    assert!(bars.insert().starts_with("INSERT INTO `market`.`minute_bars_local` ("));
+    let view = ddl::create_view(&target, &bars);
+    assert!(view.contains("`minute_bars_1m` ON CLUSTER `quotes` AS SELECT symbol"), "{view}");
+    assert!(view.ends_with("FROM `market`.`minute_bars` FINAL WHERE period = '1m'"), "{view}");
+    assert_eq!(
+        ddl::create_database(&target),
+        "CREATE DATABASE IF NOT EXISTS `market` ON CLUSTER `quotes`"
+    );
+}
+
+#[test]
 fn names_cannot_break_out_of_their_quotes() {
     let target = target(json!({ "database": "a`b\\", "spot_table": "股票 spots" }));
     assert_eq!(
