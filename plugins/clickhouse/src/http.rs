@@ -144,7 +144,7 @@ impl Server {
         let count = self.target.addresses.len();
         let mut asked = ask();
         for _ in 1..count {
-            if !matches!(asked, Err(Failure::Away(_) | Failure::Cut(_))) {
+            if !asked.as_ref().is_err_and(is_away) {
                 break;
             }
             self.at.set((self.at.get() + 1) % count);
@@ -199,6 +199,16 @@ impl Server {
             error => format!("{error}; start the server or correct `url`"),
         };
         Failure::Away(text)
+    }
+}
+
+/// Whether another replica may serve what this one does not: it is gone, or has lost the others.
+fn is_away(failure: &Failure) -> bool {
+    const READONLY: u32 = 242;
+    match failure {
+        Failure::Away(_) | Failure::Cut(_) => true,
+        Failure::Refused { code, .. } => *code == READONLY,
+        Failure::Strange(_) => false,
     }
 }
 

@@ -58,20 +58,24 @@ impl ClickHouse {
 
     /// Starts one with more in its configuration.
     fn start_with(more: &str) -> Self {
-        for _ in 0..ATTEMPTS {
-            let (http, tcp) = (server_port(), server_port());
-            let mut server = Server::new("/usr/sbin/clickhouse-server");
-            fs::write(server.path("config.xml"), config(&server, http, tcp, more)).unwrap();
-            fs::write(server.path("users.xml"), USERS).unwrap();
-            server.arguments = vec!["--config-file=config.xml".to_owned()];
-            let log = server.path("server.log");
-            if server.launch(|_| ready(&log, http)) {
-                return Self { server, http, tcp };
-            }
-            let log = server.log();
-            assert!(log.contains("already in use"), "clickhouse-server ended:\n{log}");
+        let started = (0..ATTEMPTS).find_map(|_| Self::start_at(server_port(), more));
+        started.expect("no free ports for clickhouse-server")
+    }
+
+    /// Starts one whose port for other servers is that; nothing when somebody has one of its ports.
+    pub(super) fn start_at(tcp: u16, more: &str) -> Option<Self> {
+        let http = server_port();
+        let mut server = Server::new("/usr/sbin/clickhouse-server");
+        fs::write(server.path("config.xml"), config(&server, http, tcp, more)).unwrap();
+        fs::write(server.path("users.xml"), USERS).unwrap();
+        server.arguments = vec!["--config-file=config.xml".to_owned()];
+        let log = server.path("server.log");
+        if server.launch(|_| ready(&log, http)) {
+            return Some(Self { server, http, tcp });
         }
-        panic!("no free ports for clickhouse-server");
+        let log = server.log();
+        assert!(log.contains("already in use"), "clickhouse-server ended:\n{log}");
+        None
     }
 
     /// `http://127.0.0.1:PORT`.

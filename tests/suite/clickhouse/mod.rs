@@ -1,5 +1,6 @@
 //! The `clickhouse` plugin against real servers: Debian's 18.16, and the engine of a current one.
 
+mod cluster;
 mod days;
 mod engine;
 mod faults;
