@@ -89,8 +89,11 @@ impl Selection {
         if let Some(kind) = kind_of("sequence") {
             columns.push(("sequence".to_owned(), converted("sequence", kind, "UInt64")));
         }
-        let order = ["symbol", "period", "time", "time_us", "source", "sequence", "version"];
-        let order = order.into_iter().filter(|name| kind_of(name).is_some());
+        // of rows with one key the last one counts
+        let last =
+            if kind_of("version").is_some() { &["version"][..] } else { &["source", "sequence"] };
+        let order = ["symbol", "period", "time", "time_us"].iter().chain(last).copied();
+        let order = order.filter(|name| kind_of(name).is_some());
         Ok(Self {
             table,
             columns,
@@ -294,6 +297,7 @@ mod tests {
             ("time_us", "Int64"),
             ("quality_score", "Nullable(Float32)"),
             ("version", "UInt64"),
+            ("source", "String"),
         ];
         let selection = selection("bar", &columns).unwrap();
         assert_eq!(
