@@ -297,7 +297,6 @@ mod tests {
             ("time_us", "Int64"),
             ("quality_score", "Nullable(Float32)"),
             ("version", "UInt64"),
-            ("source", "String"),
         ];
         let selection = selection("bar", &columns).unwrap();
         assert_eq!(
