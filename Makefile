@@ -49,7 +49,7 @@ build-for-tests := cargo build --workspace --lib --bins --tests
 build-to-measure := cargo build --release --workspace --lib --bins --test suite --bench report
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
-TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64)
+TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64),$(if $(wildcard /usr/share/java/zookeeper.jar),,zookeeper)
 TEST_SKIPPED := $(abspath $(TARGET))/skipped.txt
 show-skipped = if [ -s $(TEST_SKIPPED) ]; then \
     echo; echo "NOT TESTED, or only in part, for want of what stands first:"; sort -u $(TEST_SKIPPED); \

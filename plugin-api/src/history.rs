@@ -4,7 +4,8 @@
 //! instance gives the records that were asked for and nothing else, in the order of time for each
 //! security, and ends with [`Polled::End`](crate::Polled::End). It answers a security of which it
 //! has nothing with a fault (`Retry` when a later try may find something, else a fatal end), never
-//! with silence, as nobody could tell that from a security that did not trade.
+//! with silence, as nobody could tell that from a security that did not trade. A store that is read
+//! back answers what it has, which may be nothing.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -10,6 +10,7 @@ mod backpressure;
 mod bad_input;
 mod bars;
 mod callers;
+mod certificate;
 mod clickhouse;
 mod commands;
 mod consumers;

@@ -10,15 +10,19 @@
 //! | [`mod@file`] | files that options name |
 //! | [`count`] | sizes and durations as numbers |
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
+//! | [`Daily`] | work that is done once a day |
+//! | [`history`] | reading a store back |
 //! | [`hours`] | trading hours, with feature `session` |
 //! | [`endpoints`] | addresses and certificates, with feature `sp` |
 //! | `testing` | waiting, and tests in a process of their own, with feature `testing` |
 
 pub mod count;
+mod daily;
 #[cfg(feature = "sp")]
 pub mod endpoints;
 mod faults;
 pub mod file;
+pub mod history;
 #[cfg(feature = "session")]
 pub mod hours;
 #[cfg(any(test, feature = "testing"))]
@@ -26,6 +30,7 @@ pub mod testing;
 mod texts;
 mod throttle;
 
+pub use daily::Daily;
 pub use faults::Faults;
 pub use texts::Texts;
 pub use throttle::Throttle;

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use plugin_api::{ColumnType, RecordKind};
 
 use crate::{
-    options::Settings,
+    access::Target,
     schema::{Column, Last, Precision, columns, is_later},
+    shard_key,
 };
 
 /// Inserts that a table remembers, so that one that is repeated is recognised.
@@ -25,7 +26,10 @@ pub struct Plan {
     pub columns: Vec<Column>,
     /// Columns among them that the table is to do without.
     pub left_out: Vec<Column>,
-    engine: &'static str,
+    engine: String,
+    /// What makes a statement run on all servers of a cluster.
+    on_cluster: String,
+    is_replicated: bool,
     /// What the rows are sorted by, and what tells one from all others.
     pub key: Vec<&'static str>,
 }
@@ -33,11 +37,20 @@ pub struct Plan {
 impl Plan {
     /// The table of a kind. What a source sends again replaces itself, while two quotes of a
     /// security within a second are two rows; of bars the one that was received last stays.
-    pub fn of(kind: RecordKind, settings: &Settings, precision: Precision) -> Self {
-        let name = settings.table(kind);
-        let (engine, after) = match Last::of(kind) {
-            Last::Sequence => ("ReplacingMergeTree", &["source", "sequence"][..]),
-            Last::Version => ("ReplacingMergeTree(version)", &[][..]),
+    pub fn of(kind: RecordKind, target: &Target, precision: Precision) -> Self {
+        let name = target.inserted(kind);
+        let is_replicated = target.cluster.is_some();
+        let (version, after) = match Last::of(kind) {
+            Last::Sequence => (None, &["source", "sequence"][..]),
+            Last::Version => (Some("version"), &[][..]),
+        };
+        let engine = if is_replicated {
+            let path = format!("/clickhouse/tables/{{shard}}/{}/{name}", target.database);
+            let replica = ["'{replica}'"].into_iter().chain(version).collect::<Vec<_>>().join(", ");
+            format!("ReplicatedReplacingMergeTree({}, {replica})", literal(&path))
+        } else {
+            let version = version.map_or_else(String::new, |version| format!("({version})"));
+            format!("ReplacingMergeTree{version}")
         };
         let texts = kind.columns().iter().filter(|it| it.kind == ColumnType::Text);
         let time: &[_] = match precision {
@@ -47,12 +60,14 @@ impl Plan {
         let key = ["symbol"].into_iter().chain(texts.map(|it| it.name));
         Self {
             kind,
-            table: qualified(settings, &name),
+            table: qualified(target, &name),
             name,
             precision,
             columns: columns(kind, precision),
             left_out: Vec::new(),
             engine,
+            on_cluster: on_cluster(target),
+            is_replicated,
             key: key.chain(time.iter().copied()).chain(after.iter().copied()).collect(),
         }
     }
@@ -72,9 +87,10 @@ impl Plan {
     pub fn create(&self, ttl_days: u32, remembers: bool) -> String {
         let columns: Vec<_> = self.columns.iter().map(declaration).collect();
         let mut sql = format!(
-            "CREATE TABLE IF NOT EXISTS {} (\n  {}\n) ENGINE = {}\nPARTITION BY toYYYYMM(time)\n\
+            "CREATE TABLE IF NOT EXISTS {}{} (\n  {}\n) ENGINE = {}\nPARTITION BY toYYYYMM(time)\n\
              ORDER BY ({})",
             self.table,
+            self.on_cluster,
             columns.join(",\n  "),
             self.engine,
             self.key.join(", ")
@@ -82,11 +98,39 @@ impl Plan {
         if ttl_days > 0 {
             let _ = write!(sql, "\nTTL {}", ttl(ttl_days));
         }
-        if remembers {
-            let window = DEDUPLICATION_WINDOW;
+        let window = DEDUPLICATION_WINDOW;
+        if self.is_replicated {
+            let _ = write!(sql, "\nSETTINGS replicated_deduplication_window = {window}");
+        } else if remembers {
             let _ = write!(sql, "\nSETTINGS non_replicated_deduplication_window = {window}");
         }
         sql
+    }
+
+    /// Makes the table over those of all shards; none without a cluster.
+    pub fn create_distributed(&self, target: &Target) -> Option<String> {
+        let cluster = target.cluster.as_ref()?;
+        let columns: Vec<_> = self.columns.iter().map(declaration).collect();
+        Some(format!(
+            "CREATE TABLE IF NOT EXISTS {}{} (\n  {}\n) ENGINE = Distributed({}, {}, {}, {})",
+            qualified(target, &target.table(self.kind)),
+            self.on_cluster,
+            columns.join(",\n  "),
+            literal(cluster),
+            literal(&target.database),
+            literal(&self.name),
+            shard_key::EXPRESSION
+        ))
+    }
+
+    /// Lets the table delete what is older.
+    pub fn change_ttl(&self, days: u32) -> String {
+        format!("ALTER TABLE {} MODIFY TTL {}", self.table, ttl(days))
+    }
+
+    /// Deletes all of a month such as `202112`.
+    pub fn drop_month(&self, month: &str) -> String {
+        format!("ALTER TABLE {} DROP PARTITION {month}", self.table)
     }
 
     /// Inserts a block of all columns that are not left out.
@@ -119,25 +163,31 @@ pub fn ttl(days: u32) -> String {
 }
 
 /// Makes the database.
-pub fn create_database(settings: &Settings) -> String {
-    format!("CREATE DATABASE IF NOT EXISTS {}", quoted(&settings.database))
+pub fn create_database(target: &Target) -> String {
+    format!("CREATE DATABASE IF NOT EXISTS {}{}", quoted(&target.database), on_cluster(target))
 }
 
 /// Makes the view of the bars of a minute, each as it was received last.
-pub fn create_view(settings: &Settings, bars: &Plan) -> String {
+pub fn create_view(target: &Target, bars: &Plan) -> String {
     let shown = bars.inserted().map(|column| &column.name[..]);
     let shown: Vec<_> = shown.filter(|name| !["version", "time_us"].contains(name)).collect();
     format!(
-        "CREATE VIEW IF NOT EXISTS {} AS SELECT {} FROM {} FINAL WHERE period = '1m'",
-        qualified(settings, &view_name(settings)),
+        "CREATE VIEW IF NOT EXISTS {}{} AS SELECT {} FROM {} FINAL WHERE period = '1m'",
+        qualified(target, &view_name(target)),
+        bars.on_cluster,
         shown.join(", "),
-        bars.table
+        qualified(target, &target.table(bars.kind))
     )
 }
 
+fn on_cluster(target: &Target) -> String {
+    let cluster = target.cluster.as_ref();
+    cluster.map_or_else(String::new, |cluster| format!(" ON CLUSTER {}", quoted(cluster)))
+}
+
 /// Name of the view of the bars of a minute.
-pub fn view_name(settings: &Settings) -> String {
-    format!("{}_1m", settings.bar_table)
+pub fn view_name(target: &Target) -> String {
+    format!("{}_1m", target.bar_table)
 }
 
 /// A text as a statement has it.
@@ -145,8 +195,9 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-fn qualified(settings: &Settings, table: &str) -> String {
-    format!("{}.{}", quoted(&settings.database), quoted(table))
+/// Database and table, quoted.
+pub fn qualified(target: &Target, table: &str) -> String {
+    format!("{}.{}", quoted(&target.database), quoted(table))
 }
 
 fn quoted(name: &str) -> String {

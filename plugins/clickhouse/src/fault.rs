@@ -26,7 +26,7 @@ pub struct Fault {
 impl Fault {
     /// A fault of that server.
     pub fn new(server: &Server, class: Class, text: &str) -> Self {
-        Self { class, text: format!("clickhouse at {}: {text}", server.settings().url) }
+        Self { class, text: format!("clickhouse at {}: {text}", server.url()) }
     }
 
     /// What a failed request means.

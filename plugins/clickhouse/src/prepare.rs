@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use plugin_api::RecordKind;
 
 use crate::{
+    access::Target,
     answer::Failure,
     ddl::{self, Plan, literal},
     fault::{Class, Fault},
     http::Server,
     options::Settings,
+    retention,
     schema::{Column, Precision},
 };
 
@@ -35,43 +37,46 @@ pub struct Ready {
 }
 
 /// Columns and their types.
-type Found = Vec<(String, String)>;
+pub type Found = Vec<(String, String)>;
 
 /// Asks the server, makes what is missing when the options say so, and compares. Tables of earlier
 /// builds get the columns that came later, or do without them.
 ///
 /// # Errors
 /// What the server refuses, lacks or has in another way.
-pub fn prepare(server: &Server) -> Result<Ready, Fault> {
-    let features = features(server)?;
+pub fn prepare(server: &Server, settings: &Settings) -> Result<Ready, Fault> {
+    let features = features(server, settings)?;
     let mut found = columns_by_table(server)?;
-    let settings = server.settings();
     if settings.create_tables {
         if add_columns(server, &features, &found)? {
             found = columns_by_table(server)?;
         }
-        let missing = missing(server, &features, &found)?;
+        let missing = missing(server, settings, &features, &found)?;
         for statement in &missing {
-            server.execute(statement).map_err(|failure| Fault::of(server, failure))?;
+            server.make(statement).map_err(|failure| Fault::of(server, failure))?;
         }
         if !missing.is_empty() {
             found = columns_by_table(server)?;
         }
     }
-    compared(server, features, &found, false)
+    let ready = compared(server, features, &found, false)?;
+    if let Some(days) = settings.keep_days.filter(|_| ready.features.has_micros) {
+        retention::change_ttl(server, &ready.plans, days)?;
+    }
+    Ok(ready)
 }
 
 /// As [`prepare`], without changing anything: what would be made counts as being there.
 ///
 /// # Errors
 /// As [`prepare`].
-pub fn look(server: &Server) -> Result<Ready, Fault> {
-    let features = features(server)?;
+pub fn look(server: &Server, settings: &Settings) -> Result<Ready, Fault> {
+    let features = features(server, settings)?;
     let found = columns_by_table(server)?;
-    compared(server, features, &found, server.settings().create_tables)
+    compared(server, features, &found, settings.create_tables)
 }
 
-fn features(server: &Server) -> Result<Features, Fault> {
+fn features(server: &Server, settings: &Settings) -> Result<Features, Fault> {
     let rows = |question: &str| server.rows(question).map_err(|it| Fault::of(server, it));
     let version = rows("SELECT version()")?.concat().concat();
     let known = rows(
@@ -87,25 +92,30 @@ fn features(server: &Server) -> Result<Features, Fault> {
         has_tokens: has("insert_deduplication_token"),
         has_async_inserts: has("async_insert"),
     };
-    let days = server.settings().ttl_days;
+    let days = settings.ttl_days;
     if days > 0 && !features.has_micros {
         let version = &features.version;
         let text = format!(
             "`ttl_days` is {days}, but version {version} deletes nothing by age; upgrade it, or \
-             leave the option out and drop old partitions by hand"
+             set `keep_days` instead, which drops old months"
         );
         return Err(Fault::new(server, Class::Setup, &text));
     }
     Ok(features)
 }
 
-fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
-    let settings = server.settings();
-    let tables = RecordKind::ALL.into_iter().map(|kind| settings.table(kind));
-    let names = tables.chain([ddl::view_name(settings)]).map(|name| literal(&name));
+/// Columns of the tables and the view, as far as they are there.
+///
+/// # Errors
+/// What the server refuses.
+pub fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
+    let target = server.target();
+    let tables =
+        RecordKind::ALL.into_iter().flat_map(|kind| [target.table(kind), target.inserted(kind)]);
+    let names = tables.chain([ddl::view_name(target)]).map(|name| literal(&name));
     let question = format!(
         "SELECT table, name, type FROM system.columns WHERE database = {} AND table IN ({})",
-        literal(&settings.database),
+        literal(&target.database),
         names.collect::<Vec<_>>().join(", ")
     );
     let mut by_table: HashMap<String, Found> = HashMap::new();
@@ -120,24 +130,29 @@ fn columns_by_table(server: &Server) -> Result<HashMap<String, Found>, Fault> {
 /// Statements that make what is not there.
 fn missing(
     server: &Server,
+    settings: &Settings,
     features: &Features,
     found: &HashMap<String, Found>,
 ) -> Result<Vec<String>, Fault> {
-    let settings = server.settings();
-    let plans = plans(settings, features, found);
+    let target = server.target();
+    let plans = plans(target, features, found);
+    let ttl_days = if features.has_micros { settings.new_table_days() } else { 0 };
     let mut statements = Vec::new();
     // who may create tables in a database may not be allowed to create databases
     if found.is_empty() && !has_database(server)? {
-        statements.push(ddl::create_database(settings));
+        statements.push(ddl::create_database(target));
     }
     for plan in &plans {
         if !found.contains_key(&plan.name) {
-            statements.push(plan.create(settings.ttl_days, features.has_tokens));
+            statements.push(plan.create(ttl_days, features.has_tokens));
+        }
+        if !found.contains_key(&target.table(plan.kind)) {
+            statements.extend(plan.create_distributed(target));
         }
     }
     let bars = plans.iter().find(|plan| plan.kind == RecordKind::Bar);
-    if !found.contains_key(&ddl::view_name(settings)) {
-        statements.extend(bars.map(|bars| ddl::create_view(settings, bars)));
+    if !found.contains_key(&ddl::view_name(target)) {
+        statements.extend(bars.map(|bars| ddl::create_view(target, bars)));
     }
     Ok(statements)
 }
@@ -150,7 +165,7 @@ fn add_columns(
     found: &HashMap<String, Found>,
 ) -> Result<bool, Fault> {
     let mut is_tried = false;
-    for plan in plans(server.settings(), features, found) {
+    for plan in plans(server.target(), features, found) {
         let Some(columns) = found.get(&plan.name) else { continue };
         let is_there = |column: &Column| columns.iter().any(|(name, _)| *name == column.name);
         let missing: Vec<_> =
@@ -159,7 +174,7 @@ fn add_columns(
             continue;
         }
         is_tried = true;
-        match server.execute(&plan.alter(&missing, &[])) {
+        match server.make(&plan.alter(&missing, &[])) {
             // another sink may have added them at the same time
             Ok(()) | Err(Failure::Refused { .. }) => {}
             Err(failure) => return Err(Fault::of(server, failure)),
@@ -169,14 +184,14 @@ fn add_columns(
 }
 
 fn has_database(server: &Server) -> Result<bool, Fault> {
-    let name = literal(&server.settings().database);
+    let name = literal(&server.target().database);
     let question = format!("SELECT name FROM system.databases WHERE name = {name}");
     let rows = server.rows(&question).map_err(|failure| Fault::of(server, failure))?;
     Ok(!rows.is_empty())
 }
 
 /// All tables, each as precise as it was made or as the server can make it.
-fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found>) -> Vec<Plan> {
+fn plans(target: &Target, features: &Features, found: &HashMap<String, Found>) -> Vec<Plan> {
     let precision = |table: &str| {
         let columns = found.get(table).into_iter().flatten();
         let is_old = columns.into_iter().any(|(name, kind)| {
@@ -186,7 +201,7 @@ fn plans(settings: &Settings, features: &Features, found: &HashMap<String, Found
         if is_precise { Precision::Micros } else { Precision::Seconds }
     };
     let plan = |kind| {
-        let mut plan = Plan::of(kind, settings, precision(&settings.table(kind)));
+        let mut plan = Plan::of(kind, target, precision(&target.inserted(kind)));
         if let Some(columns) = found.get(&plan.name) {
             plan.leave_out(|column| {
                 let fits = |kind: &str| column.kind.fits(kind, features.has_micros);
@@ -204,7 +219,7 @@ fn compared(
     found: &HashMap<String, Found>,
     may_lack_tables: bool,
 ) -> Result<Ready, Fault> {
-    let plans = plans(server.settings(), &features, found);
+    let plans = plans(server.target(), &features, found);
     let mut faults = Vec::new();
     for plan in &plans {
         match found.get(&plan.name) {

@@ -7,6 +7,7 @@ use crate::{
     ddl::Plan,
     native,
     schema::{Last, Precision},
+    shard_key::ShardKey,
 };
 
 /// Rows of a block, which bounds the memory that it takes; the server joins blocks again.
@@ -46,8 +47,13 @@ impl Table {
 
     /// Adds the records of a batch, if they are of the table's kind; full blocks go into the body.
     pub fn push(&mut self, batch: &Batch, body: &mut Body) {
+        self.push_of(None, batch, body);
+    }
+
+    /// As [`push`](Self::push), but for records of other shards.
+    pub fn push_of(&mut self, shard: Option<(&ShardKey, usize)>, batch: &Batch, body: &mut Body) {
         if batch.kind() == self.kind {
-            batch.with_records(Fill { table: self, batch, body });
+            batch.with_records(Fill { table: self, shard, batch, body });
         }
     }
 
@@ -63,6 +69,7 @@ impl Table {
 /// The records of a batch on their way into a table.
 struct Fill<'a> {
     table: &'a mut Table,
+    shard: Option<(&'a ShardKey, usize)>,
     batch: &'a Batch,
     body: &'a mut Body,
 }
@@ -71,10 +78,13 @@ impl WithRecords for Fill<'_> {
     type Output = ();
 
     fn run<R: Record>(self, records: impl Iterator<Item = R>) {
-        let Self { table, batch, body } = self;
+        let Self { table, shard, batch, body } = self;
         let last = Last::of(table.kind);
         let version = u64::try_from(batch.provenance().received_at_us).unwrap_or_default();
         for (index, record) in records.enumerate() {
+            if shard.is_some_and(|(key, shard)| key.of(record.symbol()) != shard) {
+                continue;
+            }
             let (source, sequence) = origin(&record, batch, index);
             table.times.clear();
             let mut row =

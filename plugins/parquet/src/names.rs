@@ -6,7 +6,10 @@
 
 use std::{fs, path::Path};
 
-use plugin_api::schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, SECOND_US};
+use plugin_api::{
+    RecordKind,
+    schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, SECOND_US},
+};
 
 use crate::fault::Fault;
 
@@ -32,6 +35,16 @@ pub fn next_stem(folder: &Path, kind: &str, writer: &str, now_us: i64) -> Result
 /// Whether a name is that of a copy that a killed writer did not complete.
 pub fn is_copy(name: &str) -> bool {
     name.starts_with('.') && name.ends_with(COPY)
+}
+
+/// Whether a name is that of a file that a writer has finished, or kept because it is damaged.
+pub fn is_of_lake(name: &str) -> bool {
+    let stem = name.strip_suffix(".parquet").or_else(|| name.strip_suffix(DAMAGED));
+    let mut parts = stem.unwrap_or_default().splitn(3, '-');
+    let (kind, stamp, writer) = (parts.next(), parts.next(), parts.next());
+    kind.and_then(RecordKind::named).is_some()
+        && stamp.is_some_and(is_stamp)
+        && writer.is_some_and(|writer| !writer.is_empty())
 }
 
 /// Name of the writer in the name of an unfinished file or copy.
@@ -116,6 +129,24 @@ mod tests {
             (".parquet.tmp", None),
         ] {
             assert_eq!(writer_of(name), writer, "{name}");
+        }
+    }
+
+    #[test]
+    fn files_of_the_lake_are_known_by_their_names() {
+        for (name, is_known) in [
+            ("spot-20211201T011501.000000Z-my-lake-0.parquet", true),
+            ("bar-20211201T011501.000000Z-lake-0~1.parquet", true),
+            ("bar-20211201T011501.000000Z-lake-0.parquet.damaged", true),
+            (".spot-20211201T011501.000000Z-lake-0.parquet.tmp", false),
+            ("spot-20211201T011501.000000Z-lake-0.parquet.bak", false),
+            ("spot-20211201.parquet", false),
+            ("other-20211201T011501.000000Z-lake-0.parquet", false),
+            ("spot-20211201T011501.000000Z-.parquet", false),
+            ("part-0.parquet", false),
+            (".parquet", false),
+        ] {
+            assert_eq!(is_of_lake(name), is_known, "{name}");
         }
     }
 }

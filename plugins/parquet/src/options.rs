@@ -41,6 +41,10 @@ options! {
         /// 0s = with every call. Default 10s.
         #[serde(default = "default_flush_interval")]
         pub flush_interval: Duration,
+        /// Days that are kept besides today, by the date of their folders, 1 to 36500: older ones
+        /// are removed. Needs `date` in `partition`. Default: all are kept.
+        #[serde(default)]
+        pub keep_days: Option<u32>,
     }
 }
 
@@ -75,6 +79,7 @@ options! {
 
 const MIN_ROLL_INTERVAL: Duration = Duration(std::time::Duration::from_secs(1));
 const MAX_ROW_GROUP_RECORDS: u64 = 10_000_000;
+const MAX_KEEP_DAYS: u32 = 36_500;
 const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
 
 fn default_partition() -> Vec<PartitionBy> {
@@ -115,6 +120,7 @@ pub struct Settings {
     pub roll_interval_us: i64,
     pub row_group_records: u64,
     pub flush_interval_us: i64,
+    pub keep_days: Option<u32>,
 }
 
 impl Options {
@@ -132,6 +138,14 @@ impl Options {
         faults.at_least("`roll_interval`", self.roll_interval, MIN_ROLL_INTERVAL, "the least is");
         let records = self.row_group_records;
         faults.within("`row_group_records`", records, 1..=MAX_ROW_GROUP_RECORDS, "allowed is");
+        if let Some(days) = self.keep_days {
+            faults.within("`keep_days`", days, 1..=MAX_KEEP_DAYS, "allowed is");
+            if !self.partition.contains(&PartitionBy::Date) {
+                let text = "`keep_days` removes folders of days, and `partition` makes none; add \
+                            \"date\" to it";
+                faults.push(text.to_owned());
+            }
+        }
         let compression = self.compression(&mut faults);
         faults.check()?;
         Ok(Settings {
@@ -142,6 +156,7 @@ impl Options {
             roll_interval_us: count::micros(self.roll_interval),
             row_group_records: records,
             flush_interval_us: count::micros(self.flush_interval),
+            keep_days: self.keep_days,
         })
     }
 

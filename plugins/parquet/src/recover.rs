@@ -118,7 +118,8 @@ fn recover_file(
     let file = OpenOptions::new().read(true).write(true).open(path);
     let file = file.map_err(Fault::disk("open", path))?;
     let found = file.metadata().map_err(Fault::disk("look at", path))?.len();
-    let last = last_footer(&file, found, lock).map_err(Fault::disk("read", path))?;
+    let is_complete = |tag: &str| lock.is_complete(tag);
+    let last = last_footer(&file, found, is_complete).map_err(Fault::disk("read", path))?;
     let found_footer = last
         .and_then(|(len, metadata)| Some((LakeFile::found(path, len, &metadata)?, len, metadata)));
     let Some((mut lake_file, len, metadata)) = found_footer else {
@@ -275,10 +276,10 @@ fn can_be_read(file: &File, metadata: &ParquetMetaData, group: usize) -> bool {
 }
 
 /// The last complete footer of a commit that holds, with the place where it ends.
-fn last_footer(
+pub fn last_footer(
     file: &File,
     len: u64,
-    lock: &WriterLock,
+    is_complete: impl Fn(&str) -> bool,
 ) -> std::io::Result<Option<(u64, ParquetMetaData)>> {
     let mut window = Vec::new();
     let mut end = len; // everything behind it was looked at
@@ -290,7 +291,7 @@ fn last_footer(
             if window[at..].starts_with(MAGIC) {
                 let footer_end = start + (at + MAGIC.len()) as u64;
                 if let Some(metadata) = footer_at(file, footer_end)?
-                    && lock.is_complete(key(&metadata, COMMIT_KEY).unwrap_or_default())
+                    && is_complete(key(&metadata, COMMIT_KEY).unwrap_or_default())
                 {
                     return Ok(Some((footer_end, metadata)));
                 }
@@ -333,7 +334,8 @@ fn footer_at(file: &File, end: u64) -> std::io::Result<Option<ParquetMetaData>> 
     Ok(is_whole.then_some(metadata))
 }
 
-fn key<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+/// The value of a key in a footer.
+pub fn key<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
     let entries = metadata.file_metadata().key_value_metadata()?;
     entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }

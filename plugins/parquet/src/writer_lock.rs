@@ -31,6 +31,38 @@ pub struct Commit {
     pub mark: Mark,
 }
 
+/// What a writer has committed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Committed {
+    owner: Option<Owner>,
+    last: Option<Commit>,
+}
+
+impl Committed {
+    /// What the writer of that name has committed so far, while it may go on writing.
+    pub fn look(lake: &Path, name: &str) -> Result<Self, Fault> {
+        let path = path_of(lake, name);
+        match File::open(&path) {
+            Ok(file) => {
+                let read = || Ok(Self { owner: owner_in(&file)?, last: last_in(&file)? });
+                read().map_err(Fault::disk("read", &path))
+            }
+            // the writer has ended in order: nothing of it is under way
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Fault::disk("open", &path)(error)),
+        }
+    }
+
+    /// Whether the commit with that tag is complete; one that is not known here counts as complete.
+    pub fn is_complete(&self, tag: &str) -> bool {
+        let Some((owner, number)) = tag.split_once('-') else { return true };
+        let (Some(owner), Ok(number)) = (Owner::parse(owner), number.parse::<u64>()) else {
+            return true;
+        };
+        self.owner != Some(owner) || self.last.is_none_or(|last| number <= last.number)
+    }
+}
+
 /// A lock that is held.
 #[derive(Debug)]
 pub struct WriterLock {
@@ -134,13 +166,9 @@ impl WriterLock {
         self.keep(disk, Commit { number, mark })
     }
 
-    /// Whether the commit with that tag is complete; one that is not known here counts as complete.
+    /// Whether the commit with that tag is complete; see [`Committed::is_complete`].
     pub fn is_complete(&self, tag: &str) -> bool {
-        let Some((owner, number)) = tag.split_once('-') else { return true };
-        let (Some(owner), Ok(number)) = (Owner::parse(owner), number.parse::<u64>()) else {
-            return true;
-        };
-        self.owner != Some(owner) || self.last.is_none_or(|last| number <= last.number)
+        Committed { owner: self.owner, last: self.last }.is_complete(tag)
     }
 
     /// Releases the lock, once no unfinished file bears its name. The file stays if it holds a

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
 };
 
 use super::{DEADLINE, Server, server_port};
@@ -40,20 +41,41 @@ pub struct ClickHouse {
 impl ClickHouse {
     /// Starts one.
     pub fn start() -> Self {
-        for _ in 0..ATTEMPTS {
-            let (http, tcp) = (server_port(), server_port());
-            let mut server = Server::new("/usr/sbin/clickhouse-server");
-            fs::write(server.path("config.xml"), config(&server, http, tcp)).unwrap();
-            fs::write(server.path("users.xml"), USERS).unwrap();
-            server.arguments = vec!["--config-file=config.xml".to_owned()];
-            let log = server.path("server.log");
-            if server.launch(|_| ready(&log, http)) {
-                return Self { server, http, tcp };
-            }
-            let log = server.log();
-            assert!(log.contains("already in use"), "clickhouse-server ended:\n{log}");
+        Self::start_with("")
+    }
+
+    /// Starts one that besides speaks TLS on that port, with certificate and key from files in PEM.
+    pub fn start_with_tls(port: u16, certificate: &Path, key: &Path) -> Self {
+        Self::start_with(&format!(
+            "<https_port>{port}</https_port><openSSL><server>
+    <certificateFile>{}</certificateFile><privateKeyFile>{}</privateKeyFile>
+    <verificationMode>none</verificationMode><loadDefaultCAFile>false</loadDefaultCAFile>
+  </server></openSSL>",
+            certificate.display(),
+            key.display()
+        ))
+    }
+
+    /// Starts one with more in its configuration.
+    fn start_with(more: &str) -> Self {
+        let started = (0..ATTEMPTS).find_map(|_| Self::start_at(server_port(), more));
+        started.expect("no free ports for clickhouse-server")
+    }
+
+    /// Starts one whose port for other servers is that; nothing when somebody has one of its ports.
+    pub(super) fn start_at(tcp: u16, more: &str) -> Option<Self> {
+        let http = server_port();
+        let mut server = Server::new("/usr/sbin/clickhouse-server");
+        fs::write(server.path("config.xml"), config(&server, http, tcp, more)).unwrap();
+        fs::write(server.path("users.xml"), USERS).unwrap();
+        server.arguments = vec!["--config-file=config.xml".to_owned()];
+        let log = server.path("server.log");
+        if server.launch(|_| ready(&log, http)) {
+            return Some(Self { server, http, tcp });
         }
-        panic!("no free ports for clickhouse-server");
+        let log = server.log();
+        assert!(log.contains("already in use"), "clickhouse-server ended:\n{log}");
+        None
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -126,7 +148,7 @@ impl ClickHouse {
     }
 }
 
-fn config(server: &Server, http: u16, tcp: u16) -> String {
+fn config(server: &Server, http: u16, tcp: u16, more: &str) -> String {
     let (interserver, folder) = (server_port(), server.folder.path().display());
     format!(
         "<yandex>
@@ -141,13 +163,14 @@ fn config(server: &Server, http: u16, tcp: u16) -> String {
   <default_profile>default</default_profile><default_database>default</default_database>
   <timezone>UTC</timezone>
   <mark_cache_size>67108864</mark_cache_size>
+  {more}
 </yandex>
 "
     )
 }
 
 /// Whether the server that writes this log listens and answers.
-fn ready(log: &std::path::Path, port: u16) -> bool {
+fn ready(log: &Path, port: u16) -> bool {
     let log = fs::read_to_string(log).unwrap_or_default();
     log.contains("Ready for connections") && matches!(request(port, "SELECT 1"), Ok(Ok(_)))
 }

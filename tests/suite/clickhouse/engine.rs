@@ -5,9 +5,10 @@ use std::{
     net::TcpStream,
 };
 
+use dataserver::loader::SourceInstance;
 use harness::{Bench, DAYS, Python, python, sample};
 use plugin_api::{
-    Batch, ErrorKind, Round, SpotListEncoder, SpotRecord,
+    Batch, ErrorKind, Polled, Round, SpotListEncoder, SpotRecord,
     testing::{bar_batch, spot_batch},
 };
 use serde_json::json;
@@ -129,6 +130,62 @@ fn a_new_table_is_precise_described_and_forgets_by_age() {
 }
 
 #[test]
+fn tables_that_are_there_are_made_to_forget_by_age() {
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    desk.open(json!({})).unwrap();
+    for days in [9_000, 9_001, 9_001] {
+        desk.open(json!({ "keep_days": days })).unwrap();
+        for table in ["spots", "minute_bars"] {
+            let made = engine.query(&format!("SHOW CREATE TABLE market.{table}"));
+            let ttl = format!("TTL toDateTime(time) + toIntervalDay({days})\\n");
+            assert!(made.contains(&ttl), "{made}");
+        }
+    }
+    // what is not said any more stays as it is
+    desk.open(json!({})).unwrap();
+    assert!(engine.query("SHOW CREATE TABLE market.spots").contains("toIntervalDay(9001)"));
+}
+
+#[test]
+fn what_was_written_is_read_back_before_rows_are_merged() {
+    let engine = Engine::start();
+    let desk = Desk::new(&engine.url);
+    let mut sink = desk.open(json!({})).unwrap();
+    engine.query("SYSTEM STOP MERGES");
+    let batch = spot_batch(3, Round::MIDDLE);
+    for _ in 0..2 {
+        write(&mut sink, &[batch.clone(), bar_batch()]);
+    }
+    let read = |kind: &str, period: Option<&str>| {
+        let ask = json!({
+            "symbols": [], "from": "2021-12-01", "to": "2021-12-02", "kind": kind,
+            "period": period,
+        });
+        read_all(&mut desk.source(json!({ "ask": ask })).unwrap())
+    };
+    let wires = |batch: &Batch| -> Vec<String> {
+        batch.spots().iter().map(|spot| format!("{:?}", spot.to_wire())).collect()
+    };
+    let quotes = read("spot", None);
+    assert_eq!(quotes.iter().flat_map(wires).collect::<Vec<_>>(), wires(&batch));
+    let bars = read("bar", Some("1m"));
+    let read_back: Vec<_> = bars.iter().flat_map(Batch::bars).collect();
+    assert_eq!(read_back, bar_batch().bars().collect::<Vec<_>>());
+}
+
+fn read_all(source: &mut Box<dyn SourceInstance>) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    loop {
+        match source.next(std::time::Duration::from_millis(20)).unwrap() {
+            Polled::Batch(batch) => batches.push(batch),
+            Polled::Idle => {}
+            Polled::End => return batches,
+        }
+    }
+}
+
+#[test]
 fn tables_of_the_users_own_types_take_the_same_values() {
     let engine = Engine::start();
     let desk = Desk::new(&engine.url);
@@ -145,6 +202,11 @@ fn tables_of_the_users_own_types_take_the_same_values() {
     let found = engine.query("SELECT name, toString(recv_time) FROM market.spots");
     assert_eq!(found, "测试\t1970-01-01 00:00:00.000000\n");
     assert_eq!(engine.query("SELECT closed FROM market.minute_bars_1m"), "true\n");
+    let ask = json!({ "symbols": [], "from": "2021-12-01", "to": "2021-12-02", "kind": "spot" });
+    let batches = read_all(&mut desk.source(json!({ "ask": ask })).unwrap());
+    let names: Vec<_> =
+        batches.iter().flat_map(|it| it.spots().iter()).map(|it| it.name()).collect();
+    assert_eq!(names, ["测试"]);
 }
 
 #[test]

@@ -1,14 +1,18 @@
-//! The `clickhouse` sink against real servers: Debian's 18.16, and the engine of a current one.
+//! The `clickhouse` plugin against real servers: Debian's 18.16, and the engine of a current one.
 
+mod cluster;
 mod days;
 mod engine;
 mod faults;
+mod reading;
+mod retention;
 mod setup;
 mod tables;
+mod tls;
 
 use std::sync::Arc;
 
-use dataserver::loader::{Opening, PluginCatalog, SinkInstance};
+use dataserver::loader::{Opening, Plugin, PluginCatalog, SinkInstance, SourceInstance};
 use harness::Bench;
 use plugin_api::{
     Ack, Batch, PluginError, RoleKind,
@@ -30,13 +34,25 @@ impl Desk {
 
     /// A sink for the database `market` with further options.
     fn open(&self, more: Value) -> Result<Box<dyn SinkInstance>, PluginError> {
-        let mut options = json!({ "url": self.url, "database": "market" });
-        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.plugin(RoleKind::Sink).open_sink(self.opening(more))
+    }
+
+    /// A source that reads from the database `market` what it is asked for.
+    fn source(&self, more: Value) -> Result<Box<dyn SourceInstance>, PluginError> {
+        self.plugin(RoleKind::Source).open_source(self.opening(more))
+    }
+
+    fn plugin(&self, role: RoleKind) -> Arc<dyn Plugin> {
         let folder = self.bench.path("plugins");
         let catalog = PluginCatalog::scan(&[folder], &self.bench.path("data"));
-        let plugin = catalog.plugin("clickhouse", RoleKind::Sink, None).unwrap().plugin;
+        catalog.plugin("clickhouse", role, None).unwrap().plugin
+    }
+
+    fn opening(&self, more: Value) -> Opening {
+        let mut options = json!({ "url": self.url, "database": "market" });
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let context = testing::context(&self.host, &self.bench.path("data"));
-        plugin.open_sink(Opening::plain(&options.to_string(), context))
+        Opening::plain(&options.to_string(), context)
     }
 
     /// What is wrong with such options.

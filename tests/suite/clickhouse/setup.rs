@@ -103,8 +103,8 @@ fn rows_that_should_end_by_age_need_a_server_that_does_that() {
     assert_eq!(error.kind, ErrorKind::Retry);
     assert!(
         error.message.ends_with(
-            "`ttl_days` is 30, but version 18.16.1 deletes nothing by age; upgrade it, or leave \
-             the option out and drop old partitions by hand"
+            "`ttl_days` is 30, but version 18.16.1 deletes nothing by age; upgrade it, or set \
+             `keep_days` instead, which drops old months"
         ),
         "{error}"
     );

@@ -6,7 +6,7 @@ use plugin_api::{
     testing::{bar_batch, spot_batch},
 };
 
-use super::settings;
+use super::target;
 use crate::{body::Body, ddl::Plan, schema::Precision, table::Table};
 
 /// 2021-12-01 09:15:01.25 in Shanghai.
@@ -96,7 +96,7 @@ fn read_block(reader: &mut Reader<'_>) -> Vec<Read> {
 }
 
 fn spots_of(precision: Precision, batches: &[Batch]) -> Vec<Read> {
-    let mut table = Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), precision));
+    let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), precision));
     let mut body = Body::new(false);
     batches.iter().for_each(|batch| table.push(batch, &mut body));
     table.finish(&mut body);
@@ -199,8 +199,7 @@ fn quotes_without_a_number_get_the_same_one_again_in_halves_too() {
 
 #[test]
 fn several_batches_make_one_block_and_the_next_starts_anew() {
-    let mut table =
-        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
+    let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         body.clear();
@@ -216,8 +215,7 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
 
 #[test]
 fn many_records_make_several_blocks_without_losing_one() {
-    let mut table =
-        Table::new(&Plan::of(RecordKind::Spot, &settings(json!({})), Precision::Micros));
+    let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
         table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);
@@ -235,7 +233,7 @@ fn many_records_make_several_blocks_without_losing_one() {
 
 #[test]
 fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
-    let mut table = Table::new(&Plan::of(RecordKind::Bar, &settings(json!({})), Precision::Micros));
+    let mut table = Table::new(&Plan::of(RecordKind::Bar, &target(json!({})), Precision::Micros));
     let mut provenance = plugin_api::Provenance::of_source("bars");
     provenance.received_at_us = MOMENT_US;
     let mut body = Body::new(false);

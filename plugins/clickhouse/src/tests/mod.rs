@@ -5,12 +5,15 @@ mod options;
 mod requests;
 mod statements;
 
+use std::{path::Path, sync::Arc};
+
 use plugin_api::{
+    Context,
     serde_json::{Value, json},
-    testing,
+    testing::{self, TestHost},
 };
 
-use crate::options::{Options, Settings};
+use crate::{access::Target, options::Options};
 
 /// Options with a url and whatever else is said.
 fn options(more: Value) -> Options {
@@ -19,6 +22,12 @@ fn options(more: Value) -> Options {
     testing::options(options).unwrap()
 }
 
-fn settings(more: Value) -> Settings {
-    options(more).check().unwrap()
+/// A context that nothing is kept in.
+fn context() -> Context {
+    testing::context(&Arc::<TestHost>::default(), Path::new("."))
+}
+
+/// Where options lead.
+pub fn target(more: Value) -> Target {
+    options(more).check(&context()).unwrap().target
 }

@@ -9,7 +9,7 @@ use std::{
 
 use plugin_api::serde_json::json;
 
-use super::settings;
+use super::target;
 use crate::{answer::Failure, http::Server};
 
 /// Answers each connection in turn: with nothing, or with a page.
@@ -31,7 +31,7 @@ fn a_server_that_hangs_up_while_it_refuses_is_asked_for_its_reason() {
     let refusal = "HTTP/1.1 403 Forbidden\r\nconnection: close\r\n\r\n\
                    Code: 516. DB::Exception: Authentication failed (version 26.9.2.1)";
     let (url, thread) = serve(["", refusal]);
-    let server = Server::new(&settings(json!({ "url": url })));
+    let server = Server::new(&target(json!({ "url": url })));
     let failure = server.insert("INSERT", &[], &[0; 4 << 20]).unwrap_err();
     let text = "Authentication failed".to_owned();
     assert_eq!(failure, Failure::Refused { code: 516, text });
@@ -78,7 +78,7 @@ fn an_answer_without_an_end_is_given_up() {
     ];
     for (begin, piece, text) in table {
         let url = pour(begin, piece, Duration::ZERO);
-        let server = Server::new(&settings(json!({ "url": url, "timeout": "1s" })));
+        let server = Server::new(&target(json!({ "url": url, "timeout": "1s" })));
         let begun = Instant::now();
         let failure = format!("{:?}", server.insert("INSERT", &[], b"rows").unwrap_err());
         assert!(begun.elapsed() < Duration::from_secs(10), "{begin:?}: {:?}", begun.elapsed());
@@ -97,7 +97,7 @@ fn an_answer_that_comes_a_byte_at_a_time_is_given_up_with_its_request() {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n400\r\n",
     ] {
         let url = pour(begin, b"1", Duration::from_millis(50));
-        let server = Server::new(&settings(json!({ "url": url, "timeout": "1s" })));
+        let server = Server::new(&target(json!({ "url": url, "timeout": "1s" })));
         let begun = Instant::now();
         let failure = server.insert("INSERT", &[], b"rows").unwrap_err();
         assert!(begun.elapsed() < Duration::from_secs(8), "{begin:?}: {:?}", begun.elapsed());

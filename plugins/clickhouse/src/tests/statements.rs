@@ -2,7 +2,7 @@
 
 use plugin_api::{RecordKind, serde_json::json};
 
-use super::settings;
+use super::target;
 use crate::{
     ddl::{self, Plan},
     schema::{Precision, Type},
@@ -10,9 +10,9 @@ use crate::{
 
 #[test]
 fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
-    let settings = settings(json!({ "database": "market", "ttl_days": 30 }));
-    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Micros);
-    let sql = plan.create(settings.ttl_days, true);
+    let target = target(json!({ "database": "market" }));
+    let plan = Plan::of(RecordKind::Spot, &target, Precision::Micros);
+    let sql = plan.create(30, true);
     for part in [
         "CREATE TABLE IF NOT EXISTS `market`.`spots` (\n  `symbol` String COMMENT 'security, e.g. \
          600000.SH',\n",
@@ -28,7 +28,7 @@ fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
     ] {
         assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
     }
-    let bars = Plan::of(RecordKind::Bar, &settings, Precision::Micros).create(0, true);
+    let bars = Plan::of(RecordKind::Bar, &target, Precision::Micros).create(0, true);
     let end = ") ENGINE = ReplacingMergeTree(version)\nPARTITION BY toYYYYMM(time)\n\
                ORDER BY (symbol, period, time)\n\
                SETTINGS non_replicated_deduplication_window = 1000";
@@ -37,8 +37,8 @@ fn a_new_server_keeps_microseconds_forgets_by_age_and_remembers_inserts() {
 
 #[test]
 fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
-    let settings = settings(json!({}));
-    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Seconds);
+    let target = target(json!({}));
+    let plan = Plan::of(RecordKind::Spot, &target, Precision::Seconds);
     let sql = plan.create(0, false);
     for part in [
         "`time` DateTime('Asia/Shanghai')",
@@ -50,10 +50,10 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
         assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
     }
     assert!(!sql.contains("TTL") && !sql.contains("SETTINGS"), "{sql}");
-    let bars = Plan::of(RecordKind::Bar, &settings, Precision::Seconds);
+    let bars = Plan::of(RecordKind::Bar, &target, Precision::Seconds);
     assert!(bars.create(0, false).ends_with("ORDER BY (symbol, period, time, time_us)"));
     assert_eq!(
-        ddl::create_view(&settings, &bars),
+        ddl::create_view(&target, &bars),
         "CREATE VIEW IF NOT EXISTS `default`.`minute_bars_1m` AS SELECT symbol, period, time, \
          open, high, low, close, amount, volume, closed, quality_score, source FROM \
          `default`.`minute_bars` FINAL WHERE period = '1m'"
@@ -61,10 +61,53 @@ fn an_old_server_keeps_microseconds_in_columns_of_their_own() {
 }
 
 #[test]
-fn names_cannot_break_out_of_their_quotes() {
-    let settings = settings(json!({ "database": "a`b\\", "spot_table": "股票 spots" }));
+fn tables_that_are_there_are_made_to_forget() {
+    let plan = Plan::of(RecordKind::Bar, &target(json!({})), Precision::Micros);
     assert_eq!(
-        Plan::of(RecordKind::Spot, &settings, Precision::Micros).table,
+        plan.change_ttl(30),
+        "ALTER TABLE `default`.`minute_bars` MODIFY TTL toDateTime(time) + toIntervalDay(30)"
+    );
+    assert_eq!(
+        plan.drop_month("202111"),
+        "ALTER TABLE `default`.`minute_bars` DROP PARTITION 202111"
+    );
+}
+
+#[test]
+fn a_cluster_has_replicated_tables_and_one_over_them() {
+    let target = target(json!({ "database": "market", "cluster": "quotes" }));
+    let spots = Plan::of(RecordKind::Spot, &target, Precision::Micros);
+    let sql = spots.create(30, true);
+    for part in [
+        "CREATE TABLE IF NOT EXISTS `market`.`spots_local` ON CLUSTER `quotes` (\n",
+        ") ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/market/spots_local', \
+         '{replica}')\nPARTITION BY toYYYYMM(time)\nORDER BY (symbol, time, source, sequence)\n\
+         TTL toDateTime(time) + toIntervalDay(30)\nSETTINGS replicated_deduplication_window = 1000",
+    ] {
+        assert!(sql.contains(part), "{part}\nis missing in\n{sql}");
+    }
+    let over = spots.create_distributed(&target).unwrap();
+    let end = ") ENGINE = Distributed('quotes', 'market', 'spots_local', \
+               cityHash64(substring(symbol, 1, 16)))";
+    assert!(over.ends_with(end), "{over}");
+    assert!(over.starts_with("CREATE TABLE IF NOT EXISTS `market`.`spots` ON CLUSTER `quotes` ("));
+    let bars = Plan::of(RecordKind::Bar, &target, Precision::Micros);
+    assert!(bars.create(0, true).contains("minute_bars_local', '{replica}', version)\n"));
+    assert!(bars.insert().starts_with("INSERT INTO `market`.`minute_bars_local` ("));
+    let view = ddl::create_view(&target, &bars);
+    assert!(view.contains("`minute_bars_1m` ON CLUSTER `quotes` AS SELECT symbol"), "{view}");
+    assert!(view.ends_with("FROM `market`.`minute_bars` FINAL WHERE period = '1m'"), "{view}");
+    assert_eq!(
+        ddl::create_database(&target),
+        "CREATE DATABASE IF NOT EXISTS `market` ON CLUSTER `quotes`"
+    );
+}
+
+#[test]
+fn names_cannot_break_out_of_their_quotes() {
+    let target = target(json!({ "database": "a`b\\", "spot_table": "股票 spots" }));
+    assert_eq!(
+        Plan::of(RecordKind::Spot, &target, Precision::Micros).table,
         r"`a\`b\\`.`股票 spots`"
     );
     assert_eq!(ddl::literal(r"it's \"), r"'it\'s \\'");
@@ -72,8 +115,8 @@ fn names_cannot_break_out_of_their_quotes() {
 
 #[test]
 fn what_differs_is_mended_by_one_statement() {
-    let settings = settings(json!({}));
-    let plan = Plan::of(RecordKind::Spot, &settings, Precision::Micros);
+    let target = target(json!({}));
+    let plan = Plan::of(RecordKind::Spot, &target, Precision::Micros);
     let column = |name| plan.columns.iter().find(|column| column.name == name).cloned().into_iter();
     let (missing, other): (Vec<_>, Vec<_>) = (column("name").collect(), column("volume").collect());
     assert_eq!(

@@ -18,6 +18,7 @@ impl Parquet {
             self.commit()?;
         }
         self.finish_due(now_us);
+        self.expire();
         Ok(if self.held.records == 0 { Ack::Delivered } else { Ack::Held })
     }
 

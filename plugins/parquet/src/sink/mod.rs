@@ -6,10 +6,12 @@
 //! records the mark of what was taken with them, so that the next instance takes nothing twice.
 
 mod commit;
+mod expire;
 mod finish;
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
+use kit::Daily;
 use parquet::errors::ParquetError;
 use plugin_api::{
     Ack, Batch, Context, Delivery, PluginError, Record, RecordKind, Sink, Symbol, WithRecords,
@@ -53,6 +55,10 @@ pub struct Parquet {
     is_stalled: bool,
     /// Files could not be finished, and the log says so.
     is_unfinished_told: bool,
+    /// When days were removed that are too old.
+    expiry: Daily,
+    /// What stays of old days, and the log says so.
+    kept_told: Vec<PathBuf>,
 }
 
 /// What was taken and is not safe yet.
@@ -168,7 +174,7 @@ impl Parquet {
             let layout = Layout::new(kind, settings.compression, context.instance());
             layout.map(Arc::new).map_err(|error| Fault::from(error).into_error())
         };
-        Ok(Self {
+        let mut sink = Self {
             layouts: RecordKind::ALL.into_iter().map(layout).collect::<Result<_, _>>()?,
             folders: Folders::new(&settings.partition),
             taken: lock.mark(),
@@ -185,7 +191,11 @@ impl Parquet {
             is_appended: false,
             is_stalled: false,
             is_unfinished_told: false,
-        })
+            expiry: Daily::default(),
+            kept_told: Vec::new(),
+        };
+        sink.expire();
+        Ok(sink)
     }
 
     /// Takes in the rows of a batch that are not taken yet; tells how many were. The disk is not

@@ -66,7 +66,7 @@ fn encoded_again(table: &RecordBatch) -> Vec<u8> {
 }
 
 /// Quotes with everything that a quote may have or lack.
-fn varied() -> Batch {
+pub fn varied() -> Batch {
     let mut encoder = SpotListEncoder::new(4);
     let full = SpotRecord {
         market: "SH",

@@ -174,7 +174,7 @@ fn numbered(batch: Batch, lane: &mut Lane, last: EntryId, is_joined: bool) -> Ba
 }
 
 /// The batch of an entry with a payload, checked.
-fn payload(entry: &Entry) -> Result<Batch, String> {
+pub fn payload(entry: &Entry) -> Result<Batch, String> {
     let bytes = entry.field("payload").unwrap_or_default().to_vec();
     let name = entry.field("kind").ok_or("`kind` is missing")?;
     let known = str::from_utf8(name).ok().and_then(RecordKind::named);

@@ -32,11 +32,11 @@ use crate::{
     readers::{Claims, Readers},
     server::{Entry, EntryId, Servers},
 };
+pub use batches::payload;
 use batches::{Maker, Numbers, Ready};
 use heartbeat::Heartbeat;
 use lane::Lane;
-pub use options::Options;
-use options::Settings;
+pub use options::{Options, Settings};
 use read::ReadLimit;
 use recovery::{Pages, Recovery};
 use state::State;

@@ -1,7 +1,7 @@
 //! What may stand in the table of a `redis-stream` source.
 
 use kit::{Faults, Texts};
-use plugin_api::{Context, Duration, PluginError, options};
+use plugin_api::{Ask, Context, Duration, PluginError, RecordKind, options};
 
 use crate::{
     groups::claimed_name,
@@ -41,6 +41,11 @@ options! {
         /// Most records in a batch that is made of entries with one record each, 1 to 100000.
         /// Default 1000.
         pub batch_records: usize,
+        /// What is read back, beside all groups; whoever asks for history sets it.
+        pub ask: Option<Ask>,
+        /// Stream of bars, which is read besides when bars are asked for. Default
+        /// `minute_bar_stream`.
+        pub bar_stream: Option<String>,
     }
 }
 
@@ -66,6 +71,7 @@ options! {
     }
 }
 
+const BAR_STREAM: &str = "minute_bar_stream";
 const MOST_BATCH_RECORDS: usize = 100_000;
 const SHORTEST_CLAIM: std::time::Duration = std::time::Duration::from_millis(100);
 
@@ -73,7 +79,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             access: Access::default(),
-            stream: Texts::Many(["spot_stream", "minute_bar_stream"].map(str::to_owned).into()),
+            stream: Texts::Many(["spot_stream", BAR_STREAM].map(str::to_owned).into()),
             group: "minute_bar_consumers".to_owned(),
             consumer: None,
             mode: Mode::Shared,
@@ -83,6 +89,8 @@ impl Default for Options {
             dead_letter_after: 5,
             start: Start::All,
             batch_records: 1_000,
+            ask: None,
+            bar_stream: None,
         }
     }
 }
@@ -168,6 +176,19 @@ impl Options {
         }
     }
 
+    /// Names of what is read. The host hands over what a sink says, which names quotes and bars apart
+    /// and may leave either to its default.
+    fn names(&self) -> Vec<String> {
+        let mut names = self.stream.as_slice().to_vec();
+        let Some(ask) = &self.ask else { return names };
+        let of_bars = self.bar_stream.as_deref().unwrap_or(BAR_STREAM);
+        names.retain(|name| name != of_bars);
+        if RecordKind::named(&ask.kind) == Some(RecordKind::Bar) {
+            names.insert(0, of_bars.to_owned());
+        }
+        names
+    }
+
     fn streams(&self) -> Vec<String> {
         let of_name = |name: &String| match self.own.as_slice() {
             [] => shard::streams(name, self.shards),
@@ -178,7 +199,7 @@ impl Options {
                 own.into_iter().map(|shard| shard::stream(name, shard)).collect()
             }
         };
-        self.stream.as_slice().iter().flat_map(of_name).collect()
+        self.names().iter().flat_map(of_name).collect()
     }
 }
 

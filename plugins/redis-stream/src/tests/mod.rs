@@ -1,5 +1,6 @@
 //! Against a real Redis, without a host.
 
+mod asked;
 mod codec;
 mod command;
 mod contract;
