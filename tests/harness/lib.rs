@@ -33,7 +33,10 @@ pub use process::{Host, Run};
 pub use proxy::Proxy;
 pub use python::{Python, python};
 pub use random::Random;
-pub use servers::{ClickHouse, QuoteDay, QuoteFault, QuoteServer, Redis, RedisCluster, Served};
+pub use servers::{
+    ClickHouse, KlineRows, KlineServer, QuoteDay, QuoteFault, QuoteServer, Redis, RedisCluster,
+    Served,
+};
 
 /// The repository.
 pub fn repository() -> PathBuf {

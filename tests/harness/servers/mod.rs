@@ -1,6 +1,7 @@
 //! Real servers, each in a folder of its own and on ports that no parallel test takes.
 
 mod clickhouse;
+mod kline;
 mod quotes;
 mod redis;
 mod redis_cluster;
@@ -18,6 +19,7 @@ use std::{
 use tempfile::TempDir;
 
 pub use clickhouse::ClickHouse;
+pub use kline::{KlineRows, KlineServer};
 pub use quotes::{QuoteDay, QuoteFault, QuoteServer, Served};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
