@@ -39,7 +39,7 @@ pub struct Question {
 
 impl Period {
     /// Those that there are, as bars name them.
-    pub const NAMES: &str = "1m, 5m, 15m, 30m, 60m or day";
+    pub const NAMES: &'static str = "1m, 5m, 15m, 30m, 60m or day";
 
     /// The period that bars name so.
     pub fn named(name: &str) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Damaged answers never bring the reader down, and what it takes of them is in order.
 
-use std::fs;
+use std::{fs, sync::LazyLock};
 
 use fixtures::fixture;
 use plugin_api::serde_json::json;
@@ -15,8 +15,13 @@ use crate::{
     question::Question,
 };
 
-/// Answers to damage, each with its question.
-fn bodies() -> Vec<(Vec<u8>, &'static str, Question)> {
+/// An answer, whose it is, and what was asked.
+type Body = (Vec<u8>, &'static str, Question);
+
+/// Answers to damage.
+static BODIES: LazyLock<Vec<Body>> = LazyLock::new(bodies);
+
+fn bodies() -> Vec<Body> {
     let days = [
         json!(["2026-09-17", "10.000", "10.100", "10.200", "9.900", "1000.000"]),
         json!(["2026-09-18", "10.1", "10.2", "10.2", "9.9", "1000", { "nd": "2025", "fh_sh": "" }]),
@@ -61,8 +66,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..3), 1..8),
     ) {
-        let bodies = bodies();
-        let (mut bytes, symbol, question) = bodies[which.index(bodies.len())].clone();
+        let (mut bytes, symbol, question) = BODIES[which.index(BODIES.len())].clone();
         for (place, byte, kind) in changes {
             if bytes.is_empty() {
                 break;
@@ -71,16 +75,19 @@ proptest! {
             match kind {
                 0 => bytes[place] = byte,
                 1 => bytes.insert(place, byte),
-                _ => drop(bytes.remove(place)),
+                _ => {
+                    bytes.remove(place);
+                }
             }
         }
         takes(&bytes, symbol, &question);
     }
 
     #[test]
-    fn answers_that_end_too_early_are_refused(which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
-        let bodies = bodies();
-        let (bytes, symbol, question) = &bodies[which.index(bodies.len())];
+    fn answers_that_end_too_early_are_refused(
+        (which, at) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let (bytes, symbol, question) = &BODIES[which.index(BODIES.len())];
         let cut = &bytes[..at.index(bytes.len())];
         if cut.trim_ascii().len() < bytes.trim_ascii().len() {
             prop_assert!(read(cut, &Security::of(symbol), question).is_err());

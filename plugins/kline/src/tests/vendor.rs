@@ -61,7 +61,8 @@ impl Vendor {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (all, says): (_, Arc<Says>) = (Arc::clone(&asked), Arc::new(says));
+        let says: Arc<Says> = Arc::new(says);
+        let all = Arc::clone(&asked);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (all, says) = (Arc::clone(&all), Arc::clone(&says));
@@ -219,8 +220,7 @@ fn minutes(question: &Question, today: &str) -> Vec<Value> {
     let is_wanted =
         |row: &Value| question.end.is_empty() || row[0].as_str().unwrap() <= &*question.end;
     let mut rows: Vec<_> = rows.into_iter().filter(is_wanted).collect();
-    rows.drain(..rows.len().saturating_sub(question.count.min(320)));
-    rows
+    rows.split_off(rows.len().saturating_sub(question.count.min(320)))
 }
 
 /// An answer with those rows, as the service writes it.
