@@ -34,7 +34,8 @@ pub use proxy::Proxy;
 pub use python::{Python, python};
 pub use random::Random;
 pub use servers::{
-    ClickHouse, ClickHouseCluster, QuoteDay, QuoteFault, QuoteServer, Redis, RedisCluster, Served,
+    ClickHouse, ClickHouseCluster, KlineRows, KlineServer, QuoteDay, QuoteFault, QuoteServer,
+    Redis, RedisCluster, Served,
 };
 
 /// The repository.

@@ -25,6 +25,7 @@ mod faults;
 mod files;
 mod hikyuu_server;
 mod interop;
+mod kline;
 mod merge;
 mod nng_sub;
 mod observer;

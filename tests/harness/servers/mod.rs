@@ -2,6 +2,7 @@
 
 mod clickhouse;
 mod clickhouse_cluster;
+mod kline;
 mod quotes;
 mod redis;
 mod redis_cluster;
@@ -20,6 +21,7 @@ use tempfile::TempDir;
 
 pub use clickhouse::ClickHouse;
 pub use clickhouse_cluster::ClickHouseCluster;
+pub use kline::{KlineRows, KlineServer};
 pub use quotes::{QuoteDay, QuoteFault, QuoteServer, Served};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
