@@ -112,7 +112,7 @@ fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Sto
 fn history(store: &Arc<Store>, host: &Arc<TestHost>) -> Option<History> {
     let text = "[sources.day]\nplugin = \"x\"\n\
                 [sinks.lake]\nplugin = \"store\"\ninputs = [\"day\"]\npath = \"lake\"\nrow_group = 5\n";
-    let parsed = load_text(Path::new("/nowhere/p.toml"), text, &ProcessEnvironment);
+    let parsed = load_text(text, Path::new("/nowhere/p.toml"), &ProcessEnvironment);
     let pipeline = parsed.unwrap().resolve(&Any).unwrap();
     let lake = pipeline.components.iter().find(|it| it.id == "lake").unwrap();
     History::with(lake, Arc::clone(store) as Arc<dyn Plugin>, &pipeline, Arc::clone(host) as _)
