@@ -35,7 +35,7 @@ pub struct Compared {
     pub counted: u64,
     /// Those that the store has; as far as it could be read.
     pub stored: u64,
-    /// Why it could not be read to its end, if so; then nothing of it was compared.
+    /// Why it could not be read to its end, if so; where nothing could, nothing was compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The first thing in it that could not be read, if there is one.
@@ -106,7 +106,7 @@ pub fn verify(
             Err(error) => (Some(error.to_string()), None),
         };
         let stored = found.records_of(&series);
-        if error.is_none() {
+        if error.is_none() || stored > 0 {
             differences.extend(counted.differences(day, &series, &found));
         }
         compared.push(Compared { series, counted: total, stored, error, unreadable });

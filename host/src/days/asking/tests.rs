@@ -45,8 +45,12 @@ impl SourceInstance for Reading {
         Ok(())
     }
 
+    /// As long as something is left of the script, it did not come to its end.
     fn close(&mut self) -> Result<(), PluginError> {
-        Ok(())
+        match self.0.lock().unwrap().pop_front() {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -181,6 +185,16 @@ fn faults_that_pass_are_waited_out_and_others_end_it() {
         assert_eq!(read, expected.map_err(str::to_owned));
         assert_eq!(answer.refused(), refused);
     }
+}
+
+#[test]
+fn a_plugin_that_could_not_give_all_says_so_at_its_end() {
+    let short = PluginError::fatal("1 fault of files");
+    let store = store(asked(), vec![batch(2), Ok(Polled::End), Err(short)]);
+    let mut answer = history(&store, &Arc::default()).unwrap().ask(&ask()).unwrap();
+    assert!(answer.next_batch().unwrap().is_some());
+    assert_eq!(answer.next_batch().unwrap_err().to_string(), "lake: 1 fault of files");
+    assert!(answer.next_batch().unwrap().is_none(), "it has ended");
 }
 
 #[test]
