@@ -117,8 +117,10 @@ impl Judge {
             return;
         };
         let today = Day::of(now_us);
-        let first = Day(today.0 - DAYS_BACK);
-        let read = place.read().and_then(|ledger| ledger.calendar(first, today, now_us));
+        // one that is under way is not looked at, which takes the most time
+        let last = if judged_us(today) <= now_us { today } else { Day(today.0 - 1) };
+        let first = Day(last.0 - DAYS_BACK);
+        let read = place.read().and_then(|ledger| ledger.calendar(first, last, now_us));
         match read {
             Ok(days) => {
                 let over = over(&days, now_us);
@@ -127,7 +129,8 @@ impl Judge {
                     let keeper = components.find(|status| status.id == place.id);
                     keeper.inspect(|status| status.metrics.day_completeness(ratio));
                 }
-                self.judged.set(self.incomplete(&place.id, &over));
+                let incomplete = self.incomplete(&place.id, &over);
+                self.judged.set(incomplete);
                 self.told.clear();
             }
             // before its first day; the sink itself tells what goes wrong with the file

@@ -112,8 +112,8 @@ mod tests {
     }
 
     /// Bars of a code: period, minute of the day, shares; a share costs 2 CNY.
-    fn bars(code: &str, bars: &[(&str, i64, u64)]) -> Batch {
-        let bar = |(period, minute, shares): &(&'static str, i64, u64)| BarRecord {
+    fn bars<'t>(code: &'t str, bars: &[(&'t str, i64, u64)]) -> Batch {
+        let bar = |(period, minute, shares): &(&'t str, i64, u64)| BarRecord {
             symbol: Symbol { market: "SH", code },
             period,
             time_us: today().start_us() + minute * MINUTE_US,

@@ -1,8 +1,13 @@
 //! What there is of a day: records counted by security and minute, and how two counts differ.
 //!
-//! Quotes are counted one by one. A bar counts once however often it was corrected, because some
+//! Quotes are counted one by one. A closed bar counts once however often it was corrected, because some
 //! stores keep the last version alone. A record belongs to the minute of its own time: to that in
 //! which a quote was made, and to that at which a bar ends.
+//!
+//! With one exception, as the ledger has it: a source that goes round gives a quiet security with an
+//! old time, and such a quote speaks for the minute in which it was received. A store does not keep
+//! which sources go round, so what it has is counted both ways, and of each security that one holds
+//! which is nearer to the ledger: where nothing is missing one of them is the same.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -14,6 +19,8 @@ use plugin_api::{Batch, RecordKind, schemas::symbol::Symbol};
 use serde::Serialize;
 
 const MINUTE_US: i64 = 60_000_000;
+/// A quote that is older when it is received speaks for that moment, if its source goes round.
+const OLD_US: i64 = 60_000_000;
 
 /// What records of one kind are called: `spot` has no period.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -31,6 +38,15 @@ type Minutes = Vec<(u16, u32)>;
 /// Records of a day by series, security and minute.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Series, HashMap<String, Minutes>>);
+
+/// Of which moment a quote speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placing {
+    /// Of its exchange time.
+    Own,
+    /// Of the moment when it was received, if it was old then.
+    Answer,
+}
 
 /// A stretch of minutes of which the store has another number of records than the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -77,18 +93,23 @@ impl Tally {
         *at(securities, symbol, minute) = records;
     }
 
-    /// Counts the records of a batch that lie on that day; others are left out.
-    pub fn add(&mut self, day: Day, batch: &Batch) {
+    /// Counts the records of a batch that lie on that day; others are left out, and bars that may
+    /// change still.
+    pub fn add(&mut self, day: Day, placing: Placing, batch: &Batch) {
         let mut name = String::new();
         if batch.kind() == RecordKind::Spot {
             let securities = self.0.entry(Series::spots()).or_default();
             for spot in batch.spots().iter() {
-                if let Some(minute) = minute_of(day, spot.time_us()) {
+                let (time_us, received_us) = (spot.time_us(), spot.recv_time_us());
+                let is_old = received_us.saturating_sub(time_us) > OLD_US;
+                let is_moved = placing == Placing::Answer && is_old;
+                let moment_us = if is_moved { received_us } else { time_us };
+                if let Some(minute) = minute_of(day, moment_us) {
                     *at(securities, written(&mut name, spot.symbol()), minute) += 1;
                 }
             }
         }
-        for bar in batch.bars() {
+        for bar in batch.bars().filter(|bar| bar.closed) {
             if let Some(minute) = minute_of(day, bar.time_us) {
                 let securities = self.0.entry(Series::bars(bar.period)).or_default();
                 *at(securities, written(&mut name, bar.symbol), minute) = 1;
@@ -108,21 +129,32 @@ impl Tally {
         securities.flatten().map(|(_, records)| u64::from(*records)).sum()
     }
 
-    /// Where a store that has `other` of a series differs from this, by security and time.
-    pub fn differences(&self, day: Day, series: &Series, other: &Self) -> Vec<Difference> {
-        let (none, nothing) = (HashMap::new(), Vec::new());
-        let [own, others] = [self, other].map(|tally| tally.0.get(series).unwrap_or(&none));
-        let symbols: BTreeSet<_> = own.keys().chain(others.keys()).collect();
+    /// Securities of a series of which something is there.
+    pub fn symbols_of(&self, series: &Series) -> impl Iterator<Item = &str> {
+        self.0.get(series).into_iter().flat_map(HashMap::keys).map(String::as_str)
+    }
+
+    /// Where a store differs from this in a series, by security and time. What it has was counted in
+    /// some ways, of which the nearest holds for each security.
+    pub fn differences(&self, day: Day, series: &Series, stored: &[Self]) -> Vec<Difference> {
+        let all = stored.iter().chain([self]);
+        let symbols: BTreeSet<_> = all.flat_map(|tally| tally.symbols_of(series)).collect();
         let mut found = Vec::new();
         for symbol in symbols {
-            let minutes = [own, others].map(|it| it.get(symbol).unwrap_or(&nothing).as_slice());
-            for Run { from, to, counted, stored } in runs(minutes) {
+            let counted = self.minutes_of(series, symbol);
+            let ways = stored.iter().map(|it| runs(counted, it.minutes_of(series, symbol)));
+            let nearest = ways.min_by_key(|runs| runs.iter().map(Run::size).sum::<u64>());
+            for Run { from, to, counted, stored } in nearest.unwrap_or_default() {
                 let [from, to] = [from, to].map(|minute| day.minute_text(minute));
-                let (symbol, series) = (symbol.clone(), series.clone());
+                let (symbol, series) = (symbol.to_owned(), series.clone());
                 found.push(Difference { symbol, series, from, to, counted, stored });
             }
         }
         found
+    }
+
+    fn minutes_of(&self, series: &Series, symbol: &str) -> &[(u16, u32)] {
+        self.0.get(series).and_then(|it| it.get(symbol)).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -138,9 +170,13 @@ impl Run {
     fn is_less(&self) -> bool {
         self.stored < self.counted
     }
+
+    fn size(&self) -> u64 {
+        self.stored.abs_diff(self.counted)
+    }
 }
 
-fn runs([counted, stored]: [&[(u16, u32)]; 2]) -> Vec<Run> {
+fn runs(counted: &[(u16, u32)], stored: &[(u16, u32)]) -> Vec<Run> {
     let mut by_minute: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
     for (minute, records) in counted {
         by_minute.entry(*minute).or_default().0 += records;
@@ -243,7 +279,7 @@ mod tests {
 
     fn tally(quotes: &[(&'static str, i64)]) -> Tally {
         let mut tally = Tally::default();
-        tally.add(day(), &spots(quotes));
+        tally.add(day(), Placing::Own, &spots(quotes));
         tally
     }
 
@@ -268,7 +304,7 @@ mod tests {
         let ledger = tally(&whole);
         let series = Series::spots();
         assert_eq!(ledger.series(), [(series.clone(), 6)]);
-        assert!(ledger.differences(day(), &series, &ledger).is_empty());
+        assert!(ledger.differences(day(), &series, &[ledger.clone()]).is_empty());
         let cut = tally(&[whole[0], whole[3], ("600002", 0)]);
         let expected = [
             "600000.SH spot 09:30-09:31 1/3",
@@ -276,30 +312,64 @@ mod tests {
             "600001.SH spot 09:30-09:30 0/1",
             "600002.SH spot 09:30-09:30 1/0",
         ];
-        assert_eq!(told(&ledger.differences(day(), &series, &cut)), expected);
+        assert_eq!(told(&ledger.differences(day(), &series, &[cut])), expected);
         // what is there twice stands apart from what is missing beside it
         let twice = tally(&[whole[0], whole[1], whole[2], whole[2], whole[4], whole[5]]);
         let expected = ["600000.SH spot 09:31-09:31 2/1", "600000.SH spot 09:32-09:32 0/1"];
-        assert_eq!(told(&ledger.differences(day(), &series, &twice)), expected);
+        assert_eq!(told(&ledger.differences(day(), &series, &[twice])), expected);
     }
 
     #[test]
     fn a_store_without_a_series_lacks_all_of_it() {
         let ledger = tally(&[("600000", 0), ("600000", 61)]);
-        let differences = ledger.differences(day(), &Series::spots(), &Tally::default());
+        let differences = ledger.differences(day(), &Series::spots(), &[Tally::default()]);
         assert_eq!(told(&differences), ["600000.SH spot 09:30-09:31 0/2"]);
     }
 
     #[test]
     fn a_bar_counts_once_and_by_its_period() {
         let mut ledger = Tally::default();
-        let bars = [bar("1m", 571), bar("1m", 571), bar("1m", 572), bar("5m", 575)];
-        ledger.add(day(), &Batch::from_bars(encode_bars(bars)).unwrap());
+        let open = BarRecord { closed: false, ..bar("1m", 573) };
+        let bars = [bar("1m", 571), bar("1m", 571), bar("1m", 572), open, bar("5m", 575)];
+        ledger.add(day(), Placing::Own, &Batch::from_bars(encode_bars(bars)).unwrap());
         assert_eq!(ledger.series(), [(Series::bars("1m"), 2), (Series::bars("5m"), 1)]);
         let mut store = Tally::default();
-        store.add(day(), &Batch::from_bars(encode_bars([bar("1m", 572)])).unwrap());
-        let differences = ledger.differences(day(), &Series::bars("1m"), &store);
+        store.add(day(), Placing::Own, &Batch::from_bars(encode_bars([bar("1m", 572)])).unwrap());
+        let differences = ledger.differences(day(), &Series::bars("1m"), &[store]);
         assert_eq!(told(&differences), ["000001.SZ bar 1m 09:31-09:31 0/1"]);
+    }
+
+    #[test]
+    fn a_quiet_security_of_a_polled_source_is_found_where_its_answers_are() {
+        let start_us = day().start_us() + 570 * MINUTE_US;
+        let mut encoder = SpotListEncoder::new(3);
+        // traded at 09:30:00, and given again each minute
+        for minute in 0..3 {
+            let recv_time_us = start_us + minute * MINUTE_US + 1_000_000;
+            let record = SpotRecord {
+                market: "SH",
+                code: "600000",
+                time_us: start_us,
+                recv_time_us,
+                ..SpotRecord::default()
+            };
+            encoder.push(&record).unwrap();
+        }
+        let batch = Batch::from_spots(&mut encoder, Round::WHOLE);
+        let ways = [Placing::Own, Placing::Answer].map(|placing| {
+            let mut tally = Tally::default();
+            tally.add(day(), placing, &batch);
+            tally
+        });
+        let series = Series::spots();
+        // of a polled source, and of a file of which the same would be read late
+        let polled = tally(&[("600000", 0), ("600000", 61), ("600000", 121)]);
+        assert!(polled.differences(day(), &series, &ways).is_empty());
+        let recorded = tally(&[("600000", 0), ("600000", 0), ("600000", 0)]);
+        assert!(recorded.differences(day(), &series, &ways).is_empty());
+        let more = tally(&[("600000", 0), ("600000", 61), ("600000", 121), ("600000", 181)]);
+        let expected = ["600000.SH spot 09:33-09:33 0/1"];
+        assert_eq!(told(&more.differences(day(), &series, &ways)), expected);
     }
 
     #[test]

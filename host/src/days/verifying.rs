@@ -1,5 +1,7 @@
 //! A day counted anew in a store, against what the ledger counted when it came.
 
+use std::collections::HashSet;
+
 use ::days::{Day, Ledger, LedgerError, SumFault};
 use plugin_api::{Ask, RecordKind};
 use serde::Serialize;
@@ -7,7 +9,7 @@ use serde::Serialize;
 use super::{
     asking::{AskError, History},
     sums::Sums,
-    tally::{Difference, Series, Tally},
+    tally::{Difference, Placing, Series, Tally},
 };
 
 /// What a store has of a day.
@@ -91,11 +93,15 @@ pub fn verify(
         let kind = kind.map(|kind| format!(" that are {}", kind.plural())).unwrap_or_default();
         return Err(VerifyError::Unknown(day, kind));
     }
+    let idle = idle(ledger, day)?;
     let (mut sums, mut compared, mut differences) = (Sums::default(), Vec::new(), Vec::new());
     for (series, total) in all {
-        let mut found = Tally::default();
+        let mut found = [Tally::default(), Tally::default()];
         let read = read(history, day, &series, |batch, records| {
-            found.add(day, batch);
+            found[0].add(day, Placing::Own, batch);
+            if series.period.is_none() {
+                found[1].add(day, Placing::Answer, batch);
+            }
             sums.add(day, batch);
             tell(&series, records, total);
         });
@@ -105,9 +111,14 @@ pub fn verify(
             Err(error) if error.is_config() => return Err(error.into()),
             Err(error) => (Some(error.to_string()), None),
         };
-        let stored = found.records_of(&series);
+        let stored = found[0].records_of(&series);
         if error.is_none() || stored > 0 {
-            differences.extend(counted.differences(day, &series, &found));
+            let ways = if series.period.is_none() { &found[..] } else { &found[..1] };
+            let known: HashSet<_> = found[0].symbols_of(&series).collect();
+            let differs = counted.differences(day, &series, ways);
+            let counts =
+                |it: &Difference| known.contains(it.symbol.as_str()) || !idle.contains(&it.symbol);
+            differences.extend(differs.into_iter().filter(counts));
         }
         compared.push(Compared { series, counted: total, stored, error, unreadable });
     }
@@ -139,6 +150,13 @@ fn read(
         each(&batch, records);
     }
     Ok(answer.refused().map(str::to_owned))
+}
+
+/// Securities that did not trade on a day. Sources that go round may have given them with the time of
+/// an earlier day, under which stores have them.
+fn idle(ledger: &Ledger, day: Day) -> Result<HashSet<String>, LedgerError> {
+    let securities = ledger.securities(day)?.into_iter();
+    Ok(securities.filter(|it| it.volume == 0).map(|it| it.symbol).collect())
 }
 
 /// What the ledger counted on a day.

@@ -13,12 +13,9 @@ pub use report::{
     Verdict,
 };
 
-/// Where a ledger is when nothing else is said.
-pub const DEFAULT_PATH: &str = "ledger.db";
-
 /// Records of a security in a minute of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted<'a> {
+pub struct MinuteCount<'a> {
     /// As `600000.SH`.
     pub symbol: &'a str,
     /// `spot` or `bar`.
@@ -52,7 +49,7 @@ impl Ledger {
     /// What is known of each security of a day, by symbol.
     pub fn securities(&self, day: Day) -> Result<Vec<SecurityDay>, LedgerError> { todo!() }
     /// Tells every count of a day that is not 0, in any order.
-    pub fn counts(&self, day: Day, each: &mut dyn FnMut(Counted<'_>)) -> Result<(), LedgerError> { todo!() }
+    pub fn counts(&self, day: Day, each: &mut dyn FnMut(MinuteCount<'_>)) -> Result<(), LedgerError> { todo!() }
     pub fn note_outage(&mut self, from_us: i64, to_us: i64, why: &str) -> Result<(), LedgerError> { todo!() }
     pub fn note_backfill(&mut self, first: Day, last: Day, backfill: &Backfill) -> Result<(), LedgerError> { todo!() }
     pub fn note_deviation(&mut self, deviation: &Deviation) -> Result<(), LedgerError> { todo!() }
