@@ -9,6 +9,10 @@
 //! which sources go round, so what it has is counted both ways, and of each security that one holds
 //! which is nearer to the ledger: where nothing is missing one of them is the same.
 
+mod differ;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write,
@@ -17,6 +21,10 @@ use std::{
 use ::days::Day;
 use plugin_api::{Batch, RecordKind, schemas::symbol::Symbol};
 use serde::Serialize;
+
+use self::differ::{Run, runs};
+
+pub use self::differ::Difference;
 
 const MINUTE_US: i64 = 60_000_000;
 /// A quote that is older when it is received speaks for that moment, if its source goes round.
@@ -46,24 +54,6 @@ pub enum Placing {
     Own,
     /// Of the moment when it was received, if it was old then.
     Answer,
-}
-
-/// A stretch of minutes of which the store has another number of records than the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Difference {
-    /// The security, as `600000.SH`.
-    pub symbol: String,
-    /// What differs.
-    #[serde(flatten)]
-    pub series: Series,
-    /// First minute, as `2021-12-01T09:31+08:00`.
-    pub from: String,
-    /// Last minute.
-    pub to: String,
-    /// Records that the ledger counted in these minutes.
-    pub counted: u64,
-    /// Records that the store has in them.
-    pub stored: u64,
 }
 
 impl Series {
@@ -158,49 +148,6 @@ impl Tally {
     }
 }
 
-/// Minutes one behind the other that differ in the same direction.
-struct Run {
-    from: u16,
-    to: u16,
-    counted: u64,
-    stored: u64,
-}
-
-impl Run {
-    fn is_less(&self) -> bool {
-        self.stored < self.counted
-    }
-
-    fn size(&self) -> u64 {
-        self.stored.abs_diff(self.counted)
-    }
-}
-
-fn runs(counted: &[(u16, u32)], stored: &[(u16, u32)]) -> Vec<Run> {
-    let mut by_minute: BTreeMap<u16, (u32, u32)> = BTreeMap::new();
-    for (minute, records) in counted {
-        by_minute.entry(*minute).or_default().0 += records;
-    }
-    for (minute, records) in stored {
-        by_minute.entry(*minute).or_default().1 += records;
-    }
-    let mut runs: Vec<Run> = Vec::new();
-    for (minute, (counted, stored)) in
-        by_minute.into_iter().filter(|(_, (one, other))| one != other)
-    {
-        let next = Run { from: minute, to: minute, counted: counted.into(), stored: stored.into() };
-        match runs.last_mut() {
-            Some(run) if run.to + 1 == minute && run.is_less() == next.is_less() => {
-                run.to = minute;
-                run.counted += next.counted;
-                run.stored += next.stored;
-            }
-            _ => runs.push(next),
-        }
-    }
-    runs
-}
-
 /// The count of a minute.
 fn at<'s>(securities: &'s mut HashMap<String, Minutes>, symbol: &str, minute: u16) -> &'s mut u32 {
     if !securities.contains_key(symbol) {
@@ -232,155 +179,4 @@ fn written<'n>(name: &'n mut String, symbol: Symbol<'_>) -> &'n str {
     // writing to a string cannot fail
     let _ = write!(name, "{symbol}");
     name
-}
-
-#[cfg(test)]
-mod tests {
-    use plugin_api::{
-        Round, encode_bars,
-        schemas::{
-            encode::{SpotListEncoder, SpotRecord},
-            records::bar::BarRecord,
-        },
-    };
-
-    use super::*;
-
-    fn day() -> Day {
-        "2026-01-05".parse().unwrap()
-    }
-
-    /// Quotes at seconds after 09:30.
-    fn spots(quotes: &[(&'static str, i64)]) -> Batch {
-        let mut encoder = SpotListEncoder::new(quotes.len());
-        for (code, second) in quotes {
-            let time_us = day().start_us() + (570 * 60 + second) * 1_000_000;
-            let record = SpotRecord { market: "SH", code, time_us, ..SpotRecord::default() };
-            encoder.push(&record).unwrap();
-        }
-        Batch::from_spots(&mut encoder, Round::WHOLE)
-    }
-
-    fn bar(period: &str, minute: i64) -> BarRecord<'_> {
-        BarRecord {
-            symbol: Symbol { market: "SZ", code: "000001" },
-            period,
-            time_us: day().start_us() + minute * MINUTE_US,
-            open: 1.0,
-            high: 1.0,
-            low: 1.0,
-            close: 1.0,
-            amount_cny: 1.0,
-            volume_shares: 1,
-            closed: true,
-            quality_score: None,
-        }
-    }
-
-    fn tally(quotes: &[(&'static str, i64)]) -> Tally {
-        let mut tally = Tally::default();
-        tally.add(day(), Placing::Own, &spots(quotes));
-        tally
-    }
-
-    fn told(differences: &[Difference]) -> Vec<String> {
-        let told = |it: &Difference| {
-            let [from, to] = [&it.from, &it.to].map(|text| &text[11..16]);
-            format!("{} {} {from}-{to} {}/{}", it.symbol, it.series.text(), it.stored, it.counted)
-        };
-        differences.iter().map(told).collect()
-    }
-
-    #[test]
-    fn what_differs_is_named_by_security_and_minutes() {
-        let whole = [
-            ("600000", 0),
-            ("600000", 3),
-            ("600000", 61),
-            ("600000", 125),
-            ("600000", 400),
-            ("600001", 0),
-        ];
-        let ledger = tally(&whole);
-        let series = Series::spots();
-        assert_eq!(ledger.series(), [(series.clone(), 6)]);
-        assert!(ledger.differences(day(), &series, &[ledger.clone()]).is_empty());
-        let cut = tally(&[whole[0], whole[3], ("600002", 0)]);
-        let expected = [
-            "600000.SH spot 09:30-09:31 1/3",
-            "600000.SH spot 09:36-09:36 0/1",
-            "600001.SH spot 09:30-09:30 0/1",
-            "600002.SH spot 09:30-09:30 1/0",
-        ];
-        assert_eq!(told(&ledger.differences(day(), &series, &[cut])), expected);
-        // what is there twice stands apart from what is missing beside it
-        let twice = tally(&[whole[0], whole[1], whole[2], whole[2], whole[4], whole[5]]);
-        let expected = ["600000.SH spot 09:31-09:31 2/1", "600000.SH spot 09:32-09:32 0/1"];
-        assert_eq!(told(&ledger.differences(day(), &series, &[twice])), expected);
-    }
-
-    #[test]
-    fn a_store_without_a_series_lacks_all_of_it() {
-        let ledger = tally(&[("600000", 0), ("600000", 61)]);
-        let differences = ledger.differences(day(), &Series::spots(), &[Tally::default()]);
-        assert_eq!(told(&differences), ["600000.SH spot 09:30-09:31 0/2"]);
-    }
-
-    #[test]
-    fn a_bar_counts_once_and_by_its_period() {
-        let mut ledger = Tally::default();
-        let open = BarRecord { closed: false, ..bar("1m", 573) };
-        let bars = [bar("1m", 571), bar("1m", 571), bar("1m", 572), open, bar("5m", 575)];
-        ledger.add(day(), Placing::Own, &Batch::from_bars(encode_bars(bars)).unwrap());
-        assert_eq!(ledger.series(), [(Series::bars("1m"), 2), (Series::bars("5m"), 1)]);
-        let mut store = Tally::default();
-        store.add(day(), Placing::Own, &Batch::from_bars(encode_bars([bar("1m", 572)])).unwrap());
-        let differences = ledger.differences(day(), &Series::bars("1m"), &[store]);
-        assert_eq!(told(&differences), ["000001.SZ bar 1m 09:31-09:31 0/1"]);
-    }
-
-    #[test]
-    fn a_quiet_security_of_a_polled_source_is_found_where_its_answers_are() {
-        let start_us = day().start_us() + 570 * MINUTE_US;
-        let mut encoder = SpotListEncoder::new(3);
-        // traded at 09:30:00, and given again each minute
-        for minute in 0..3 {
-            let recv_time_us = start_us + minute * MINUTE_US + 1_000_000;
-            let record = SpotRecord {
-                market: "SH",
-                code: "600000",
-                time_us: start_us,
-                recv_time_us,
-                ..SpotRecord::default()
-            };
-            encoder.push(&record).unwrap();
-        }
-        let batch = Batch::from_spots(&mut encoder, Round::WHOLE);
-        let ways = [Placing::Own, Placing::Answer].map(|placing| {
-            let mut tally = Tally::default();
-            tally.add(day(), placing, &batch);
-            tally
-        });
-        let series = Series::spots();
-        // of a polled source, and of a file of which the same would be read late
-        let polled = tally(&[("600000", 0), ("600000", 61), ("600000", 121)]);
-        assert!(polled.differences(day(), &series, &ways).is_empty());
-        let recorded = tally(&[("600000", 0), ("600000", 0), ("600000", 0)]);
-        assert!(recorded.differences(day(), &series, &ways).is_empty());
-        let more = tally(&[("600000", 0), ("600000", 61), ("600000", 121), ("600000", 181)]);
-        let expected = ["600000.SH spot 09:33-09:33 0/1"];
-        assert_eq!(told(&more.differences(day(), &series, &ways)), expected);
-    }
-
-    #[test]
-    fn records_of_other_days_are_left_out_and_the_order_is_no_matter() {
-        let day_us = 86_400;
-        let mixed = [("600000", 61), ("600000", 0), ("600000", day_us), ("600000", -day_us)];
-        assert_eq!(tally(&mixed), tally(&[("600000", 0), ("600000", 61)]));
-        let mut set = Tally::default();
-        set.set(&Series::spots(), "600000.SH", 571, 1);
-        set.set(&Series::spots(), "600000.SH", 570, 1);
-        assert_eq!(set, tally(&mixed));
-        assert_eq!((minute_of(day(), i64::MIN), minute_of(day(), i64::MAX)), (None, None));
-    }
 }
