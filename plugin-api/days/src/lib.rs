@@ -13,21 +13,6 @@ pub use report::{
     Verdict,
 };
 
-/// Records of a security in a minute of a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MinuteCount<'a> {
-    /// As `600000.SH`.
-    pub symbol: &'a str,
-    /// `spot` or `bar`.
-    pub kind: &'a str,
-    /// Period of bars, as `1m`; `None` for quotes.
-    pub period: Option<&'a str>,
-    /// Minute of the day, 0 to 1439; of bars, that of their end.
-    pub minute: u16,
-    /// Quotes that came; 1 for a bar that is there, however often it was corrected.
-    pub records: u32,
-}
-
 /// An open ledger.
 #[derive(Debug)]
 pub struct Ledger;
@@ -48,8 +33,6 @@ impl Ledger {
     pub fn day(&self, day: Day, now_us: i64) -> Result<DayReport, LedgerError> { todo!() }
     /// What is known of each security of a day, by symbol.
     pub fn securities(&self, day: Day) -> Result<Vec<SecurityDay>, LedgerError> { todo!() }
-    /// Tells every count of a day that is not 0, in any order.
-    pub fn counts(&self, day: Day, each: &mut dyn FnMut(MinuteCount<'_>)) -> Result<(), LedgerError> { todo!() }
     pub fn note_outage(&mut self, from_us: i64, to_us: i64, why: &str) -> Result<(), LedgerError> { todo!() }
     pub fn note_backfill(&mut self, first: Day, last: Day, backfill: &Backfill) -> Result<(), LedgerError> { todo!() }
     pub fn note_deviation(&mut self, deviation: &Deviation) -> Result<(), LedgerError> { todo!() }
