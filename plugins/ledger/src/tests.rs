@@ -1,0 +1,1 @@
+//! What the sink does as the host calls it.
