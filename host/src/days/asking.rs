@@ -6,7 +6,7 @@
 
 mod patience;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! Whether the bars of a day's minutes add up to the day.
 //!
-//! The day is that of the last quote before fixed-price trading begins at 15:05, or else that of the
-//! bar of the day. That one may count fixed-price trades, of which no minute has anything: where there
+//! The day is that of the last quote before fixed-price trading begins at 15:05, if that came after the
+//! close, or else that of the bar of the day. That one may count fixed-price trades, of which no minute has anything: where there
 //! is such trading, its day may be more than its minutes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,12 +12,13 @@ use plugin_api::{Batch, schemas::symbol::Symbol};
 /// Period of the bars that are added up, and of those that they are compared with.
 const MINUTE: &str = "1m";
 const DAY: &str = "day";
-/// From midnight to the begin of fixed-price trading.
+/// From midnight to the close, and to the begin of fixed-price trading.
+const CLOSE_US: i64 = 15 * 60 * 60 * 1_000_000;
 const FIXED_PRICE_US: i64 = (15 * 60 + 5) * 60 * 1_000_000;
 /// Codes of boards that have it: STAR and ChiNext.
 const WITH_FIXED_PRICE: [&str; 5] = ["688", "689", "300", "301", "302"];
-/// Turnovers differ in their last digits, as they are added up in another order.
-const TOLERANCE: f64 = 1e-6;
+/// Share by which turnovers may differ: vendors round each bar.
+const TOLERANCE: f64 = 1e-4;
 
 /// Volume in shares and turnover in CNY.
 type Sum = (u64, f64);
@@ -78,7 +79,8 @@ impl Security {
         if self.minutes.is_empty() {
             return None;
         }
-        let (quoted, day) = (self.quoted.map(|(_, sum)| sum), self.day);
+        let closed = self.quoted.filter(|(time_us, _)| is_after_close(*time_us));
+        let (quoted, day) = (closed.map(|(_, sum)| sum), self.day);
         let (day_volume, day_amount) = quoted.or(day)?;
         let may_be_more = quoted.is_none() && has_fixed_price(symbol);
         let minutes = self.minutes.values();
@@ -93,6 +95,10 @@ impl Security {
         let fault = SumFault { symbol, minutes_volume, day_volume, minutes_amount, day_amount };
         (!is_equal && !(may_be_more && is_less)).then_some(fault)
     }
+}
+
+fn is_after_close(time_us: i64) -> bool {
+    time_us - Day::of(time_us).start_us() >= CLOSE_US
 }
 
 fn has_fixed_price(symbol: &str) -> bool {
@@ -172,6 +178,13 @@ mod tests {
         assert_eq!(faults(&[day("688001", 120)]), [], "it may have traded at the fixed price");
         assert_eq!(faults(&[day("688001", 90)]).len(), 1);
         assert_eq!(faults(&[bars("600000", &[("1m", 571, 100)])]), [], "nothing to compare with");
+    }
+
+    #[test]
+    fn a_day_that_is_under_way_adds_up_to_nothing_yet() {
+        let minutes = bars("600000", &[("1m", 571, 100)]);
+        assert_eq!(faults(&[minutes.clone(), quote("600000", 572, 150)]), []);
+        assert_eq!(faults(&[minutes, quote("600000", 900, 150)]).len(), 1);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! A day counted anew in a store, against what the ledger counted when it came.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use ::days::{Day, Ledger, LedgerError, SumFault};

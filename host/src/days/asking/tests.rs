@@ -17,7 +17,7 @@ use super::*;
 type Script = Arc<Mutex<VecDeque<Result<Polled, PluginError>>>>;
 
 /// A store that can be asked, or one that cannot.
-struct Store {
+pub struct Store {
     manifest: Manifest,
     script: Script,
     opened: Mutex<Vec<Value>>,
@@ -100,7 +100,7 @@ fn role(kind: RoleKind, options_schema: Value) -> Role {
     Role { kind, options_schema, delivery: None, ordered: true, max_records: 1, max_wait }
 }
 
-fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Store> {
+pub fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Store> {
     let manifest = Manifest {
         name: "store".to_owned(),
         version: "1".to_owned(),
@@ -113,7 +113,7 @@ fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Sto
     Arc::new(Store { manifest, script, opened: Mutex::default() })
 }
 
-fn history(store: &Arc<Store>, host: &Arc<TestHost>) -> Option<History> {
+pub fn history(store: &Arc<Store>, host: &Arc<TestHost>) -> Option<History> {
     let text = "[sources.day]\nplugin = \"x\"\n\
                 [sinks.lake]\nplugin = \"store\"\ninputs = [\"day\"]\npath = \"lake\"\nrow_group = 5\n";
     let parsed = load_text(text, Path::new("/nowhere/p.toml"), &ProcessEnvironment);
@@ -132,7 +132,7 @@ fn ask() -> Ask {
     }
 }
 
-fn asked() -> Value {
+pub fn asked() -> Value {
     json!({ "path": {}, "ask": {} })
 }
 
