@@ -16,6 +16,7 @@ mod commands;
 mod consumers;
 mod control;
 mod crash;
+mod days;
 mod dead_letter;
 mod delivery;
 mod drift;

@@ -46,6 +46,7 @@
 mod bits;
 mod calendar;
 mod cells;
+mod counts;
 mod day;
 mod error;
 mod facts;
@@ -71,6 +72,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+pub use counts::MinuteCount;
 pub use day::Day;
 pub use error::LedgerError;
 pub use file::SetAside;
