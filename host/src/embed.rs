@@ -25,6 +25,7 @@ use dataserver_loader::PluginCatalog;
 use crate::{
     alarms::{self, Alarming},
     control::{self, Control},
+    days::judging::{self, Judging},
     descriptors,
     lock::HostLock,
     reload::{
@@ -70,6 +71,7 @@ pub struct Host {
     control: Option<Control>,
     watching: Option<Watching>,
     alarming: Option<Alarming>,
+    judging: Option<Judging>,
     reloading: JoinHandle<()>,
     clock: Arc<dyn Clock>,
 }
@@ -142,12 +144,18 @@ impl Checked {
             );
             None
         });
-        let alarming = alarms::start(Arc::clone(&topology), Arc::clone(&clock));
+        let judging = judging::start(Arc::clone(&topology), Arc::clone(&clock));
+        let judging = judging.map_err(|error| {
+            tracing::error!("no day is judged; restart the host: {error}");
+        });
+        let judging = judging.ok();
+        let judged = judging.as_ref().map(Judging::judged).unwrap_or_default();
+        let alarming = alarms::start(Arc::clone(&topology), Arc::clone(&clock), judged);
         let alarming = alarming.map_err(|error| {
             tracing::error!("nothing is reported, and no alarm sent; restart the host: {error}");
         });
         let alarming = alarming.ok();
-        Ok(Host { topology, control, watching, alarming, reloading, clock })
+        Ok(Host { topology, control, watching, alarming, judging, reloading, clock })
     }
 }
 
@@ -185,6 +193,9 @@ impl Host {
         self.topology.shutdown().advance(Phase::Aborting);
         if let Some(alarming) = self.alarming {
             alarming.end();
+        }
+        if let Some(judging) = self.judging {
+            judging.end();
         }
         // drops its connections and its reload handle
         drop(self.control);

@@ -8,6 +8,7 @@
 pub mod alarms;
 pub mod cli;
 pub mod control;
+pub mod days;
 pub mod descriptors;
 pub mod embed;
 pub mod hikyuu;

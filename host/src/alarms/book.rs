@@ -16,7 +16,7 @@ const OVER_AFTER_US: i64 = 5_000_000;
 pub struct Notice {
     /// What kind of thing is wrong.
     pub rule: AlarmRule,
-    /// Which component.
+    /// Which component, and of which day if it is about one.
     pub component: String,
     /// Since when.
     pub since_us: i64,

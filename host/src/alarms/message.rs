@@ -99,9 +99,14 @@ fn words(rule: AlarmRule) -> (&'static str, &'static str) {
 
 fn object(notice: &Notice) -> Value {
     let Notice { rule, component, since_us, until_us, detail } = notice;
+    let (component, day) = match component.split_once(' ') {
+        Some((component, day)) => (component, Some(day)),
+        None => (component.as_str(), None),
+    };
     json!({
         "rule": rule.as_str(),
         "component": component,
+        "day": day,
         "state": if until_us.is_some() { "over" } else { "begun" },
         "since_us": since_us,
         "until_us": until_us,
@@ -168,7 +173,24 @@ mod tests {
         let states = message.alarms.iter().map(|it| it["state"].as_str().unwrap());
         assert_eq!(states.collect::<Vec<_>>(), ["over", "begun", "begun"]);
         assert_eq!(message.alarms[0]["rule"], "store_away");
+        assert_eq!((&message.alarms[0]["component"], &message.alarms[0]["day"]), (&json!("lake"), &Value::Null));
         assert!(test("quant01").text.starts_with("【dataserver】quant01\n[测试]"));
+    }
+
+    #[test]
+    fn a_day_stands_behind_its_ledger_for_people_and_beside_it_for_programs() {
+        let detail = "应有 2 只证券".to_owned();
+        let component = "ledger 2026-01-05".to_owned();
+        let rule = AlarmRule::DayIncomplete;
+        let notice = Notice { rule, component, since_us: SINCE_US, until_us: None, detail };
+        let message = compose("quant01", [&notice], 0);
+        let line = "[告警] ledger 2026-01-05：当日数据不完整，自 12-01 09:31:05 起。应有 2 只证券。请补齐数据。";
+        assert!(message.text.ends_with(line), "{}", message.text);
+        let [alarm] = message.alarms.as_slice() else { panic!("{:?}", message.alarms) };
+        assert_eq!(
+            (&alarm["component"], &alarm["day"]),
+            (&json!("ledger"), &json!("2026-01-05"))
+        );
     }
 
     #[test]

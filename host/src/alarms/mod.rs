@@ -1,7 +1,7 @@
 //! Tells people when something is wrong, and when it is over; and the log how it goes.
 //!
-//! A thread of its own [looks] at the components once a second. What is [wrong](watch) with them is
-//! taken down in a [book], which says what of it is to be told, and each target has a thread that
+//! A thread of its own [looks] at the components once a second. What is [wrong](watch) with them, or
+//! with the days that are [over](crate::days::judging), is taken down in a [book], which says what of it is to be told, and each target has a thread that
 //! [sends] it. Nothing of this is on the data's way, and nothing waits for it.
 //!
 //! [looks]: look
@@ -26,6 +26,8 @@ use std::{
 
 use dataserver_config::{AlarmTarget, Alarms};
 use dataserver_engine::{clock::Clock, shutdown::Phase, topology::Topology};
+
+use crate::days::judging::Judged;
 
 use self::{
     book::{Book, Notice},
@@ -60,16 +62,22 @@ struct Progress {
     is_done: bool,
 }
 
-/// Looks at a pipeline from now on; which alarms it wants is read from it each time.
+/// Looks at a pipeline, and at its days that are judged, from now on; which alarms it wants is read
+/// from it each time.
 ///
 /// # Errors
 /// When the system gives no thread.
-pub fn start(topology: Arc<Topology>, clock: Arc<dyn Clock>) -> io::Result<Alarming> {
+pub fn start(
+    topology: Arc<Topology>,
+    clock: Arc<dyn Clock>,
+    judged: Judged,
+) -> io::Result<Alarming> {
     let ending = Arc::<Ending>::default();
     let reporter = Reporter::new(clock.now_us());
     let mut looking = Looking {
         topology,
         clock,
+        judged,
         alarms: Alarms::default(),
         watch: Watch::default(),
         book: Book::default(),
@@ -131,6 +139,7 @@ impl Ending {
 struct Looking {
     topology: Arc<Topology>,
     clock: Arc<dyn Clock>,
+    judged: Judged,
     /// What was last asked for.
     alarms: Alarms,
     watch: Watch,
@@ -162,7 +171,8 @@ impl Looking {
         if let Some(every) = self.topology.pipeline().host.report {
             self.reporter.tell(every, now_us, &self.topology);
         }
-        let wrong = self.watch.look(now_us, &look::look(&self.topology));
+        let mut wrong = self.watch.look(now_us, &look::look(&self.topology));
+        wrong.extend(self.judged.incomplete().iter().map(watch::day));
         if self.senders.is_empty() {
             self.book = Book::default();
             return;

@@ -9,6 +9,7 @@ use dataserver_engine::telemetry::State;
 use plugin_api::RoleKind;
 
 use super::look::Seen;
+use crate::days::judging::Incomplete;
 
 const SECOND_US: i64 = 1_000_000;
 /// A sink that cannot deliver for so long is not merely trying once more.
@@ -24,7 +25,7 @@ const SPOOL_EASED: f64 = 0.7;
 pub struct Wrong {
     /// What kind of thing.
     pub rule: AlarmRule,
-    /// Which component.
+    /// Which component; a day stands behind it after a blank, which no id has.
     pub component: String,
     /// Since when.
     pub since_us: i64,
@@ -67,6 +68,16 @@ impl Watch {
         }
         wrong
     }
+}
+
+/// What is wrong with a day.
+pub fn day(incomplete: &Incomplete) -> Wrong {
+    let Incomplete { ledger, date, since_us, expected, complete, missing } = incomplete;
+    let detail = format!(
+        "应有 {expected} 只证券，完整 {complete} 只，约缺 {missing} 条；dataserver days {date} 列出缺口"
+    );
+    let component = format!("{ledger} {date}");
+    Wrong { rule: AlarmRule::DayIncomplete, component, since_us: *since_us, detail }
 }
 
 /// Since when something is wrong, and what is known of it.
@@ -281,6 +292,25 @@ mod tests {
         assert_eq!(watch.look(0, std::slice::from_ref(&silent)).len(), 1);
         assert!(watch.look(SECOND_US, &[]).is_empty());
         assert_eq!(watch.look(2 * SECOND_US, &[silent])[0].since_us, 2 * SECOND_US);
+    }
+
+    #[test]
+    fn every_day_that_is_not_complete_is_an_alarm_of_its_own() {
+        let incomplete = |date: &str| Incomplete {
+            ledger: "ledger".to_owned(),
+            date: date.to_owned(),
+            since_us: 7,
+            expected: 5_533,
+            complete: 5_210,
+            missing: 17,
+        };
+        let [first, second] = ["2026-01-05", "2026-01-06"].map(|date| day(&incomplete(date)));
+        assert_eq!((first.rule, first.since_us), (AlarmRule::DayIncomplete, 7));
+        assert_eq!(first.component, "ledger 2026-01-05");
+        assert_ne!(first.component, second.component);
+        for part in ["5533", "5210", "17", "dataserver days 2026-01-05"] {
+            assert!(first.detail.contains(part), "{part}: {}", first.detail);
+        }
     }
 
     #[test]

@@ -1,18 +1,92 @@
-//! `GET /api/days`: which days are whole, of which nobody keeps account so far.
+//! `GET /api/days` and `GET /api/days/2026-01-05`: which days are whole, and what is missing of one.
 
-use axum::{Json, Router, http::StatusCode, routing::get};
+use std::sync::Arc;
 
-use super::Refusal;
+use ::days::LedgerError;
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use dataserver_engine::{
+    clock::{Clock, SystemClock},
+    topology::Topology,
+};
+use serde_json::{Value, json};
 
-/// The route.
-pub fn routes<S>() -> Router<S>
+use super::{parameters::Parameters, streams::refuse};
+use crate::days::{
+    place::Place,
+    range::{Range, parse_day},
+    report::of_security,
+};
+
+/// The routes.
+pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    Router::new().route("/api/days", get(days))
+    let routes = Router::new().route("/api/days", get(calendar)).route("/api/days/{date}", get(day));
+    routes.with_state(Arc::clone(topology))
 }
 
-async fn days() -> (StatusCode, Json<Refusal>) {
-    let error = "no completeness yet: this host keeps no account of whole days".to_owned();
-    (StatusCode::NOT_FOUND, Json(Refusal { error }))
+async fn calendar(State(topology): State<Arc<Topology>>, parameters: Parameters) -> Response {
+    let now_us = SystemClock.now_us();
+    let named = |name| parameters.get(name).map(parse_day).transpose();
+    let range = named("from").and_then(|from| Range::new(from, named("to")?, now_us));
+    let range = match range {
+        Ok(range) => range,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    read(&topology, move |place| match place.read() {
+        Ok(ledger) => {
+            let days = ledger.calendar(range.from.into(), range.to.into(), now_us)?;
+            Ok(json!({ "days": days }))
+        }
+        // the sink makes it with the first record
+        Err(error) if error.is_missing() => Ok(json!({ "days": [] })),
+        Err(error) => Err(error),
+    })
+    .await
+}
+
+async fn day(
+    State(topology): State<Arc<Topology>>,
+    Path(date): Path<String>,
+    parameters: Parameters,
+) -> Response {
+    let day = match parse_day(&date) {
+        Ok(day) => day,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
+    let symbol = parameters.get("symbol").map(str::to_owned);
+    let now_us = SystemClock.now_us();
+    read(&topology, move |place| {
+        let report = place.read()?.day(day.into(), now_us)?;
+        Ok(json!(match &symbol {
+            Some(symbol) => of_security(report, symbol),
+            None => report,
+        }))
+    })
+    .await
+}
+
+/// Answers with what is read of the ledger of the pipeline that runs.
+async fn read(
+    topology: &Topology,
+    work: impl FnOnce(&Place) -> Result<Value, LedgerError> + Send + 'static,
+) -> Response {
+    let place = match Place::of(&topology.pipeline()) {
+        Ok(place) => place,
+        Err(none) => return refuse(StatusCode::NOT_FOUND, none.to_string()),
+    };
+    // it reads a file
+    match tokio::task::spawn_blocking(move || work(&place)).await {
+        Ok(Ok(answer)) => Json(answer).into_response(),
+        Ok(Err(error)) if error.is_missing() => refuse(StatusCode::NOT_FOUND, error.to_string()),
+        Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+    }
 }

@@ -139,7 +139,7 @@ fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<S
     let closed = Router::new()
         .route("/metrics", get(metrics))
         .merge(components::routes(&topology))
-        .merge(days::routes())
+        .merge(days::routes(&topology))
         .merge(dead_letter::routes(&topology))
         .merge(events::routes(reloader))
         .merge(letters::routes(&topology))

@@ -154,6 +154,11 @@ impl ComponentMetrics {
         silent.set(f64::from(u8::from(is_silent)));
     }
 
+    /// Shows how much of the last day that is over is complete, from 0 to 1.
+    pub fn day_completeness(&self, ratio: f64) {
+        self.all.families.day_completeness_ratio.get_or_create(&self.labels).set(ratio);
+    }
+
     /// Counts records that passed the observer unseen.
     pub fn unseen(&self, records: u64) {
         self.all.families.records_unseen.get_or_create(&self.labels).inc_by(records);

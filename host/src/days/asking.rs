@@ -1,0 +1,244 @@
+//! Asking a plugin for records of the past, beside the pipeline that runs.
+//!
+//! A component whose plugin can be a source with the option `ask` is a [`History`]: also a sink, whose
+//! plugin then reads what it has written. Each question opens an instance of its own, with the
+//! component's options as far as a source has them, and gives the batches of the [`Answer`].
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use dataserver_config::{Component, Pipeline};
+use dataserver_engine::retry::Backoff;
+use dataserver_loader::{Opening, Plugin, PluginCatalog, SourceInstance};
+use plugin_api::{Ask, Batch, Context, ErrorKind, HostServices, PluginError, Polled, RoleKind};
+use serde_json::{Map, Value};
+
+/// The option by which a source is asked.
+const ASK: &str = "ask";
+/// Longest wait within one call, so that an end that is asked for is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+/// Pauses after a fault that passes.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// Faults that pass, one behind the other, after which it is given up: about 20 s.
+const MAX_FAULTS: u32 = 8;
+
+/// Why there is no answer, or no more of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// Nobody can ask that component; says what to do.
+    #[error("{0}")]
+    Unable(String),
+    /// The plugin gave up; what came before is not all.
+    #[error("{component}: {error}")]
+    Failed {
+        /// Who was asked.
+        component: String,
+        /// What it said.
+        error: PluginError,
+    },
+    /// The end was asked for meanwhile.
+    #[error("{component} was not read to its end, as this was told to end")]
+    Stopped {
+        /// Who was asked.
+        component: String,
+    },
+}
+
+impl AskError {
+    /// Whether the pipeline file has to be changed for it to work.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::Failed { error, .. } if error.kind == ErrorKind::Config)
+    }
+}
+
+/// A component that can be asked for records of the past.
+pub struct History {
+    component: Component,
+    plugin: Arc<dyn Plugin>,
+    /// What a source of that plugin takes of the component's options.
+    options: Map<String, Value>,
+    base_dir: PathBuf,
+    state_dir: PathBuf,
+    host: Arc<dyn HostServices>,
+}
+
+impl History {
+    /// The component of that id, which may be a source or a sink; its plugin is lent `host`, whose
+    /// [`is_stopping`](HostServices::is_stopping) ends every question.
+    ///
+    /// # Errors
+    /// [`AskError::Unable`] when there is no such component, or its plugin cannot be asked.
+    pub fn of(
+        id: &str,
+        pipeline: &Pipeline,
+        catalog: &PluginCatalog,
+        host: Arc<dyn HostServices>,
+    ) -> Result<Self, AskError> {
+        let is_meant = |it: &&Component| it.id == id && it.kind != RoleKind::Transform;
+        let Some(component) = pipeline.components.iter().find(is_meant) else {
+            let others = pipeline.components.iter().filter(|it| it.kind != RoleKind::Transform);
+            let others: Vec<_> = others.map(|it| it.id.as_str()).collect();
+            let text = format!("no source and no sink \"{id}\"; there are {}", others.join(", "));
+            return Err(AskError::Unable(text));
+        };
+        let Component { kind, plugin: name, carrier, .. } = component;
+        let unable = || {
+            AskError::Unable(format!(
+                "{kind} \"{id}\" cannot be asked for records of the past: its plugin \"{name}\" has \
+                 no source with the option `{ASK}`; name another component, or use a version of the \
+                 plugin that has it (`dataserver plugins show {name}` lists the options)"
+            ))
+        };
+        // whatever is wrong with the file itself was told when the pipeline was read
+        let installed = catalog.plugin(name, RoleKind::Source, *carrier);
+        let plugin = installed.map_err(|_| unable())?.plugin;
+        Self::with(component, plugin, pipeline, host).ok_or_else(unable)
+    }
+
+    /// `None` when that plugin cannot be asked.
+    fn with(
+        component: &Component,
+        plugin: Arc<dyn Plugin>,
+        pipeline: &Pipeline,
+        host: Arc<dyn HostServices>,
+    ) -> Option<Self> {
+        let schema = &plugin.manifest().role(RoleKind::Source)?.options_schema;
+        let known = schema["properties"].as_object().filter(|known| known.contains_key(ASK))?;
+        let taken = |(key, _): &(&String, &Value)| *key != ASK && known.contains_key(*key);
+        let options = component.options.iter().filter(taken);
+        let options = options.map(|(key, value)| (key.clone(), value.clone())).collect();
+        // beside that of the component, which is written by that alone; no id has a dot
+        let state_dir = pipeline.host.data_dir.join("state");
+        let state_dir = state_dir.join(format!("{}.history", component.id));
+        let (component, base_dir) = (component.clone(), pipeline.base_dir.clone());
+        Some(Self { component, plugin, options, base_dir, state_dir, host })
+    }
+
+    /// Id of the component.
+    pub fn id(&self) -> &str {
+        &self.component.id
+    }
+
+    /// Asks. Blocks until an instance is open; a fault that passes is waited out for some seconds.
+    ///
+    /// # Errors
+    /// [`AskError::Failed`] when the question or the options cannot work, or nothing can be opened.
+    pub fn ask(&self, ask: &Ask) -> Result<Answer, AskError> {
+        let failed = |error| AskError::Failed { component: self.id().to_owned(), error };
+        ask.read().map_err(failed)?;
+        let mut patience = Patience::new(&self.host);
+        loop {
+            match self.plugin.open_source(self.opening(ask).map_err(failed)?) {
+                Ok(instance) => {
+                    let component = self.id().to_owned();
+                    return Ok(Answer { instance, component, patience, refused: None });
+                }
+                Err(error) => patience.wait_out(self.id(), error)?,
+            }
+        }
+    }
+
+    fn opening(&self, ask: &Ask) -> Result<Opening, PluginError> {
+        let mut options = self.options.clone();
+        let ask = serde_json::to_value(ask).map_err(|it| PluginError::config(it.to_string()))?;
+        options.insert(ASK.to_owned(), ask);
+        let Component { limits, grants, .. } = &self.component;
+        let host = Arc::clone(&self.host);
+        let context = Context::new(self.id(), &self.base_dir, &self.state_dir, host);
+        let options = Value::Object(options).to_string();
+        Ok(Opening { options, context, limits: *limits, grants: grants.clone() })
+    }
+}
+
+/// What a plugin gives when it is asked; ended when dropped.
+pub struct Answer {
+    instance: Box<dyn SourceInstance>,
+    component: String,
+    patience: Patience,
+    /// The first record or file of which it said that it cannot be read.
+    refused: Option<String>,
+}
+
+impl Answer {
+    /// The next batch; `None` at the end. Blocks until there is one.
+    ///
+    /// # Errors
+    /// When the plugin gives up, or the end is asked for: what came is not all then.
+    pub fn next_batch(&mut self) -> Result<Option<Batch>, AskError> {
+        loop {
+            self.patience.check(&self.component)?;
+            match self.instance.next(WAIT) {
+                Ok(Polled::Batch(batch)) => {
+                    self.patience.reset();
+                    return Ok(Some(batch));
+                }
+                Ok(Polled::Idle) => {}
+                Ok(Polled::End) => return Ok(None),
+                // it was set aside, and the others come
+                Err(error) if error.kind == ErrorKind::BadData => {
+                    self.refused.get_or_insert(error.message);
+                }
+                Err(error) => self.patience.wait_out(&self.component, error)?,
+            }
+        }
+    }
+
+    /// What could not be read so far: the first fault that was told of it.
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Err(error) = self.instance.close() {
+            tracing::debug!(component = self.component, "{error}");
+        }
+    }
+}
+
+/// Waits out faults that pass.
+struct Patience {
+    backoff: Backoff,
+    host: Arc<dyn HostServices>,
+}
+
+impl Patience {
+    fn new(host: &Arc<dyn HostServices>) -> Self {
+        Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), host: Arc::clone(host) }
+    }
+
+    fn reset(&mut self) {
+        self.backoff.reset();
+    }
+
+    fn check(&self, component: &str) -> Result<(), AskError> {
+        if self.host.is_stopping() {
+            return Err(AskError::Stopped { component: component.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Returns when it is time for another attempt.
+    fn wait_out(&mut self, component: &str, error: PluginError) -> Result<(), AskError> {
+        if error.kind != ErrorKind::Retry || self.backoff.attempts() >= MAX_FAULTS {
+            return Err(AskError::Failed { component: component.to_owned(), error });
+        }
+        let until = Instant::now() + self.backoff.next_pause();
+        loop {
+            self.check(component)?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::park_timeout(left.min(WAIT));
+        }
+    }
+}

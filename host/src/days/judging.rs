@@ -1,0 +1,248 @@
+//! Judges the trading days that are over, for the alarm and the metric.
+//!
+//! A thread of its own reads the ledger once a minute, because that may block: who looks at what is
+//! wrong takes what was found last. A day is judged a quarter of an hour after its close, when what
+//! sources give late has come. One on which no host ran is nobody's fault: it is not judged.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use ::days::{DaySummary, Verdict};
+use dataserver_engine::{clock::Clock, topology::Topology};
+
+use super::{
+    place::Place,
+    range::{day_of, midnight_us, parse_day},
+};
+
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// From midnight to a quarter of an hour after the close.
+const JUDGED_AFTER_US: i64 = (15 * 60 + 15) * 60 * 1_000_000;
+/// So far back a day that is not complete stays an alarm.
+const DAYS_BACK: i64 = 30;
+
+/// A trading day that is over and has gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incomplete {
+    /// Id of the sink that keeps account of it.
+    pub ledger: String,
+    /// `2026-01-05`
+    pub date: String,
+    /// When it was to be judged, microseconds since 1970 UTC.
+    pub since_us: i64,
+    /// Securities that were expected.
+    pub expected: u64,
+    /// Those of which all is there.
+    pub complete: u64,
+    /// Records that are missing, about.
+    pub missing: u64,
+}
+
+/// What was found last; a clone shows the same.
+#[derive(Debug, Clone, Default)]
+pub struct Judged(Arc<Mutex<Vec<Incomplete>>>);
+
+impl Judged {
+    /// Days that are not complete: the one that was over last when the host began, and those since.
+    pub fn incomplete(&self) -> Vec<Incomplete> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, found: Vec<Incomplete>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+}
+
+/// The thread that judges.
+#[derive(Debug)]
+pub struct Judging {
+    judged: Judged,
+    /// Dropping it wakes the thread up, which then ends.
+    end: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// Judges the days of a pipeline for as long as it runs; where its ledger is, is read each time.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(topology: Arc<Topology>, clock: Arc<dyn Clock>) -> io::Result<Judging> {
+    let judged = Judged::default();
+    let (end, ended) = sync_channel(0);
+    let judge = Judge { judged: judged.clone(), first: None, told: String::new() };
+    let thread = thread::Builder::new()
+        .name("days".to_owned())
+        .spawn(move || judge.run(&topology, clock.as_ref(), &ended))?;
+    Ok(Judging { judged, end, thread })
+}
+
+impl Judging {
+    /// What it found last.
+    pub fn judged(&self) -> Judged {
+        self.judged.clone()
+    }
+
+    /// Ends it, and waits for that.
+    pub fn end(self) {
+        drop(self.end);
+        let _ = self.thread.join();
+    }
+}
+
+struct Judge {
+    judged: Judged,
+    /// The first day that is an alarm.
+    first: Option<i64>,
+    /// What was told of a ledger that cannot be read.
+    told: String,
+}
+
+impl Judge {
+    fn run(mut self, topology: &Topology, clock: &dyn Clock, ended: &Receiver<()>) {
+        loop {
+            self.look(topology, clock.now_us());
+            if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self, topology: &Topology, now_us: i64) {
+        let Ok(place) = Place::of(&topology.pipeline()) else {
+            self.judged.set(Vec::new());
+            return;
+        };
+        let today = day_of(now_us);
+        let read = place
+            .read()
+            .and_then(|ledger| ledger.calendar((today - DAYS_BACK).into(), today.into(), now_us));
+        match read {
+            Ok(days) => {
+                let over = over(&days, now_us);
+                if let Some(ratio) = over.last().map(|(_, day)| ratio(day)) {
+                    let mut components = topology.components().into_iter();
+                    let keeper = components.find(|status| status.id == place.id);
+                    keeper.inspect(|status| status.metrics.day_completeness(ratio));
+                }
+                self.judged.set(self.incomplete(&place.id, &over));
+                self.told.clear();
+            }
+            // before its first day; the sink itself tells what goes wrong with the file
+            Err(error) if error.is_missing() => {}
+            Err(error) => {
+                let text = error.to_string();
+                if text != self.told {
+                    tracing::warn!(component = place.id, "days are not judged: {text}");
+                    self.told = text;
+                }
+            }
+        }
+    }
+
+    fn incomplete(&mut self, ledger: &str, over: &[(i64, &DaySummary)]) -> Vec<Incomplete> {
+        let Some((last, _)) = over.last() else { return Vec::new() };
+        let first = *self.first.get_or_insert(*last);
+        let is_wrong = |(day, summary): &&(i64, &DaySummary)| {
+            *day >= first && summary.verdict == Verdict::Incomplete
+        };
+        let wrong = over.iter().filter(is_wrong).map(|(day, summary)| Incomplete {
+            ledger: ledger.to_owned(),
+            date: summary.date.clone(),
+            since_us: judged_us(*day),
+            expected: summary.expected,
+            complete: summary.complete,
+            missing: summary.missing,
+        });
+        wrong.collect()
+    }
+}
+
+fn judged_us(day: i64) -> i64 {
+    midnight_us(day) + JUDGED_AFTER_US
+}
+
+/// Trading days that can be judged, with their numbers, in the order of a calendar.
+fn over(days: &[DaySummary], now_us: i64) -> Vec<(i64, &DaySummary)> {
+    let judged = |summary: &&DaySummary| {
+        !summary.open && matches!(summary.verdict, Verdict::Complete | Verdict::Incomplete)
+    };
+    let numbered = |summary| Some((parse_day(&summary.date).ok()?, summary));
+    let days = days.iter().filter(judged).filter_map(numbered);
+    days.filter(|(day, _)| judged_us(*day) <= now_us).collect()
+}
+
+/// Complete securities against those expected.
+#[allow(clippy::cast_precision_loss)]
+fn ratio(day: &DaySummary) -> f64 {
+    match (day.verdict, day.expected) {
+        (Verdict::Complete, _) => 1.0,
+        (_, 0) => 0.0,
+        (_, expected) => (day.complete as f64 / expected as f64).min(1.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(date: &str, verdict: Verdict, complete: u64) -> DaySummary {
+        let date = date.to_owned();
+        DaySummary { date, verdict, expected: 4, seen: 4, complete, missing: 9, open: false }
+    }
+
+    fn at(date: &str, minutes: i64) -> i64 {
+        midnight_us(parse_day(date).unwrap()) + minutes * 60_000_000
+    }
+
+    /// Dates that are an alarm at a moment.
+    fn dates(judge: &mut Judge, days: &[DaySummary], now_us: i64) -> Vec<String> {
+        let found = judge.incomplete("ledger", &over(days, now_us));
+        found.into_iter().map(|it| it.date).collect()
+    }
+
+    fn judge() -> Judge {
+        Judge { judged: Judged::default(), first: None, told: String::new() }
+    }
+
+    #[test]
+    fn a_day_is_judged_a_quarter_of_an_hour_after_its_close() {
+        let days = [day("2026-01-05", Verdict::Incomplete, 3)];
+        assert!(dates(&mut judge(), &days, at("2026-01-05", 15 * 60 + 14)).is_empty());
+        let found = judge().incomplete("ledger", &over(&days, at("2026-01-05", 15 * 60 + 15)));
+        assert_eq!(found[0].since_us, at("2026-01-05", 15 * 60 + 15));
+        assert_eq!((found[0].expected, found[0].complete, found[0].missing), (4, 3, 9));
+        let open = [DaySummary { open: true, ..days[0].clone() }];
+        assert!(dates(&mut judge(), &open, at("2026-01-05", 16 * 60)).is_empty());
+    }
+
+    #[test]
+    fn days_before_the_host_began_are_no_alarm_but_for_the_last_one() {
+        let mut days = vec![
+            day("2026-01-05", Verdict::Incomplete, 3),
+            day("2026-01-06", Verdict::Incomplete, 3),
+            day("2026-01-07", Verdict::NoHost, 0),
+        ];
+        let mut judge = judge();
+        assert_eq!(dates(&mut judge, &days, at("2026-01-08", 600)), ["2026-01-06"]);
+        days.push(day("2026-01-08", Verdict::Incomplete, 2));
+        let evening = at("2026-01-08", 20 * 60);
+        assert_eq!(dates(&mut judge, &days, evening), ["2026-01-06", "2026-01-08"]);
+        days[1].verdict = Verdict::Complete;
+        assert_eq!(dates(&mut judge, &days, evening), ["2026-01-08"]);
+    }
+
+    #[test]
+    fn the_ratio_is_of_securities_that_are_complete() {
+        assert!((ratio(&day("2026-01-05", Verdict::Incomplete, 3)) - 0.75).abs() < 1e-9);
+        assert!((ratio(&day("2026-01-05", Verdict::Complete, 4)) - 1.0).abs() < 1e-9);
+        let nothing = DaySummary { expected: 0, ..day("2026-01-05", Verdict::Incomplete, 0) };
+        assert!(ratio(&nothing).abs() < 1e-9);
+    }
+}

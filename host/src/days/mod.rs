@@ -1,0 +1,10 @@
+//! Whole days: what the ledger of a pipeline says of them, and asking stores for what they have.
+//!
+//! The ledger's file is read here and written by the sink that keeps it; this wing alone knows the
+//! name of its plugin.
+
+pub mod asking;
+pub mod judging;
+pub mod place;
+pub mod range;
+pub mod report;
