@@ -9,10 +9,11 @@ use std::{path::Path, time::Duration};
 use plugin_api::{Ask, Batch, ErrorKind, PluginError};
 
 use super::{
-    Piece, Series, Tally,
     keep::Keeping,
+    outcome::Tally,
     page::PageWriter,
-    run::{End, Stores},
+    plan::{Piece, Series},
+    stores::{End, Stores},
 };
 
 /// Questions in a row that a source leaves unanswered, and says that it may pass, after which it

@@ -16,7 +16,11 @@ use std::{
 use dataserver_spool::own_file::{self, Access};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Outcome, Piece, Series, Tally, page::sync_folder};
+use super::{
+    outcome::{Outcome, Tally},
+    page::sync_folder,
+    plan::{Piece, Series},
+};
 
 const JOB: &str = "job.json";
 const RESULT: &str = "result.json";

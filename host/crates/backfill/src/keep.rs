@@ -10,7 +10,10 @@ use std::{
 
 use plugin_api::{BarRecord, Batch, PluginError, Record, RecordKind, Round, Symbol, WithRecords};
 
-use super::{Piece, Series, Tally};
+use super::{
+    outcome::Tally,
+    plan::{Piece, Series},
+};
 
 const MINUTE_US: i64 = 60_000_000;
 

@@ -15,11 +15,14 @@ mod outcome;
 pub mod page;
 mod plan;
 mod run;
+mod stores;
 #[cfg(test)]
 mod tests;
 
 pub use fetch::{Answer, Sources};
 pub use folder::{Folder, FolderError, Job, latest, unfinished};
+pub use keep::Keeping;
 pub use outcome::{Outcome, Tally};
 pub use plan::{Gap, Piece, Series, plan};
-pub use run::{End, Halt, Progress, Run, State, Stores};
+pub use run::{MAX_PAGES, Progress, Run, State};
+pub use stores::{End, Halt, Stores};

@@ -14,7 +14,7 @@ use std::{
 use dataserver_spool::own_file::{self, Access};
 use plugin_api::{Batch, RecordKind, Round};
 
-use super::Tally;
+use super::outcome::Tally;
 
 const HEAD: &[u8; 8] = b"dspage\x01\n";
 /// Bytes of an entry before its payload.

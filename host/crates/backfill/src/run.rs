@@ -4,15 +4,17 @@
 //! at place `n` of the page of piece `p` has the number `(p + 1) << 24 | (n + 1)` in the job's epoch,
 //! whenever it is given.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use plugin_api::{Batch, PluginError, Provenance};
+use plugin_api::{Batch, Provenance};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Folder, Job, Sources, Tally,
-    fetch::{Fetching, Refusals},
+    fetch::{Fetching, Refusals, Sources},
+    folder::{Folder, Job},
+    outcome::Tally,
     page::{Entry, PageError, PageReader},
+    stores::{End, Stores},
 };
 
 /// Pages on disk.
@@ -21,79 +23,6 @@ pub const MAX_PAGES: usize = 4;
 const MAX_BATCHES: u64 = (1 << 24) - 1;
 /// How often a job that waits for stores looks at them.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-
-/// The stores of a job, as one.
-pub trait Stores {
-    /// Gives a batch to every store. Waits until each has room for something that can wait.
-    ///
-    /// # Errors
-    /// When the job is to stop.
-    fn send(&self, batch: Batch) -> Result<(), Halt>;
-
-    /// Batches that every store has, counted from the first since the last restart, without a gap.
-    fn confirmed(&self) -> u64;
-
-    /// Whether a batch is under way. When none is, what is not confirmed never will be.
-    fn is_busy(&self) -> bool;
-
-    /// Counts anew; what was given before is given again.
-    ///
-    /// # Errors
-    /// When the job is to stop.
-    fn restart(&self) -> Result<(), Halt>;
-
-    /// Waits so long.
-    ///
-    /// # Errors
-    /// When the job is to stop.
-    fn pause(&self, pause: Duration) -> Result<(), Halt>;
-
-    /// The time, microseconds since 1970 UTC.
-    fn now_us(&self) -> i64;
-}
-
-/// Why a job is to stop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Halt {
-    /// The host ends; the next one goes on.
-    Stopping,
-    /// Somebody wants it to end.
-    Cancelled,
-    /// It cannot go on, for that reason; the next host tries again.
-    Failed(String),
-}
-
-/// Why a job does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum End {
-    /// It is to stop.
-    #[error("{}", halt_text(.0))]
-    Halt(Halt),
-    /// The disk fails.
-    #[error("{0}; free space or mend the folder, and it goes on")]
-    Disk(#[from] io::Error),
-}
-
-impl End {
-    /// For an error that cannot be.
-    pub(super) fn of(error: PluginError) -> Self {
-        Self::Halt(Halt::Failed(error.message))
-    }
-}
-
-impl From<Halt> for End {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
-}
-
-fn halt_text(halt: &Halt) -> &str {
-    match halt {
-        Halt::Stopping => "the host ends; its next start goes on",
-        Halt::Cancelled => "it was cancelled",
-        Halt::Failed(text) => text,
-    }
-}
 
 /// State of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -54,7 +54,7 @@ fn a_job_that_is_killed_again_and_again_stores_each_record_once() {
         };
         let world = world.into_inner();
         assert_eq!(sorted(world.stored), sorted(expected.clone()), "seed {seed}, {kills} kills");
-        assert!(world.most_pages <= run::MAX_PAGES, "{}", world.most_pages);
+        assert!(world.most_pages <= MAX_PAGES, "{}", world.most_pages);
         assert_eq!((tally.written, tally.without_any), (expected.len() as u64, 0), "seed {seed}");
     }
 }
