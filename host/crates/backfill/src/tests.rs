@@ -12,6 +12,7 @@ use std::{
 
 use plugin_api::{
     Ask, BarRecord, Batch, PluginError, Round, SpotListEncoder, SpotRecord, Symbol, encode_bars,
+    testing::bar_batch,
 };
 
 use super::*;
@@ -26,22 +27,19 @@ fn symbol(text: &str) -> Symbol<'_> {
 
 /// Bars of these securities, minutes after [`T`], and prices.
 pub(super) fn bars(period: &str, given: &[(&str, i64, f64)]) -> Batch {
-    let bar =
-        |(of, minute, price): &(&'_ str, i64, f64)| (symbol(of), T + minute * MINUTE_US, *price);
-    let bars = given.iter().map(bar).map(|(symbol, time_us, price)| BarRecord {
-        symbol,
+    let whole = bar_batch();
+    let like = whole.bars().next().unwrap();
+    let bars = given.iter().map(|(of, minute, price)| BarRecord {
+        symbol: symbol(of),
         period,
-        time_us,
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        amount_cny: 1.0,
-        volume_shares: 100,
-        closed: true,
-        quality_score: None,
+        time_us: T + minute * MINUTE_US,
+        open: *price,
+        high: *price,
+        low: *price,
+        close: *price,
+        ..like
     });
-    Batch::from_bars(encode_bars(bars)).unwrap()
+    Batch::from_bars(encode_bars(bars.collect::<Vec<_>>())).unwrap()
 }
 
 /// Quotes of these securities, minutes after [`T`].
@@ -120,12 +118,8 @@ impl Sources for Past {
         }
         let (held, asked) = (&self.by_source[source], ask.read()?);
         let mut answer = Vec::new();
-        let named = |of: &String| asked.symbols.contains(of) || self.lies;
-        let symbols: Vec<_> = if self.lies {
-            held.keys().filter(|it| named(it)).cloned().collect()
-        } else {
-            asked.symbols.clone()
-        };
+        let all = || held.keys().cloned().collect();
+        let symbols: Vec<_> = if self.lies { all() } else { asked.symbols };
         for of in symbols {
             let minutes = held.get(&of).map(Vec::as_slice).unwrap_or_default();
             let within = |minute: &&i64| {
