@@ -24,6 +24,10 @@ use dataserver_loader::PluginCatalog;
 
 use crate::{
     alarms::{self, Alarming},
+    backfill::{
+        hub::{Hub, HubThread},
+        joined::{self, Joining},
+    },
     control::{self, Control},
     days::judging::{self, Judging},
     descriptors,
@@ -72,6 +76,8 @@ pub struct Host {
     watching: Option<Watching>,
     alarming: Option<Alarming>,
     judging: Option<Judging>,
+    /// What fills gaps.
+    apart: (Option<HubThread>, Option<Joining>),
     reloading: JoinHandle<()>,
     clock: Arc<dyn Clock>,
 }
@@ -129,7 +135,10 @@ impl Checked {
         let topology = Arc::new(topology);
         let reloader = Arc::new(Reloader::new(Arc::clone(&topology), catalog, lock, read));
         // from the beginning, because a plugin may be slow to open
-        let control = listening.map(|listening| listening.serve(&reloader, reload_handle.clone()));
+        let hub = Hub::new(&reloader);
+        let serve =
+            |listening: control::Listening| listening.serve(&reloader, reload_handle.clone(), &hub);
+        let control = listening.map(serve);
         reloader.begin(pipeline)?;
         let reloading = reloader.answer(requests).map_err(|error| {
             topology.shutdown().advance(Phase::Aborting);
@@ -144,6 +153,11 @@ impl Checked {
             );
             None
         });
+        let no_thread = |error: io::Error| {
+            tracing::error!("gaps are not filled by themselves; restart the host: {error}");
+        };
+        let filling = hub.start().map_err(no_thread).ok();
+        let joining = joined::start(&reloader).map_err(no_thread).ok();
         let judging = judging::start(Arc::clone(&topology), Arc::clone(&clock));
         let judging = judging.map_err(|error| {
             tracing::error!("no day is judged; restart the host: {error}");
@@ -155,7 +169,8 @@ impl Checked {
             tracing::error!("nothing is reported, and no alarm sent; restart the host: {error}");
         });
         let alarming = alarming.ok();
-        Ok(Host { topology, control, watching, alarming, judging, reloading, clock })
+        let apart = (filling, joining);
+        Ok(Host { topology, control, watching, alarming, judging, apart, reloading, clock })
     }
 }
 
@@ -196,6 +211,13 @@ impl Host {
         }
         if let Some(judging) = self.judging {
             judging.end();
+        }
+        let (filling, joining) = self.apart;
+        if let Some(filling) = filling {
+            filling.end();
+        }
+        if let Some(joining) = joining {
+            joining.end();
         }
         // drops its connections and its reload handle
         drop(self.control);

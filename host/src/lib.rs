@@ -6,6 +6,7 @@
 //! for those who embed one.
 
 pub mod alarms;
+pub mod backfill;
 pub mod cli;
 pub mod control;
 pub mod days;

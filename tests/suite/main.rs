@@ -6,6 +6,7 @@
 mod abi;
 mod alarms;
 mod architecture;
+mod backfill;
 mod backpressure;
 mod bad_input;
 mod bars;

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use dataserver_config::{Faults, Pipeline};
+use dataserver_config::{Component, Faults, Pipeline};
 use dataserver_engine::topology;
 use dataserver_loader::{Opening, PluginCatalog};
 use plugin_api::{Context, PluginError, terminal};
@@ -111,7 +111,7 @@ impl Findings {
 
 /// Asks every component whether it could start.
 fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError)> {
-    let check = |component: &dataserver_config::Component| {
+    let check = |component: &Component| {
         let plugin = catalog
             .plugin(&component.plugin, component.kind, component.carrier)
             .map_err(|missing| PluginError::config(missing.message))?
@@ -124,6 +124,29 @@ fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError
         );
         plugin.check(component.kind, Opening::of(component, context))
     };
-    let asked = pipeline.components.iter().map(|it| (it.id.clone(), check(it)));
+    let of_history = |it: &Component| {
+        let asked = [("bar", Some("1m")), ("spot", None)].map(|asked| check(&asking(it, asked)));
+        // a source need not have both kinds
+        let [bars, spots] = asked;
+        (it.id.clone(), bars.or(spots))
+    };
+    let running = pipeline.components.iter().map(|it| (it.id.clone(), check(it)));
+    let asked = running.chain(pipeline.history.iter().map(of_history));
     asked.filter_map(|(id, result)| Some((id, result.err()?))).collect()
+}
+
+/// A source of history as it is when it is asked for something.
+fn asking(source: &Component, (kind, period): (&str, Option<&str>)) -> Component {
+    let mut source = source.clone();
+    let mut ask = json!({
+        "symbols": ["600000.SH"],
+        "from": "2026-01-05 09:30:00",
+        "to": "2026-01-05 15:00:00",
+        "kind": kind,
+    });
+    if let Some(period) = period {
+        ask["period"] = period.into();
+    }
+    source.options.insert("ask".to_owned(), ask);
+    source
 }

@@ -1,6 +1,7 @@
 //! The `dataserver` command: arguments as typed, then one file a verb.
 
 mod alarms;
+mod backfill;
 mod check;
 mod client;
 mod consumers;
@@ -96,6 +97,13 @@ enum Command {
     Top(top::Top),
     /// Look into what waits on disk for the sinks.
     Spool(spool::Spool),
+    /// Fill gaps from sources of history: what is missing, and nothing else.
+    ///
+    /// Asks the sources of `[backfill]` for what the ledger lacks, and puts it into the stores through
+    /// their buffers on disk, beside the host that runs or, without one, with the stores alone. One
+    /// that is broken off goes on. Exit code 0 when nothing is missing any more, 1 when something is
+    /// or another backfill runs, 78 when the pipeline file cannot work.
+    Backfill(backfill::Backfill),
     /// List, show and send again what components refused.
     DeadLetter(dead_letter::DeadLetter),
     /// Show the records of a component as they pass, through the running host.
@@ -186,6 +194,7 @@ pub fn main() -> ExitCode {
         Command::Consumers(consumers) => consumers.run(),
         Command::Tap(tap) => tap.run(),
         Command::Spool(spool) => spool.run(),
+        Command::Backfill(backfill) => backfill.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
         Command::Days(days) => days.run(),
         Command::Verify(verify) => verify.run(),
@@ -277,6 +286,7 @@ mod tests {
             "verify",
             "reload",
             "alarms test",
+            "backfill",
         ];
         let verbs = verbs(&command);
         for verb in listing {

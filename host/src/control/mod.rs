@@ -3,6 +3,7 @@
 //! It has a small runtime of its own, apart from the components' threads.
 
 mod audit;
+mod backfill;
 mod browser;
 mod caller;
 mod components;
@@ -42,10 +43,14 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
+pub use backfill::Backfilling;
 pub use dead_letter::Answer;
 pub use refusal::Refusal;
 
-use crate::reload::{ReloadHandle, Reloader};
+use crate::{
+    backfill::hub::Hub,
+    reload::{ReloadHandle, Reloader},
+};
 use audit::Audit;
 use connection::{Handler, accept};
 use connections::Connections;
@@ -104,12 +109,20 @@ pub fn listen(address: SocketAddr, token: Option<Secret>) -> io::Result<Listenin
 }
 
 impl Listening {
-    /// Answers for the pipeline of that reloader; reloads are requested by that handle.
-    pub fn serve(self, reloader: &Arc<Reloader>, reload_handle: ReloadHandle) -> Control {
+    /// Answers for the pipeline of that reloader; reloads are requested by that handle, and backfills
+    /// of that hub.
+    pub fn serve(
+        self,
+        reloader: &Arc<Reloader>,
+        reload_handle: ReloadHandle,
+        hub: &Arc<Hub>,
+    ) -> Control {
         let Self { listener, address, token, runtime } = self;
         let connections = Arc::<Connections>::default();
-        let handler =
-            Handler::new(Arc::clone(reloader.topology()), router(reloader, reload_handle, token));
+        let handler = Handler::new(
+            Arc::clone(reloader.topology()),
+            router(reloader, reload_handle, hub, token),
+        );
         // ends with the runtime
         runtime.spawn(accept(listener, Arc::clone(&connections), handler));
         Control { address, connections, runtime: Some(runtime) }
@@ -133,13 +146,19 @@ impl Drop for Control {
     }
 }
 
-fn router(reloader: &Arc<Reloader>, reload_handle: ReloadHandle, token: Option<Secret>) -> Router {
+fn router(
+    reloader: &Arc<Reloader>,
+    reload_handle: ReloadHandle,
+    hub: &Arc<Hub>,
+    token: Option<Secret>,
+) -> Router {
     let topology = Arc::clone(reloader.topology());
     let (access, audit) = (Access::new(token), Audit::new(&topology));
     let watching = Arc::<Watching>::default();
     // the last layer is asked first
     let closed = Router::new()
         .route("/metrics", get(metrics))
+        .merge(backfill::routes(hub))
         .merge(components::routes(&topology))
         .merge(days::routes(&topology))
         .merge(dead_letter::routes(&topology))

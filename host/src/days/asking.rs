@@ -74,10 +74,10 @@ impl History {
         catalog: &PluginCatalog,
         host: Arc<dyn HostServices>,
     ) -> Result<Self, AskError> {
-        let is_meant = |it: &&Component| it.id == id && it.kind != RoleKind::Transform;
-        let Some(component) = pipeline.components.iter().find(is_meant) else {
-            let others = pipeline.components.iter().filter(|it| it.kind != RoleKind::Transform);
-            let others: Vec<_> = others.map(|it| it.id.as_str()).collect();
+        let is_askable = |it: &&Component| it.kind != RoleKind::Transform;
+        let askable = || pipeline.history.iter().chain(&pipeline.components).filter(is_askable);
+        let Some(component) = askable().find(|it| it.id == id) else {
+            let others: Vec<_> = askable().map(|it| it.id.as_str()).collect();
             let text = format!("no source and no sink \"{id}\"; there are {}", others.join(", "));
             return Err(AskError::Unable(text));
         };

@@ -95,6 +95,7 @@ fn crates_depend_on_each_other_in_one_direction_only() {
             "dataserver-plugin-api" => &["dataserver-schemas"],
             "dataserver-kit" => &["dataserver-plugin-api", "dataserver-sp"],
             "dataserver-config" | "dataserver-spool" => &["dataserver-plugin-api"],
+            "dataserver-backfill" => &["dataserver-plugin-api", "dataserver-spool"],
             "dataserver-loader" => &["dataserver-config", "dataserver-plugin-api"],
             "dataserver-engine" => &[
                 "dataserver-config",
@@ -104,6 +105,7 @@ fn crates_depend_on_each_other_in_one_direction_only() {
             ],
             "dataserver-tests" => &["dataserver", "dataserver-plugin-api", "dataserver-sp"],
             "dataserver" => &[
+                "dataserver-backfill",
                 "dataserver-config",
                 "dataserver-days",
                 "dataserver-engine",

@@ -44,7 +44,8 @@ pub(super) struct Unresolved {
     pub options: Table,
 }
 
-/// One of the inputs of a component.
+/// The id of a component that another one, or `[backfill]`, names.
+#[derive(Debug)]
 pub(super) struct Input {
     /// Id of a component.
     pub id: String,
@@ -202,13 +203,18 @@ fn read_inputs(
             .fault(&entry.node.span, format!("`inputs` of {kind} `{}` is empty", component.key))
             .help(format!("write {EXAMPLE}"));
     }
-    let inputs = read::texts(report, entry, EXAMPLE).unwrap_or_default();
+    read_ids(report, entry, EXAMPLE)
+}
+
+/// A list of ids of components.
+pub(super) fn read_ids(report: &mut Report, entry: &Entry, example: &str) -> Vec<Input> {
+    let ids = read::texts(report, entry, example).unwrap_or_default();
     let input = |(text, node): (&Text, &Node)| Input {
         id: text.value.clone(),
         written: report.written(&node.span),
         span: node.span.clone(),
     };
-    inputs.into_iter().map(input).collect()
+    ids.into_iter().map(input).collect()
 }
 
 /// Reads the optional keys of one component.
@@ -345,7 +351,7 @@ impl<'a> Reading<'a> {
 
 /// Reports tables of the file that nobody knows.
 pub(super) fn unknown_sections(report: &mut Report, root: &Table) {
-    const SECTIONS: [&str; 5] = ["host", "alarms", "sources", "transforms", "sinks"];
+    const SECTIONS: [&str; 6] = ["host", "alarms", "backfill", "sources", "transforms", "sinks"];
     for entry in &root.entries {
         if !SECTIONS.contains(&entry.key.as_str()) {
             if report.is_full() {

@@ -8,21 +8,22 @@ use std::{
 use plugin_api::RoleKind;
 
 use super::{
+    backfill::Named,
     components::{Unresolved, section},
     report::Report,
     suggest,
     tree::{Entry, Table, Value},
 };
 
-/// Checks ids and inputs over all components.
-pub(super) fn check(report: &mut Report, root: &Table, components: &[Unresolved]) {
+/// Checks ids and inputs over all components; those that are asked for history need no reader.
+pub(super) fn check(report: &mut Report, root: &Table, components: &[Unresolved], asked: &[Named]) {
     let by_id = index_by_id(report, components);
     check_presence(report, root);
     for component in components {
         check_inputs(report, component, components, &by_id);
     }
     report_cycles(report, components, &by_id);
-    warn_of_unread(report, components);
+    warn_of_unread(report, components, asked);
 }
 
 /// Ids of a cycle that are told.
@@ -187,11 +188,12 @@ fn report_cycle(report: &mut Report, components: &[Unresolved], members: &[usize
         .help("records flow from sources to sinks; take one of these inputs away");
 }
 
-fn warn_of_unread(report: &mut Report, components: &[Unresolved]) {
+fn warn_of_unread(report: &mut Report, components: &[Unresolved], asked: &[Named]) {
     let read: HashSet<&str> = components
         .iter()
         .flat_map(|component| &component.inputs)
         .map(|input| input.id.as_str())
+        .chain(asked.iter().map(|named| named.id.as_str()))
         .collect();
     for unread in components {
         let component = &unread.component;

@@ -15,6 +15,8 @@ pub(super) enum Place {
     Alarms,
     /// `[[alarms.to]]`.
     AlarmTarget,
+    /// `[backfill]`.
+    Backfill,
     /// `[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`.
     Component,
     /// `[….ID.buffer]`.
@@ -31,11 +33,12 @@ pub(super) enum Place {
 
 impl Place {
     /// All places, in the order of the reference.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Host,
         Self::Compile,
         Self::Alarms,
         Self::AlarmTarget,
+        Self::Backfill,
         Self::Component,
         Self::Buffer,
         Self::Batch,
@@ -51,6 +54,7 @@ impl Place {
             Self::Compile => "`compile`",
             Self::Alarms => "[alarms]",
             Self::AlarmTarget => "a target of `alarms.to`",
+            Self::Backfill => "[backfill]",
             Self::Component => "a component",
             Self::Buffer => "`buffer`",
             Self::Batch => "`batch`",
@@ -70,7 +74,7 @@ pub(super) struct Key {
     pub form: &'static str,
     /// What holds without it, as TOML; empty when there is nothing to write.
     pub default: &'static str,
-    /// Kinds of component that take it; all for keys of `[host]` and `[alarms]`.
+    /// Kinds of component that take it; all for keys of `[host]`, `[alarms]` and `[backfill]`.
     pub kinds: &'static [RoleKind],
     /// What it does.
     pub doc: &'static str,
@@ -91,7 +95,9 @@ const fn key(
     Key { place, name, form, default, kinds, doc }
 }
 
-use Place::{AlarmTarget, Alarms, Batch, Buffer, Compile, Component, Grants, Host, Limits, Retry};
+use Place::{
+    AlarmTarget, Alarms, Backfill, Batch, Buffer, Compile, Component, Grants, Host, Limits, Retry,
+};
 
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
@@ -118,6 +124,12 @@ pub(super) static KEYS: &[Key] = &[
     key(AlarmTarget, "kind", "`feishu`, `dingtalk`, `wecom`, `json`", "", ALL, "Whose custom robot is told; `json` posts an object to any address. Must be given."),
     key(AlarmTarget, "url", "string", "", ALL, "The robot's address, `https://` or `http://`. Who knows it may write there, so it is never shown; best written `\"${file:NAME}\"`. Must be given."),
     key(AlarmTarget, "secret", "string", "", ALL, "What `feishu` and `dingtalk` sign messages with, where the robot's security settings ask for it; best written `\"${file:NAME}\"`."),
+
+    key(Backfill, "from", "list of ids", "", ALL, "Sources of history, whose plugin has the option `ask`, in the order in which each security is asked for. They do not run, and nobody reads from them. Must be given."),
+    key(Backfill, "to", "list of ids", "", ALL, "Sinks that get what is found, each with a buffer on disk, so that nothing is there twice after a crash. All that have one, unless given."),
+    key(Backfill, "when", "`never`, `after_outage`, `after_close`, `both`", "\"never\"", ALL, "When gaps are looked for without `dataserver backfill`: after a start of the host and after a source was silent in a session; ten minutes after the close of a trading day; or both."),
+    key(Backfill, "within", "duration", "\"5d\"", ALL, "How far back gaps are looked for then, `1d` to `30d`."),
+    key(Backfill, "rate", "integer", "50000", ALL, "Most records a second that a backfill puts before the stores. It waits besides, as long as a store has more than 4 MiB waiting, so that live records do not wait for it."),
 
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
@@ -162,8 +174,17 @@ pub(super) fn names(place: Place, kind: RoleKind) -> Vec<&'static str> {
 
 /// Whether the word stands for something in every pipeline, so that it tells no secret.
 pub(super) fn is_word(word: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["host", "alarms", "sources", "transforms", "sinks", "source", "transform", "sink"];
+    const WORDS: [&str; 9] = [
+        "host",
+        "alarms",
+        "backfill",
+        "sources",
+        "transforms",
+        "sinks",
+        "source",
+        "transform",
+        "sink",
+    ];
     WORDS.contains(&word)
         || matches!(word, "true" | "false" | "string" | "table" | "list" | "integer")
         || KEYS.iter().any(|key| key.name == word)

@@ -6,6 +6,7 @@
 //! faults of a file are shown at once, each with its place; see [`Faults`].
 
 mod alarms;
+mod backfill;
 mod components;
 mod fault;
 mod file;
@@ -37,6 +38,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use plugin_api::{Delivery, Role, RoleKind};
 
 pub use alarms::{AlarmKind, AlarmRule, AlarmTarget, Alarms};
+pub use backfill::{Backfill, BackfillWhen};
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use file::read as read_file;
 pub use granted::user_cache_folder;
@@ -59,7 +61,12 @@ pub struct Pipeline {
     pub host: HostSettings,
     /// `[alarms]`.
     pub alarms: Alarms,
-    /// Components in the file's order: sources, transforms, sinks.
+    /// `[backfill]`.
+    pub backfill: Backfill,
+    /// Sources that are asked for history and do not run: those of `[backfill] from`, and of the
+    /// option `history` of transforms.
+    pub history: Vec<Component>,
+    /// Components that run, in the file's order: sources, transforms, sinks.
     pub components: Vec<Component>,
 }
 

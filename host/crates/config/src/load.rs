@@ -5,7 +5,7 @@ use std::path::Path;
 use plugin_api::RoleKind;
 
 use super::{
-    Environment, Faults, ParsedConfig, alarms,
+    Environment, Faults, ParsedConfig, alarms, backfill,
     components::{self, read_kind, unknown_sections},
     file, granted, graph, host, mask, parse, read,
     report::Report,
@@ -62,6 +62,9 @@ pub fn load_text(
     let host = host::read_host(&mut report, host, &base_dir, executable_dir.as_deref());
     let alarms = root.get("alarms").and_then(|entry| read::table(&mut report, entry));
     let alarms = alarms.map(|table| alarms::read_alarms(&mut report, table)).unwrap_or_default();
+    let table = root.get("backfill").and_then(|entry| read::table(&mut report, entry));
+    let backfill = table.map(|table| backfill::read_backfill(&mut report, table));
+    let backfill = backfill.unwrap_or_default();
     let components: Vec<_> = [RoleKind::Source, RoleKind::Transform, RoleKind::Sink]
         .into_iter()
         .flat_map(|kind| read_kind(&mut report, &root, kind))
@@ -73,9 +76,12 @@ pub fn load_text(
         .collect();
     let kept = granted::Kept::of(&host.settings, &absolute, environment);
     granted::check(&mut report, &folders, &kept);
-    graph::check(&mut report, &root, &components);
+    let asked = backfill.named(&report, &components);
+    graph::check(&mut report, &root, &components, &asked);
+    backfill.check(&mut report, &components);
     if report.is_partial() {
         return Err(report.finish().0);
     }
-    Ok(ParsedConfig::new(absolute, base_dir, host, alarms, components, report))
+    let parts = (host, alarms, backfill, components);
+    Ok(ParsedConfig::new(absolute, base_dir, parts, report))
 }

@@ -9,7 +9,7 @@ use plugin_api::Role;
 
 use super::{
     Alarms, BatchSettings, Buffer, Carrier, Catalog, Component, Faults, HostSettings, Pipeline,
-    components::Unresolved, host::Host, mask, options, report::Report, sandbox,
+    backfill, components::Unresolved, host::Host, mask, options, report::Report, sandbox,
 };
 
 /// A pipeline whose plugins are not known yet.
@@ -20,6 +20,7 @@ pub struct ParsedConfig {
     base_dir: PathBuf,
     host: Host,
     alarms: Alarms,
+    backfill: backfill::Raw,
     components: Vec<Unresolved>,
     report: Report,
 }
@@ -28,12 +29,10 @@ impl ParsedConfig {
     pub(super) fn new(
         file: PathBuf,
         base_dir: PathBuf,
-        host: Host,
-        alarms: Alarms,
-        components: Vec<Unresolved>,
+        (host, alarms, backfill, components): (Host, Alarms, backfill::Raw, Vec<Unresolved>),
         report: Report,
     ) -> Self {
-        Self { file, base_dir, host, alarms, components, report }
+        Self { file, base_dir, host, alarms, backfill, components, report }
     }
 
     /// The file; absolute.
@@ -72,27 +71,38 @@ impl ParsedConfig {
     /// All that is wrong with the file.
     pub fn resolve(mut self, catalog: &dyn Catalog) -> Result<Pipeline, Faults> {
         let mut components = Vec::with_capacity(self.components.len());
+        let named = self.backfill.named(&self.report, &self.components);
         // without the right folders, each plugin would be reported as missing
         let known = if self.host.plugins_known { self.components } else { Vec::new() };
         let mut validators = options::Validators::default();
+        let mut validators_of_asked = options::Validators::default();
         for mut unresolved in known {
             let carrier = unresolved.component.carrier;
             let found = find_role(&mut self.report, &unresolved, catalog);
             if found.as_ref().map(|(_, carrier)| *carrier).or(carrier) == Some(Carrier::Native) {
                 sandbox::refuse_without_sandbox(&mut self.report, &unresolved.sandbox_keys);
             }
-            if let Some((role, carrier)) = found {
-                let report = &mut self.report;
-                resolve_component(report, &mut validators, &mut unresolved, &role, carrier);
+            if let Some((mut role, carrier)) = found {
+                let (report, mut validators) = (&mut self.report, &mut validators);
+                let id = &unresolved.component.id;
+                if let Some(named) = named.iter().find(|it| it.id == *id) {
+                    backfill::check_role(report, named, &role);
+                    backfill::ask_later(&mut role);
+                    validators = &mut validators_of_asked;
+                }
+                resolve_component(report, validators, &mut unresolved, &role, carrier);
             }
             components.push(unresolved.component);
         }
+        let backfill = self.backfill.resolve(&mut self.report, &components);
         let (faults, _) = self.report.finish();
         if !faults.is_empty() {
             return Err(faults);
         }
+        let is_asked = |it: &Component| named.iter().any(|named| named.id == it.id);
+        let (history, components) = components.into_iter().partition(is_asked);
         let Self { file, base_dir, host, alarms, .. } = self;
-        Ok(Pipeline { file, base_dir, host: host.settings, alarms, components })
+        Ok(Pipeline { file, base_dir, host: host.settings, alarms, backfill, history, components })
     }
 }
 
@@ -149,6 +159,7 @@ impl fmt::Debug for ParsedConfig {
             .field("file", &self.file)
             .field("host", &self.host.settings)
             .field("alarms", &self.alarms)
+            .field("backfill", &self.backfill)
             .field("components", &self.components().collect::<Vec<_>>())
             .field("faults", &self.faults())
             .finish()

@@ -41,6 +41,7 @@ fn title(place: Place) -> &'static str {
         Place::Compile => "`[host.compile]`",
         Place::Alarms => "`[alarms]`",
         Place::AlarmTarget => "`[[alarms.to]]`",
+        Place::Backfill => "`[backfill]`",
         Place::Component => "`[sources.ID]`, `[transforms.ID]`, `[sinks.ID]`",
         Place::Buffer => "`[sinks.ID.buffer]`, `[transforms.ID.buffer]`",
         Place::Batch => "`[sinks.ID.batch]`",
@@ -60,6 +61,10 @@ fn introduction(place: Place) -> &'static str {
         }
         Place::AlarmTarget => {
             "One of `alarms.to`, which can also be written as a list of tables in braces."
+        }
+        Place::Backfill => {
+            "Where history comes from that fills gaps, which stores get it, and when. A reload \
+             changes all of it; a backfill that runs goes on as it began."
         }
         Place::Component => {
             "A component. Its ID is free: a-z, 0-9, `_` and `-`, unique over all three kinds. \

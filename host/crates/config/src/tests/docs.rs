@@ -29,6 +29,8 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
     let components = "[sources.quotes]\nplugin = \"qq\"\n\
                       [transforms.boxed]\nplugin = \"sandboxed\"\ninputs = [\"quotes\"]\n\
                       [sinks.out]\nplugin = \"null\"\ninputs = [\"boxed\"]\n";
+    // without `from` the table is at fault
+    let backfill = "[sources.past]\nplugin = \"kline\"\n[backfill]\nfrom = [\"past\"]\n";
     for place in Place::ALL {
         let header = match place {
             Place::Host => "",
@@ -36,6 +38,7 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
             Place::Alarms => "[alarms]\n",
             // a target has to be written, so none has a default
             Place::AlarmTarget => "",
+            Place::Backfill => backfill,
             Place::Component => components,
             Place::Buffer => "[sinks.out.buffer]\n",
             Place::Batch => "[sinks.out.batch]\n",
@@ -45,7 +48,7 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
         };
         write(place, header, &mut written);
     }
-    let left_out = components;
+    let left_out = format!("{backfill}{components}");
     let [written, left_out] = [&written, left_out].map(|text| resolve(text, &Given::default()));
     assert_eq!(format!("{:?}", written.unwrap()), format!("{:?}", left_out.unwrap()));
 }

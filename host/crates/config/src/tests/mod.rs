@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use plugin_api::{ByteSize, Delivery, Duration, Role, RoleKind, options, options_schema};
+use plugin_api::{Ask, ByteSize, Delivery, Duration, Role, RoleKind, options, options_schema};
 use serde_json::{Value, json};
 
 use super::{Carrier, Catalog, Environment, Faults, NotFound, ParsedConfig, Pipeline, load_text};
@@ -82,6 +82,17 @@ options! {
 }
 
 options! {
+    /// Options of the source `kline`, which does nothing but answer.
+    struct KlineOptions {
+        /// Pause between two questions.
+        #[serde(default)]
+        pause: Option<Duration>,
+        /// What is asked for.
+        ask: Ask,
+    }
+}
+
+options! {
     /// Options of the sink `parquet`.
     struct ParquetOptions {
         /// Folder to write to.
@@ -125,7 +136,9 @@ impl Plugins {
         let none = || json!({ "type": "object", "additionalProperties": false });
         Some(match (plugin, kind) {
             ("qq", RoleKind::Source) => role(options_schema::<QqOptions>(), None),
+            ("kline", RoleKind::Source) => role(options_schema::<KlineOptions>(), None),
             ("quality", RoleKind::Transform) => role(none(), None),
+            ("bars", RoleKind::Transform) => role(any(), None),
             ("nng-pub", RoleKind::Sink) => role(any(), Some(Delivery::Publisher)),
             ("parquet", RoleKind::Sink) => {
                 role(options_schema::<ParquetOptions>(), Some(Delivery::Store))

@@ -6,7 +6,10 @@ use plugin_api::RoleKind;
 use serde_json::json;
 
 use super::{
-    super::{AlarmKind, AlarmRule, Carrier, OnFailure, Secret, WhenFull, load, load_text},
+    super::{
+        AlarmKind, AlarmRule, Backfill, BackfillWhen, Carrier, OnFailure, Secret, WhenFull, load,
+        load_text,
+    },
     Given, Plugins, parsed, resolve,
 };
 
@@ -263,4 +266,56 @@ fn a_link_to_the_working_directory_keeps_the_name_that_the_shell_gives_it() {
         let draft = load_text("", Path::new("x/../pipeline.toml"), &environment).unwrap();
         assert_eq!(draft.file(), expected.join("pipeline.toml"), "{named:?}");
     }
+}
+
+/// Two sources of history, one of which a transform asks, and stores of each kind.
+const BACKFILL: &str = r#"
+[backfill]
+from   = ["past"]
+when   = "both"
+within = "3d"
+
+[sources]
+quotes = { plugin = "qq" }
+past   = { plugin = "kline", pause = "1s" }
+today  = { plugin = "kline" }
+
+[transforms]
+bars = { plugin = "bars", inputs = ["quotes"], history = "today" }
+
+[sinks]
+lake = { plugin = "parquet", inputs = ["bars"], path = "x" }
+feed = { plugin = "nng-pub", inputs = ["bars"] }
+db   = { plugin = "null", inputs = ["bars"], buffer = { type = "disk" } }
+"#;
+
+#[test]
+fn sources_of_history_do_not_run_and_fill_all_stores_that_know_repeats() {
+    let pipeline = resolve(BACKFILL, &Given::default()).unwrap();
+    let ids = |components: &[super::super::Component]| {
+        components.iter().map(|it| it.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&pipeline.history), ["past", "today"]);
+    assert_eq!(ids(&pipeline.components), ["quotes", "bars", "lake", "feed", "db"]);
+    assert_eq!(pipeline.history[0].options["pause"], json!("1s"));
+    let expected = Backfill {
+        from: vec!["past".to_owned()],
+        to: vec!["lake".to_owned(), "db".to_owned()],
+        when: BackfillWhen::Both,
+        within: Duration::from_secs(3 * 86_400),
+        rate: 50_000,
+    };
+    assert_eq!(pipeline.backfill, expected);
+    assert!(pipeline.backfill.when.is_after_outage() && pipeline.backfill.when.is_after_close());
+    let warnings = parsed(BACKFILL, &Given::default()).unwrap().warnings();
+    assert!(warnings.is_empty(), "nobody reads what history gives, and nobody minds: {warnings:?}");
+}
+
+#[test]
+fn a_named_store_is_filled_alone() {
+    let text = BACKFILL.replace("[\"past\"]", "[\"past\", \"today\"]\nto = [\"db\"]");
+    let pipeline = resolve(&text, &Given::default()).unwrap();
+    assert_eq!((pipeline.backfill.from.len(), pipeline.backfill.to), (2, vec!["db".to_owned()]));
+    let none = BACKFILL.replace("[backfill]", "[backfill]\nrate = 1000");
+    assert_eq!(resolve(&none, &Given::default()).unwrap().backfill.rate, 1_000);
 }

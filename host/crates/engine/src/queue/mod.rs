@@ -165,6 +165,11 @@ impl Queue {
         state.backlog.total() + state.unacked
     }
 
+    /// What waits for the reader, without what it has received and not acknowledged.
+    pub fn waiting(&self) -> Size {
+        self.lock().backlog.total()
+    }
+
     /// When a source gave the oldest batch that waits in memory, microseconds since 1970 UTC.
     pub fn oldest_us(&self) -> Option<i64> {
         let state = self.lock();

@@ -65,7 +65,7 @@ pub use plugin_file::PluginFile;
 pub use questions::NoAnswer;
 pub use readers::Told;
 pub use services::null_host;
-pub use start::{start, start_alone};
+pub use start::{start, start_alone, start_sinks};
 
 /// How long a component may take to return after an abort.
 const LAST_WAIT: Duration = Duration::from_secs(1);

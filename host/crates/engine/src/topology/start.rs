@@ -7,6 +7,7 @@ use std::sync::{
 
 use dataserver_config::{Component, Pipeline, WhenFull};
 use dataserver_loader::PluginCatalog;
+use plugin_api::RoleKind;
 
 use super::{
     ChangeError, Graph, Topology, feed::Feed, node::Node, runtime::RuntimeContext, watchdog,
@@ -47,19 +48,41 @@ pub fn start_alone(
     clock: &Arc<dyn Clock>,
     shutdown: &Arc<Shutdown>,
 ) -> Result<(Topology, Feed), ChangeError> {
-    let mut sink = Component { inputs: Vec::new(), ..sink.clone() };
-    // no writer but the replay can block, and nothing may be lost
-    sink.buffer.when_full = WhenFull::Block;
-    sink.retry.dead_letter = true;
-    let id = sink.id.clone();
-    let mut pipeline = Pipeline { components: vec![sink], ..pipeline.clone() };
+    let (topology, mut feeds) =
+        start_sinks(pipeline, std::slice::from_ref(&sink.id), catalog, clock, shutdown)?;
+    let feed = feeds.pop().ok_or(ChangeError::Ending)?;
+    Ok((topology, feed))
+}
+
+/// Starts these sinks of a pipeline without all else, with what waits in their buffers on disk.
+///
+/// Each runs until its feed is dropped and everything is delivered.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_sinks(
+    pipeline: &Pipeline,
+    ids: &[String],
+    catalog: &PluginCatalog,
+    clock: &Arc<dyn Clock>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(Topology, Vec<Feed>), ChangeError> {
+    let is_meant = |it: &&Component| it.kind == RoleKind::Sink && ids.contains(&it.id);
+    let mut sinks: Vec<_> = pipeline.components.iter().filter(is_meant).cloned().collect();
+    for sink in &mut sinks {
+        sink.inputs.clear();
+        // no writer but the feed can block, and nothing may be lost
+        sink.buffer.when_full = WhenFull::Block;
+        sink.retry.dead_letter = true;
+    }
+    let mut pipeline = Pipeline { components: sinks, ..pipeline.clone() };
     // nobody can ask
     pipeline.host.http = None;
-    // before the sink runs, which would take a queue without a writer for closed
-    let feed = |nodes: &[Node]| nodes.iter().find_map(|node| node.feed(&id, shutdown));
-    let started = start_with(pipeline, catalog, clock, Arc::clone(shutdown), feed)?;
-    let (topology, Some(feed)) = started else { return Err(ChangeError::Ending) };
-    Ok((topology, feed))
+    // before the sinks run, which would take a queue without a writer for closed
+    let feeds = |nodes: &[Node]| {
+        nodes.iter().filter_map(|node| node.feed(&node.component.id, shutdown)).collect()
+    };
+    start_with(pipeline, catalog, clock, Arc::clone(shutdown), feeds)
 }
 
 fn start_with<T>(

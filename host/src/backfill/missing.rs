@@ -1,0 +1,289 @@
+//! What is missing: as the ledger knows it, or without one all that was named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::days::{Day, Ledger};
+use dataserver_backfill::{Gap, Job, Series, Tally};
+use dataserver_config::Pipeline;
+use plugin_api::{
+    RecordKind,
+    schemas::{
+        session::TradingCalendar,
+        time::{DAY_US, parse_exchange_time},
+    },
+};
+
+use crate::days::{
+    place::Place,
+    range::{date_text, midnight_us, parse_day},
+    report::WHOLE_MARKET,
+};
+
+const MINUTE_US: i64 = 60_000_000;
+/// Days before one of which nothing is known in which its securities are looked for.
+const DAYS_BEFORE: i64 = 15;
+
+/// What is looked for; days since 1970-01-01 on the exchange's calendar, both inclusive.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// First day.
+    pub from: i64,
+    /// Last day.
+    pub to: i64,
+    /// Securities; all when empty.
+    pub symbols: &'a [String],
+    /// What is looked for.
+    pub series: &'a Series,
+}
+
+/// What is missing of that. Without a ledger it is every trading day of each security that was
+/// named, which counts as one record.
+///
+/// # Errors
+/// When the ledger cannot be read, or there is none and no security was named.
+pub fn gaps(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
+    match ledger(pipeline)? {
+        Some(ledger) => of_ledger(&ledger, wanted, now_us),
+        None if wanted.symbols.is_empty() => {
+            let none = Place::of(pipeline).err().map(|it| it.to_string());
+            let none = none.unwrap_or_else(|| "the ledger knows no day yet".to_owned());
+            Err(format!("nobody knows what is missing; name securities with --symbols. {none}"))
+        }
+        None => Ok(all(wanted)),
+    }
+}
+
+/// What a job has left missing, in the units of what it asked for. Blocks as reading does.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn still_missing(
+    pipeline: &Pipeline,
+    job: &Job,
+    tally: &Tally,
+    now_us: i64,
+) -> Result<u64, String> {
+    let Some(ledger) = ledger(pipeline)? else { return Ok(tally.without_any) };
+    let (from, to) = (parse_day(&job.days.0)?, parse_day(&job.days.1)?);
+    let wanted = Wanted { from, to, symbols: &[], series: &job.series };
+    let left = of_ledger(&ledger, &wanted, now_us)?;
+    Ok(within(&left, job))
+}
+
+/// What of a pipeline's days is missing, by series, bars first. Nothing without a ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn series(
+    pipeline: &Pipeline,
+    (from, to): (i64, i64),
+    now_us: i64,
+) -> Result<Vec<Series>, String> {
+    let Some(ledger) = ledger(pipeline)? else { return Ok(Vec::new()) };
+    let mut found = BTreeSet::new();
+    for day in from..=to {
+        let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
+        found.extend(report.gaps.into_iter().map(|gap| (gap.kind, gap.period)));
+    }
+    Ok(found.into_iter().map(|(kind, period)| Series { kind, period }).collect())
+}
+
+fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
+    let Ok(place) = Place::of(pipeline) else { return Ok(None) };
+    match place.read() {
+        Ok(ledger) => Ok(Some(ledger)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
+    let mut gaps = Vec::new();
+    for day in wanted.from..=wanted.to {
+        let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
+        let mut market = None;
+        for gap in report.gaps.into_iter().filter(|gap| is_of(gap, wanted.series)) {
+            let Some((from_us, to_us)) = span(&gap) else {
+                return Err(format!("the ledger says \"{}\" to \"{}\"", gap.from, gap.to));
+            };
+            if gap.symbol != WHOLE_MARKET {
+                gaps.push(Gap { symbol: gap.symbol, from_us, to_us, records: gap.records });
+                continue;
+            }
+            let of_market = match market.take() {
+                Some(found) => found,
+                None => securities(ledger, day)?,
+            };
+            let each = (gap.records / (of_market.len() as u64).max(1)).max(1);
+            let of =
+                |symbol: &String| Gap { symbol: symbol.clone(), from_us, to_us, records: each };
+            gaps.extend(of_market.iter().map(of));
+            market = Some(of_market);
+        }
+    }
+    if !wanted.symbols.is_empty() {
+        gaps.retain(|gap| wanted.symbols.contains(&gap.symbol));
+    }
+    Ok(gaps)
+}
+
+/// The securities of a day: those of which the ledger knows something, on it or on the last day
+/// before.
+fn securities(ledger: &Ledger, day: i64) -> Result<Vec<String>, String> {
+    let mut found = BTreeSet::new();
+    let of = |day| ledger.securities(Day(day)).map_err(|error| error.to_string());
+    found.extend(of(day)?.into_iter().map(|it| it.symbol));
+    for before in (day - DAYS_BEFORE..day).rev() {
+        let known = of(before)?;
+        if !known.is_empty() {
+            found.extend(known.into_iter().map(|it| it.symbol));
+            break;
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+/// A gap of bars without a period is one of minutes.
+fn is_of(gap: &::days::Gap, series: &Series) -> bool {
+    let period =
+        (gap.kind == RecordKind::Bar.as_str()).then(|| gap.period.as_deref().unwrap_or("1m"));
+    gap.kind == series.kind && period == series.period.as_deref()
+}
+
+/// First and last moment: the last minute of a gap is in it to its end.
+fn span(gap: &::days::Gap) -> Option<(i64, i64)> {
+    let (from_us, to_us) = (parse_exchange_time(&gap.from)?, parse_exchange_time(&gap.to)?);
+    Some((from_us, to_us + MINUTE_US - 1))
+}
+
+fn all(wanted: &Wanted<'_>) -> Vec<Gap> {
+    let calendar = TradingCalendar::shipped();
+    let days = (wanted.from..=wanted.to).filter(|day| calendar.is_trading_day(*day));
+    let of_day = |day| {
+        let from_us = midnight_us(day);
+        wanted.symbols.iter().map(move |symbol| Gap {
+            symbol: symbol.clone(),
+            from_us,
+            to_us: from_us + DAY_US - 1,
+            records: 1,
+        })
+    };
+    days.flat_map(of_day).collect()
+}
+
+/// Records of gaps, as far as a job has asked for their time.
+fn within(gaps: &[Gap], job: &Job) -> u64 {
+    let mut by_symbol: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
+    for piece in &job.pieces {
+        for symbol in &piece.symbols {
+            by_symbol.entry(symbol).or_default().extend(&piece.spans);
+        }
+    }
+    let share = |gap: &Gap| {
+        let spans = by_symbol.get(gap.symbol.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let shared = spans
+            .iter()
+            .map(|(from_us, to_us)| (gap.to_us.min(*to_us) - gap.from_us.max(*from_us) + 1).max(0));
+        let (shared, all) = (shared.sum::<i64>(), gap.to_us - gap.from_us + 1);
+        let part = i128::from(gap.records) * i128::from(shared) / i128::from(all.max(1));
+        u64::try_from(part).unwrap_or(gap.records).max(u64::from(shared > 0))
+    };
+    gaps.iter().map(share).sum()
+}
+
+/// Notes in the ledger what came of a job; without a ledger nothing. Blocks as writing does.
+///
+/// # Errors
+/// When the ledger cannot be written.
+pub fn note(pipeline: &Pipeline, outcome: &dataserver_backfill::Outcome) -> Result<(), String> {
+    let Ok(place) = Place::of(pipeline) else { return Ok(()) };
+    let (first, last) = (parse_day(&outcome.from)?, parse_day(&outcome.to)?);
+    let tally = &outcome.tally;
+    let entry = ::days::Backfill {
+        from: date_text(first),
+        to: date_text(last),
+        asked: outcome.asked,
+        received: tally.received,
+        written: tally.written,
+        still_missing: outcome.still_missing,
+        refused_as_padding: tally.refused_as_padding,
+        at_us: outcome.ended_us,
+        source: outcome.sources.join(", "),
+        stores: outcome.stores.clone(),
+    };
+    let ledger = Ledger::annotate(&place.path);
+    ledger
+        .and_then(|mut ledger| ledger.note_backfill(Day(first), Day(last), &entry))
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use dataserver_backfill::plan;
+
+    use super::*;
+
+    fn gap(kind: &str, period: Option<&str>) -> ::days::Gap {
+        ::days::Gap {
+            symbol: "600000.SH".to_owned(),
+            kind: kind.to_owned(),
+            from: "2026-01-05T09:31+08:00".to_owned(),
+            to: "2026-01-05T09:32+08:00".to_owned(),
+            records: 2,
+            period: period.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_gap_lasts_to_the_end_of_its_last_minute() {
+        let (from_us, to_us) = span(&gap("bar", None)).unwrap();
+        assert_eq!(from_us, 1_767_576_660_000_000);
+        assert_eq!(to_us - from_us, 2 * MINUTE_US - 1);
+        let odd = ::days::Gap { to: "soon".to_owned(), ..gap("bar", None) };
+        assert_eq!(span(&odd), None);
+    }
+
+    #[test]
+    fn gaps_are_those_of_the_series_that_is_asked_for() {
+        let cases = [
+            (gap("bar", None), Series::bars("1m"), true),
+            (gap("bar", Some("1m")), Series::bars("1m"), true),
+            (gap("bar", Some("5m")), Series::bars("1m"), false),
+            (gap("spot", None), Series::bars("1m"), false),
+            (gap("spot", None), Series::spots(), true),
+        ];
+        for (gap, series, expected) in cases {
+            assert_eq!(is_of(&gap, &series), expected, "{gap:?} {series:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_ledger_each_trading_day_of_each_security_is_asked_for() {
+        let symbols = ["600000.SH".to_owned(), "000001.SZ".to_owned()];
+        // from Thursday over New Year's day and the weekend to Monday
+        let (from, to) = (parse_day("2025-12-31").unwrap(), parse_day("2026-01-05").unwrap());
+        let wanted = Wanted { from, to, symbols: &symbols, series: &Series::bars("1m") };
+        let gaps = all(&wanted);
+        assert_eq!(gaps.len(), 4, "{gaps:?}");
+        assert_eq!(gaps[3].to_us - gaps[3].from_us, DAY_US - 1);
+    }
+
+    #[test]
+    fn what_is_missing_counts_as_far_as_it_was_asked_for() {
+        let of = |symbol: &str, from: i64, to: i64, records| Gap {
+            symbol: symbol.to_owned(),
+            from_us: from * MINUTE_US,
+            to_us: (to + 1) * MINUTE_US - 1,
+            records,
+        };
+        let mut job = Job::new("x".to_owned(), 1, Series::bars("1m"));
+        job.pieces = plan(&[of("600000.SH", 0, 9, 10), of("600001.SH", 0, 9, 10)]);
+        let left = [
+            of("600000.SH", 2, 3, 2),
+            // half of it came up later
+            of("600001.SH", 8, 11, 4),
+            of("600002.SH", 0, 9, 10),
+        ];
+        assert_eq!(within(&left, &job), 4);
+    }
+}
