@@ -136,12 +136,13 @@ impl Book {
         }
     }
 
-    /// Hands over what stood by and the source that serves has not brought in time.
+    /// Hands over what stood by and the source that serves has not brought in time, and says who serves
+    /// from then on.
     pub fn release(
         &mut self,
         sources: &mut [Source],
         clock_us: i64,
-        mut out: impl FnMut(Kept, Option<Switch>),
+        mut out: impl FnMut(Option<Kept>, Option<Switch>),
     ) {
         let stale_after_us = self.settings.rules.stale_after_us;
         while let Some(&(since_us, place)) = self.due.front()
@@ -149,17 +150,16 @@ impl Book {
         {
             self.due.pop_front();
             self.securities[place].is_due = false;
-            let released = self.scene(place, sources, clock_us).release();
+            let (released, switch) = self.scene(place, sources, clock_us).release();
+            self.note_switch(switch);
             match released {
-                Release::Nothing => {}
+                Release::Nothing => out(None, switch),
                 Release::Waits { since_us } => {
                     self.securities[place].is_due = true;
                     self.due.push_back((since_us, place));
+                    out(None, switch);
                 }
-                Release::Passes { kept, switch } => {
-                    self.note_switch(switch);
-                    out(kept, switch);
-                }
+                Release::Passes(kept) => out(Some(kept), switch),
             }
         }
     }
@@ -169,14 +169,12 @@ impl Book {
         &mut self,
         sources: &mut [Source],
         clock_us: i64,
-        mut out: impl FnMut(Kept, Option<Switch>),
+        mut out: impl FnMut(Kept),
     ) {
         for (_, place) in std::mem::take(&mut self.due) {
             self.securities[place].is_due = false;
-            let released = self.scene(place, sources, clock_us).release_now();
-            if let Release::Passes { kept, switch } = released {
-                self.note_switch(switch);
-                out(kept, switch);
+            if let Some(kept) = self.scene(place, sources, clock_us).release_now() {
+                out(kept);
             }
         }
     }

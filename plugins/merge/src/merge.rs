@@ -22,8 +22,9 @@ use crate::{
 /// When nothing has come for so long, quotes whose time is in doubt wait for others no longer.
 const QUIET_US: i64 = 5 * 60 * 1_000_000;
 
-/// Quotes in doubt that are compared one by one while nothing is known.
-const MOST_AT_START: usize = 16;
+/// While so few quotes of a source are in doubt, each new one is compared with them at once: a batch of
+/// a whole day would wait for its end.
+const FEW: usize = 16;
 
 /// The `merge` transform.
 pub struct Merge {
@@ -136,8 +137,7 @@ impl Transform for Merge {
         self.begin();
         self.end_doubt();
         let clock_us = self.time.clock_us();
-        self.book.release_all(&mut self.sources, clock_us, |kept, switch| {
-            self.tally.switched(switch);
+        self.book.release_all(&mut self.sources, clock_us, |kept| {
             self.outgoing.push_waited(kept.batch);
         });
         self.finish(output)
@@ -194,8 +194,7 @@ impl Merge {
                 belief => {
                     let kept = Kept::new(facts, &spot, component)?;
                     feed.hold(place, stamp, belief, kept);
-                    // until something is known, a batch of a whole day would wait for its end
-                    if feed.newest_us().is_none() && feed.held().len() <= MOST_AT_START {
+                    if feed.held().len() <= FEW {
                         feed.settle();
                         self.take_released(rank);
                     }
@@ -268,7 +267,9 @@ impl Merge {
         let clock_us = self.time.clock_us();
         self.book.release(&mut self.sources, clock_us, |kept, switch| {
             self.tally.switched(switch);
-            self.outgoing.push_waited(kept.batch);
+            if let Some(kept) = kept {
+                self.outgoing.push_waited(kept.batch);
+            }
         });
     }
 

@@ -85,7 +85,7 @@ pub enum Release {
     /// It waits for the source that serves, which lacks it since then.
     Waits { since_us: i64 },
     /// It goes out.
-    Passes { kept: Kept, switch: Option<Switch> },
+    Passes(Kept),
 }
 
 /// A security beside what its sources have brought of it, for the moment of one quote.
@@ -184,12 +184,11 @@ impl Scene<'_> {
             return None;
         }
         let is_stale = self.is_stale(server);
-        let may = if rank < server && !is_stale {
-            let fresh_us = self.slots[rank].fresh_us.max(self.sources[rank].fresh_us);
-            self.clock_us.saturating_sub(fresh_us) >= self.rules.hold_us
+        let may = if is_stale {
+            self.best_fresh() == Some(rank)
         } else {
-            let is_better = |it: &usize| *it != server && self.slots[*it].latest.is_some();
-            is_stale && !(0..rank).filter(is_better).any(|it| !self.is_stale(it))
+            let fresh_us = self.slots[rank].fresh_us.max(self.sources[rank].fresh_us);
+            rank < server && self.clock_us.saturating_sub(fresh_us) >= self.rules.hold_us
         };
         may.then(|| self.switch(rank, server, is_stale))
     }
@@ -215,10 +214,11 @@ impl Scene<'_> {
             return Verdict::Passes;
         };
         let lacks = self.slots[server].behind_us != NEVER_US;
-        let standby = self.security.standby.as_ref();
-        let is_next = standby.is_none_or(|(Kept { facts: last, .. }, _)| {
-            is_newer(&facts, last) && !facts.says_same(last)
-        });
+        let is_next =
+            self.security.standby.as_ref().is_none_or(|(Kept { facts: last, .. }, of)| {
+                let is_better = rank < *of && facts.time_us >= last.time_us;
+                is_better || is_newer(&facts, last) && !facts.says_same(last)
+            });
         Verdict::StandsBy { is_news: lacks && is_next }
     }
 
@@ -228,33 +228,40 @@ impl Scene<'_> {
         self.security.standby.take_if(|(it, _)| is_past(&it.facts));
     }
 
-    /// What stood by, if the source that serves has not followed in time.
-    pub fn release(&mut self) -> Release {
-        let Some((server, rank)) =
-            self.security.server.zip(self.security.standby.as_ref().map(|(_, rank)| *rank))
-        else {
-            return Release::Nothing;
+    /// What stood by, unless the source that serves, or a better one that is fresh and does from now on,
+    /// has to be waited for.
+    pub fn release(&mut self) -> (Release, Option<Switch>) {
+        let standby = self.security.standby.as_ref().map(|(_, rank)| *rank);
+        let Some((server, rank)) = self.security.server.zip(standby) else {
+            return (Release::Nothing, None);
         };
-        let behind_us = self.slots[server].behind_us;
-        if server != rank && !self.is_stale(server) {
-            if behind_us != NEVER_US {
-                return Release::Waits { since_us: behind_us };
-            }
+        let is_stale = self.is_stale(server);
+        let next = if is_stale { self.best_fresh().unwrap_or(rank) } else { server };
+        let switch = (next != server).then(|| self.switch(next, server, is_stale));
+        let since_us = self.slots[next].behind_us;
+        if next != rank && !self.is_stale(next) && since_us != NEVER_US {
+            return (Release::Waits { since_us }, switch);
+        }
+        if next != rank && !is_stale {
             self.security.standby = None; // it has followed
         }
-        self.release_now()
+        (self.release_now().map_or(Release::Nothing, Release::Passes), switch)
     }
 
-    /// What stood by, whether or not it is waited for; its source serves from then on.
-    pub fn release_now(&mut self) -> Release {
-        let Some((kept, rank)) = self.security.standby.take() else { return Release::Nothing };
+    /// What stood by if it is newer than what went out, whether or not it is waited for.
+    pub fn release_now(&mut self) -> Option<Kept> {
+        let (kept, rank) = self.security.standby.take()?;
         if self.security.out.is_some_and(|(out, _)| !is_newer(&kept.facts, &out)) {
-            return Release::Nothing;
+            return None;
         }
-        let server = self.security.server.filter(|server| *server != rank);
-        let switch = server.map(|server| self.switch(rank, server, self.is_stale(server)));
         self.go_out(rank, kept.facts);
-        Release::Passes { kept, switch }
+        Some(kept)
+    }
+
+    /// The best source that has brought the security and is fresh.
+    fn best_fresh(&self) -> Option<usize> {
+        let mut ranks = 0..self.slots.len();
+        ranks.find(|rank| self.slots[*rank].latest.is_some() && !self.is_stale(*rank))
     }
 
     /// The source whose price is furthest from that of a quote of the same moment, beyond the tolerance:
