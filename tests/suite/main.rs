@@ -29,6 +29,7 @@ mod hikyuu_server;
 mod interop;
 mod kline;
 mod merge;
+mod ledger;
 mod nng_sub;
 mod observer;
 mod page;
