@@ -25,6 +25,7 @@ mod faults;
 mod files;
 mod hikyuu_server;
 mod interop;
+mod ledger;
 mod nng_sub;
 mod observer;
 mod page;

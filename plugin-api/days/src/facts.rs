@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Known days that are looked back for what a day should have.
-const LOOK_BACK: i64 = 3;
+pub const LOOK_BACK: i64 = 3;
 
 /// Rows of bars by their minute.
 pub type BarRows = BTreeMap<u16, Vec<BarCell>>;

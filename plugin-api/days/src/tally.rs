@@ -1,6 +1,6 @@
 //! What was counted and does not stand in the file yet, with what it adds to.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -9,6 +9,7 @@ use crate::{
     bits::Bits,
     cells::{BarCell, BarState, Cell, SpotCell, cell_of, from_value, to_value},
     day::{minute_of, second_of},
+    facts::LOOK_BACK,
     names::Names,
     record::{ClosedBar, Place, Quote},
     totals::Total,
@@ -87,7 +88,7 @@ impl Tally {
         let day = Day::of(place.moment_us).0;
         let (minute, second) = (minute_of(place.moment_us), second_of(place.moment_us));
         let volume = if place.is_stale { 0 } else { quote.volume };
-        let tally = self.day(db, day)?;
+        let tally = day_of(&mut self.days, db, day)?;
         tally.records += 1;
         tally.is_changed = true;
         tally.moments.add(second);
@@ -113,7 +114,7 @@ impl Tally {
         (security, period, source): (u32, u32, u32),
     ) -> Result<(), TallyError> {
         let (day, minute) = (Day::of(bar.time_us).0, minute_of(bar.time_us));
-        let tally = self.day(db, day)?;
+        let tally = day_of(&mut self.days, db, day)?;
         tally.is_known = true;
         tally.is_changed = true;
         let row = row_of(&mut self.bars, (day, period, minute), &mut self.told, || {
@@ -139,7 +140,7 @@ impl Tally {
 
     /// Counts a round of the market that ended then.
     pub fn add_round(&mut self, db: &Connection, at_us: i64) -> Result<(), TallyError> {
-        let tally = self.day(db, Day::of(at_us).0)?;
+        let tally = day_of(&mut self.days, db, Day::of(at_us).0)?;
         tally.rounds.add(second_of(at_us));
         tally.is_changed = true;
         Ok(())
@@ -214,15 +215,6 @@ impl Tally {
     pub fn has(&self, day: i64) -> bool {
         self.days.get(&day).is_some_and(|tally| tally.is_changed)
     }
-
-    fn day(&mut self, db: &Connection, day: i64) -> rusqlite::Result<&mut DayTally> {
-        match self.days.entry(day) {
-            std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                Ok(entry.insert(DayTally::read(db, day)?))
-            }
-        }
-    }
 }
 
 impl DayTally {
@@ -260,9 +252,27 @@ impl DayTally {
                 self.rounds.to_bytes(),
             ],
         )?;
+        // what a day has says what the next ones should have
+        db.execute(
+            "UPDATE days SET verdict = NULL WHERE day > ?1 AND day IN
+             (SELECT day FROM days WHERE day > ?1 ORDER BY day LIMIT ?2)",
+            params![day, LOOK_BACK],
+        )?;
         let changed = self.changed_totals.iter();
         let changed = changed.filter_map(|id| Some((id, self.totals.get(&id)?)));
         crate::totals::write(db, day, changed)
+    }
+}
+
+/// A day, read from the file when it is not in the memory.
+fn day_of<'a>(
+    days: &'a mut HashMap<i64, DayTally>,
+    db: &Connection,
+    day: i64,
+) -> rusqlite::Result<&'a mut DayTally> {
+    match days.entry(day) {
+        Entry::Occupied(entry) => Ok(entry.into_mut()),
+        Entry::Vacant(entry) => Ok(entry.insert(DayTally::read(db, day)?)),
     }
 }
 
@@ -274,8 +284,8 @@ fn row_of<'a, K: std::hash::Hash + Eq + std::fmt::Debug + Copy, C: Cell>(
     read: impl FnOnce() -> rusqlite::Result<Option<Vec<u8>>>,
 ) -> rusqlite::Result<&'a mut Row<C>> {
     match rows.entry(key) {
-        std::collections::hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-        std::collections::hash_map::Entry::Vacant(entry) => {
+        Entry::Occupied(entry) => Ok(entry.into_mut()),
+        Entry::Vacant(entry) => {
             let cells = read()?.map_or(Ok(Vec::new()), |value| from_value(&value));
             let cells = cells.unwrap_or_else(|error| {
                 told.push(format!("what was counted at {key:?} is lost: {error}"));

@@ -155,7 +155,7 @@ impl Writer {
             return Ok(());
         }
         let added = self.tally.add_round(&self.ledger.db, at_us);
-        added.map_err(self.ledger.fault())
+        added.map_err(|error| self.tally_fault(error))
     }
 
     /// Whether so much waits in the memory that it should be committed.

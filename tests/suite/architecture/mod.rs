@@ -93,6 +93,7 @@ fn crates_depend_on_each_other_in_one_direction_only() {
         let allowed: &[&str] = match package.as_str() {
             "dataserver-schemas" | "dataserver-sp" => &[],
             "dataserver-plugin-api" => &["dataserver-schemas"],
+            "dataserver-days" => &["dataserver-schemas"],
             "dataserver-kit" => &["dataserver-plugin-api", "dataserver-sp"],
             "dataserver-config" | "dataserver-spool" => &["dataserver-plugin-api"],
             "dataserver-loader" => &["dataserver-config", "dataserver-plugin-api"],
@@ -120,6 +121,9 @@ fn crates_depend_on_each_other_in_one_direction_only() {
                 "dataserver-plugin-nng-sub",
                 "dataserver-plugin-parquet",
             ],
+            "dataserver-plugin-ledger" => {
+                &["dataserver-days", "dataserver-kit", "dataserver-plugin-api"]
+            }
             _ => &["dataserver-plugin-api", "dataserver-sp", "dataserver-kit"],
         };
         for dependency in dependencies {

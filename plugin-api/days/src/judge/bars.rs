@@ -109,7 +109,7 @@ impl<'a> OnePeriod<'a> {
         // nothing can be missing where the bars have all that was traded
         let sums = Sums::of(self.question, self.period, self.rows, id);
         let has_all = sums.is_some_and(|sums| sums.are_same_volume());
-        let traded = Traded::of(self.question.facts, id);
+        let traded = Traded::of(self.question.facts, self.question.rules, id);
         for (bar, slot) in bars.iter_mut().zip(&self.slots) {
             let was_quiet = traded.has_quotes && !traded.within(slot.from, slot.to);
             if *bar == Bar::Missing && (has_all || was_quiet) {

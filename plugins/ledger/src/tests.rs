@@ -1,1 +1,0 @@
-//! What the sink does as the host calls it.
