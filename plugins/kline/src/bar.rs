@@ -65,8 +65,13 @@ impl Bar {
         })
     }
 
-    /// The record of the bar.
-    pub fn record<'a>(&self, symbol: Symbol<'a>, period: &'a str) -> BarRecord<'a> {
+    /// The record of the bar, from that source.
+    pub fn record<'a>(
+        &self,
+        symbol: Symbol<'a>,
+        period: &'a str,
+        source: &'a str,
+    ) -> BarRecord<'a> {
         BarRecord {
             symbol,
             period,
@@ -79,6 +84,7 @@ impl Bar {
             volume_shares: self.volume_shares,
             closed: self.closed,
             quality_score: None,
+            source,
         }
     }
 }

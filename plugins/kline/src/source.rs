@@ -140,7 +140,7 @@ impl Kline {
         let symbols = self.workers.as_ref().map_or(&[][..], Workers::symbols);
         let records = self.waiting.iter().filter_map(|(number, bar)| {
             let (code, market) = symbols.get(*number)?.split_once('.')?;
-            Some(bar.record(Symbol { market, code }, self.period))
+            Some(bar.record(Symbol { market, code }, self.period, self.context.instance()))
         });
         let batch = Batch::from_bars(encode_bars(records))?;
         self.given += self.waiting.len() as u64;

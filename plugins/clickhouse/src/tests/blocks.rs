@@ -98,7 +98,7 @@ fn read_block(reader: &mut Reader<'_>) -> Vec<Read> {
 fn spots_of(precision: Precision, batches: &[Batch]) -> Vec<Read> {
     let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), precision));
     let mut body = Body::new(false);
-    batches.iter().for_each(|batch| table.push(batch, &mut body));
+    batches.iter().for_each(|batch| table.push(None, batch, &mut body));
     table.finish(&mut body);
     read(body.bytes())
 }
@@ -203,9 +203,9 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
     let mut body = Body::new(false);
     for _ in 0..2 {
         body.clear();
-        table.push(&spot_batch(3, Round::MIDDLE), &mut body);
-        table.push(&bar_batch(), &mut body);
-        table.push(&spot_batch(2, Round::MIDDLE), &mut body);
+        table.push(None, &spot_batch(3, Round::MIDDLE), &mut body);
+        table.push(None, &bar_batch(), &mut body);
+        table.push(None, &spot_batch(2, Round::MIDDLE), &mut body);
         table.finish(&mut body);
         let columns = read(body.bytes());
         assert_eq!(values(&columns, "sequence"), ["1", "2", "3", "1", "2"]);
@@ -218,7 +218,7 @@ fn many_records_make_several_blocks_without_losing_one() {
     let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
-        table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);
+        table.push(None, &spot_batch(10_000, Round::MIDDLE), &mut body);
     }
     table.finish(&mut body);
     let mut reader = Reader(body.bytes());
@@ -237,7 +237,7 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
     let mut provenance = plugin_api::Provenance::of_source("bars");
     provenance.received_at_us = MOMENT_US;
     let mut body = Body::new(false);
-    table.push(&bar_batch().with_provenance(provenance), &mut body);
+    table.push(None, &bar_batch().with_provenance(provenance), &mut body);
     table.finish(&mut body);
     let columns = read(body.bytes());
     let row: Vec<_> = columns.iter().map(|(name, _, values)| (&name[..], &values[0][..])).collect();
@@ -263,7 +263,7 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
 
 #[test]
 fn a_column_that_the_table_lacks_is_in_no_block() {
-    let mut plan = Plan::of(RecordKind::Bar, &settings(json!({})), Precision::Micros);
+    let mut plan = Plan::of(RecordKind::Bar, &target(json!({})), Precision::Micros);
     let whole = names_of(&plan);
     plan.leave_out(|_| false);
     let expected: Vec<_> = whole.into_iter().filter(|name| name != "source").collect();
@@ -273,7 +273,7 @@ fn a_column_that_the_table_lacks_is_in_no_block() {
 /// The columns of a block with a bar.
 fn names_of(plan: &Plan) -> Vec<String> {
     let (mut table, mut body) = (Table::new(plan), Body::new(false));
-    table.push(&bar_batch(), &mut body);
+    table.push(None, &bar_batch(), &mut body);
     table.finish(&mut body);
     let columns = read(body.bytes());
     assert_eq!(values(&columns, "close"), ["10.1"]);

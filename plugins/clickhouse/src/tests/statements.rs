@@ -154,15 +154,15 @@ fn types_fit_when_no_value_is_changed_by_them() {
 
 #[test]
 fn a_table_of_an_earlier_build_is_filled_without_the_columns_that_came_later() {
-    let settings = settings(json!({}));
-    let mut plan = Plan::of(RecordKind::Bar, &settings, Precision::Micros);
+    let target = target(json!({}));
+    let mut plan = Plan::of(RecordKind::Bar, &target, Precision::Micros);
     plan.leave_out(|column| column.name != "source");
     assert_eq!(
         plan.insert(),
         "INSERT INTO `default`.`minute_bars` (symbol, period, time, open, high, low, close, \
          amount, volume, closed, quality_score, version) FORMAT Native"
     );
-    assert!(!ddl::create_view(&settings, &plan).contains("source"));
+    assert!(!ddl::create_view(&target, &plan).contains("source"));
     assert_eq!(
         plan.alter(&plan.left_out, &[]),
         "ALTER TABLE `default`.`minute_bars` ADD COLUMN `source` String COMMENT 'id of the source \

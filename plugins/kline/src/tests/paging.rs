@@ -110,7 +110,7 @@ fn a_service_that_does_not_mind_the_end_is_not_taken_for_one_that_has_nothing_ol
     });
     let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-01-05", "2026-06-30");
     let given = Bench::new().run(with(options, json!({ "request_rows": 100 })));
-    let fault = given.fault.unwrap();
+    let fault = given.fault.as_deref().unwrap();
     assert!(fault.contains("nothing before 2026-04"), "{fault}");
     // what came is true
     assert_eq!(of_days(&given.times()).last().unwrap(), "2026-06-30");

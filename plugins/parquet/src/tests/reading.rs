@@ -78,6 +78,7 @@ fn bar(code: &'static str, minute: i64, period: &'static str, close: f64) -> Bar
         high: 10.2,
         low: 9.9,
         close,
+        source: "",
         amount_cny: 12_345.67,
         volume_shares: 1_234,
         closed: true,

@@ -53,6 +53,7 @@ fn bars(closes: &[(i64, f64)]) -> Batch {
         high: 11.0,
         low: 9.0,
         close: *close,
+        source: "",
         amount_cny: 1.5,
         volume_shares: 100,
         closed: true,
