@@ -81,7 +81,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// Why it does not go on; everything on disk is as another run needs it.
-    pub fn run(mut self) -> Result<Tally, End> {
+    pub fn run(self) -> Result<Tally, End> {
         let mut refusals = Refusals::new(self.job.sources.len());
         let mut progress = self.begin();
         let (mut given, mut next, mut count) = (VecDeque::<Given>::new(), 0, 0);
