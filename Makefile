@@ -5,7 +5,7 @@ SHELL := /bin/bash -o pipefail
 
 DIST    := dist/current
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
-PLUGINS := bars clickhouse console filter hikyuu-server nng-pub nng-sub null parquet qmt qq quality redis-stream replay
+PLUGINS := bars clickhouse console filter hikyuu-server ledger nng-pub nng-sub null parquet qmt qq quality redis-stream replay
 # in the sandbox: plugins that are shipped in both carriers, examples, and guests of the tests
 WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar

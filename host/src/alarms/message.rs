@@ -173,7 +173,10 @@ mod tests {
         let states = message.alarms.iter().map(|it| it["state"].as_str().unwrap());
         assert_eq!(states.collect::<Vec<_>>(), ["over", "begun", "begun"]);
         assert_eq!(message.alarms[0]["rule"], "store_away");
-        assert_eq!((&message.alarms[0]["component"], &message.alarms[0]["day"]), (&json!("lake"), &Value::Null));
+        assert_eq!(
+            (&message.alarms[0]["component"], &message.alarms[0]["day"]),
+            (&json!("lake"), &Value::Null)
+        );
         assert!(test("quant01").text.starts_with("【dataserver】quant01\n[测试]"));
     }
 
@@ -187,10 +190,7 @@ mod tests {
         let line = "[告警] ledger 2026-01-05：当日数据不完整，自 12-01 09:31:05 起。应有 2 只证券。请补齐数据。";
         assert!(message.text.ends_with(line), "{}", message.text);
         let [alarm] = message.alarms.as_slice() else { panic!("{:?}", message.alarms) };
-        assert_eq!(
-            (&alarm["component"], &alarm["day"]),
-            (&json!("ledger"), &json!("2026-01-05"))
-        );
+        assert_eq!((&alarm["component"], &alarm["day"]), (&json!("ledger"), &json!("2026-01-05")));
     }
 
     #[test]

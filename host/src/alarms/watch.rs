@@ -298,7 +298,7 @@ mod tests {
     fn every_day_that_is_not_complete_is_an_alarm_of_its_own() {
         let incomplete = |date: &str| Incomplete {
             ledger: "ledger".to_owned(),
-            date: date.to_owned(),
+            date: date.parse().unwrap(),
             since_us: 7,
             expected: 5_533,
             complete: 5_210,

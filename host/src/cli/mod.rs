@@ -6,6 +6,7 @@ mod check;
 mod client;
 mod consumers;
 mod dashes;
+mod days;
 mod dead_letter;
 mod following;
 mod graph;
@@ -19,6 +20,7 @@ mod run;
 mod spool;
 mod tap;
 mod top;
+mod verify;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -116,6 +118,18 @@ enum Command {
     /// All but `readers` ask the servers themselves, whether or not the host runs. Exit code 0 when
     /// they answered, 1 when a server is away or refuses, 78 when the pipeline file cannot work.
     Consumers(consumers::Consumers),
+    /// Show which days are whole, or what is missing of one, as the ledger of the pipeline has it.
+    ///
+    /// Reads the ledger itself, whether or not a host runs. Exit code 0 also for days that are not
+    /// complete, as this is a look; 1 when the pipeline has no ledger, or it cannot be read; 78 when the
+    /// pipeline file cannot work.
+    Days(days::Days),
+    /// Count a day anew in a store, and name every security and minute of which it has more or less
+    /// than came.
+    ///
+    /// Compares the store with the ledger, and its bars of minutes with the day. Exit code 0 when all is
+    /// the same, 1 when something differs or cannot be read, 78 when the pipeline file cannot work.
+    Verify(verify::Verify),
     /// Print the pipeline as a picture.
     Graph(graph::Graph),
     /// Try whether alarms reach who is to be told.
@@ -182,6 +196,8 @@ pub fn main() -> ExitCode {
         Command::Spool(spool) => spool.run(),
         Command::Backfill(backfill) => backfill.run(),
         Command::DeadLetter(dead_letter) => dead_letter.run(),
+        Command::Days(days) => days.run(),
+        Command::Verify(verify) => verify.run(),
         Command::Graph(graph) => graph.run(),
         Command::Alarms(alarms) => alarms.run(),
         Command::Completions { shell } => {
@@ -266,6 +282,8 @@ mod tests {
             "consumers lag",
             "consumers pending",
             "check",
+            "days",
+            "verify",
             "reload",
             "alarms test",
             "backfill",

@@ -174,6 +174,11 @@ pub fn print_json(json: &serde_json::Value) -> ExitCode {
     print_safe(&terminal::escaped_json(&json.to_string()))
 }
 
+/// Prints JSON that is a text already, as [`print`] does.
+pub fn print_json_text(json: &str) -> ExitCode {
+    print_safe(&terminal::escaped_json(json))
+}
+
 /// Prints what may hold colors of our own, and is safe already.
 pub fn print_safe(text: &str) -> ExitCode {
     let mut stdout = io::stdout().lock();
@@ -200,6 +205,19 @@ pub fn note(text: &str) {
 pub fn show_faults(faults: &Faults) -> ExitCode {
     let _ = write!(io::stderr(), "{}", rendered(faults, io::stderr().is_terminal()));
     ExitCode::from(EXIT_CONFIG)
+}
+
+/// A line of CSV with its end.
+pub fn csv_line<const N: usize>(cells: [&str; N]) -> String {
+    cells.map(csv_cell).join(",") + "\n"
+}
+
+/// A cell of CSV, as RFC 4180 has it.
+pub fn csv_cell(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
 }
 
 /// `2021-12-01 01:15:01Z`

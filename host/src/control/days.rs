@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::days::LedgerError;
+use ::days::{Day, LedgerError};
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -17,36 +17,30 @@ use dataserver_engine::{
 use serde_json::{Value, json};
 
 use super::{parameters::Parameters, streams::refuse};
-use crate::days::{
-    place::Place,
-    range::{Range, parse_day},
-    report::of_security,
-};
+use crate::days::{place::Place, range::Range, report};
 
 /// The routes.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let routes = Router::new().route("/api/days", get(calendar)).route("/api/days/{date}", get(day));
+    let routes =
+        Router::new().route("/api/days", get(calendar)).route("/api/days/{date}", get(day));
     routes.with_state(Arc::clone(topology))
 }
 
 async fn calendar(State(topology): State<Arc<Topology>>, parameters: Parameters) -> Response {
     let now_us = SystemClock.now_us();
-    let named = |name| parameters.get(name).map(parse_day).transpose();
+    let named = |name| parameters.get(name).map(str::parse::<Day>).transpose();
     let range = named("from").and_then(|from| Range::new(from, named("to")?, now_us));
     let range = match range {
         Ok(range) => range,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
     read(&topology, move |place| match place.read() {
-        Ok(ledger) => {
-            let days = ledger.calendar(range.from.into(), range.to.into(), now_us)?;
-            Ok(json!({ "days": days }))
-        }
-        // the sink makes it with the first record
-        Err(error) if error.is_missing() => Ok(json!({ "days": [] })),
+        Ok(ledger) => Ok(json!({ "days": report::calendar(&ledger, range, now_us)? })),
+        // its sink is being opened for the first time
+        Err(LedgerError::Absent(_)) => Ok(json!({ "days": [] })),
         Err(error) => Err(error),
     })
     .await
@@ -57,18 +51,18 @@ async fn day(
     Path(date): Path<String>,
     parameters: Parameters,
 ) -> Response {
-    let day = match parse_day(&date) {
+    let day = match date.parse::<Day>() {
         Ok(day) => day,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
-    let symbol = parameters.get("symbol").map(str::to_owned);
+    let symbol = match parameters.get("symbol").map(report::parse_symbol).transpose() {
+        Ok(symbol) => symbol,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
+    };
     let now_us = SystemClock.now_us();
     read(&topology, move |place| {
-        let report = place.read()?.day(day.into(), now_us)?;
-        Ok(json!(match &symbol {
-            Some(symbol) => of_security(report, symbol),
-            None => report,
-        }))
+        let shown = report::day(&place.read()?, day, symbol.as_deref(), now_us)?;
+        Ok(json!(shown))
     })
     .await
 }
@@ -85,7 +79,7 @@ async fn read(
     // it reads a file
     match tokio::task::spawn_blocking(move || work(&place)).await {
         Ok(Ok(answer)) => Json(answer).into_response(),
-        Ok(Err(error)) if error.is_missing() => refuse(StatusCode::NOT_FOUND, error.to_string()),
+        Ok(Err(error @ LedgerError::Absent(_))) => refuse(StatusCode::NOT_FOUND, error.to_string()),
         Ok(Err(error)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
     }

@@ -4,30 +4,23 @@
 //! plugin then reads what it has written. Each question opens an instance of its own, with the
 //! component's options as far as a source has them, and gives the batches of the [`Answer`].
 
+mod patience;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use dataserver_config::{Component, Pipeline};
-use dataserver_engine::retry::Backoff;
 use dataserver_loader::{Opening, Plugin, PluginCatalog, SourceInstance};
 use plugin_api::{Ask, Batch, Context, ErrorKind, HostServices, PluginError, Polled, RoleKind};
 use serde_json::{Map, Value};
+
+use self::patience::Patience;
 
 /// The option by which a source is asked.
 const ASK: &str = "ask";
 /// Longest wait within one call, so that an end that is asked for is noticed.
 const WAIT: Duration = Duration::from_millis(100);
-/// Pauses after a fault that passes.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// Faults that pass, one behind the other, after which it is given up: about 20 s.
-const MAX_FAULTS: u32 = 8;
 
 /// Why there is no answer, or no more of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,6 +131,7 @@ impl History {
             match self.plugin.open_source(self.opening(ask).map_err(failed)?) {
                 Ok(instance) => {
                     let component = self.id().to_owned();
+                    let instance = Some(instance);
                     return Ok(Answer { instance, component, patience, refused: None });
                 }
                 Err(error) => patience.wait_out(self.id(), error)?,
@@ -159,7 +153,8 @@ impl History {
 
 /// What a plugin gives when it is asked; ended when dropped.
 pub struct Answer {
-    instance: Box<dyn SourceInstance>,
+    /// There until it has come to its end.
+    instance: Option<Box<dyn SourceInstance>>,
     component: String,
     patience: Patience,
     /// The first record or file of which it said that it cannot be read.
@@ -170,17 +165,24 @@ impl Answer {
     /// The next batch; `None` at the end. Blocks until there is one.
     ///
     /// # Errors
-    /// When the plugin gives up, or the end is asked for: what came is not all then.
+    /// When the plugin gives up, says at its end that it could not give all, or the end is asked for:
+    /// what came is not all then.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, AskError> {
         loop {
             self.patience.check(&self.component)?;
-            match self.instance.next(WAIT) {
+            let Some(instance) = &mut self.instance else { return Ok(None) };
+            match instance.next(WAIT) {
                 Ok(Polled::Batch(batch)) => {
                     self.patience.reset();
                     return Ok(Some(batch));
                 }
                 Ok(Polled::Idle) => {}
-                Ok(Polled::End) => return Ok(None),
+                Ok(Polled::End) => {
+                    let closed = instance.close();
+                    self.instance = None;
+                    let component = self.component.clone();
+                    closed.map_err(|error| AskError::Failed { component, error })?;
+                }
                 // it was set aside, and the others come
                 Err(error) if error.kind == ErrorKind::BadData => {
                     self.refused.get_or_insert(error.message);
@@ -198,47 +200,10 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if let Err(error) = self.instance.close() {
+        if let Some(instance) = &mut self.instance
+            && let Err(error) = instance.close()
+        {
             tracing::debug!(component = self.component, "{error}");
-        }
-    }
-}
-
-/// Waits out faults that pass.
-struct Patience {
-    backoff: Backoff,
-    host: Arc<dyn HostServices>,
-}
-
-impl Patience {
-    fn new(host: &Arc<dyn HostServices>) -> Self {
-        Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), host: Arc::clone(host) }
-    }
-
-    fn reset(&mut self) {
-        self.backoff.reset();
-    }
-
-    fn check(&self, component: &str) -> Result<(), AskError> {
-        if self.host.is_stopping() {
-            return Err(AskError::Stopped { component: component.to_owned() });
-        }
-        Ok(())
-    }
-
-    /// Returns when it is time for another attempt.
-    fn wait_out(&mut self, component: &str, error: PluginError) -> Result<(), AskError> {
-        if error.kind != ErrorKind::Retry || self.backoff.attempts() >= MAX_FAULTS {
-            return Err(AskError::Failed { component: component.to_owned(), error });
-        }
-        let until = Instant::now() + self.backoff.next_pause();
-        loop {
-            self.check(component)?;
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            thread::park_timeout(left.min(WAIT));
         }
     }
 }

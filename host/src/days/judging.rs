@@ -14,13 +14,10 @@ use std::{
     time::Duration,
 };
 
-use ::days::{DaySummary, Verdict};
+use ::days::{Day, DaySummary, LedgerError, Verdict};
 use dataserver_engine::{clock::Clock, topology::Topology};
 
-use super::{
-    place::Place,
-    range::{day_of, midnight_us, parse_day},
-};
+use super::place::Place;
 
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// From midnight to a quarter of an hour after the close.
@@ -33,8 +30,8 @@ const DAYS_BACK: i64 = 30;
 pub struct Incomplete {
     /// Id of the sink that keeps account of it.
     pub ledger: String,
-    /// `2026-01-05`
-    pub date: String,
+    /// Which one.
+    pub date: Day,
     /// When it was to be judged, microseconds since 1970 UTC.
     pub since_us: i64,
     /// Securities that were expected.
@@ -99,7 +96,7 @@ impl Judging {
 struct Judge {
     judged: Judged,
     /// The first day that is an alarm.
-    first: Option<i64>,
+    first: Option<Day>,
     /// What was told of a ledger that cannot be read.
     told: String,
 }
@@ -119,23 +116,25 @@ impl Judge {
             self.judged.set(Vec::new());
             return;
         };
-        let today = day_of(now_us);
-        let read = place
-            .read()
-            .and_then(|ledger| ledger.calendar((today - DAYS_BACK).into(), today.into(), now_us));
+        let today = Day::of(now_us);
+        // one that is under way is not looked at, which takes the most time
+        let last = if judged_us(today) <= now_us { today } else { Day(today.0 - 1) };
+        let first = Day(last.0 - DAYS_BACK);
+        let read = place.read().and_then(|ledger| ledger.calendar(first, last, now_us));
         match read {
             Ok(days) => {
                 let over = over(&days, now_us);
-                if let Some(ratio) = over.last().map(|(_, day)| ratio(day)) {
+                if let Some(ratio) = over.last().map(|day| day.completeness()) {
                     let mut components = topology.components().into_iter();
                     let keeper = components.find(|status| status.id == place.id);
                     keeper.inspect(|status| status.metrics.day_completeness(ratio));
                 }
-                self.judged.set(self.incomplete(&place.id, &over));
+                let incomplete = self.incomplete(&place.id, &over);
+                self.judged.set(incomplete);
                 self.told.clear();
             }
             // before its first day; the sink itself tells what goes wrong with the file
-            Err(error) if error.is_missing() => {}
+            Err(LedgerError::Absent(_)) => {}
             Err(error) => {
                 let text = error.to_string();
                 if text != self.told {
@@ -146,46 +145,33 @@ impl Judge {
         }
     }
 
-    fn incomplete(&mut self, ledger: &str, over: &[(i64, &DaySummary)]) -> Vec<Incomplete> {
-        let Some((last, _)) = over.last() else { return Vec::new() };
-        let first = *self.first.get_or_insert(*last);
-        let is_wrong = |(day, summary): &&(i64, &DaySummary)| {
-            *day >= first && summary.verdict == Verdict::Incomplete
-        };
-        let wrong = over.iter().filter(is_wrong).map(|(day, summary)| Incomplete {
+    fn incomplete(&mut self, ledger: &str, over: &[&DaySummary]) -> Vec<Incomplete> {
+        let Some(last) = over.last() else { return Vec::new() };
+        let first = *self.first.get_or_insert(last.date);
+        let is_wrong = |day: &&&DaySummary| day.date >= first && day.verdict == Verdict::Incomplete;
+        let wrong = over.iter().filter(is_wrong).map(|day| Incomplete {
             ledger: ledger.to_owned(),
-            date: summary.date.clone(),
-            since_us: judged_us(*day),
-            expected: summary.expected,
-            complete: summary.complete,
-            missing: summary.missing,
+            date: day.date,
+            since_us: judged_us(day.date),
+            expected: day.expected,
+            complete: day.complete,
+            missing: day.missing,
         });
         wrong.collect()
     }
 }
 
-fn judged_us(day: i64) -> i64 {
-    midnight_us(day) + JUDGED_AFTER_US
+fn judged_us(day: Day) -> i64 {
+    day.start_us() + JUDGED_AFTER_US
 }
 
-/// Trading days that can be judged, with their numbers, in the order of a calendar.
-fn over(days: &[DaySummary], now_us: i64) -> Vec<(i64, &DaySummary)> {
-    let judged = |summary: &&DaySummary| {
-        !summary.open && matches!(summary.verdict, Verdict::Complete | Verdict::Incomplete)
+/// Trading days that can be judged, in the order of a calendar.
+fn over(days: &[DaySummary], now_us: i64) -> Vec<&DaySummary> {
+    let is_over = |day: &&DaySummary| {
+        let is_traded = matches!(day.verdict, Verdict::Complete | Verdict::Incomplete);
+        is_traded && !day.open && judged_us(day.date) <= now_us
     };
-    let numbered = |summary| Some((parse_day(&summary.date).ok()?, summary));
-    let days = days.iter().filter(judged).filter_map(numbered);
-    days.filter(|(day, _)| judged_us(*day) <= now_us).collect()
-}
-
-/// Complete securities against those expected.
-#[allow(clippy::cast_precision_loss)]
-fn ratio(day: &DaySummary) -> f64 {
-    match (day.verdict, day.expected) {
-        (Verdict::Complete, _) => 1.0,
-        (_, 0) => 0.0,
-        (_, expected) => (day.complete as f64 / expected as f64).min(1.0),
-    }
+    days.iter().filter(is_over).collect()
 }
 
 #[cfg(test)]
@@ -193,18 +179,18 @@ mod tests {
     use super::*;
 
     fn day(date: &str, verdict: Verdict, complete: u64) -> DaySummary {
-        let date = date.to_owned();
+        let date = date.parse().unwrap();
         DaySummary { date, verdict, expected: 4, seen: 4, complete, missing: 9, open: false }
     }
 
     fn at(date: &str, minutes: i64) -> i64 {
-        midnight_us(parse_day(date).unwrap()) + minutes * 60_000_000
+        date.parse::<Day>().unwrap().start_us() + minutes * 60_000_000
     }
 
     /// Dates that are an alarm at a moment.
     fn dates(judge: &mut Judge, days: &[DaySummary], now_us: i64) -> Vec<String> {
         let found = judge.incomplete("ledger", &over(days, now_us));
-        found.into_iter().map(|it| it.date).collect()
+        found.into_iter().map(|it| it.date.to_string()).collect()
     }
 
     fn judge() -> Judge {
@@ -236,13 +222,5 @@ mod tests {
         assert_eq!(dates(&mut judge, &days, evening), ["2026-01-06", "2026-01-08"]);
         days[1].verdict = Verdict::Complete;
         assert_eq!(dates(&mut judge, &days, evening), ["2026-01-08"]);
-    }
-
-    #[test]
-    fn the_ratio_is_of_securities_that_are_complete() {
-        assert!((ratio(&day("2026-01-05", Verdict::Incomplete, 3)) - 0.75).abs() < 1e-9);
-        assert!((ratio(&day("2026-01-05", Verdict::Complete, 4)) - 1.0).abs() < 1e-9);
-        let nothing = DaySummary { expected: 0, ..day("2026-01-05", Verdict::Incomplete, 0) };
-        assert!(ratio(&nothing).abs() < 1e-9);
     }
 }

@@ -8,3 +8,6 @@ pub mod judging;
 pub mod place;
 pub mod range;
 pub mod report;
+pub mod sums;
+pub mod tally;
+pub mod verifying;

@@ -44,8 +44,9 @@ impl Place {
             let input = source.map_or("ID", |source| source.id.as_str()).to_owned();
             return Err(NoLedger { input });
         };
-        let path = sink.options.get(PATH).and_then(|path| path.as_str());
-        let path = pipeline.base_dir.join(path.unwrap_or(::days::DEFAULT_PATH));
+        // the plugin asks for it, so it is there in a pipeline that was checked
+        let path = sink.options.get(PATH).and_then(|path| path.as_str()).unwrap_or_default();
+        let path = pipeline.base_dir.join(path);
         Ok(Self { id: sink.id.clone(), path, inputs: sink.inputs.clone() })
     }
 

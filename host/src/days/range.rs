@@ -1,47 +1,21 @@
 //! Which days are asked for.
 
-use plugin_api::schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, parse_date};
+use ::days::Day;
 
 /// Days that are shown when no first one is named: a quarter.
 const USUAL: i64 = 92;
 /// Days of one question.
 const MOST: i64 = 4_000;
 
-/// Days since 1970-01-01 on the exchange's calendar, both inclusive.
+/// Some days, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
     /// The first one.
-    pub from: i64,
+    pub from: Day,
     /// The last one, no earlier.
-    pub to: i64,
-}
-
-/// The day on which a moment lies, microseconds since 1970 UTC.
-pub fn day_of(utc_us: i64) -> i64 {
-    ExchangeTime::from_utc_us(utc_us).day
-}
-
-/// When a day begins, microseconds since 1970 UTC.
-pub fn midnight_us(day: i64) -> i64 {
-    day.saturating_mul(DAY_US).saturating_sub(EXCHANGE_OFFSET_US)
-}
-
-/// A day as it is written, e.g. `2026-01-05` or `20260105`.
-///
-/// # Errors
-/// When it is none.
-pub fn parse_day(text: &str) -> Result<i64, String> {
-    let date = parse_date(text.trim());
-    let midnight_us = date.and_then(|date| ExchangeTime::from_civil(date, (0, 0, 0, 0)));
-    let midnight_us =
-        midnight_us.ok_or_else(|| format!("\"{text}\" is no day; write e.g. 2026-01-05"))?;
-    Ok(day_of(midnight_us))
-}
-
-/// `2026-01-05`
-pub fn date_text(day: i64) -> String {
-    let (year, month, day) = ExchangeTime { day, of_day_us: 0 }.date();
-    format!("{year:04}-{month:02}-{day:02}")
+    pub to: Day,
+    /// The first one was named.
+    is_from_named: bool,
 }
 
 impl Range {
@@ -49,17 +23,27 @@ impl Range {
     ///
     /// # Errors
     /// When the first one lies behind the last one, or there are too many between.
-    pub fn new(from: Option<i64>, to: Option<i64>, now_us: i64) -> Result<Self, String> {
-        let to = to.unwrap_or_else(|| day_of(now_us).max(from.unwrap_or(i64::MIN)));
-        let from = from.unwrap_or_else(|| to.saturating_sub(USUAL - 1));
-        let (first, last) = (date_text(from), date_text(to));
-        if from > to {
+    pub fn new(from: Option<Day>, to: Option<Day>, now_us: i64) -> Result<Self, String> {
+        let last = to.unwrap_or_else(|| Day::of(now_us).max(from.unwrap_or(Day(i64::MIN))));
+        let first = from.unwrap_or(Day(last.0.saturating_sub(USUAL - 1)));
+        if first > last {
             return Err(format!("from {first} is after to {last}; swap them"));
         }
-        if to - from >= MOST {
+        if last.0 - first.0 >= MOST {
             return Err(format!("{first} to {last} are more than {MOST} days; ask for fewer"));
         }
-        Ok(Self { from, to })
+        Ok(Self { from: first, to: last, is_from_named: from.is_some() })
+    }
+
+    /// Those from the first one on of which something is known, unless the first one was named;
+    /// `None` when that leaves none.
+    pub fn known(self, span: Option<(Day, Day)>) -> Option<Self> {
+        if self.is_from_named {
+            return Some(self);
+        }
+        let (first, _) = span?;
+        let from = self.from.max(first);
+        (from <= self.to).then_some(Self { from, ..self })
     }
 }
 
@@ -67,37 +51,36 @@ impl Range {
 mod tests {
     use super::*;
 
-    /// 2026-01-05 15:00 in Shanghai.
-    const NOW_US: i64 = 1_767_596_400_000_000;
-
-    #[test]
-    fn a_day_is_read_in_the_usual_spellings_and_written_in_one() {
-        for text in ["2026-01-05", "20260105", "2026/1/5", " 2026.01.05 "] {
-            assert_eq!(date_text(parse_day(text).unwrap()), "2026-01-05", "{text}");
-        }
-        assert_eq!(parse_day("1970-01-01"), Ok(0));
-        for odd in ["", "today", "2026-02-30", "2026-13-01", "05.01.2026", "2026-01-05 09:30"] {
-            assert!(parse_day(odd).unwrap_err().contains("2026-01-05"), "{odd}");
-        }
+    fn day(of_january: i64) -> Day {
+        Day("2026-01-01".parse::<Day>().unwrap().0 + of_january - 1)
     }
 
-    #[test]
-    fn days_are_those_of_the_exchange() {
-        let day = parse_day("2026-01-05").unwrap();
-        assert_eq!(day_of(NOW_US), day);
-        assert_eq!(midnight_us(day), NOW_US - 15 * 3_600_000_000);
-        assert_eq!(day_of(midnight_us(day) - 1), day - 1);
+    fn range(from: Option<i64>, to: Option<i64>) -> Result<(i64, i64), String> {
+        // the 5th, at three in the afternoon
+        let now_us = day(5).start_us() + 15 * 3_600_000_000;
+        let range = Range::new(from.map(day), to.map(day), now_us)?;
+        Ok((range.from.0 - day(0).0, range.to.0 - day(0).0))
     }
 
     #[test]
     fn without_days_it_is_the_last_quarter_up_to_today() {
-        let day = parse_day("2026-01-05").unwrap();
-        let range = |from, to| Range::new(from, to, NOW_US);
-        assert_eq!(range(None, None), Ok(Range { from: day - 91, to: day }));
-        assert_eq!(range(Some(day - 3), None), Ok(Range { from: day - 3, to: day }));
-        assert_eq!(range(Some(day + 3), None), Ok(Range { from: day + 3, to: day + 3 }));
-        assert_eq!(range(None, Some(day - 9)), Ok(Range { from: day - 100, to: day - 9 }));
-        assert!(range(Some(day), Some(day - 1)).unwrap_err().contains("swap"));
-        assert!(range(Some(day - 4_000), Some(day)).unwrap_err().contains("fewer"));
+        assert_eq!(range(None, None), Ok((-86, 5)));
+        assert_eq!(range(Some(2), None), Ok((2, 5)));
+        assert_eq!(range(Some(9), None), Ok((9, 9)));
+        assert_eq!(range(None, Some(1)), Ok((-90, 1)));
+        assert!(range(Some(5), Some(4)).unwrap_err().contains("2026-01-04; swap"));
+        assert!(range(Some(-4_000), Some(1)).unwrap_err().contains("fewer"));
+    }
+
+    #[test]
+    fn days_before_the_first_one_known_are_shown_when_they_are_asked_for() {
+        let known = |from: Option<i64>, span| {
+            let range = Range::new(from.map(day), Some(day(9)), 0).unwrap().known(span);
+            range.map(|range| range.from)
+        };
+        let span = Some((day(3), day(7)));
+        assert_eq!((known(None, span), known(Some(1), span)), (Some(day(3)), Some(day(1))));
+        assert_eq!((known(None, None), known(Some(1), None)), (None, Some(day(1))));
+        assert_eq!(known(None, Some((day(10), day(12)))), None);
     }
 }

@@ -53,8 +53,11 @@ impl FromStr for Day {
 
     /// Reads `2021-12-01`, `20211201`, `2021/12/1`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let midnight_us = parse_date(text).and_then(|date| ExchangeTime::from_civil(date, (0, 0, 0, 0)));
-        midnight_us.map(Self::of).ok_or_else(|| format!("\"{text}\" is no day; write e.g. 2021-12-01"))
+        let midnight_us =
+            parse_date(text).and_then(|date| ExchangeTime::from_civil(date, (0, 0, 0, 0)));
+        midnight_us
+            .map(Self::of)
+            .ok_or_else(|| format!("\"{text}\" is no day; write e.g. 2021-12-01"))
     }
 }
 
@@ -78,9 +81,15 @@ mod tests {
     fn days_read_what_they_write() {
         let day: Day = "2021-12-01".parse().unwrap();
         assert_eq!(day, "20211201".parse().unwrap());
-        assert_eq!((day.to_string(), day.minute_text(571)), ("2021-12-01".to_owned(), "2021-12-01T09:31+08:00".to_owned()));
+        assert_eq!(
+            (day.to_string(), day.minute_text(571)),
+            ("2021-12-01".to_owned(), "2021-12-01T09:31+08:00".to_owned())
+        );
         assert_eq!((Day::of(day.start_us()), Day::of(day.start_us() - 1).0), (day, day.0 - 1));
-        assert_eq!((minute_of(day.start_us() + 571 * MINUTE_US), second_of(day.start_us() - 1)), (571, 86_399));
+        assert_eq!(
+            (minute_of(day.start_us() + 571 * MINUTE_US), second_of(day.start_us() - 1)),
+            (571, 86_399)
+        );
         assert!("someday".parse::<Day>().unwrap_err().contains("2021-12-01"));
     }
 }

@@ -17,7 +17,9 @@ pub enum LedgerError {
         holder: String,
     },
     /// A later release wrote it.
-    #[error("ledger {path} has version {found}, and this release knows up to {known}; install the newer release, or name another `path`")]
+    #[error(
+        "ledger {path} has version {found}, and this release knows up to {known}; install the newer release, or name another `path`"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -30,7 +32,9 @@ pub enum LedgerError {
     #[error("{0} is a database of another program; name another `path`")]
     Foreign(PathBuf),
     /// It is cut short or overwritten.
-    #[error("ledger {path} is damaged: {why}; the next start of its sink sets it aside and begins anew")]
+    #[error(
+        "ledger {path} is damaged: {why}; the next start of its sink sets it aside and begins anew"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

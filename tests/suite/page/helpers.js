@@ -1,8 +1,8 @@
 // The body of an asynchronous function; gives how many things were tried.
 
 const load = (names) => Promise.all(names.map((name) => import(`/page/${name}.js`)));
-const [format, i18n, health, session, layout, table, router, csv, readers, system] = await load([
-  'format', 'i18n', 'health', 'views/session', 'views/layout', 'table', 'router', 'csv', 'views/readers', 'views/system',
+const [format, i18n, health, session, layout, table, router, csv, readers, system, days] = await load([
+  'format', 'i18n', 'health', 'views/session', 'views/layout', 'table', 'router', 'csv', 'views/readers', 'views/system', 'views/days',
 ]);
 const [en, zh] = (await load(['en', 'zh'])).map((it) => it.default);
 
@@ -111,4 +111,10 @@ const some = [{ id: 'bus/1', kind: 'client', state: 'live' }, { id: 'bus/2', kin
 same([{}, { q: 'traders' }, { kind: 'client' }, { state: 'gone' }].map((it) => readers.shown(some, it).length), [2, 1, 1, 0]);
 const lines = ['error', 'warn', 'info'].map((level) => ({ level, component: level, text: `of ${level}` }));
 same([{}, { level: 'warn' }, { component: 'info' }, { q: 'OF W' }].map((it) => system.passing(lines, it).length), [3, 2, 1, 1]);
+const calendar = days.monthsOf(['2026-01-05', '2026-02-27', '2026-01-31'].map((date) => ({ date })));
+same(calendar.map((it) => [it.month, it.weeks.length]), [['2026-02', 5], ['2026-01', 5]]);
+same(calendar[1].weeks[0].map((cell) => cell && cell.number), [null, null, null, 1, 2, 3, 4]);
+same(calendar[1].weeks.flat().filter((cell) => cell?.day).map((cell) => cell.day.date), ['2026-01-05', '2026-01-31']);
+same([100, 99, 90, 50, 3].map((complete) => days.levelOf({ verdict: 'incomplete', expected: 100, complete })), [3, 3, 2, 1, 0]);
+same(['complete', 'holiday', 'no host'].map((verdict) => days.levelOf({ verdict })), [4, null, null]);
 return tried;

@@ -1,5 +1,6 @@
 //! The page, as somebody uses it: in a real browser, on a host with recorded quotes.
 
+mod days;
 mod helpers;
 mod life;
 mod looks;

@@ -257,20 +257,12 @@ fn csv(readers: &[Value]) -> String {
     for reader in readers {
         let cells = KEYS.iter().map(|key| match &reader[*key] {
             Value::Null => String::new(),
-            Value::String(text) => quoted(text),
-            other => quoted(&other.to_string()),
+            Value::String(text) => output::csv_cell(text),
+            other => output::csv_cell(&other.to_string()),
         });
         lines.push(cells.collect::<Vec<_>>().join(","));
     }
     lines.join("\n")
-}
-
-/// As RFC 4180 has it.
-fn quoted(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]

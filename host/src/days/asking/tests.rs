@@ -17,7 +17,7 @@ use super::*;
 type Script = Arc<Mutex<VecDeque<Result<Polled, PluginError>>>>;
 
 /// A store that can be asked, or one that cannot.
-struct Store {
+pub struct Store {
     manifest: Manifest,
     script: Script,
     opened: Mutex<Vec<Value>>,
@@ -45,8 +45,12 @@ impl SourceInstance for Reading {
         Ok(())
     }
 
+    /// As long as something is left of the script, it did not come to its end.
     fn close(&mut self) -> Result<(), PluginError> {
-        Ok(())
+        match self.0.lock().unwrap().pop_front() {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -96,7 +100,7 @@ fn role(kind: RoleKind, options_schema: Value) -> Role {
     Role { kind, options_schema, delivery: None, ordered: true, max_records: 1, max_wait }
 }
 
-fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Store> {
+pub fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Store> {
     let manifest = Manifest {
         name: "store".to_owned(),
         version: "1".to_owned(),
@@ -109,7 +113,7 @@ fn store(properties: Value, script: Vec<Result<Polled, PluginError>>) -> Arc<Sto
     Arc::new(Store { manifest, script, opened: Mutex::default() })
 }
 
-fn history(store: &Arc<Store>, host: &Arc<TestHost>) -> Option<History> {
+pub fn history(store: &Arc<Store>, host: &Arc<TestHost>) -> Option<History> {
     let text = "[sources.day]\nplugin = \"x\"\n\
                 [sinks.lake]\nplugin = \"store\"\ninputs = [\"day\"]\npath = \"lake\"\nrow_group = 5\n";
     let parsed = load_text(text, Path::new("/nowhere/p.toml"), &ProcessEnvironment);
@@ -128,7 +132,7 @@ fn ask() -> Ask {
     }
 }
 
-fn asked() -> Value {
+pub fn asked() -> Value {
     json!({ "path": {}, "ask": {} })
 }
 
@@ -181,6 +185,16 @@ fn faults_that_pass_are_waited_out_and_others_end_it() {
         assert_eq!(read, expected.map_err(str::to_owned));
         assert_eq!(answer.refused(), refused);
     }
+}
+
+#[test]
+fn a_plugin_that_could_not_give_all_says_so_at_its_end() {
+    let short = PluginError::fatal("1 fault of files");
+    let store = store(asked(), vec![batch(2), Ok(Polled::End), Err(short)]);
+    let mut answer = history(&store, &Arc::default()).unwrap().ask(&ask()).unwrap();
+    assert!(answer.next_batch().unwrap().is_some());
+    assert_eq!(answer.next_batch().unwrap_err().to_string(), "lake: 1 fault of files");
+    assert!(answer.next_batch().unwrap().is_none(), "it has ended");
 }
 
 #[test]
