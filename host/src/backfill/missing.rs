@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::days::{Day, Ledger};
+use ::days::{Day, Ledger, LedgerError};
 use dataserver_backfill::{Gap, Job, Series, Tally};
 use dataserver_config::Pipeline;
 use plugin_api::{
@@ -92,7 +92,7 @@ fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
     let Ok(place) = Place::of(pipeline) else { return Ok(None) };
     match place.read() {
         Ok(ledger) => Ok(Some(ledger)),
-        Err(error) if error.is_missing() => Ok(None),
+        Err(LedgerError::Absent(_)) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{parameters::Parameters, streams::refuse};
+use super::{parameters::Parameters, refusal::refuse};
 use crate::backfill::{
     hub::{Hub, Refused, Status},
     request::Request,

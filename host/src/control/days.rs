@@ -16,7 +16,7 @@ use dataserver_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{parameters::Parameters, streams::refuse};
+use super::{parameters::Parameters, refusal::refuse};
 use crate::days::{place::Place, range::Range, report};
 
 /// The routes.

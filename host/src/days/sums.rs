@@ -131,6 +131,7 @@ mod tests {
             volume_shares: *shares,
             closed: true,
             quality_score: None,
+            source: "",
         };
         Batch::from_bars(encode_bars(bars.iter().map(bar).collect::<Vec<_>>())).unwrap()
     }

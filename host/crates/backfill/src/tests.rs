@@ -126,6 +126,9 @@ impl Sources for Past {
                 self.lies || (asked.from_us..=asked.to_us).contains(&(T + *minute * MINUTE_US))
             };
             let minutes: Vec<_> = minutes.iter().filter(within).collect();
+            if minutes.is_empty() && self.lies {
+                continue;
+            }
             if minutes.is_empty() {
                 answer.push(Err(PluginError::fatal(format!("nothing of {of}"))));
                 break;

@@ -134,6 +134,13 @@ pub(super) struct Named {
     span: Range<usize>,
 }
 
+impl Named {
+    /// Whether that component is meant.
+    pub fn is(&self, component: &Component) -> bool {
+        component.kind == RoleKind::Source && component.id == self.id
+    }
+}
+
 impl Raw {
     /// Every place where a source of history is named: here, and in the option `history` of
     /// transforms.
@@ -165,21 +172,18 @@ impl Raw {
 
     /// The settings, with the stores that are meant where none are named; checks the named ones.
     pub fn resolve(self, report: &mut Report, components: &[Component]) -> Backfill {
-        let lasting =
-            |it: &&Component| it.kind == RoleKind::Sink && it.buffer.kind == BufferKind::Disk;
-        for store in &self.to {
-            let is = |it: &&Component| it.id == store.id;
-            if components.iter().find(is).is_some_and(|it| !lasting(&it)) {
-                let message = format!("{} has its buffer in memory", store.written);
-                report.fault(&store.span, message).help(
-                    "what a crash makes the host send again would be there twice; give it \
+        let is_lasting = |it: &Component| it.buffer.kind == BufferKind::Disk;
+        let sinks = || components.iter().filter(|it| it.kind == RoleKind::Sink);
+        for sink in sinks().filter(|it| !is_lasting(it)) {
+            let Some(store) = self.to.iter().find(|store| store.id == sink.id) else { continue };
+            report.fault(&store.span, format!("{} has its buffer in memory", store.written)).help(
+                "what a crash makes the host send again would be there twice; give it \
                      buffer.type = \"disk\", or take it out of `to`",
-                );
-            }
+            );
         }
         let mut settings = self.settings;
         if self.to.is_empty() {
-            settings.to = components.iter().filter(lasting).map(|it| it.id.clone()).collect();
+            settings.to = sinks().filter(|it| is_lasting(it)).map(|it| it.id.clone()).collect();
         }
         settings
     }

@@ -84,8 +84,8 @@ impl ParsedConfig {
             }
             if let Some((mut role, carrier)) = found {
                 let (report, mut validators) = (&mut self.report, &mut validators);
-                let id = &unresolved.component.id;
-                if let Some(named) = named.iter().find(|it| it.id == *id) {
+                let asked = named.iter().find(|it| it.is(&unresolved.component));
+                if let Some(named) = asked {
                     backfill::check_role(report, named, &role);
                     backfill::ask_later(&mut role);
                     validators = &mut validators_of_asked;
@@ -99,7 +99,7 @@ impl ParsedConfig {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let is_asked = |it: &Component| named.iter().any(|named| named.id == it.id);
+        let is_asked = |it: &Component| named.iter().any(|named| named.is(it));
         let (history, components) = components.into_iter().partition(is_asked);
         let Self { file, base_dir, host, alarms, .. } = self;
         Ok(Pipeline { file, base_dir, host: host.settings, alarms, backfill, history, components })

@@ -38,6 +38,7 @@ fn bar(period: &str, minute: i64) -> BarRecord<'_> {
         volume_shares: 1,
         closed: true,
         quality_score: None,
+        source: "",
     }
 }
 

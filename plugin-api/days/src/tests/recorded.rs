@@ -225,7 +225,7 @@ fn what_is_taken_out_of_recorded_days_is_named_exactly() {
         let minutes: Vec<u16> =
             day.minutes.clone().filter(|minute| !(690..780).contains(minute)).collect();
         // minutes of all
-        let mut taken_minutes = BTreeSet::new();
+        let mut taken_minutes = BTreeSet::<u16>::new();
         for _ in 0..random.below(4) {
             let from = random.below(minutes.len());
             let length = 1 + random.below(6);

@@ -114,6 +114,7 @@ pub fn bars(code: &str, time: &str, volume_shares: u64, closed: bool) -> Batch {
         volume_shares,
         closed,
         quality_score: None,
+        source: "",
     };
     Batch::from_bars(encode_bars([bar])).unwrap()
 }

@@ -49,7 +49,7 @@ fn the_defaults_of_the_reference_are_those_that_hold() {
         write(place, header, &mut written);
     }
     let left_out = format!("{backfill}{components}");
-    let [written, left_out] = [written, left_out].map(|text| resolve(&text, &Given::default()));
+    let [written, left_out] = [&written, &left_out].map(|text| resolve(text, &Given::default()));
     assert_eq!(format!("{:?}", written.unwrap()), format!("{:?}", left_out.unwrap()));
 }
 
