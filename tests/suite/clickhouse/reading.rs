@@ -108,6 +108,7 @@ fn bar(period: &str, minute: i64, close: f64, received_at_us: i64) -> Batch {
         volume_shares: 1_200,
         closed: true,
         quality_score: Some(0.5),
+        source: "",
     };
     let batch = Batch::from_bars(encode_bars([bar])).unwrap();
     let mut provenance = batch.provenance().clone();
