@@ -33,7 +33,8 @@ fn rows_of_six_seven_and_eight_values_are_read_with_numbers_as_texts_or_not() {
         let page = page(&answer("sh600000", "day", &[row]), "600000.SH", &DAYS).unwrap();
         let row = page.rows[0];
         assert_eq!(row.time_us, us("2026-09-18 00:00:00"));
-        assert_eq!([row.open, row.close, row.high, row.low], [10.0, 10.1, 10.2, 9.9]);
+        let prices = [row.open, row.close, row.high, row.low].map(f64::to_bits);
+        assert_eq!(prices, [10.0, 10.1, 10.2, 9.9].map(f64::to_bits));
         assert_eq!((row.volume.to_bits(), row.amount_cny), (1_000_f64.to_bits(), None));
     }
     let prices = ["10.00", "10.10", "10.20", "9.90", "5.00"].map(Value::from);

@@ -156,7 +156,7 @@ fn a_host_proves_itself_once_however_many_ask() {
     let vendor = Vendor::keeping(TODAY);
     let symbols: Vec<_> = (0..40).map(|number| format!("{}.SH", 600_000 + number)).collect();
     let symbols: Vec<_> = symbols.iter().map(String::as_str).collect();
-    let options = asks(&[vendor.url.clone()], &symbols, "2026-09-18", "2026-09-18");
+    let options = asks(std::slice::from_ref(&vendor.url), &symbols, "2026-09-18", "2026-09-18");
     let given = Bench::new().run(with(options, json!({ "parallel": 8 })));
     assert_eq!((given.bars.len(), given.fault), (40, None));
     assert_eq!((vendor.proofs(), vendor.asked().len()), (1, 40));
@@ -193,7 +193,7 @@ fn a_service_that_answers_nothing_is_given_up_soon() {
     let vendor = Vendor::besides_index(|_, _| Reply::Body(String::new()));
     let symbols: Vec<_> = (0..300).map(|number| format!("{}.SH", 600_000 + number)).collect();
     let symbols: Vec<_> = symbols.iter().map(String::as_str).collect();
-    let options = asks(&[vendor.url.clone()], &symbols, "2026-09-18", "2026-09-18");
+    let options = asks(std::slice::from_ref(&vendor.url), &symbols, "2026-09-18", "2026-09-18");
     let given = Bench::new().run(with(options, json!({ "retries": 0 })));
     let fault = given.fault.unwrap();
     assert!(fault.starts_with("300 securities") && fault.contains("and 280 more"), "{fault}");

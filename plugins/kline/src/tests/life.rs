@@ -21,8 +21,12 @@ const TODAY: &str = "2026-09-20";
 #[test]
 fn the_source_keeps_its_contract() {
     let vendor = Vendor::keeping(TODAY);
-    let minimal =
-        asks(&[vendor.url.clone()], &["600000.SH", "000333.SZ"], "2026-09-14", "2026-09-18");
+    let minimal = asks(
+        std::slice::from_ref(&vendor.url),
+        &["600000.SH", "000333.SZ"],
+        "2026-09-14",
+        "2026-09-18",
+    );
     let batches = check_source::<Kline>(&minimal, Bench::new().context(), 100);
     assert_eq!(batches.iter().map(plugin_api::Batch::records).sum::<u32>(), 10);
 }
@@ -82,7 +86,8 @@ fn what_cannot_be_given_is_named_before_anything_is_asked() {
 fn closing_does_not_wait_for_a_request_that_hangs() {
     let vendor = Vendor::saying(|_, _| Reply::Silence);
     let bench = Bench::new();
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-09-18", "2026-09-18");
+    let options =
+        asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2026-09-18", "2026-09-18");
     let mut source = bench.open(with(options, json!({ "timeout": "30s" })));
     wait_until("the first question", || vendor.proofs() == 1);
     assert!(matches!(source.next(Duration::ZERO).unwrap(), Polled::Idle));
@@ -98,7 +103,8 @@ fn a_host_that_stops_is_heard_between_two_requests_and_nothing_counts_as_missing
     let symbols: Vec<_> = (0..1_000).map(|number| format!("{}.SH", 600_000 + number)).collect();
     let symbols: Vec<_> = symbols.iter().map(String::as_str).collect();
     let bench = Bench::new();
-    let mut source = bench.open(asks(&[vendor.url.clone()], &symbols, "2026-09-18", "2026-09-18"));
+    let mut source =
+        bench.open(asks(std::slice::from_ref(&vendor.url), &symbols, "2026-09-18", "2026-09-18"));
     wait_until("some questions", || vendor.asked().len() >= 3);
     bench.host.stop();
     while !matches!(source.next(Duration::from_millis(50)).unwrap(), Polled::End) {}
@@ -111,7 +117,7 @@ fn a_host_that_stops_is_heard_between_two_requests_and_nothing_counts_as_missing
 fn a_security_that_is_named_twice_is_given_once() {
     let vendor = Vendor::keeping(TODAY);
     let symbols = ["600000.SH", "sh600000", "600000.XSHG"];
-    let options = asks(&[vendor.url.clone()], &symbols, "2026-09-18", "2026-09-18");
+    let options = asks(std::slice::from_ref(&vendor.url), &symbols, "2026-09-18", "2026-09-18");
     let given = Bench::new().run(options);
     assert_eq!((given.bars.len(), given.fault), (1, None));
 }
@@ -121,7 +127,7 @@ fn no_more_is_asked_than_the_rate_allows() {
     let vendor = Vendor::keeping(TODAY);
     let symbols: Vec<_> = (0..10).map(|number| format!("{}.SH", 600_000 + number)).collect();
     let symbols: Vec<_> = symbols.iter().map(String::as_str).collect();
-    let options = asks(&[vendor.url.clone()], &symbols, "2026-09-18", "2026-09-18");
+    let options = asks(std::slice::from_ref(&vendor.url), &symbols, "2026-09-18", "2026-09-18");
     let started = Instant::now();
     let given = Bench::new().run(with(options, json!({ "rate": 20, "parallel": 8 })));
     assert_eq!((given.bars.len(), given.fault), (10, None));

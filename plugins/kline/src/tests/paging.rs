@@ -81,7 +81,8 @@ fn pages_that_are_shorter_than_asked_are_asked_further() {
 #[test]
 fn more_rows_than_the_service_gives_are_refused_before_anything_is_asked() {
     let vendor = Vendor::keeping(TODAY);
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2022-01-01", "2026-09-18");
+    let options =
+        asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2022-01-01", "2026-09-18");
     for (more, most) in [
         (json!({ "request_rows": 2_001 }), "1 to 2000"),
         (json!({ "request_rows": 801, "adjust": "qfq" }), "1 to 800"),
@@ -108,9 +109,10 @@ fn a_service_that_does_not_mind_the_end_is_not_taken_for_one_that_has_nothing_ol
         let end = String::new();
         Reply::Body(market(&super::vendor::Question { end, ..question.clone() }, TODAY))
     });
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-01-05", "2026-06-30");
+    let options =
+        asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2026-01-05", "2026-06-30");
     let given = Bench::new().run(with(options, json!({ "request_rows": 100 })));
-    let fault = given.fault.as_deref().unwrap();
+    let fault = given.fault.clone().unwrap();
     assert!(fault.contains("nothing before 2026-04"), "{fault}");
     // what came is true
     assert_eq!(of_days(&given.times()).last().unwrap(), "2026-06-30");
@@ -137,7 +139,12 @@ fn minutes_reach_as_far_back_as_the_service_keeps_them_and_the_rest_is_told() {
 #[test]
 fn minutes_are_asked_further_where_a_page_ends_within_the_span() {
     let vendor = Vendor::keeping(TODAY);
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-09-17", "2026-09-18 15:00:00");
+    let options = asks(
+        std::slice::from_ref(&vendor.url),
+        &["600000.SH"],
+        "2026-09-17",
+        "2026-09-18 15:00:00",
+    );
     let given = Bench::new().run(with(of_period(options, "5m"), json!({ "request_rows": 40 })));
     assert_eq!((given.bars.len(), given.fault), (96, None));
     let ends: Vec<_> = vendor.asked().into_iter().map(|question| question.end).collect();
@@ -153,7 +160,12 @@ fn rows_in_disorder_or_twice_leave_in_order_and_once() {
     let rows = [&[early][..], &rows].concat();
     let vendor =
         Vendor::besides_index(move |_, question| Reply::Body(answer(&question.code, "m5", &rows)));
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-09-18", "2026-09-18 15:00:00");
+    let options = asks(
+        std::slice::from_ref(&vendor.url),
+        &["600000.SH"],
+        "2026-09-18",
+        "2026-09-18 15:00:00",
+    );
     let given = Bench::new().run(of_period(options, "5m"));
     let expected = ["2026-09-18 14:50", "2026-09-18 14:55", "2026-09-18 15:00"];
     assert_eq!((given.times(), given.fault), (expected.map(str::to_owned).to_vec(), None));

@@ -141,7 +141,8 @@ fn recorded_answers_come_through_the_source() {
     });
     // as it was recorded, in the lunch break
     let bench = Bench::at("2026-01-14 11:47:05");
-    let options = asks(&[vendor.url.clone()], &["601166.SH"], "2026-01-09", "2026-01-14");
+    let options =
+        asks(std::slice::from_ref(&vendor.url), &["601166.SH"], "2026-01-09", "2026-01-14");
     let given = bench.run(with(options, json!({ "adjust": "qfq" })));
     let closed: Vec<_> = given.bars.iter().map(|bar| bar.closed).collect();
     assert_eq!((closed, given.fault), (vec![true, true, true, false], None));
@@ -152,11 +153,13 @@ fn recorded_answers_come_through_the_source() {
         Reply::Body(if is_proof { proof.clone() } else { minutes.clone() })
     });
     let (from, to) = ("2026-08-28 14:55:00", "2026-08-28 15:00:00");
-    let options = of_period(asks(&[vendor.url.clone()], &["600519.SH"], from, to), "5m");
+    let options =
+        of_period(asks(std::slice::from_ref(&vendor.url), &["600519.SH"], from, to), "5m");
     let given = Bench::at("2026-08-28 17:00:00").run(options);
     assert_eq!(given.times(), ["2026-08-28 14:55", "2026-08-28 15:00"]);
     assert_eq!(given.fault, None);
     let last = &given.bars[1];
-    assert_eq!([last.open, last.high, last.low, last.close], [1297.11, 1297.89, 1297.1, 1297.4]);
+    let prices = [last.open, last.high, last.low, last.close].map(f64::to_bits);
+    assert_eq!(prices, [1297.11, 1297.89, 1297.1, 1297.4].map(f64::to_bits));
     assert_eq!((last.volume_shares, last.market.as_str()), (73_400, "SH"));
 }

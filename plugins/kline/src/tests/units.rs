@@ -93,7 +93,8 @@ fn a_turnover_that_contradicts_the_volume_is_set_aside_and_told() {
         Reply::Body(answer(&question.code, "day", &rows))
     });
     let bench = Bench::new();
-    let options = asks(&[vendor.url.clone()], &["600000.SH"], "2026-09-17", "2026-09-18");
+    let options =
+        asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2026-09-17", "2026-09-18");
     let given = bench.run(with(options, json!({ "turnover": true })));
     assert_eq!(given.times(), ["2026-09-17 00:00"]);
     assert!(given.fault.unwrap().contains("1 rows cannot be used"));
@@ -116,8 +117,12 @@ fn rows_without_trading_are_padding_and_counted() {
         Reply::Body(answer(&question.code, "day", rows))
     });
     let bench = Bench::new();
-    let options =
-        asks(&[vendor.url.clone()], &["600000.SH", "600001.SH"], "2026-09-16", "2026-09-18");
+    let options = asks(
+        std::slice::from_ref(&vendor.url),
+        &["600000.SH", "600001.SH"],
+        "2026-09-16",
+        "2026-09-18",
+    );
     let given = bench.run(options);
     assert_eq!(given.times(), ["2026-09-18 00:00"]);
     assert_eq!(bench.host.counted("kline_padding_total"), 4);
