@@ -7,7 +7,7 @@ use plugin_api::{Context, Duration, PluginError, options, schemas::session::Sess
 
 use crate::hours::Hours;
 
-/// Most sources that can be named; each takes 40 bytes a security.
+/// Most sources that can be named; each takes 48 bytes a security.
 const MOST_SOURCES: usize = 16;
 /// Most securities that can be allowed.
 const MOST_SYMBOLS: usize = 1_000_000;

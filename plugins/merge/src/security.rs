@@ -228,23 +228,23 @@ impl Scene<'_> {
         self.security.standby.take_if(|(it, _)| is_past(&it.facts));
     }
 
-    /// What stood by, unless the source that serves, or a better one that is fresh and does from now on,
-    /// has to be waited for.
+    /// What stood by, unless the source that serves has followed or has time to. It is not waited for a
+    /// better one, which serves from then on: that might be gone too.
     pub fn release(&mut self) -> (Release, Option<Switch>) {
         let standby = self.security.standby.as_ref().map(|(_, rank)| *rank);
         let Some((server, rank)) = self.security.server.zip(standby) else {
             return (Release::Nothing, None);
         };
         let is_stale = self.is_stale(server);
-        let next = if is_stale { self.best_fresh().unwrap_or(rank) } else { server };
-        let switch = (next != server).then(|| self.switch(next, server, is_stale));
-        let since_us = self.slots[next].behind_us;
-        if next != rank && !self.is_stale(next) && since_us != NEVER_US {
-            return (Release::Waits { since_us }, switch);
-        }
-        if next != rank && !is_stale {
+        if server != rank && !is_stale {
+            let since_us = self.slots[server].behind_us;
+            if since_us != NEVER_US {
+                return (Release::Waits { since_us }, None);
+            }
             self.security.standby = None; // it has followed
         }
+        let next = if is_stale { self.best_fresh().unwrap_or(rank) } else { server };
+        let switch = (next != server).then(|| self.switch(next, server, is_stale));
         (self.release_now().map_or(Release::Nothing, Release::Passes), switch)
     }
 

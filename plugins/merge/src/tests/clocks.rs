@@ -40,8 +40,9 @@ fn a_replay_decides_by_the_times_of_its_quotes_at_any_speed() {
     // one before it goes out
     assert_eq!((runs[0], runs[1].0, runs[2].0, runs.len()), (("a", 20), "b", "a", 3));
     assert_eq!((outcomes[0][20].1 - TEN) / SECOND_US, 66);
-    // it came back with second 150, was believed with its fifth quote, and was fresh for 30 seconds
-    assert_eq!((outcomes[0][20 + runs[1].1].1 - TEN) / SECOND_US, 192);
+    // it came back with second 150, was believed with its fifth quote, when the newest of all was of second
+    // 159, and then was fresh for 30 seconds
+    assert_eq!((outcomes[0][20 + runs[1].1].1 - TEN) / SECOND_US, 189);
 }
 
 #[test]
