@@ -82,8 +82,8 @@ fn the_time_without_a_host_is_an_outage() {
 #[test]
 fn old_days_are_deleted_and_the_file_shrinks() {
     let mut desk = Desk::new();
-    for code in 600_000..600_200 {
-        desk.quotes(&code.to_string(), "2021-11-30", "09:30", "10:30");
+    for code in 600_000..603_000 {
+        desk.quotes(&code.to_string(), "2021-11-30", "09:30", "09:33");
     }
     desk.whole_day("600000", DATE);
     desk.seal();

@@ -2,7 +2,9 @@
 //!
 //! What is expected is found from the records alone, by a count of its own: a minute of a session in
 //! which a security that came has no record. Lost rounds are chosen so that they can be seen, and placed:
-//! the rounds beside them are five seconds apart, and none lies at the edge of its minute.
+//! the rounds beside them are five seconds apart, and none lies at the edge of its minute. The twenty
+//! securities of Shanghai come at seconds of their own, so there windows of three seconds are the rounds of
+//! a source that marks them; the other days have none marked.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +26,8 @@ struct Recorded {
     amount: &'static str,
     pre_close: &'static str,
     open: &'static str,
+    /// Seconds of a round.
+    window: u32,
     /// Minutes of which everything was recorded.
     minutes: std::ops::Range<u16>,
 }
@@ -37,6 +41,7 @@ const DAYS: [Recorded; 3] = [
         amount: "TotalValueTrade",
         pre_close: "PreClosePx",
         open: "OpenPx",
+        window: 3,
         minutes: 570..629,
     },
     Recorded {
@@ -47,6 +52,7 @@ const DAYS: [Recorded; 3] = [
         amount: "Turnover",
         pre_close: "PreCloPrice",
         open: "OpenPrice",
+        window: 1,
         minutes: 570..900,
     },
     Recorded {
@@ -57,6 +63,7 @@ const DAYS: [Recorded; 3] = [
         amount: "TotalValueTrade",
         pre_close: "PreClosePx",
         open: "OpenPx",
+        window: 1,
         minutes: 570..900,
     },
 ];
@@ -77,14 +84,14 @@ impl Row {
     fn minute(&self) -> u16 {
         u16::try_from(self.second / 60).unwrap()
     }
-
-    /// Which of the windows of three seconds it lies in, as a source that goes round would see it.
-    fn round(&self) -> u32 {
-        self.second / 3
-    }
 }
 
 impl Recorded {
+    /// Which round a record is of.
+    fn round(&self, row: &Row) -> u32 {
+        row.second / self.window
+    }
+
     fn rows(&self) -> Vec<Row> {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples").join(self.file);
@@ -140,10 +147,10 @@ fn judged(
             source: "recorded",
             is_polled: true,
         });
-        let latest = rounds.entry(row.round()).or_default();
+        let latest = rounds.entry(day.round(row)).or_default();
         *latest = row.time_us.max(*latest);
     }
-    for at_us in rounds.into_values() {
+    for at_us in rounds.into_values().filter(|_| day.window > 1) {
         desk.writer.count_round(at_us, desk.now_us).unwrap();
     }
     let report = desk.report(day.date);
@@ -178,7 +185,7 @@ fn counted(rows: &[Row], universe: &BTreeSet<String>) -> BTreeSet<(String, u16)>
 fn visible_rounds(rows: &[Row], day: &Recorded) -> Vec<u32> {
     let mut latest: BTreeMap<u32, u32> = BTreeMap::new();
     for row in rows {
-        let second = latest.entry(row.round()).or_default();
+        let second = latest.entry(day.round(row)).or_default();
         *second = row.second.max(*second);
     }
     let rounds: Vec<_> = latest.into_iter().collect();
@@ -259,10 +266,10 @@ fn what_is_taken_out_of_recorded_days_is_named_exactly() {
         for _ in 0..random.below(5) {
             if !rounds.is_empty() {
                 let round = rounds[random.below(rounds.len())];
-                lost.entry(u16::try_from(round * 3 / 60).unwrap()).or_insert(round);
+                lost.entry(u16::try_from(round * day.window / 60).unwrap()).or_insert(round);
             }
         }
-        left.retain(|row| !lost.values().any(|round| *round == row.round()));
+        left.retain(|row| !lost.values().any(|round| *round == day.round(row)));
 
         let mut expected = counted(&left, &universe);
         for minute in lost.keys() {
