@@ -98,7 +98,8 @@ fn old_days_are_deleted_and_the_file_shrinks() {
     desk.writer.tidy(desk.now_us, Some(kept)).unwrap();
     checkpoint(&desk);
     let after = std::fs::metadata(desk.path()).unwrap().len();
-    assert!(after < before / 2, "{before} became {after}");
+    // numbers of securities are never given away again
+    assert!(after + 100_000 < before, "{before} became {after}");
     let ledger = Ledger::read(&desk.path()).unwrap();
     assert_eq!(ledger.span().unwrap(), Some((day(DATE), day(DATE))));
     assert_eq!(ledger.day(day(DATE), desk.now_us).unwrap().verdict, Verdict::Complete);

@@ -182,17 +182,25 @@ fn counted(rows: &[Row], universe: &BTreeSet<String>) -> BTreeSet<(String, u16)>
 }
 
 /// Rounds whose loss shows, away from everything else that is taken out.
-fn visible_rounds(rows: &[Row], day: &Recorded) -> Vec<u32> {
+fn visible_rounds(rows: &[Row], day: &Recorded, securities: usize) -> Vec<u32> {
     let mut latest: BTreeMap<u32, u32> = BTreeMap::new();
     for row in rows {
         let second = latest.entry(day.round(row)).or_default();
         *second = row.second.max(*second);
     }
     let rounds: Vec<_> = latest.into_iter().collect();
+    let there: BTreeSet<_> = rows.iter().map(|row| (row.minute(), row.symbol.as_str())).collect();
+    // where most are missing, rounds are not judged
+    let has_most = |minute: u16| {
+        let from = (minute, "");
+        let in_minute = there.range(from..).take_while(|it| it.0 == minute).count();
+        in_minute * 2 >= securities
+    };
     let is_visible = |three: &&[(u32, u32)]| {
         let [before, at, after] = [three[0].1, three[1].1, three[2].1];
         let minute = u16::try_from(at / 60).unwrap();
-        day.minutes.contains(&minute)
+        has_most(minute)
+            && day.minutes.contains(&minute)
             && !(690..780).contains(&minute)
             && minute < 897
             && after - before >= 5
@@ -261,7 +269,7 @@ fn what_is_taken_out_of_recorded_days_is_named_exactly() {
             .cloned()
             .collect();
         // rounds, one in a minute
-        let rounds = visible_rounds(&left, day);
+        let rounds = visible_rounds(&left, day, universe.len());
         let mut lost: BTreeMap<u16, u32> = BTreeMap::new();
         for _ in 0..random.below(5) {
             if !rounds.is_empty() {
