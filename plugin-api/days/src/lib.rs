@@ -25,7 +25,8 @@
 //! the same all day, its median, and at least three seconds, as exchanges publish Level-1 quotes at
 //! that pace. A time of more than one and a half of it lacks a round, which is a gap of the market in
 //! that minute. Rounds are those that sources mark; without marks, every second in which anything came
-//! is one. A round is placed to half an interval.
+//! is one. A round is placed to half an interval. Where most of the securities lack the whole minute, their
+//! rounds are missing with them, which is not told again.
 //!
 //! **The market.** What less than one in a hundred of the expected securities has is a gap of the whole
 //! market and told once, as `*`; the securities are told only of what they lack beyond that.

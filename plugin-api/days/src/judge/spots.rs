@@ -1,6 +1,6 @@
 //! Quotes that are missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FEW, Missing, Question, rounds, stretches};
 use crate::{Gap, Rounds, bits::Bits, cells::SpotCell, rules::Span};
@@ -11,6 +11,8 @@ struct Minute<'a> {
     cells: &'a [SpotCell],
     /// Nobody, or nearly nobody, gave a quote in it.
     is_empty: bool,
+    /// Most of those expected gave none.
+    is_poor: bool,
 }
 
 /// Finds what is missing; tells how many rounds came.
@@ -24,7 +26,10 @@ pub fn judge(question: &Question<'_>, expected: &Bits, missing: &mut Missing) ->
         market.insert(minute.minute, 1.0);
     }
     missing.is_market |= sessions.iter().flatten().any(|it| it.is_empty);
-    for (minute, share) in holes {
+    // where most securities are missing, so are their rounds, and that is told of each of them
+    let poor = sessions.iter().flatten().filter(|it| it.is_poor).map(|it| it.minute);
+    let poor: BTreeSet<_> = poor.collect();
+    for (minute, share) in holes.into_iter().filter(|(minute, _)| !poor.contains(minute)) {
         market.entry(minute).or_insert(share);
     }
     if !expected.is_empty() {
@@ -44,7 +49,8 @@ fn minutes<'a>(question: &Question<'a>, spans: &[Span], expected: &Bits) -> Vec<
     let minute = |minute: u16| {
         let cells = facts.spots.get(&minute).map_or(&[][..], Vec::as_slice);
         let present = expected.iter().filter(|id| is_present(cells, *id)).count() as u64;
-        Minute { minute, cells, is_empty: present * FEW < expected.count() }
+        let all = expected.count();
+        Minute { minute, cells, is_empty: present * FEW < all, is_poor: present * 2 < all }
     };
     let span = |span: &Span| (span.from..span.to.min(question.until)).map(minute).collect();
     spans.iter().map(span).collect()

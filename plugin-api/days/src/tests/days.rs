@@ -265,6 +265,6 @@ fn each_security_is_told_of() {
     assert_eq!(it.first.as_deref(), Some("2021-12-01T09:30:00+08:00"));
     assert_eq!(it.last.as_deref(), Some("2021-12-01T15:00:01+08:00"));
     assert_eq!((it.longest_silence_s, it.doubtful), (20 * 60 + 3, 1));
-    assert_eq!(it.sources, ["qq", "qmt"]);
+    assert_eq!(it.sources, ["qmt", "qq"]);
     assert_eq!(desk.report(DATE).doubtful, [("600000.SH".to_owned(), 1)]);
 }
