@@ -58,7 +58,8 @@ fn kills_and_starts_count_every_record_once() {
 fn a_second_ledger_on_the_same_path_is_told_who_has_it() {
     let day = DAYS[1];
     let bench = Bench::new(&["replay", "ledger"]);
-    let second = "[sinks.again]\nplugin = \"ledger\"\ninputs = [\"day\"]\npath = \"ledger.sqlite\"\n";
+    let second =
+        "[sinks.again]\nplugin = \"ledger\"\ninputs = [\"day\"]\npath = \"ledger.sqlite\"\n";
     bench.pipeline(&(pipeline(&day, free_port(), "speed = 100.0") + second));
     let host = bench.start();
     host.wait_for("is written by sink `");

@@ -230,6 +230,9 @@ fn stretches(day: Day, facts: &Facts, sources: &Names) -> Vec<Stretch> {
         }
         stretch.into_iter().for_each(&mut tell);
     }
+    // the numbers of sources are those in which they came
+    let key = |it: &Stretch| (it.kind.clone(), it.source.clone(), it.from.clone());
+    found.sort_by_key(key);
     found
 }
 

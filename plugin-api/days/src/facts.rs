@@ -24,8 +24,6 @@ pub type BarRows = BTreeMap<u16, Vec<BarCell>>;
 /// What the file has of one day.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// Quotes and bars that came.
-    pub records: u64,
     /// More came than a few strays.
     pub is_known: bool,
     /// Quotes by their minute.
@@ -61,14 +59,13 @@ impl Facts {
     /// Reads a day; `None` of one of which there is nothing.
     pub fn read(db: &Connection, path: &Path, day: Day) -> Result<Option<Self>, LedgerError> {
         let fault = LedgerError::sql(path);
-        let head = "SELECT records, known, moments, rounds, universe FROM days WHERE day = ?1";
+        let head = "SELECT known, moments, rounds, universe FROM days WHERE day = ?1";
         let head = db.query_row(head, [day.0], |row| {
-            let universe: Option<Vec<u8>> = row.get(4)?;
+            let universe: Option<Vec<u8>> = row.get(3)?;
             Ok(Self {
-                records: row.get::<_, i64>(0)?.unsigned_abs(),
-                is_known: row.get(1)?,
-                moments: Bits::from_bytes(row.get_ref(2)?.as_blob()?),
-                rounds: Bits::from_bytes(row.get_ref(3)?.as_blob()?),
+                is_known: row.get(0)?,
+                moments: Bits::from_bytes(row.get_ref(1)?.as_blob()?),
+                rounds: Bits::from_bytes(row.get_ref(2)?.as_blob()?),
                 universe: universe.as_deref().map(Bits::from_bytes),
                 ..Self::default()
             })

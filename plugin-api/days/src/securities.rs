@@ -26,6 +26,9 @@ impl Ledger {
             let seen = Seen::of(&facts, *id, &rules);
             let (volume, amount) = total.of_day().unwrap_or_default();
             let symbol = securities.name(*id).to_owned();
+            let mut of: Vec<_> =
+                bits_of(seen.sources).map(|bit| source_name(bit, &sources)).collect();
+            of.sort();
             found.insert(
                 symbol.clone(),
                 SecurityDay {
@@ -37,7 +40,7 @@ impl Ledger {
                     doubtful: seen.doubtful,
                     volume,
                     amount,
-                    sources: bits_of(seen.sources).map(|bit| source_name(bit, &sources)).collect(),
+                    sources: of,
                 },
             );
         }

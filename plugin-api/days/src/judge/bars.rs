@@ -62,7 +62,7 @@ impl<'a> OnePeriod<'a> {
         let mut have = Bits::default();
         for cells in rows.values() {
             let there = cells.iter().zip(0..).filter(|(cell, _)| cell.state == BarState::There);
-            there.for_each(|(_, id)| drop(have.add(id)));
+            there.for_each(|(_, id)| have.add(id));
         }
         let having: Bits = expected.iter().filter(|id| have.has(*id)).collect();
         let is_for_all = having.count() * MOST.1 >= expected.count() * MOST.0 || rows.is_empty();

@@ -107,7 +107,7 @@ impl Recorded {
                 symbol: format!("{}.{market}", code.as_str()),
                 time_us,
                 second: crate::day::second_of(time_us),
-                volume: volume.parse::<f64>().unwrap() as u64,
+                volume: volume.split('.').next().unwrap().parse().unwrap(),
                 amount: amount.parse().unwrap(),
                 pre_close: pre_close.parse().unwrap(),
                 open: open.parse().unwrap(),
@@ -225,14 +225,14 @@ fn what_is_taken_out_of_recorded_days_is_named_exactly() {
         let minutes: Vec<u16> =
             day.minutes.clone().filter(|minute| !(690..780).contains(minute)).collect();
         // minutes of all
-        let mut taken_minutes = BTreeSet::new();
+        let mut taken_minutes: BTreeSet<u16> = BTreeSet::new();
         for _ in 0..random.below(4) {
             let from = random.below(minutes.len());
             let length = 1 + random.below(6);
             taken_minutes.extend(minutes.iter().skip(from).take(length));
         }
         // minutes of single securities
-        let mut taken = BTreeSet::new();
+        let mut taken: BTreeSet<(&str, u16)> = BTreeSet::new();
         for _ in 0..random.below(6) {
             let symbol = symbols[random.below(symbols.len())].as_str();
             let from = random.below(minutes.len());
@@ -255,7 +255,7 @@ fn what_is_taken_out_of_recorded_days_is_named_exactly() {
             .collect();
         // rounds, one in a minute
         let rounds = visible_rounds(&left, day);
-        let mut lost = BTreeMap::new();
+        let mut lost: BTreeMap<u16, u32> = BTreeMap::new();
         for _ in 0..random.below(5) {
             if !rounds.is_empty() {
                 let round = rounds[random.below(rounds.len())];
