@@ -20,6 +20,9 @@ use crate::{
 /// How often it is noted that the host is there, though nothing comes.
 const HEARTBEAT_US: i64 = 30 * SECOND_US;
 
+/// How often it is looked for days that are over.
+const TIDY_US: i64 = 60 * SECOND_US;
+
 /// A ledger that counts what a pipeline gives it.
 pub struct LedgerSink {
     settings: Settings,
@@ -36,6 +39,9 @@ pub struct LedgerSink {
     is_stalled: bool,
     is_calendar_told: bool,
     last_seen_us: i64,
+    tidied_us: i64,
+    /// More days are over than were sealed so far.
+    is_untidy: bool,
 }
 
 impl Sink for LedgerSink {
@@ -85,6 +91,8 @@ impl Sink for LedgerSink {
             is_stalled: false,
             is_calendar_told: false,
             last_seen_us: now_us,
+            tidied_us: 0,
+            is_untidy: false,
         })
     }
 
@@ -111,7 +119,9 @@ impl Sink for LedgerSink {
             self.commit()?;
         }
         let ack = self.settle(now_us)?;
-        self.tidy(now_us)?;
+        if self.is_untidy || self.is_tidying_due(now_us) {
+            self.tidy(now_us);
+        }
         Ok(ack)
     }
 
@@ -219,6 +229,9 @@ impl LedgerSink {
         // a clock that was put back must not keep records waiting
         if !(0..self.settings.flush_interval_us).contains(&held_us) || self.writer.is_full() {
             self.commit()?;
+            if self.is_tidying_due(now_us) {
+                self.tidy(now_us);
+            }
             return Ok(Ack::Delivered);
         }
         Ok(Ack::Held)
@@ -243,22 +256,24 @@ impl LedgerSink {
         Ok(())
     }
 
-    /// Looks after days that are over, and tells once that the calendar has ended.
-    fn tidy(&mut self, now_us: i64) -> Result<(), PluginError> {
+    fn is_tidying_due(&self, now_us: i64) -> bool {
+        !(0..TIDY_US).contains(&now_us.saturating_sub(self.tidied_us))
+    }
+
+    /// Looks after a day that is over, and tells once that the calendar has ended. Nothing that was
+    /// counted depends on it, so a fault is told and it is tried again.
+    fn tidy(&mut self, now_us: i64) {
+        self.tidied_us = now_us;
         if !self.is_calendar_told
             && let Some(warning) = self.writer.calendar().warning(now_us)
         {
             self.is_calendar_told = true;
             self.context.warn(&warning);
         }
-        match self.writer.tidy(now_us, Some(self.settings.keep_days)) {
-            Ok(_) => Ok(()),
-            // nothing that was counted depends on it
-            Err(error) if error.may_pass() => {
-                self.context.warn(&format!("a day could not be closed yet: {error}"));
-                Ok(())
-            }
-            Err(error) => Err(run_error(&error)),
+        let tidied = self.writer.tidy(now_us, Some(self.settings.keep_days));
+        self.is_untidy = *tidied.as_ref().unwrap_or(&false);
+        if let Err(error) = tidied {
+            self.context.warn(&format!("a day that is over could not be closed yet: {error}"));
         }
     }
 }

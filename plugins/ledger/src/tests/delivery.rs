@@ -193,3 +193,23 @@ fn the_time_without_the_host_is_an_outage_and_a_heartbeat_keeps_it_short() {
     assert_eq!(&outages[0].from[11..19], "10:05:00");
     assert_eq!(&outages[0].to[11..19], "10:20:00");
 }
+
+#[test]
+fn a_day_that_is_over_is_sealed_while_the_host_goes_on() {
+    let place = Place::new();
+    let mut sink = place.open(json!({}));
+    for minute in 30..40 {
+        let batch = quotes(&["600000"], &format!("09:{minute}:00"), Round::MIDDLE);
+        sink.write(&[batch]).unwrap();
+    }
+    let before = place.all();
+    let verdict = || {
+        let ledger = place.ledger();
+        let days = ledger.calendar(day(), day(), us("2021-12-02 08:00")).unwrap();
+        days[0].clone()
+    };
+    let computed = verdict();
+    place.host.set_now_us(us("2021-12-02 09:00"));
+    sink.tick().unwrap();
+    assert_eq!((verdict(), place.all()), (computed, before));
+}
