@@ -212,4 +212,7 @@ fn a_day_that_is_over_is_sealed_while_the_host_goes_on() {
     place.host.set_now_us(us("2021-12-02 09:00"));
     sink.tick().unwrap();
     assert_eq!((verdict(), place.all()), (computed, before));
+    let db = rusqlite::Connection::open(place.path().join("ledger.sqlite")).unwrap();
+    let sealed: bool = db.query_row("SELECT sealed FROM days", [], |row| row.get(0)).unwrap();
+    assert!(sealed);
 }
