@@ -93,7 +93,7 @@ impl Security {
         let is_less = minutes_volume <= day_volume && (near || minutes_amount < day_amount);
         let symbol = symbol.to_owned();
         let fault = SumFault { symbol, minutes_volume, day_volume, minutes_amount, day_amount };
-        (!is_equal && !(may_be_more && is_less)).then_some(fault)
+        (!(is_equal || may_be_more && is_less)).then_some(fault)
     }
 }
 

@@ -69,7 +69,7 @@ fn what_differs_is_named_by_security_and_minutes() {
     let ledger = tally(&whole);
     let series = Series::spots();
     assert_eq!(ledger.series(), [(series.clone(), 6)]);
-    assert!(ledger.differences(day(), &series, &[ledger.clone()]).is_empty());
+    assert!(ledger.differences(day(), &series, std::slice::from_ref(&ledger)).is_empty());
     let cut = tally(&[whole[0], whole[3], ("600002", 0)]);
     let expected = [
         "600000.SH spot 09:30-09:31 1/3",
