@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::days::Day;
 use dataserver_backfill::{
     End, Folder, Halt, Job, Outcome, Progress, State, Tally, latest, unfinished,
 };
@@ -23,7 +24,7 @@ use super::{
     stop::Stop,
     when::When,
 };
-use crate::{days::range::day_of, reload::Reloader};
+use crate::reload::Reloader;
 
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -350,7 +351,7 @@ impl Hub {
             return;
         }
         let back = settings.within.as_secs().div_ceil(DAY_SECONDS);
-        let today = day_of(now_us);
+        let today = Day::of(now_us).0;
         let days = (today.saturating_sub(i64::try_from(back).unwrap_or(i64::MAX)), today);
         match missing::series(&pipeline, days, now_us) {
             Ok(series) => {

@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use ::days::Day;
 use dataserver_backfill::{Keeping, Piece, Series, Sources, Tally};
 use dataserver_config::{Component, Pipeline};
 use dataserver_engine::{
@@ -29,7 +30,7 @@ use plugin_api::{
 use serde_json::{Map, Value};
 
 use super::{past::Past, stop::Stop};
-use crate::{days::range::midnight_us, reload::Reloader};
+use crate::reload::Reloader;
 
 /// The option by which a transform names a source of history.
 const HISTORY: &str = "history";
@@ -329,7 +330,7 @@ fn minutes_before(now_us: i64, calendar: &TradingCalendar) -> Option<(i64, i64)>
     if !calendar.is_trading_day(day) || of_day_us < OPEN_US {
         return None;
     }
-    Some((midnight_us(day) + FIRST_US, now_us - now_us.rem_euclid(MINUTE_US)))
+    Some((Day(day).start_us() + FIRST_US, now_us - now_us.rem_euclid(MINUTE_US)))
 }
 
 #[cfg(test)]

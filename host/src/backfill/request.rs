@@ -1,17 +1,12 @@
 //! What is to be filled: as somebody asks for it, and as a job.
 
+use ::days::Day;
 use dataserver_backfill::{Job, Series, plan};
 use dataserver_config::{BufferKind, Component, Pipeline, closest};
 use plugin_api::{RecordKind, RoleKind, schemas::symbol::Symbol};
 
 use super::missing::{self, Wanted};
-use crate::{
-    days::{
-        place::Place,
-        range::{date_text, day_of, parse_day},
-    },
-    record_json::exchange_time,
-};
+use crate::{days::place::Place, record_json::exchange_time};
 
 /// Bars that are asked for unless another period is named.
 const USUAL_PERIOD: &str = "1m";
@@ -44,7 +39,7 @@ impl Request {
         symbols: Vec<&str>,
     ) -> Result<Self, String> {
         let day = |name: &str| {
-            let day = one(name).map(parse_day).transpose();
+            let day = one(name).map(|text| text.trim().parse::<Day>().map(|day| day.0)).transpose();
             day.map_err(|error| format!("{name}: {error}"))
         };
         let owned = |name: &str| one(name).map(str::to_owned);
@@ -66,7 +61,7 @@ impl Request {
     /// The same as pairs of names and values.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let days = [("from", self.from), ("to", self.to)];
-        let days = days.into_iter().filter_map(|(name, day)| Some((name, date_text(day?))));
+        let days = days.into_iter().filter_map(|(name, day)| Some((name, Day(day?).to_string())));
         let texts = [("kind", &self.kind), ("period", &self.period), ("source", &self.source)];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
         let symbols = (!self.symbols.is_empty()).then(|| ("symbols", self.symbols.join(",")));
@@ -86,7 +81,7 @@ impl Request {
         let gaps = missing::gaps(pipeline, &wanted, now_us)?;
         let epoch = u64::try_from(now_us).unwrap_or_default();
         let mut job = Job::new(name_at(now_us), epoch, series);
-        job.days = (date_text(from), date_text(to));
+        job.days = (Day(from).to_string(), Day(to).to_string());
         job.asked = gaps.iter().map(|gap| gap.records).sum();
         job.pieces = plan(&gaps);
         (job.sources, job.stores) = (sources, stores);
@@ -107,13 +102,13 @@ impl Request {
     }
 
     fn days(&self, pipeline: &Pipeline, now_us: i64) -> Result<(i64, i64), String> {
-        let today = day_of(now_us);
+        let today = Day::of(now_us).0;
         let back = pipeline.backfill.within.as_secs().div_ceil(DAY_SECONDS);
         let back = i64::try_from(back).unwrap_or(i64::MAX);
         let to = self.to.unwrap_or(today).min(today);
         let from = self.from.unwrap_or_else(|| to.saturating_sub(back));
         if from > to {
-            let (from, to) = (date_text(from), date_text(to));
+            let (from, to) = (Day(from).to_string(), Day(to).to_string());
             return Err(format!("from: {from} is after the last day {to}"));
         }
         Ok((from, to))
@@ -178,7 +173,7 @@ mod tests {
     #[test]
     fn a_request_is_read_as_it_was_written() {
         let request = Request {
-            from: parse_day("2026-01-05").ok(),
+            from: "2026-01-05".parse::<Day>().ok().map(|day| day.0),
             symbols: vec!["600000.SH".to_owned(), "000001.SZ".to_owned()],
             period: Some("5m".to_owned()),
             ..Request::default()
