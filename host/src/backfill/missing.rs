@@ -60,7 +60,7 @@ pub fn still_missing(
     now_us: i64,
 ) -> Result<u64, String> {
     let Some(ledger) = ledger(pipeline)? else { return Ok(tally.without_any) };
-    let (from, to) = (job.days.0.parse::<Day>()?.0, job.days.1.parse::<Day>()?.0);
+    let (Day(from), Day(to)) = (job.days.0.parse()?, job.days.1.parse()?);
     let wanted = Wanted { from, to, symbols: &[], series: &job.series };
     let left = of_ledger(&ledger, &wanted, now_us)?;
     Ok(within(&left, job))
@@ -193,11 +193,11 @@ fn within(gaps: &[Gap], job: &Job) -> u64 {
 /// When the ledger cannot be written.
 pub fn note(pipeline: &Pipeline, outcome: &dataserver_backfill::Outcome) -> Result<(), String> {
     let Ok(place) = Place::of(pipeline) else { return Ok(()) };
-    let (first, last) = (outcome.from.parse::<Day>()?.0, outcome.to.parse::<Day>()?.0);
+    let (first, last): (Day, Day) = (outcome.from.parse()?, outcome.to.parse()?);
     let tally = &outcome.tally;
     let entry = ::days::Backfill {
-        from: Day(first).to_string(),
-        to: Day(last).to_string(),
+        from: first.to_string(),
+        to: last.to_string(),
         asked: outcome.asked,
         received: tally.received,
         written: tally.written,
@@ -209,7 +209,7 @@ pub fn note(pipeline: &Pipeline, outcome: &dataserver_backfill::Outcome) -> Resu
     };
     let ledger = Ledger::annotate(&place.path);
     ledger
-        .and_then(|mut ledger| ledger.note_backfill(Day(first), Day(last), &entry))
+        .and_then(|mut ledger| ledger.note_backfill(first, last, &entry))
         .map_err(|error| error.to_string())
 }
 
@@ -257,8 +257,8 @@ mod tests {
     fn without_a_ledger_each_trading_day_of_each_security_is_asked_for() {
         let symbols = ["600000.SH".to_owned(), "000001.SZ".to_owned()];
         // from Thursday over New Year's day and the weekend to Monday
-        let (from, to) =
-            ("2025-12-31".parse::<Day>().unwrap().0, "2026-01-05".parse::<Day>().unwrap().0);
+        let day = |text: &str| text.parse::<Day>().unwrap().0;
+        let (from, to) = (day("2025-12-31"), day("2026-01-05"));
         let wanted = Wanted { from, to, symbols: &symbols, series: &Series::bars("1m") };
         let gaps = all(&wanted);
         assert_eq!(gaps.len(), 4, "{gaps:?}");

@@ -39,7 +39,7 @@ impl Request {
         symbols: Vec<&str>,
     ) -> Result<Self, String> {
         let day = |name: &str| {
-            let day = one(name).map(|text| text.parse::<Day>().map(|day| day.0)).transpose();
+            let day = one(name).map(|text| text.trim().parse::<Day>().map(|day| day.0)).transpose();
             day.map_err(|error| format!("{name}: {error}"))
         };
         let owned = |name: &str| one(name).map(str::to_owned);

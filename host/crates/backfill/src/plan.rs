@@ -11,6 +11,9 @@ const MAX_SYMBOLS: usize = 200;
 /// disk, and their times are in memory.
 const MAX_RECORDS: u64 = 100_000;
 
+/// First and last moment of stretches, in order and apart; microseconds since 1970 UTC.
+type Spans = Vec<(i64, i64)>;
+
 /// What is asked for, whoever lacks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
@@ -100,7 +103,7 @@ pub fn plan(gaps: &[Gap]) -> Vec<Piece> {
         let day = ExchangeTime::from_utc_us(gap.from_us).day;
         by_symbol.entry((day, &gap.symbol)).or_default().push(gap);
     }
-    let mut alike: BTreeMap<(i64, Vec<(i64, i64)>), Vec<(&str, u64)>> = BTreeMap::new();
+    let mut alike: BTreeMap<(i64, Spans), Vec<(&str, u64)>> = BTreeMap::new();
     for ((day, symbol), gaps) in by_symbol {
         let records = gaps.iter().map(|gap| gap.records).sum::<u64>().max(1);
         alike.entry((day, joined(gaps))).or_default().push((symbol, records));
