@@ -281,7 +281,7 @@ fn damage_within_a_file_ends_that_file_alone() {
         .flat_map(|batch| batch.spots().iter().collect::<Vec<_>>())
         .collect();
     let file = dir.path().join("a.parquet");
-    write_spots(&file, &spots[..500]);
+    write_spots(&file, &spots[..500], true);
     let whole = fs::read(&file).unwrap();
     write_own(dir.path(), "b.csv", &["2023-02-01 23:59:59,600000,1"]);
     for at in (4..whole.len()).step_by(whole.len() / 150) {
