@@ -85,7 +85,7 @@ impl Plan {
 
     /// Makes the table. `remembers` tells whether the server can recognise a repeated insert.
     pub fn create(&self, ttl_days: u32, remembers: bool) -> String {
-        let columns: Vec<_> = self.columns.iter().map(declaration).collect();
+        let columns: Vec<_> = self.columns.iter().map(|it| self.declaration(it)).collect();
         let mut sql = format!(
             "CREATE TABLE IF NOT EXISTS {}{} (\n  {}\n) ENGINE = {}\nPARTITION BY toYYYYMM(time)\n\
              ORDER BY ({})",
@@ -110,7 +110,7 @@ impl Plan {
     /// Makes the table over those of all shards; none without a cluster.
     pub fn create_distributed(&self, target: &Target) -> Option<String> {
         let cluster = target.cluster.as_ref()?;
-        let columns: Vec<_> = self.columns.iter().map(declaration).collect();
+        let columns: Vec<_> = self.columns.iter().map(|it| self.declaration(it)).collect();
         Some(format!(
             "CREATE TABLE IF NOT EXISTS {}{} (\n  {}\n) ENGINE = Distributed({}, {}, {}, {})",
             qualified(target, &target.table(self.kind)),
@@ -146,15 +146,22 @@ impl Plan {
             let old = format!("{}_old", self.table.trim_end_matches('`'));
             return format!("RENAME TABLE {} TO {old}`", self.table);
         }
-        let add = missing.iter().map(|column| format!("ADD COLUMN {}", declaration(column)));
-        let modify = other.iter().map(|column| format!("MODIFY COLUMN {}", declaration(column)));
+        let add = missing.iter().map(|column| format!("ADD COLUMN {}", self.declaration(column)));
+        let modify =
+            other.iter().map(|column| format!("MODIFY COLUMN {}", self.declaration(column)));
         let steps: Vec<_> = add.chain(modify).collect();
         format!("ALTER TABLE {} {}", self.table, steps.join(", "))
     }
-}
 
-fn declaration(column: &Column) -> String {
-    format!("`{}` {} COMMENT {}", column.name, column.kind.name(), literal(&column.comment))
+    /// A column as a statement has it. A server of 2018 takes a replica's columns for others than those
+    /// in ZooKeeper when they have comments.
+    fn declaration(&self, column: &Column) -> String {
+        let declared = format!("`{}` {}", column.name, column.kind.name());
+        if self.is_replicated && self.precision == Precision::Seconds {
+            return declared;
+        }
+        format!("{declared} COMMENT {}", literal(&column.comment))
+    }
 }
 
 /// What a table deletes by itself.

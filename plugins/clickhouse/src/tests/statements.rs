@@ -91,6 +91,8 @@ fn a_cluster_has_replicated_tables_and_one_over_them() {
                cityHash64(substring(symbol, 1, 16)))";
     assert!(over.ends_with(end), "{over}");
     assert!(over.starts_with("CREATE TABLE IF NOT EXISTS `market`.`spots` ON CLUSTER `quotes` ("));
+    let old = Plan::of(RecordKind::Spot, &target, Precision::Seconds).create(0, false);
+    assert!(old.contains("`symbol` String,") && !old.contains("COMMENT"), "{old}");
     let bars = Plan::of(RecordKind::Bar, &target, Precision::Micros);
     assert!(bars.create(0, true).contains("minute_bars_local', '{replica}', version)\n"));
     assert!(bars.insert().starts_with("INSERT INTO `market`.`minute_bars_local` ("));
