@@ -47,9 +47,10 @@ options! {
         /// relative to pipeline.toml.
         #[serde(default)]
         pub holidays_file: Option<PathBuf>,
-        /// Days after which a day is deleted, 1 to 36500. Default 1100, three years.
-        #[serde(default = "default_keep_days")]
-        pub keep_days: u32,
+        /// Days that are kept besides today, 1 to 36500; older ones are deleted. A day of the whole
+        /// market takes up to 3 MB. Default: all are kept.
+        #[serde(default)]
+        pub keep_days: Option<u32>,
         /// What came is written and confirmed at the latest so long after the first of it came; 0s =
         /// with every call, up to 1m. Default 5s.
         #[serde(default = "default_flush_interval")]
@@ -78,10 +79,6 @@ fn default_expect() -> Duration {
     seconds(60)
 }
 
-fn default_keep_days() -> u32 {
-    1_100
-}
-
 fn default_flush_interval() -> Duration {
     seconds(5)
 }
@@ -92,7 +89,7 @@ pub struct Settings {
     pub rules: Rules,
     /// As `600000.SH`; `None` when nothing says what is expected.
     pub universe: Option<Vec<String>>,
-    pub keep_days: u32,
+    pub keep_days: Option<u32>,
     pub flush_interval_us: i64,
 }
 
@@ -112,7 +109,9 @@ impl Options {
         if let Some(silence) = self.silence {
             faults.within("`silence`", silence, SILENCE, "allowed is");
         }
-        faults.within("`keep_days`", self.keep_days, 1..=36_500, "allowed is");
+        if let Some(days) = self.keep_days {
+            faults.within("`keep_days`", days, 1..=36_500, "allowed is");
+        }
         faults.within("`flush_interval`", self.flush_interval, FLUSH_INTERVALS, "allowed is");
         let holidays = self.holidays(context);
         let holidays = faults.keep(holidays).unwrap_or_default();

@@ -270,7 +270,7 @@ impl LedgerSink {
             self.is_calendar_told = true;
             self.context.warn(&warning);
         }
-        let tidied = self.writer.tidy(now_us, Some(self.settings.keep_days));
+        let tidied = self.writer.tidy(now_us, self.settings.keep_days);
         self.is_untidy = *tidied.as_ref().unwrap_or(&false);
         if let Err(error) = tidied {
             self.context.warn(&format!("a day that is over could not be closed yet: {error}"));
