@@ -6,8 +6,8 @@ use harness::{Bench, DAYS, Day, free_port, python, sample};
 fn pipeline(day: &Day, port: u16, speed: &str) -> String {
     format!(
         "[host]\nhttp = \"127.0.0.1:{port}\"\n{}\n[sinks.days]\nplugin = \"ledger\"\n\
-         inputs = [\"day\"]\npath = \"ledger.sqlite\"\nflush_interval = \"1s\"\n",
-        day.source().replace("speed = 0.0", speed)
+         inputs = [\"day\"]\npath = \"ledger.sqlite\"\nflush_interval = \"1s\"\nbuffer.type = \"disk\"\n",
+        day.source().replace("speed = 0.0", &format!("resume = true\n{speed}"))
     )
 }
 
