@@ -7,11 +7,14 @@ use harness::Bench;
 use super::{Runner, blocks_for};
 
 /// Plugins that the pages use.
-const PLUGINS: [&str; 12] = [
+const PLUGINS: [&str; 15] = [
     "bars",
     "clickhouse",
     "filter",
     "hikyuu-server",
+    "kline",
+    "ledger",
+    "merge",
     "nng-pub",
     "nng-sub",
     "null",
