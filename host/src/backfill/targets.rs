@@ -11,7 +11,7 @@ use std::{
 
 use dataserver_backfill::{Halt, Stores};
 use dataserver_engine::{
-    ack::Ledger,
+    ack::AckTracker,
     queue::Delivery,
     telemetry::ComponentStatus,
     topology::{Feed, Topology},
@@ -39,7 +39,7 @@ pub struct Targets<'a> {
 
 struct Sending {
     feeds: Vec<(String, Feed)>,
-    ledger: Arc<Ledger>,
+    acks: Arc<AckTracker>,
     /// When what was sent would have gone at the rate.
     due: Instant,
 }
@@ -53,8 +53,8 @@ impl<'a> Targets<'a> {
         rate: u32,
         waits_for: &'a dyn Fn(Option<String>),
     ) -> Self {
-        let (feeds, ledger) = (Vec::new(), Arc::default());
-        let state = RefCell::new(Sending { feeds, ledger, due: Instant::now() });
+        let (feeds, acks) = (Vec::new(), Arc::default());
+        let state = RefCell::new(Sending { feeds, acks, due: Instant::now() });
         Self { topology, ids, stop, rate, waits_for, state }
     }
 
@@ -97,7 +97,7 @@ impl Stores for Targets<'_> {
         self.wait_for_room()?;
         self.keep_to_rate(batch.records())?;
         let state = self.state.borrow();
-        let receipt = state.ledger.track();
+        let receipt = state.acks.track();
         for (_, feed) in &state.feeds {
             feed.send_history(Delivery { batch: batch.clone(), receipt: receipt.clone() });
         }
@@ -106,11 +106,11 @@ impl Stores for Targets<'_> {
     }
 
     fn confirmed(&self) -> u64 {
-        self.state.borrow().ledger.confirmed()
+        self.state.borrow().acks.confirmed()
     }
 
     fn is_busy(&self) -> bool {
-        !self.state.borrow().ledger.wait_acked(Duration::ZERO)
+        !self.state.borrow().acks.wait_acked(Duration::ZERO)
     }
 
     fn restart(&self) -> Result<(), Halt> {
@@ -127,7 +127,7 @@ impl Stores for Targets<'_> {
             feeds.push((id.clone(), feed));
         }
         let mut state = self.state.borrow_mut();
-        (state.feeds, state.ledger) = (feeds, Arc::default());
+        (state.feeds, state.acks) = (feeds, Arc::default());
         Ok(())
     }
 

@@ -1,9 +1,9 @@
 //! Acknowledgements on their way from sinks back to the source.
 //!
 //! Every batch of a source travels with a [`Receipt`]. Fan-out clones it, and each branch
-//! acknowledges its clone. When all clones of a number are acknowledged, the source's [`Ledger`]
+//! acknowledges its clone. When all clones of a number are acknowledged, the source's [`AckTracker`]
 //! advances. A receipt that is dropped without (the sink failed, the host was aborted) stops the
-//! ledger there, so that a source that can resume goes back to that batch.
+//! it there, so that a source that can resume goes back to that batch.
 
 use std::{
     collections::VecDeque,
@@ -16,13 +16,13 @@ use std::{
 
 /// Tracks the batches of one source instance.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    state: Mutex<LedgerState>,
+pub struct AckTracker {
+    state: Mutex<AckState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct LedgerState {
+struct AckState {
     /// Batches delivered without a gap, counted from the first.
     confirmed: u64,
     /// Outcome of each later batch; `None` while it is in flight.
@@ -30,7 +30,7 @@ struct LedgerState {
     in_flight: usize,
 }
 
-impl Ledger {
+impl AckTracker {
     /// Tracks the next batch.
     pub fn track(self: &Arc<Self>) -> Receipt {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -38,9 +38,7 @@ impl Ledger {
         state.later.push_back(None);
         state.in_flight += 1;
         let abandoned = AtomicBool::new(false);
-        Receipt {
-            entries: vec![Arc::new(AckEntry { ledger: Arc::clone(self), number, abandoned })],
-        }
+        Receipt { entries: vec![Arc::new(AckEntry { acks: Arc::clone(self), number, abandoned })] }
     }
 
     /// How many batches, counted from the first, are delivered without a gap.
@@ -83,7 +81,7 @@ pub struct Receipt {
 
 #[derive(Debug)]
 struct AckEntry {
-    ledger: Arc<Ledger>,
+    acks: Arc<AckTracker>,
     number: u64,
     abandoned: AtomicBool,
 }
@@ -96,13 +94,13 @@ impl Receipt {
 
     /// One receipt for a batch made of several.
     ///
-    /// A ledger advances in order, so its oldest batch stands for the later ones: they are
+    /// They advance in order, so its oldest batch stands for the later ones: they are
     /// acknowledged at once, and repeated joins do not grow a receipt.
     pub fn join(receipts: Vec<Self>) -> Self {
         let mut oldest: Vec<Arc<AckEntry>> = Vec::new();
         for mut receipt in receipts {
             for entry in std::mem::take(&mut receipt.entries) {
-                match oldest.iter_mut().find(|it| Arc::ptr_eq(&it.ledger, &entry.ledger)) {
+                match oldest.iter_mut().find(|it| Arc::ptr_eq(&it.acks, &entry.acks)) {
                     Some(kept) if entry.number < kept.number => *kept = entry,
                     Some(_) => {}
                     None => oldest.push(entry),
@@ -134,7 +132,7 @@ impl Drop for Receipt {
 
 impl Drop for AckEntry {
     fn drop(&mut self) {
-        self.ledger.record(self.number, !self.abandoned.load(Ordering::Acquire));
+        self.acks.record(self.number, !self.abandoned.load(Ordering::Acquire));
     }
 }
 
@@ -144,71 +142,71 @@ mod tests {
 
     #[test]
     fn a_batch_counts_when_every_branch_has_settled_it() {
-        let ledger = Arc::new(Ledger::default());
-        let first = ledger.track();
+        let acks = Arc::new(AckTracker::default());
+        let first = acks.track();
         let (left, right) = (first.clone(), first);
         left.ack();
-        assert_eq!(ledger.confirmed(), 0);
+        assert_eq!(acks.confirmed(), 0);
         right.ack();
-        assert_eq!(ledger.confirmed(), 1);
+        assert_eq!(acks.confirmed(), 1);
     }
 
     #[test]
     fn confirmation_waits_for_the_oldest() {
-        let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
+        let acks = Arc::new(AckTracker::default());
+        let (first, second, third) = (acks.track(), acks.track(), acks.track());
         third.ack();
         second.ack();
-        assert_eq!(ledger.confirmed(), 0);
+        assert_eq!(acks.confirmed(), 0);
         first.ack();
-        assert_eq!(ledger.confirmed(), 3);
-        assert!(ledger.wait_acked(Duration::ZERO));
+        assert_eq!(acks.confirmed(), 3);
+        assert!(acks.wait_acked(Duration::ZERO));
     }
 
     #[test]
     fn a_receipt_dropped_unsettled_stops_the_ledger_there() {
-        let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
+        let acks = Arc::new(AckTracker::default());
+        let (first, second, third) = (acks.track(), acks.track(), acks.track());
         first.ack();
         let branch = second.clone();
         branch.ack();
         drop(second);
         third.ack();
-        assert_eq!(ledger.confirmed(), 1);
-        assert!(ledger.wait_acked(Duration::ZERO));
+        assert_eq!(acks.confirmed(), 1);
+        assert!(acks.wait_acked(Duration::ZERO));
     }
 
     #[test]
     fn a_joined_receipt_speaks_for_all_its_parts() {
-        let ledger = Arc::new(Ledger::default());
-        let joined = Receipt::join(vec![ledger.track(), ledger.track()]);
+        let acks = Arc::new(AckTracker::default());
+        let joined = Receipt::join(vec![acks.track(), acks.track()]);
         joined.clone().ack();
-        assert_eq!(ledger.confirmed(), 0);
+        assert_eq!(acks.confirmed(), 0);
         joined.ack();
-        assert_eq!(ledger.confirmed(), 2);
-        drop(Receipt::join(vec![ledger.track()]));
-        assert_eq!(ledger.confirmed(), 2);
+        assert_eq!(acks.confirmed(), 2);
+        drop(Receipt::join(vec![acks.track()]));
+        assert_eq!(acks.confirmed(), 2);
     }
 
     #[test]
     fn a_receipt_joined_for_hours_stays_small() {
-        let ledger = Arc::new(Ledger::default());
-        let mut joined = ledger.track();
+        let acks = Arc::new(AckTracker::default());
+        let mut joined = acks.track();
         for _ in 0..200_000 {
-            joined = Receipt::join(vec![joined, ledger.track()]);
+            joined = Receipt::join(vec![joined, acks.track()]);
         }
-        assert_eq!((joined.entries.len(), ledger.confirmed()), (1, 0));
+        assert_eq!((joined.entries.len(), acks.confirmed()), (1, 0));
         joined.ack();
-        assert_eq!(ledger.confirmed(), 200_001);
+        assert_eq!(acks.confirmed(), 200_001);
     }
 
     #[test]
     fn a_joined_receipt_that_is_dropped_confirms_none_of_its_parts() {
-        let ledger = Arc::new(Ledger::default());
-        let (first, second, third) = (ledger.track(), ledger.track(), ledger.track());
+        let acks = Arc::new(AckTracker::default());
+        let (first, second, third) = (acks.track(), acks.track(), acks.track());
         let joined = Receipt::join(vec![third, first, second]);
         drop(joined);
-        assert_eq!(ledger.confirmed(), 0);
-        assert!(ledger.wait_acked(Duration::ZERO));
+        assert_eq!(acks.confirmed(), 0);
+        assert!(acks.wait_acked(Duration::ZERO));
     }
 }

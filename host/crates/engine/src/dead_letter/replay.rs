@@ -11,7 +11,7 @@ use plugin_api::Batch;
 use serde::{Deserialize, Serialize};
 
 use super::{Counted, DeadLetters, Journal, Letter, Place, Store};
-use crate::{ack::Ledger, queue::Delivery, shutdown::Phase};
+use crate::{ack::AckTracker, queue::Delivery, shutdown::Phase};
 
 /// Most letters of a chunk.
 const CHUNK_LETTERS: usize = 1_000;
@@ -277,18 +277,18 @@ impl Work<'_> {
     fn deliver(&mut self, path: &Path, journal: &Journal, chunk: &Chunk) -> io::Result<bool> {
         let Replay { letters, send, phase, tell } = self.replay;
         letters.watch(journal.epoch);
-        let ledger = Arc::new(Ledger::default());
+        let acks = Arc::new(AckTracker::default());
         for (_, batch) in &chunk.letters {
             if phase() > Phase::Running {
                 break;
             }
             self.progress.sent.add(batch.records());
-            send(Delivery { batch: batch.clone(), receipt: ledger.track() });
+            send(Delivery { batch: batch.clone(), receipt: acks.track() });
         }
-        while !ledger.wait_acked(TELL_EVERY) && phase() < Phase::Aborting {
+        while !acks.wait_acked(TELL_EVERY) && phase() < Phase::Aborting {
             tell(&self.progress);
         }
-        let done = usize::try_from(ledger.confirmed()).unwrap_or(0).min(chunk.letters.len());
+        let done = usize::try_from(acks.confirmed()).unwrap_or(0).min(chunk.letters.len());
         let is_all = done == chunk.letters.len();
         for (_, batch) in &chunk.letters[..done] {
             self.progress.done.add(batch.records());

@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        ack::{Ledger, Receipt},
+        ack::{AckTracker, Receipt},
         clock::SystemClock,
         queue::{ReadLimits, Recv, total_size},
     };
@@ -100,10 +100,10 @@ mod tests {
         let batch = spot_batch(100, Round::MIDDLE);
         let size = batch.payload().len() as u64;
         let (feed, queue) = feed(size * 40);
-        let ledger = Arc::<Ledger>::default();
+        let acks = Arc::<AckTracker>::default();
         let mut sent = 0;
         while !feed.is_pressed() {
-            feed.send_history(Delivery { batch: batch.clone(), receipt: ledger.track() });
+            feed.send_history(Delivery { batch: batch.clone(), receipt: acks.track() });
             sent += 1;
         }
         assert_eq!((sent, feed.knows_repeats()), (10, false), "a quarter of the bound");
@@ -115,7 +115,7 @@ mod tests {
         taken.into_iter().for_each(|delivery| delivery.receipt.ack());
         queue.ack(&[], held);
         assert!(!feed.is_pressed());
-        assert_eq!(ledger.confirmed(), 5);
+        assert_eq!(acks.confirmed(), 5);
     }
 
     #[test]

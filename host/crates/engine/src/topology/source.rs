@@ -14,7 +14,8 @@ use super::{
     stage::{ExitDecision, Open, Stage, Stopped},
 };
 use crate::{
-    ack::Ledger, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase, telemetry::State,
+    ack::AckTracker, clock::Clock, queue::Delivery, retry::Backoff, shutdown::Phase,
+    telemetry::State,
 };
 
 /// Longest wait within one call to `next`, so that a shutdown is noticed.
@@ -85,18 +86,18 @@ impl SourceLoop {
                 instance
             }
         };
-        // an instance counts its own batches, so each gets its own ledger
-        let mut ledger = Arc::new(Ledger::default());
+        // an instance counts its own batches, so each gets a tracker of its own
+        let mut acks = Arc::new(AckTracker::default());
         let mut sequence = 0;
         loop {
-            match self.pull(instance.as_mut(), &ledger, &mut sequence) {
-                Ok(Stop::Exhausted) => return self.end(instance, &ledger, Stop::Exhausted),
+            match self.pull(instance.as_mut(), &acks, &mut sequence) {
+                Ok(Stop::Exhausted) => return self.end(instance, &acks, Stop::Exhausted),
                 Ok(Stop::Requested) if self.stage.shutdown.phase() >= Phase::Draining => {
-                    return self.end(instance, &ledger, Stop::Requested);
+                    return self.end(instance, &acks, Stop::Requested);
                 }
                 Ok(Stop::Requested) => {
                     if self.try_hand_off(&mut instance, worker) {
-                        let _ = self.close(instance, &ledger);
+                        let _ = self.close(instance, &acks);
                         return;
                     }
                 }
@@ -104,7 +105,7 @@ impl SourceLoop {
                     let opened = self.stage.replace(instance, &error, OPEN);
                     let Some(next) = self.resume(opened, worker) else { return };
                     instance = next;
-                    ledger = Arc::default();
+                    acks = Arc::default();
                 }
             }
         }
@@ -159,13 +160,13 @@ impl SourceLoop {
     fn pull(
         &mut self,
         instance: &mut dyn SourceInstance,
-        ledger: &Arc<Ledger>,
+        acks: &Arc<AckTracker>,
         sequence: &mut u64,
     ) -> Result<Stop, PluginError> {
         let mut faults = Faults::default();
         let mut confirmed = 0;
         while !self.stage.shutdown.is_stopping() {
-            self.confirm(instance, ledger, &mut confirmed);
+            self.confirm(instance, acks, &mut confirmed);
             if self.stage.status.is_paused() {
                 self.stage.shutdown.wait_for(Phase::Draining, WAIT);
                 continue;
@@ -177,7 +178,7 @@ impl SourceLoop {
             match polled {
                 Ok(Polled::Batch(batch)) => {
                     *sequence += 1;
-                    self.forward(batch, *sequence, ledger);
+                    self.forward(batch, *sequence, acks);
                     self.recovered(&mut faults);
                 }
                 Ok(Polled::Idle) => {
@@ -197,7 +198,7 @@ impl SourceLoop {
         Ok(Stop::Requested)
     }
 
-    fn forward(&self, batch: Batch, sequence: u64, ledger: &Arc<Ledger>) {
+    fn forward(&self, batch: Batch, sequence: u64, acks: &Arc<AckTracker>) {
         let mut provenance = self.provenance.clone();
         let own = batch.provenance();
         if own.sequence == 0 {
@@ -212,8 +213,7 @@ impl SourceLoop {
         if batch.records() > 0 {
             self.stage.status.note_record(provenance.received_at_us);
         }
-        let delivery =
-            Delivery { batch: batch.with_provenance(provenance), receipt: ledger.track() };
+        let delivery = Delivery { batch: batch.with_provenance(provenance), receipt: acks.track() };
         self.fanout.send(&self.stage.status, delivery);
     }
 
@@ -236,8 +236,8 @@ impl SourceLoop {
         *faults = Faults::default();
     }
 
-    fn confirm(&self, instance: &mut dyn SourceInstance, ledger: &Ledger, confirmed: &mut u64) {
-        let now_confirmed = ledger.confirmed();
+    fn confirm(&self, instance: &mut dyn SourceInstance, acks: &AckTracker, confirmed: &mut u64) {
+        let now_confirmed = acks.confirmed();
         if now_confirmed == *confirmed {
             return;
         }
@@ -251,16 +251,16 @@ impl SourceLoop {
     }
 
     /// Ends the source: readers drain their queues and see the end of input.
-    fn end(&self, instance: Instance, ledger: &Ledger, stop: Stop) {
+    fn end(&self, instance: Instance, acks: &AckTracker, stop: Stop) {
         self.fanout.close();
-        let closed = self.close(instance, ledger);
+        let closed = self.close(instance, acks);
         let lacks = closed.is_err_and(|error| error.kind == ErrorKind::Fatal);
         let has_failed = stop == Stop::Exhausted && lacks;
         self.stage.status.set_state(if has_failed { State::Failed } else { State::Ended });
     }
 
     /// Waits for acknowledgements, confirms the last batches, and closes the source.
-    fn close(&self, mut instance: Instance, ledger: &Ledger) -> Result<(), PluginError> {
+    fn close(&self, mut instance: Instance, acks: &AckTracker) -> Result<(), PluginError> {
         let shutdown = &self.stage.shutdown;
         let since = Instant::now();
         let waits = || {
@@ -268,8 +268,8 @@ impl SourceLoop {
                 !shutdown.stop_requested() || since.elapsed() < shutdown.stop_request().grace;
             in_grace && shutdown.phase() < Phase::Aborting
         };
-        while !ledger.wait_acked(WAIT) && waits() {}
-        self.confirm(instance.as_mut(), ledger, &mut 0);
+        while !acks.wait_acked(WAIT) && waits() {}
+        self.confirm(instance.as_mut(), acks, &mut 0);
         let call = self.stage.status.enter("close");
         let closed = instance.close();
         drop(call);

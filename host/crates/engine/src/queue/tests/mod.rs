@@ -10,7 +10,7 @@ use plugin_api::{
 };
 
 use super::*;
-use crate::ack::{Ledger, Receipt};
+use crate::ack::{AckTracker, Receipt};
 
 const EVERYTHING: ReadLimits = ReadLimits {
     max_records: u64::MAX,
@@ -51,17 +51,17 @@ fn drop_oldest_keeps_the_bound_and_the_newest() {
 #[test]
 fn drop_newest_keeps_what_is_there() {
     let queue = queue(2, WhenFull::DropNewest);
-    let ledger = Arc::new(Ledger::default());
+    let acks = Arc::new(AckTracker::default());
     let mut dropped = 0;
     for _ in 0..5 {
-        let receipt = ledger.track();
+        let receipt = acks.track();
         dropped += push(&queue, Delivery { receipt, ..delivery(1) });
     }
     assert_eq!((dropped, queue.size().records), (3, 2));
     for _ in 0..2 {
         take(&queue).into_iter().for_each(|delivery| delivery.receipt.ack());
     }
-    assert_eq!(ledger.confirmed(), 5, "what the rule dropped is settled");
+    assert_eq!(acks.confirmed(), 5, "what the rule dropped is settled");
 }
 
 #[test]
@@ -150,13 +150,13 @@ fn latest_keeps_its_bound_when_nothing_can_be_conflated() {
 #[test]
 fn latest_for_hours_leaves_no_receipts_behind() {
     let queue = queue(1, WhenFull::Latest);
-    let ledger = Arc::new(Ledger::default());
+    let acks = Arc::new(AckTracker::default());
     for _ in 0..50_000 {
-        push(&queue, Delivery { receipt: ledger.track(), ..delivery(1) });
+        push(&queue, Delivery { receipt: acks.track(), ..delivery(1) });
     }
-    assert_eq!(ledger.confirmed(), 0, "the newest is not delivered");
+    assert_eq!(acks.confirmed(), 0, "the newest is not delivered");
     take(&queue).into_iter().for_each(|delivery| delivery.receipt.ack());
-    assert_eq!(ledger.confirmed(), 50_000);
+    assert_eq!(acks.confirmed(), 50_000);
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn what_comes_after_the_end_is_lost_but_not_confirmed() {
     for when_full in [WhenFull::Block, WhenFull::DropOldest, WhenFull::DropNewest, WhenFull::Latest]
     {
         let queue = queue(1, when_full);
-        let ledger = Arc::new(Ledger::default());
+        let acks = Arc::new(AckTracker::default());
         push(&queue, delivery(1));
         let held = take(&queue);
         queue.abort();
-        push(&queue, Delivery { receipt: ledger.track(), ..delivery(1) });
-        assert_eq!((ledger.confirmed(), queue.undelivered()), (0, 2), "{when_full:?}");
+        push(&queue, Delivery { receipt: acks.track(), ..delivery(1) });
+        assert_eq!((acks.confirmed(), queue.undelivered()), (0, 2), "{when_full:?}");
         drop(held);
     }
 }

@@ -105,25 +105,25 @@ fn what_is_sent_again_is_taken_once_and_settled_when_it_is_delivered() {
     release(&queue, first);
     drop(queue);
 
-    let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-    (1..=4).for_each(|n| assert_eq!(push(&queue, numbered(n, 1, ledger.track())), 0));
-    assert_eq!(ledger.confirmed(), 0, "the second is not delivered yet");
+    let (queue, acks) = (disk(dir.path(), 1 << 20), Arc::new(AckTracker::default()));
+    (1..=4).for_each(|n| assert_eq!(push(&queue, numbered(n, 1, acks.track())), 0));
+    assert_eq!(acks.confirmed(), 0, "the second is not delivered yet");
     let rest = take(&queue);
     assert_eq!(sequences(&rest), [2, 3, 4]);
     release(&queue, rest);
-    assert_eq!(ledger.confirmed(), 4);
-    assert_eq!(push(&queue, numbered(4, 1, ledger.track())), 0);
-    assert_eq!((ledger.confirmed(), queue.size()), (5, Size::default()));
+    assert_eq!(acks.confirmed(), 4);
+    assert_eq!(push(&queue, numbered(4, 1, acks.track())), 0);
+    assert_eq!((acks.confirmed(), queue.size()), (5, Size::default()));
 }
 
 #[test]
 fn a_backlog_beyond_memory_comes_back_in_order_with_its_receipts() {
     const BATCHES: u64 = 1_000;
     let dir = tempfile::tempdir().unwrap();
-    let (queue, ledger) = (disk(dir.path(), 1 << 30), Arc::new(Ledger::default()));
+    let (queue, acks) = (disk(dir.path(), 1 << 30), Arc::new(AckTracker::default()));
     let mut bytes = 0;
     for n in 1..=BATCHES {
-        let delivery = numbered(n, 500, ledger.track());
+        let delivery = numbered(n, 500, acks.track());
         bytes += delivery.bytes();
         push(&queue, delivery);
     }
@@ -137,7 +137,7 @@ fn a_backlog_beyond_memory_comes_back_in_order_with_its_receipts() {
         }
         release(&queue, batches);
     }
-    assert_eq!((ledger.confirmed(), queue.size()), (BATCHES, Size::default()));
+    assert_eq!((acks.confirmed(), queue.size()), (BATCHES, Size::default()));
     let left: u64 = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|file| file.unwrap().metadata().unwrap().len())
@@ -193,11 +193,11 @@ fn a_full_spool_holds_its_writer_until_something_is_delivered() {
 #[test]
 fn an_abort_keeps_what_is_on_disk() {
     let dir = tempfile::tempdir().unwrap();
-    let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-    push(&queue, numbered(1, 5, ledger.track()));
+    let (queue, acks) = (disk(dir.path(), 1 << 20), Arc::new(AckTracker::default()));
+    push(&queue, numbered(1, 5, acks.track()));
     queue.abort();
-    assert!(ledger.wait_acked(Duration::ZERO), "nobody waits for it any more");
-    assert_eq!((ledger.confirmed(), queue.undelivered()), (0, 0));
+    assert!(acks.wait_acked(Duration::ZERO), "nobody waits for it any more");
+    assert_eq!((acks.confirmed(), queue.undelivered()), (0, 0));
     drop(queue);
     assert_eq!(disk(dir.path(), 1 << 20).size().records, 5);
 }
@@ -205,12 +205,12 @@ fn an_abort_keeps_what_is_on_disk() {
 #[test]
 fn a_disk_takes_what_a_writer_had_in_hand_when_the_reader_went() {
     let dir = tempfile::tempdir().unwrap();
-    let (queue, ledger) = (disk(dir.path(), 1 << 20), Arc::new(Ledger::default()));
-    push(&queue, numbered(1, 5, ledger.track()));
+    let (queue, acks) = (disk(dir.path(), 1 << 20), Arc::new(AckTracker::default()));
+    push(&queue, numbered(1, 5, acks.track()));
     queue.abort();
-    push(&queue, numbered(2, 7, ledger.track()));
-    assert_eq!((ledger.confirmed(), queue.undelivered(), queue.kept()), (0, 0, 12));
-    assert!(ledger.wait_acked(Duration::ZERO), "nobody waits for it any more");
+    push(&queue, numbered(2, 7, acks.track()));
+    assert_eq!((acks.confirmed(), queue.undelivered(), queue.kept()), (0, 0, 12));
+    assert!(acks.wait_acked(Duration::ZERO), "nobody waits for it any more");
     drop(queue);
     assert_eq!(disk(dir.path(), 1 << 20).size().records, 12);
 
@@ -225,14 +225,14 @@ fn a_disk_takes_what_a_writer_had_in_hand_when_the_reader_went() {
 fn a_disk_that_refused_a_last_batch_takes_no_later_one() {
     let dir = tempfile::tempdir().unwrap();
     let [folder, aside] = ["spool", "aside"].map(|name| dir.path().join(name));
-    let ledger = Arc::new(Ledger::default());
+    let acks = Arc::new(AckTracker::default());
     let queue = disk_of(&folder, 1 << 20, Disk { may_fail: true });
     queue.abort();
     std::fs::rename(&folder, &aside).unwrap();
-    push(&queue, numbered(1, 5, ledger.track()));
+    push(&queue, numbered(1, 5, acks.track()));
     std::fs::rename(&aside, &folder).unwrap();
-    push(&queue, numbered(2, 7, ledger.track()));
-    assert_eq!((ledger.confirmed(), queue.undelivered(), queue.kept()), (0, 12, 0));
+    push(&queue, numbered(2, 7, acks.track()));
+    assert_eq!((acks.confirmed(), queue.undelivered(), queue.kept()), (0, 12, 0));
     drop(queue);
     // as their source sends them again
     let queue = disk(&folder, 1 << 20);
