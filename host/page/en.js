@@ -302,6 +302,7 @@ export default {
   'step.rerouted': 'rerouted',
   'step.kept': 'kept',
   'step.removed': 'removed',
+  'step.settings': 'settings',
   'column.level': 'level',
   'from.error': 'errors',
   'from.warn': 'warnings and worse',

@@ -302,6 +302,7 @@ export default {
   'step.rerouted': '改道',
   'step.kept': '保留',
   'step.removed': '移除',
+  'step.settings': '设置',
   'column.level': '级别',
   'from.error': '只看错误',
   'from.warn': '警告及以上',

@@ -6,9 +6,9 @@ import { attribute, el, text } from '../dom.js';
 import { t } from '../i18n.js';
 import { live } from '../live.js';
 
-const STEPS = ['added', 'changed', 'rerouted', 'removed', 'kept'];
+const STEPS = ['added', 'changed', 'rerouted', 'removed', 'settings', 'kept'];
 /** Steps that change something. */
-const CHANGES = STEPS.slice(0, 4);
+const CHANGES = STEPS.slice(0, 5);
 
 /** A section with the two buttons; `onDone` is told of a reload that went through. */
 export function reloading() {

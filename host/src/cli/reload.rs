@@ -63,6 +63,7 @@ fn text(report: &Report) -> String {
             ("rerouted", plan.rerouted.clone()),
             ("kept", plan.kept.clone()),
             ("removed", plan.removed.clone()),
+            ("settings", plan.settings.clone()),
         ] {
             if !ids.is_empty() {
                 text += &format!("{name:<9} {}\n", ids.join(", "));

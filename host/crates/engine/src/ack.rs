@@ -94,7 +94,7 @@ impl Receipt {
 
     /// One receipt for a batch made of several.
     ///
-    /// They advance in order, so its oldest batch stands for the later ones: they are
+    /// A tracker advances in order, so its oldest batch stands for the later ones: they are
     /// acknowledged at once, and repeated joins do not grow a receipt.
     pub fn join(receipts: Vec<Self>) -> Self {
         let mut oldest: Vec<Arc<AckEntry>> = Vec::new();

@@ -19,6 +19,9 @@ pub struct Plan {
     pub kept: Vec<String>,
     /// Components that end.
     pub removed: Vec<String>,
+    /// What changed beside components: `alarms`, `backfill`, keys of `[host]` such as `host.report`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<String>,
 }
 
 /// A component that gets a new instance.
@@ -61,7 +64,7 @@ impl Plan {
         further: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<Self, Vec<RestartRequired>> {
         let mut restart_required = fixed_host_keys(&old.host, &new.host);
-        let mut plan = Self::default();
+        let mut plan = Self { settings: settings(old, new), ..Self::default() };
         for after in &new.components {
             let id = after.id.clone();
             let Some(before) = old.components.iter().find(|it| it.id == id) else {
@@ -91,6 +94,7 @@ impl Plan {
             && self.changed.is_empty()
             && self.rerouted.is_empty()
             && self.removed.is_empty()
+            && self.settings.is_empty()
     }
 }
 
@@ -104,6 +108,7 @@ impl fmt::Display for Plan {
             ("rerouted", &self.rerouted),
             ("kept", &self.kept),
             ("removed", &self.removed),
+            ("settings", &self.settings),
         ];
         let mut text = String::new();
         for (name, ids) in parts.iter().filter(|(_, ids)| !ids.is_empty()) {
@@ -120,11 +125,11 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
         data_dir,
         http,
         token,
-        // a reload searches for plugins with these
+        // a reload searches for plugins with these; see `settings`
         plugins: _,
         pins: _,
         compile: _,
-        // read from the running pipeline at each use
+        // read from the running pipeline at each use; see `settings`
         watch: _,
         allowed_hosts: _,
         read_only: _,
@@ -144,6 +149,26 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
             message: format!("`[host] {key}` cannot change while the host runs; restart it"),
         })
         .collect()
+}
+
+/// What changed beside components, and holds from now on.
+fn settings(before: &Pipeline, after: &Pipeline) -> Vec<String> {
+    // without `..`: a new table does not compile until it is compared here or says why it is not
+    let Pipeline { host, alarms, backfill, history, components: _, file: _, base_dir: _ } = after;
+    let same = [
+        ("alarms", before.alarms == *alarms),
+        ("backfill", before.backfill == *backfill && before.history == *history),
+        ("host.plugins", before.host.plugins == host.plugins),
+        ("host.pins", before.host.pins == host.pins),
+        ("host.compile", before.host.compile == host.compile),
+        ("host.watch", before.host.watch == host.watch),
+        ("host.allowed_hosts", before.host.allowed_hosts == host.allowed_hosts),
+        ("host.read_only", before.host.read_only == host.read_only),
+        ("host.drain_timeout", before.host.drain_timeout == host.drain_timeout),
+        ("host.stuck_after", before.host.stuck_after == host.stuck_after),
+        ("host.report", before.host.report == host.report),
+    ];
+    same.into_iter().filter(|(_, same)| !same).map(|(key, _)| key.to_owned()).collect()
 }
 
 fn fixed_keys(before: &Component, after: &Component) -> Option<RestartRequired> {
@@ -272,6 +297,21 @@ mod tests {
         let plan = Plan::new(&pipeline(BEFORE), &pipeline(BEFORE), |_| None).unwrap();
         assert!(plan.is_empty());
         assert_eq!(plan.kept, ["day", "t", "feed", "lake", "gone"]);
+    }
+
+    #[test]
+    fn what_changes_beside_components_is_a_change() {
+        let alarms = "to = [{ kind = \"json\", url = \"http://127.0.0.1/x\" }]";
+        let after = format!(
+            "{BEFORE}\n[host]\nreport = \"1m\"\nread_only = true\n[alarms]\n{alarms}\n\
+             [backfill]\nwithin = \"3d\"\n"
+        );
+        let plan = Plan::new(&pipeline(BEFORE), &pipeline(&after), |_| None).unwrap();
+        assert_eq!(
+            plan.to_string(),
+            "kept day, t, feed, lake, gone; settings alarms, backfill, host.read_only, host.report"
+        );
+        assert!(!plan.is_empty());
     }
 
     #[test]
