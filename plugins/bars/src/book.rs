@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use plugin_api::{
-    BarRecord, Batch, Symbol, encode_bars,
+    Batch, encode_bars,
     schemas::{
         stray::{Feed, Stamp, Verdict},
         time::{DAY_US, ExchangeTime},
@@ -12,9 +12,12 @@ use plugin_api::{
 
 use crate::{
     bar::Bar,
-    options::Settings,
-    period::Period,
-    security::{Effects, Quote, Security},
+    empty::Watch,
+    options::{Rules, Settings},
+    period::Slot,
+    record::record,
+    row::Effects,
+    security::{Quote, Security},
 };
 
 /// What was left out of a batch of quotes.
@@ -40,18 +43,65 @@ struct ChangedBar {
     bar: Bar,
 }
 
+/// The securities, by their place.
+#[derive(Debug, Default)]
+pub struct Securities(Vec<Security>);
+
+impl Securities {
+    /// The security at a place, and what its bars are made by.
+    pub fn of<'a>(&mut self, index: usize, settings: &'a Settings) -> (&mut Security, Rules<'a>) {
+        let security = &mut self.0[index];
+        let rules = settings.rules(&security.market, &security.code);
+        (security, rules)
+    }
+}
+
+impl std::ops::Deref for Securities {
+    type Target = Vec<Security>;
+
+    fn deref(&self) -> &Vec<Security> {
+        &self.0
+    }
+}
+
+/// The last two days that quotes came of.
+#[derive(Debug, Clone, Copy)]
+struct Days {
+    /// The newer one, counted from 1970-01-01, and the time of its newest quote.
+    day: i64,
+    newest_us: i64,
+    /// Time of the newest quote of the day before it.
+    before_us: i64,
+}
+
+impl Days {
+    fn note(&mut self, quote: &Quote) {
+        if quote.moment.day > self.day {
+            (self.day, self.before_us) = (quote.moment.day, self.newest_us);
+            self.newest_us = quote.time_us;
+        } else if quote.moment.day == self.day {
+            self.newest_us = self.newest_us.max(quote.time_us);
+        }
+    }
+}
+
 /// Every security that was seen.
 #[derive(Debug)]
 pub struct Book {
     pub settings: Settings,
     by_symbol: HashMap<Box<str>, usize>,
-    pub securities: Vec<Security>,
+    pub securities: Securities,
     /// The time of the market, and quotes whose time is in doubt.
     pub feed: Feed<usize, Quote>,
     /// When the next open bar can change no more.
     next_due_us: i64,
+    days: Days,
+    /// Time of the first believed quote since the start, microseconds since 1970 UTC.
+    started_us: Option<i64>,
+    /// End of the newest minute that history told, microseconds since 1970 UTC.
+    pub reach_us: i64,
     key: String,
-    effects: Effects,
+    pub effects: Effects,
     made: Vec<ChangedBar>,
     dirty: Vec<(usize, usize)>,
 }
@@ -62,9 +112,12 @@ impl Book {
         Self {
             settings,
             by_symbol: HashMap::new(),
-            securities: Vec::new(),
+            securities: Securities::default(),
             feed: Feed::default(),
             next_due_us: i64::MAX,
+            days: Days { day: i64::MIN, newest_us: i64::MIN, before_us: i64::MIN },
+            started_us: None,
+            reach_us: i64::MIN,
             key: String::new(),
             effects: Effects::default(),
             made: Vec::new(),
@@ -73,14 +126,33 @@ impl Book {
     }
 
     /// Puts a security of an earlier run in, unless there is no room.
-    pub fn restore(&mut self, security: Security) {
+    pub fn restore(&mut self, mut security: Security) {
         if self.securities.len() < self.settings.max_symbols {
-            let open = security.bars.iter().flatten().filter(|bar| !bar.is_closed);
+            let (is_loaded, latest_us) = (security.is_loaded, security.latest_us);
+            let is_new = security.joint.is_none();
+            security = self.equipped(security);
+            if let Some(watch) = &mut security.watch {
+                watch.is_hole |= is_loaded;
+            }
+            if let Some(joint) = security.joint.as_mut().filter(|_| is_loaded || is_new) {
+                joint.reopen(latest_us);
+            }
+            let open = security.row.bars.iter().flatten().filter(|bar| !bar.is_closed);
             let due_us = open.map(|bar| bar.slot.due_us).min().unwrap_or(i64::MAX);
             self.next_due_us = self.next_due_us.min(due_us);
             self.place(&security.market, &security.code);
             self.by_symbol.insert(self.key.as_str().into(), self.securities.len());
-            self.securities.push(security);
+            self.securities.0.push(security);
+        }
+    }
+
+    /// A security with what the settings ask for besides its bars.
+    fn equipped(&self, security: Security) -> Security {
+        let (watch, joint) = (security.watch, security.joint);
+        Security {
+            watch: self.settings.fills().then(|| watch.unwrap_or_else(Watch::new)),
+            joint: self.settings.history.is_some().then(|| joint.unwrap_or_default()),
+            ..security
         }
     }
 
@@ -98,12 +170,13 @@ impl Book {
                 continue;
             }
             let moment = ExchangeTime::from_utc_us(time_us);
-            let hours = self.settings.hours_of(spot.market());
+            let hours = self.settings.hours_of(spot.market(), spot.code());
             let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
-            let counts = is_day && hours.counts(moment.of_day_us);
+            let counts = is_day && hours.part(moment.of_day_us).is_some();
             skipped.outside += u64::from(!counts);
-            let quote = Quote::new(&spot, time_us, moment, counts);
-            let Some(index) = self.find(spot.market(), spot.code(), counts) else {
+            let quote = Quote::new(&spot, time_us, moment, is_day, counts);
+            let is_watched = counts || is_day && self.settings.fills();
+            let Some(index) = self.find(spot.market(), spot.code(), is_watched) else {
                 skipped.no_room += u64::from(counts);
                 self.observe_time(time_us, received_us, &mut skipped);
                 continue;
@@ -160,24 +233,40 @@ impl Book {
     }
 
     fn enter(&mut self, index: usize, quote: &Quote, skipped: &mut Skipped) {
-        let security = &mut self.securities[index];
-        let hours = self.settings.hours_of(&security.market);
-        let effects = &mut self.effects;
-        security.take(quote, &self.settings.periods, hours, effects);
-        skipped.late += std::mem::take(&mut effects.late);
-        for (period, bar) in effects.closed.drain(..) {
+        self.days.note(quote);
+        let started_us = *self.started_us.get_or_insert(quote.time_us);
+        let before_us = self.days.before_us;
+        let (security, rules) = self.securities.of(index, &self.settings);
+        let watched = security.watch;
+        if let Some(watch) = watched.filter(|watch| watch.fill.day < quote.moment.day) {
+            let is_over = |slot: &Slot| slot.end_us <= before_us;
+            security.row.fill_all(&watch.fill, &rules, is_over, &mut self.effects.closed);
+        }
+        security.take(quote, started_us, &rules, &mut self.effects);
+        if let Some(watch) = security.watch.filter(|watch| Some(watch) != watched.as_ref()) {
+            let closed = &mut self.effects.closed;
+            let due_us = security.row.fill_all(&watch.fill, &rules, |_| false, closed);
+            self.next_due_us = self.next_due_us.min(due_us);
+        }
+        skipped.late += std::mem::take(&mut self.effects.late);
+        self.collect(index);
+    }
+
+    /// Notes what was done to the bars of a security.
+    pub fn collect(&mut self, index: usize) {
+        for (period, bar) in self.effects.closed.drain(..) {
             self.made.push(ChangedBar { security: index, period, bar });
         }
-        for period in effects.dirty.drain(..) {
+        for period in self.effects.dirty.drain(..) {
             self.dirty.push((index, period));
-            if let Some(bar) = &security.bars[period] {
+            if let Some(bar) = &self.securities[index].row.bars[period] {
                 self.next_due_us = self.next_due_us.min(bar.slot.due_us);
             }
         }
     }
 
     /// The security, if it is known, or has to be and there is room.
-    fn find(&mut self, market: &str, code: &str, has_to_be: bool) -> Option<usize> {
+    pub fn find(&mut self, market: &str, code: &str, has_to_be: bool) -> Option<usize> {
         self.place(market, code);
         if let Some(index) = self.by_symbol.get(self.key.as_str()) {
             return Some(*index);
@@ -187,7 +276,9 @@ impl Book {
         }
         let index = self.securities.len();
         self.by_symbol.insert(self.key.as_str().into(), index);
-        self.securities.push(Security::new(market, code, self.settings.periods.len()));
+        let security = Security::new(market, code, self.settings.periods.len());
+        let security = self.equipped(security);
+        self.securities.0.push(security);
         Some(index)
     }
 
@@ -203,10 +294,14 @@ impl Book {
         self.feed.newest_us().unwrap_or(i64::MIN)
     }
 
-    /// Closes what can change no more at that moment.
+    /// Closes what can change no more at that moment, and fills what was over before the newest quote.
     pub fn close_until(&mut self, at_us: i64) {
         if at_us >= self.next_due_us {
-            self.next_due_us = self.close_if(|bar| bar.slot.due_us <= at_us);
+            let newest_us = self.newest_us();
+            self.next_due_us = self.close_if(
+                |slot| slot.due_us <= at_us,
+                |slot| slot.due_us <= at_us && slot.end_us <= newest_us,
+            );
         }
     }
 
@@ -214,13 +309,23 @@ impl Book {
     /// on no more.
     pub fn close_ended(&mut self) {
         let newest_us = self.newest_us();
-        self.next_due_us = self.close_if(|bar| bar.slot.end_us <= newest_us);
+        let is_over = |slot: &Slot| slot.end_us <= newest_us;
+        self.next_due_us = self.close_if(is_over, is_over);
     }
 
-    fn close_if(&mut self, is_over: impl Fn(&Bar) -> bool) -> i64 {
+    fn close_if(
+        &mut self,
+        is_over: impl Fn(&Slot) -> bool,
+        is_past: impl Fn(&Slot) -> bool,
+    ) -> i64 {
         let mut next_due_us = i64::MAX;
-        for (index, security) in self.securities.iter_mut().enumerate() {
-            let due_us = security.close_if(&is_over, &mut self.effects.closed);
+        for index in 0..self.securities.len() {
+            let (security, rules) = self.securities.of(index, &self.settings);
+            let closed = &mut self.effects.closed;
+            let mut due_us = security.row.close_if(|bar| is_over(&bar.slot), closed);
+            if let Some(watch) = security.watch.filter(|watch| !watch.is_hole) {
+                due_us = due_us.min(security.row.fill_all(&watch.fill, &rules, &is_past, closed));
+            }
             next_due_us = next_due_us.min(due_us);
             for (period, bar) in self.effects.closed.drain(..) {
                 self.made.push(ChangedBar { security: index, period, bar });
@@ -231,8 +336,8 @@ impl Book {
 
     /// Makes all open bars known once more.
     pub fn show_open(&mut self) {
-        for (index, security) in self.securities.iter_mut().enumerate() {
-            for (period, bar) in security.bars.iter_mut().enumerate() {
+        for (index, security) in self.securities.0.iter_mut().enumerate() {
+            for (period, bar) in security.row.bars.iter_mut().enumerate() {
                 if let Some(bar) = bar.as_mut().filter(|bar| !bar.is_closed) {
                     bar.is_dirty = true;
                     self.dirty.push((index, period));
@@ -245,7 +350,7 @@ impl Book {
     /// then those that changed, as they are now; open ones only if `with_open`.
     pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
         for (index, period) in self.dirty.drain(..) {
-            let bar = self.securities[index].bars[period].as_mut();
+            let bar = self.securities.0[index].row.bars[period].as_mut();
             let Some(bar) = bar.filter(|bar| bar.is_dirty) else { continue };
             bar.is_dirty = false;
             if with_open || bar.is_closed {
@@ -255,29 +360,14 @@ impl Book {
         if self.made.is_empty() {
             return None;
         }
-        let (securities, periods) = (&self.securities, &self.settings.periods);
-        let records =
-            self.made.iter().map(|made| record(&securities[made.security], periods, made));
+        let (securities, settings) = (&self.securities, &self.settings);
+        let records = self
+            .made
+            .iter()
+            .map(|made| record(&securities[made.security], settings, made.period, &made.bar));
         let bytes = encode_bars(records);
         self.made.clear();
         Some(bytes)
-    }
-}
-
-fn record<'a>(security: &'a Security, periods: &[Period], made: &ChangedBar) -> BarRecord<'a> {
-    let (period, bar) = (periods[made.period], &made.bar);
-    BarRecord {
-        symbol: Symbol { market: &security.market, code: &security.code },
-        period: period.as_str(),
-        time_us: bar.slot.time_us,
-        open: bar.prices.open,
-        high: bar.prices.high,
-        low: bar.prices.low,
-        close: bar.prices.close,
-        amount_cny: bar.amount(period),
-        volume_shares: bar.volume(period),
-        closed: bar.is_closed,
-        quality_score: bar.quality_score,
     }
 }
 

@@ -1,9 +1,13 @@
 //! The transform as readers see it: quotes in, the bars that they end up with out.
 
 mod days;
+mod history;
 mod model;
+mod random;
+mod recorded;
 mod restart;
 mod rules;
+mod shapes;
 mod strays;
 
 use std::{collections::BTreeMap, sync::Arc};
