@@ -1,9 +1,9 @@
-//! All securities, and which of their bars are to be sent on.
+//! All securities: quotes find theirs, and wait until their time is believed.
 
 use std::collections::HashMap;
 
 use plugin_api::{
-    Batch, encode_bars,
+    Batch,
     schemas::{
         stray::{Feed, Stamp, Verdict},
         time::{DAY_US, ExchangeTime},
@@ -11,12 +11,12 @@ use plugin_api::{
 };
 
 use crate::{
-    bar::Bar,
+    closing::ChangedBar,
     empty::Watch,
-    options::{Rules, Settings},
+    options::Settings,
     period::Slot,
-    record::record,
     row::Effects,
+    securities::{Days, Securities},
     security::{Quote, Security},
 };
 
@@ -35,56 +35,6 @@ pub struct Skipped {
     pub strays: u64,
 }
 
-/// A bar that is to be sent on.
-#[derive(Debug, Clone, Copy)]
-struct ChangedBar {
-    security: usize,
-    period: usize,
-    bar: Bar,
-}
-
-/// The securities, by their place.
-#[derive(Debug, Default)]
-pub struct Securities(Vec<Security>);
-
-impl Securities {
-    /// The security at a place, and what its bars are made by.
-    pub fn of<'a>(&mut self, index: usize, settings: &'a Settings) -> (&mut Security, Rules<'a>) {
-        let security = &mut self.0[index];
-        let rules = settings.rules(&security.market, &security.code);
-        (security, rules)
-    }
-}
-
-impl std::ops::Deref for Securities {
-    type Target = Vec<Security>;
-
-    fn deref(&self) -> &Vec<Security> {
-        &self.0
-    }
-}
-
-/// The last two days that quotes came of.
-#[derive(Debug, Clone, Copy)]
-struct Days {
-    /// The newer one, counted from 1970-01-01, and the time of its newest quote.
-    day: i64,
-    newest_us: i64,
-    /// Time of the newest quote of the day before it.
-    before_us: i64,
-}
-
-impl Days {
-    fn note(&mut self, quote: &Quote) {
-        if quote.moment.day > self.day {
-            (self.day, self.before_us) = (quote.moment.day, self.newest_us);
-            self.newest_us = quote.time_us;
-        } else if quote.moment.day == self.day {
-            self.newest_us = self.newest_us.max(quote.time_us);
-        }
-    }
-}
-
 /// Every security that was seen.
 #[derive(Debug)]
 pub struct Book {
@@ -94,7 +44,7 @@ pub struct Book {
     /// The time of the market, and quotes whose time is in doubt.
     pub feed: Feed<usize, Quote>,
     /// When the next open bar can change no more.
-    next_due_us: i64,
+    pub next_due_us: i64,
     days: Days,
     /// Time of the first believed quote since the start, microseconds since 1970 UTC.
     started_us: Option<i64>,
@@ -102,8 +52,9 @@ pub struct Book {
     pub reach_us: i64,
     key: String,
     pub effects: Effects,
-    made: Vec<ChangedBar>,
-    dirty: Vec<(usize, usize)>,
+    /// Bars that are to be sent on: complete ones, and those that changed by their place.
+    pub made: Vec<ChangedBar>,
+    pub dirty: Vec<(usize, usize)>,
 }
 
 impl Book {
@@ -115,7 +66,7 @@ impl Book {
             securities: Securities::default(),
             feed: Feed::default(),
             next_due_us: i64::MAX,
-            days: Days { day: i64::MIN, newest_us: i64::MIN, before_us: i64::MIN },
+            days: Days::default(),
             started_us: None,
             reach_us: i64::MIN,
             key: String::new(),
@@ -140,9 +91,12 @@ impl Book {
             let open = security.row.bars.iter().flatten().filter(|bar| !bar.is_closed);
             let due_us = open.map(|bar| bar.slot.due_us).min().unwrap_or(i64::MAX);
             self.next_due_us = self.next_due_us.min(due_us);
+            if security.watch.is_some() {
+                self.next_due_us = i64::MIN; // what is to be filled next is not known yet
+            }
             self.place(&security.market, &security.code);
             self.by_symbol.insert(self.key.as_str().into(), self.securities.len());
-            self.securities.0.push(security);
+            self.securities.push(security);
         }
     }
 
@@ -278,7 +232,7 @@ impl Book {
         self.by_symbol.insert(self.key.as_str().into(), index);
         let security = Security::new(market, code, self.settings.periods.len());
         let security = self.equipped(security);
-        self.securities.0.push(security);
+        self.securities.push(security);
         Some(index)
     }
 
@@ -292,82 +246,6 @@ impl Book {
     /// Time of the newest believed quote of all, microseconds since 1970 UTC.
     pub fn newest_us(&self) -> i64 {
         self.feed.newest_us().unwrap_or(i64::MIN)
-    }
-
-    /// Closes what can change no more at that moment, and fills what was over before the newest quote.
-    pub fn close_until(&mut self, at_us: i64) {
-        if at_us >= self.next_due_us {
-            let newest_us = self.newest_us();
-            self.next_due_us = self.close_if(
-                |slot| slot.due_us <= at_us,
-                |slot| slot.due_us <= at_us && slot.end_us <= newest_us,
-            );
-        }
-    }
-
-    /// Closes the bars whose trading had ended when the newest quote was made, for a feed that goes
-    /// on no more.
-    pub fn close_ended(&mut self) {
-        let newest_us = self.newest_us();
-        let is_over = |slot: &Slot| slot.end_us <= newest_us;
-        self.next_due_us = self.close_if(is_over, is_over);
-    }
-
-    fn close_if(
-        &mut self,
-        is_over: impl Fn(&Slot) -> bool,
-        is_past: impl Fn(&Slot) -> bool,
-    ) -> i64 {
-        let mut next_due_us = i64::MAX;
-        for index in 0..self.securities.len() {
-            let (security, rules) = self.securities.of(index, &self.settings);
-            let closed = &mut self.effects.closed;
-            let mut due_us = security.row.close_if(|bar| is_over(&bar.slot), closed);
-            if let Some(watch) = security.watch.filter(|watch| !watch.is_hole) {
-                due_us = due_us.min(security.row.fill_all(&watch.fill, &rules, &is_past, closed));
-            }
-            next_due_us = next_due_us.min(due_us);
-            for (period, bar) in self.effects.closed.drain(..) {
-                self.made.push(ChangedBar { security: index, period, bar });
-            }
-        }
-        next_due_us
-    }
-
-    /// Makes all open bars known once more.
-    pub fn show_open(&mut self) {
-        for (index, security) in self.securities.0.iter_mut().enumerate() {
-            for (period, bar) in security.row.bars.iter_mut().enumerate() {
-                if let Some(bar) = bar.as_mut().filter(|bar| !bar.is_closed) {
-                    bar.is_dirty = true;
-                    self.dirty.push((index, period));
-                }
-            }
-        }
-    }
-
-    /// The bars that changed since the last call, as a list: complete ones first,
-    /// then those that changed, as they are now; open ones only if `with_open`.
-    pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
-        for (index, period) in self.dirty.drain(..) {
-            let bar = self.securities.0[index].row.bars[period].as_mut();
-            let Some(bar) = bar.filter(|bar| bar.is_dirty) else { continue };
-            bar.is_dirty = false;
-            if with_open || bar.is_closed {
-                self.made.push(ChangedBar { security: index, period, bar: *bar });
-            }
-        }
-        if self.made.is_empty() {
-            return None;
-        }
-        let (securities, settings) = (&self.securities, &self.settings);
-        let records = self
-            .made
-            .iter()
-            .map(|made| record(&securities[made.security], settings, made.period, &made.bar));
-        let bytes = encode_bars(records);
-        self.made.clear();
-        Some(bytes)
     }
 }
 

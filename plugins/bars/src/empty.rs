@@ -81,17 +81,17 @@ impl Row {
         is_wanted: impl Fn(&Slot) -> bool,
         closed: &mut Vec<(usize, Bar)>,
     ) -> i64 {
-        let (period, midnight_us) = (rules.periods[place], midnight_us(fill.day));
+        let period = rules.periods[place];
         let last = self.bars[place].filter(|bar| bar.day >= fill.day);
-        if !period.is_within_day() || last.is_some_and(|bar| bar.day > fill.day) {
+        let price = last.map_or(fill.price, |bar| bar.prices.close);
+        let is_over = last.is_some_and(|bar| bar.day > fill.day);
+        if !period.is_within_day() || is_over || price <= 0.0 {
             return i64::MAX;
         }
-        let mut price = last.map_or(fill.price, |bar| bar.prices.close);
+        let midnight_us = midnight_us(fill.day);
         let mut at_us = last.map_or(0, |bar| bar.slot.end_us - midnight_us);
         let base = self.base(place, period, fill.day);
-        while price > 0.0
-            && let Some(of_day_us) = rules.hours.next_open(at_us)
-        {
+        while let Some(of_day_us) = rules.hours.next_open(at_us) {
             let slot = period.slot(ExchangeTime { day: fill.day, of_day_us }, rules.hours);
             if !is_wanted(&slot) {
                 return slot.due_us;
@@ -105,7 +105,6 @@ impl Row {
                     closed.push((place, Bar { is_closed: true, is_dirty: false, ..before }));
                 }
                 closed.push((place, bar));
-                price = bar.prices.close;
             }
         }
         i64::MAX

@@ -147,12 +147,15 @@ impl Joint {
 
     /// Whether quotes told all of a minute before the start.
     fn is_seen(&self, minute: &Minute, hours: &Hours) -> bool {
+        if self.seen_us == i64::MIN {
+            return false;
+        }
         let seen = ExchangeTime::from_utc_us(self.seen_us);
         let seen_us = match hours.part(seen.of_day_us) {
             Some(_) => Period::Minute.slot(seen, hours).time_us,
             None => self.seen_us,
         };
-        self.seen_us > i64::MIN && minute.end_us < seen_us
+        minute.end_us < seen_us
     }
 }
 

@@ -14,6 +14,7 @@ mod auction;
 mod bar;
 mod book;
 mod checkpoint;
+mod closing;
 mod codec;
 mod empty;
 mod history;
@@ -24,6 +25,7 @@ mod period;
 mod record;
 mod row;
 mod seam;
+mod securities;
 mod security;
 mod shape;
 #[cfg(test)]
