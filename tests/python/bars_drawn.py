@@ -46,7 +46,7 @@ def grid(minutes: int) -> list:
     """Ends of the bars of a day's sessions, from its midnight."""
     ends = set()
     for start, end in SESSIONS:
-        for minute in pandas.timedelta_range(at(start), at(end), freq="1min", inclusive="left"):
+        for minute in pandas.timedelta_range(at(start), at(end), freq="1min", closed="left"):
             ends.add(min(minute.floor(f"{minutes}min") + pandas.Timedelta(minutes=minutes), at(end)))
     return sorted(ends)
 

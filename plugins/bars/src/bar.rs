@@ -80,7 +80,7 @@ pub struct Bar {
     pub is_closed: bool,
     /// It changed since it was sent on.
     pub is_dirty: bool,
-    /// No quote made it: the first one that comes takes its place.
+    /// No quote made it, and nothing that was traded: the first one that comes takes its place.
     pub is_assumed: bool,
 }
 
@@ -92,6 +92,8 @@ pub struct Contribution {
     pub day: i64,
     pub totals: Totals,
     pub quality_score: Option<f32>,
+    /// It is no quote: a bar that it begins is [assumed](Bar::is_assumed).
+    pub is_assumed: bool,
 }
 
 impl Bar {
@@ -106,7 +108,7 @@ impl Bar {
             quality_score: quote.quality_score,
             is_closed: false,
             is_dirty: false,
-            is_assumed: false,
+            is_assumed: quote.is_assumed,
         }
     }
 
@@ -148,6 +150,9 @@ impl Bar {
 
     /// Puts what was seen of the same bar before it in front; of what was traded this one knows.
     pub fn join(&mut self, before: &Self) {
+        if before.is_assumed {
+            return;
+        }
         self.prices = before.prices.and_then(self.prices);
         self.quality_score = worse(before.quality_score, self.quality_score);
     }

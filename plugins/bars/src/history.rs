@@ -11,7 +11,7 @@ use crate::{
     empty::Fill,
     hours::{Hours, MINUTE_US, Part},
     options::Rules,
-    period::Period,
+    period::{Period, midnight_us},
     row::{Effects, Entry, Row},
     seam::Seam,
     security::Security,
@@ -130,9 +130,12 @@ impl Joint {
         }
     }
 
-    /// Takes note of a quote before it enters the bars.
-    pub fn meet(&mut self, entry: &Entry, row: &Row, rules: &Rules<'_>) {
-        if !std::mem::replace(&mut self.is_live, true) {
+    /// Takes note of a quote before it enters the bars; all are watched since `started_us`,
+    /// microseconds since 1970 UTC.
+    pub fn meet(&mut self, entry: &Entry, started_us: i64, row: &Row, rules: &Rules<'_>) {
+        let open_us = rules.hours.open_of_day().map(|us| us + midnight_us(entry.moment.day));
+        let is_whole = open_us.is_some_and(|open_us| started_us <= open_us);
+        if !std::mem::replace(&mut self.is_live, true) && !is_whole {
             self.seam = Some(Seam::new(entry, row, rules));
         }
         self.seam.take_if(|seam| seam.day < entry.moment.day);
@@ -179,6 +182,7 @@ impl Security {
             of_day: None,
             totals,
             quality_score: minute.quality_score,
+            is_assumed: self.watch.is_some() && minute.traded.volume == 0,
             fill: self.watch.map(|watch| Fill {
                 day,
                 from_us: i64::MIN,
@@ -212,25 +216,17 @@ impl Security {
             of_day: Some(prices),
             totals,
             quality_score: None,
+            is_assumed: true,
             fill: None,
         };
-        let before: Vec<_> =
-            self.row.bars.iter().map(|bar| bar.map(|bar| bar.slot.time_us)).collect();
         self.row.enter(&entry, rules, effects);
-        for (place, before) in before.into_iter().enumerate() {
-            if let Some(bar) =
-                self.row.bars[place].as_mut().filter(|_| !rules.periods[place].is_within_day())
-            {
-                bar.is_assumed |= before != Some(bar.slot.time_us);
-            }
-        }
     }
 }
 
 impl Row {
     fn enter_minute(&mut self, entry: &Entry, rules: &Rules<'_>, effects: &mut Effects) {
         match (rules.hours.part(entry.moment.of_day_us), rules.shape.auction) {
-            (None, _) => {}
+            (None, _) | (Some(Part::Auction), Auction::FirstBar) => {}
             (Some(Part::Auction), Auction::Drop) => self.trade(entry.moment.day, entry.totals),
             _ => self.enter(entry, rules, effects),
         }

@@ -2,7 +2,7 @@
 
 use plugin_api::schemas::time::{DAY_US, SECOND_US, parse_time_of_day};
 
-use crate::shape::{AfterHours, Auction, Shape};
+use crate::shape::{AfterHours, Auction, EmptyMinutes, Shape};
 
 /// How long after the end of a session its last quotes still come, as Hikyuu has it.
 pub const GRACE_US: i64 = 30 * SECOND_US;
@@ -51,7 +51,8 @@ impl Hours {
         let is_late = trades_after_hours && ends_early;
         Self {
             sessions: self.sessions.clone(),
-            looks_at_auction: shape.auction != Auction::FirstBar,
+            looks_at_auction: shape.auction != Auction::FirstBar
+                || shape.empty_minutes == EmptyMinutes::Previous,
             after_hours: if is_late { shape.after_hours } else { AfterHours::Drop },
         }
     }

@@ -30,6 +30,8 @@ pub struct Entry {
     /// What was traded since the day began.
     pub totals: Totals,
     pub quality_score: Option<f32>,
+    /// It is no quote, and a bar that it begins is taken over by the first one.
+    pub is_assumed: bool,
     /// What becomes of the minutes before it of which nothing came; `None`: no bars.
     pub fill: Option<Fill>,
 }
@@ -62,6 +64,7 @@ impl Row {
                     day: entry.moment.day,
                     totals: entry.totals,
                     quality_score: entry.quality_score,
+                    is_assumed: entry.is_assumed,
                 };
                 self.contribute(place, &contribution, entry.fill.as_ref(), rules, effects);
             }

@@ -120,7 +120,7 @@ impl Security {
         }
         let part = rules.hours.part(quote.moment.of_day_us).filter(|_| quote.counts);
         match part.and_then(|part| self.entry(quote, part, rules)) {
-            Some(entry) => self.enter(&entry, rules, effects),
+            Some(entry) => self.enter(&entry, started_us, rules, effects),
             None => {
                 if let Some(watch) = &mut self.watch {
                     watch.note_auction(quote, rules.hours);
@@ -137,23 +137,24 @@ impl Security {
     /// What a quote of that part of the day brings to the bars, if anything.
     fn entry(&mut self, quote: &Quote, part: Part, rules: &Rules<'_>) -> Option<Entry> {
         let Quote { moment, mut of_day, totals, quality_score, .. } = *quote;
-        let known = if self.row.day == moment.day { self.row.totals.volume } else { 0 };
+        let known = if self.row.day == moment.day { self.row.totals } else { Totals::default() };
         match part {
             // before the match the last price is a virtual one
             Part::Auction if totals.volume == 0 || !Prices::flat(of_day.close).are_valid() => {
                 return None;
             }
+            Part::Auction if rules.shape.auction == Auction::FirstBar => return None,
             Part::Auction if rules.shape.auction == Auction::Drop => {
                 self.row.trade(moment.day, totals);
                 return None;
             }
             // QMT begins at 0 again after the close
-            Part::AfterHours if self.row.day != moment.day || totals.volume <= known => {
+            Part::AfterHours if self.row.day != moment.day || totals.volume <= known.volume => {
                 return None;
             }
             _ => {}
         }
-        if quote.may_be_virtual && (self.row.day != moment.day || totals.volume <= known) {
+        if quote.may_be_virtual && !auction::is_traded_at(of_day.close, known, totals) {
             of_day.close = self.row.last_price(moment.day)?;
         }
         Some(Entry {
@@ -162,16 +163,17 @@ impl Security {
             of_day: (part != Part::Auction).then_some(of_day),
             totals,
             quality_score,
+            is_assumed: false,
             fill: self.watch.map(|watch| watch.fill).filter(|fill| fill.day == moment.day),
         })
     }
 
-    fn enter(&mut self, entry: &Entry, rules: &Rules<'_>, effects: &mut Effects) {
+    fn enter(&mut self, entry: &Entry, started_us: i64, rules: &Rules<'_>, effects: &mut Effects) {
         let Some(joint) = &mut self.joint else {
             self.row.enter(entry, rules, effects);
             return;
         };
-        joint.meet(entry, &self.row, rules);
+        joint.meet(entry, started_us, &self.row, rules);
         self.row.enter(entry, rules, effects);
         if joint.follow(&self.row, rules) {
             self.stitch(rules, false, effects);

@@ -120,6 +120,16 @@ pub fn recorded(day: Day) -> Vec<Row> {
     rows
 }
 
+/// The day without most quotes of every other security: each fourth minute is left.
+pub fn thinned(rows: &[Row]) -> Vec<Row> {
+    let is_kept = |row: &&Row| {
+        let minute = row.time_us / (60 * SECOND_US) % (24 * 60) + 8 * 60;
+        let is_thin = row.code.bytes().map(u32::from).sum::<u32>() % 2 == 0;
+        !is_thin || minute < 9 * 60 + 30 || minute % 4 == 0
+    };
+    rows.iter().filter(is_kept).cloned().collect()
+}
+
 /// The exchange of a code.
 pub fn market_of(code: &str) -> &'static str {
     if code.starts_with('6') || code.starts_with('9') { "SH" } else { "SZ" }
