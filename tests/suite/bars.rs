@@ -92,3 +92,69 @@ fn reloads_while_a_day_is_read_give_the_bars_of_a_quiet_run() {
     assert_eq!(run.summary("bars", "in"), day.records);
     check(&bench, &day, "changes");
 }
+
+/// Values of `label`, `empty_minutes`, `auction` and `after_hours`.
+type Drawn = [&'static str; 4];
+
+/// Every combination of them.
+fn every_way_to_draw() -> Vec<Drawn> {
+    let mut all = Vec::new();
+    for label in ["end", "start"] {
+        for empty in ["none", "previous"] {
+            for auction in ["first_bar", "own_bar", "drop"] {
+                for late in ["drop", "last_bar", "own"] {
+                    all.push([label, empty, auction, late]);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Makes bars of a day in each of those ways, in one host, and has pandas compute them.
+fn check_drawn(day: &Day, file: &str, ways: &[Drawn]) {
+    let bench = Bench::with_links(&["replay", "bars", "parquet"]);
+    let components = ways.iter().enumerate().map(|(place, [label, empty, auction, late])| {
+        format!(
+            "[transforms.bars{place}]\nplugin = \"bars\"\ninputs = [\"day\"]\n\
+             periods = [\"1m\", \"5m\", \"60m\", \"day\"]\nupdates = false\n\
+             label = \"{label}\"\nempty_minutes = \"{empty}\"\nauction = \"{auction}\"\n\
+             after_hours = \"{late}\"\n\
+             [sinks.lake{place}]\nplugin = \"parquet\"\ninputs = [\"bars{place}\"]\n\
+             path = \"lake{place}\"\n"
+        )
+    });
+    bench.pipeline(&format!("{}\n{}", day.source_of(file), components.collect::<String>()));
+    bench.run(&["run"]).assert(0, &[]);
+    let lakes = ways.iter().enumerate().map(|(place, way)| {
+        format!("{}:{}", bench.path(&format!("lake{place}")).display(), way.join(":"))
+    });
+    let lakes: Vec<_> = lakes.collect();
+    let mut arguments = vec![file];
+    arguments.extend(lakes.iter().map(String::as_str));
+    let told = python("bars_drawn.py", &arguments).finish();
+    assert_eq!(told.lines().count(), ways.len(), "{told}");
+}
+
+/// A day of Shenzhen, with trades after the close.
+#[test]
+fn bars_drawn_in_every_way_are_those_that_pandas_computes() {
+    let day = DAYS[2];
+    let recorded = sample(day.file).display().to_string();
+    let file = python("after_hours_day.py", &[&recorded]).finish().trim().to_owned();
+    check_drawn(&day, &file, &every_way_to_draw());
+    std::fs::remove_dir_all(std::path::Path::new(&file).parent().unwrap()).unwrap();
+}
+
+#[test]
+fn bars_of_shanghai_drawn_in_other_ways_are_those_that_pandas_computes() {
+    let ways = [
+        ["end", "none", "own_bar", "drop"],
+        ["end", "previous", "first_bar", "last_bar"],
+        ["start", "previous", "own_bar", "own"],
+        ["start", "none", "drop", "own"],
+    ];
+    for day in &DAYS[..2] {
+        check_drawn(day, &sample(day.file).display().to_string(), &ways);
+    }
+}

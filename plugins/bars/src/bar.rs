@@ -20,6 +20,16 @@ impl Prices {
         Self { open: price, high: price, low: price, close: price }
     }
 
+    /// These and then those.
+    pub fn and_then(self, next: Self) -> Self {
+        Self {
+            open: self.open,
+            high: self.high.max(next.high),
+            low: self.low.min(next.low),
+            close: next.close,
+        }
+    }
+
     /// Whether Hikyuu takes a bar with these prices.
     pub fn are_valid(self) -> bool {
         let Self { open, high, low, close } = self;
@@ -41,11 +51,12 @@ pub struct Totals {
 
 impl Totals {
     /// The larger of each: a total that falls adds nothing.
-    fn at_least(self, floor: Self) -> Self {
+    pub fn at_least(self, floor: Self) -> Self {
         Self { amount: self.amount.max(floor.amount), volume: self.volume.max(floor.volume) }
     }
 
-    fn plus(self, other: Self) -> Self {
+    /// Both together.
+    pub fn plus(self, other: Self) -> Self {
         Self {
             amount: self.amount + other.amount,
             volume: self.volume.saturating_add(other.volume),
@@ -74,6 +85,8 @@ pub struct Bar {
     pub is_closed: bool,
     /// It changed since it was sent on.
     pub is_dirty: bool,
+    /// No quote made it, and nothing that was traded: the first one that comes takes its place.
+    pub is_assumed: bool,
 }
 
 /// What a quote brings to a bar.
@@ -85,6 +98,8 @@ pub struct Contribution {
     pub totals: Totals,
     pub quality_score: Option<f32>,
     pub origin: Origin,
+    /// It is no quote: a bar that it begins is [assumed](Bar::is_assumed).
+    pub is_assumed: bool,
 }
 
 impl Bar {
@@ -100,11 +115,33 @@ impl Bar {
             origin: quote.origin,
             is_closed: false,
             is_dirty: false,
+            is_assumed: quote.is_assumed,
+        }
+    }
+
+    /// A bar in which nothing was traded, at the price that those sources told before.
+    pub fn empty(slot: Slot, day: i64, (price, origin): (f64, Origin), base: Totals) -> Self {
+        Self {
+            slot,
+            prices: Prices::flat(price),
+            day,
+            base,
+            until: base,
+            quality_score: None,
+            origin,
+            is_closed: true,
+            is_dirty: false,
+            is_assumed: true,
         }
     }
 
     /// A further quote of the bar.
     pub fn merge(&mut self, period: Period, quote: &Contribution) {
+        if self.is_assumed {
+            let (is_closed, is_dirty) = (self.is_closed, self.is_dirty);
+            *self = Self { is_closed, is_dirty, ..Self::begin(quote, self.base) };
+            return;
+        }
         if period.is_over_days() {
             if quote.day > self.day {
                 (self.base, self.day) = (self.until, quote.day);
@@ -115,17 +152,19 @@ impl Bar {
         } else {
             self.until = quote.totals.at_least(self.base);
         }
-        self.prices = Prices {
-            open: self.prices.open,
-            high: self.prices.high.max(quote.prices.high),
-            low: self.prices.low.min(quote.prices.low),
-            close: quote.prices.close,
-        };
-        self.quality_score = match (self.quality_score, quote.quality_score) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.prices = self.prices.and_then(quote.prices);
+        self.quality_score = worse(self.quality_score, quote.quality_score);
         self.origin = self.origin.with(quote.origin);
+    }
+
+    /// Puts what was seen of the same bar before it in front; of what was traded this one knows.
+    pub fn join(&mut self, before: &Self) {
+        if before.is_assumed {
+            return;
+        }
+        self.prices = before.prices.and_then(self.prices);
+        self.quality_score = worse(before.quality_score, self.quality_score);
+        self.origin = before.origin.with(self.origin);
     }
 
     /// Traded within the bar, CNY.
@@ -136,5 +175,13 @@ impl Bar {
     /// Traded within the bar, shares.
     pub fn volume(&self, period: Period) -> u64 {
         if period.is_over_days() { self.until.volume } else { self.until.volume - self.base.volume }
+    }
+}
+
+/// The lower score of two.
+fn worse(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

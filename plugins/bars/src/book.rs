@@ -1,9 +1,9 @@
-//! All securities, and which of their bars are to be sent on.
+//! All securities: quotes find theirs, and wait until their time is believed.
 
 use std::collections::HashMap;
 
 use plugin_api::{
-    BarRecord, Batch, Symbol, encode_bars,
+    Batch,
     schemas::{
         stray::{Feed, Stamp, Verdict},
         time::{DAY_US, ExchangeTime},
@@ -11,11 +11,14 @@ use plugin_api::{
 };
 
 use crate::{
-    bar::Bar,
+    closing::ChangedBar,
+    empty::Watch,
     options::Settings,
     origin::Origins,
-    period::Period,
-    security::{Effects, Quote, Security},
+    period::Slot,
+    row::Effects,
+    securities::{Days, Securities},
+    security::{Quote, Security},
 };
 
 /// What was left out of a batch of quotes.
@@ -33,30 +36,28 @@ pub struct Skipped {
     pub strays: u64,
 }
 
-/// A bar that is to be sent on.
-#[derive(Debug, Clone, Copy)]
-struct ChangedBar {
-    security: usize,
-    period: usize,
-    bar: Bar,
-}
-
 /// Every security that was seen.
 #[derive(Debug)]
 pub struct Book {
     pub settings: Settings,
     by_symbol: HashMap<Box<str>, usize>,
-    pub securities: Vec<Security>,
+    pub securities: Securities,
     /// The time of the market, and quotes whose time is in doubt.
     pub feed: Feed<usize, Quote>,
-    /// The sources of quotes.
+    /// The sources of quotes and of history.
     pub origins: Origins,
     /// When the next open bar can change no more.
-    next_due_us: i64,
+    pub next_due_us: i64,
+    days: Days,
+    /// Time of the first believed quote since the start, microseconds since 1970 UTC.
+    started_us: Option<i64>,
+    /// End of the newest minute that history told, microseconds since 1970 UTC.
+    pub reach_us: i64,
     key: String,
-    effects: Effects,
-    made: Vec<ChangedBar>,
-    dirty: Vec<(usize, usize)>,
+    pub effects: Effects,
+    /// Bars that are to be sent on: complete ones, and those that changed by their place.
+    pub made: Vec<ChangedBar>,
+    pub dirty: Vec<(usize, usize)>,
 }
 
 impl Book {
@@ -65,10 +66,13 @@ impl Book {
         Self {
             settings,
             by_symbol: HashMap::new(),
-            securities: Vec::new(),
+            securities: Securities::default(),
             feed: Feed::default(),
             origins: Origins::default(),
             next_due_us: i64::MAX,
+            days: Days::default(),
+            started_us: None,
+            reach_us: i64::MIN,
             key: String::new(),
             effects: Effects::default(),
             made: Vec::new(),
@@ -77,14 +81,36 @@ impl Book {
     }
 
     /// Puts a security of an earlier run in, unless there is no room.
-    pub fn restore(&mut self, security: Security) {
+    pub fn restore(&mut self, mut security: Security) {
         if self.securities.len() < self.settings.max_symbols {
-            let open = security.bars.iter().flatten().filter(|bar| !bar.is_closed);
+            let (is_loaded, latest_us) = (security.is_loaded, security.latest_us);
+            let is_new = security.joint.is_none();
+            security = self.equipped(security);
+            if let Some(watch) = &mut security.watch {
+                watch.is_hole |= is_loaded;
+            }
+            if let Some(joint) = security.joint.as_mut().filter(|_| is_loaded || is_new) {
+                joint.reopen(latest_us);
+            }
+            let open = security.row.bars.iter().flatten().filter(|bar| !bar.is_closed);
             let due_us = open.map(|bar| bar.slot.due_us).min().unwrap_or(i64::MAX);
             self.next_due_us = self.next_due_us.min(due_us);
+            if security.watch.is_some() {
+                self.next_due_us = i64::MIN; // what is to be filled next is not known yet
+            }
             self.place(&security.market, &security.code);
             self.by_symbol.insert(self.key.as_str().into(), self.securities.len());
             self.securities.push(security);
+        }
+    }
+
+    /// A security with what the settings ask for besides its bars.
+    fn equipped(&self, security: Security) -> Security {
+        let (watch, joint) = (security.watch, security.joint);
+        Security {
+            watch: self.settings.fills().then(|| watch.unwrap_or_else(Watch::new)),
+            joint: self.settings.history.is_some().then(|| joint.unwrap_or_default()),
+            ..security
         }
     }
 
@@ -102,17 +128,18 @@ impl Book {
                 continue;
             }
             let moment = ExchangeTime::from_utc_us(time_us);
-            let hours = self.settings.hours_of(spot.market());
+            let hours = self.settings.hours_of(spot.market(), spot.code());
             let is_day = !(self.settings.ignore_weekend && is_weekend(moment.day));
-            let counts = is_day && hours.counts(moment.of_day_us);
+            let counts = is_day && hours.part(moment.of_day_us).is_some();
             skipped.outside += u64::from(!counts);
             let source = match spot.source() {
                 "" => batch.provenance().source(),
                 source => source,
             };
             let origin = self.origins.of(source);
-            let quote = Quote::new(&spot, origin, time_us, moment, counts);
-            let Some(index) = self.find(spot.market(), spot.code(), counts) else {
+            let quote = Quote::new(&spot, origin, time_us, moment, is_day, counts);
+            let is_watched = counts || is_day && self.settings.fills();
+            let Some(index) = self.find(spot.market(), spot.code(), is_watched) else {
                 skipped.no_room += u64::from(counts);
                 self.observe_time(time_us, received_us, &mut skipped);
                 continue;
@@ -169,24 +196,40 @@ impl Book {
     }
 
     fn enter(&mut self, index: usize, quote: &Quote, skipped: &mut Skipped) {
-        let security = &mut self.securities[index];
-        let hours = self.settings.hours_of(&security.market);
-        let effects = &mut self.effects;
-        security.take(quote, &self.settings.periods, hours, effects);
-        skipped.late += std::mem::take(&mut effects.late);
-        for (period, bar) in effects.closed.drain(..) {
+        self.days.note(quote);
+        let started_us = *self.started_us.get_or_insert(quote.time_us);
+        let before_us = self.days.before_us;
+        let (security, rules) = self.securities.of(index, &self.settings);
+        let watched = security.watch;
+        if let Some(watch) = watched.filter(|watch| watch.fill.day < quote.moment.day) {
+            let is_over = |slot: &Slot| slot.end_us <= before_us;
+            security.row.fill_all(&watch.fill, &rules, is_over, &mut self.effects.closed);
+        }
+        security.take(quote, started_us, &rules, &mut self.effects);
+        if let Some(watch) = security.watch.filter(|watch| Some(watch) != watched.as_ref()) {
+            let closed = &mut self.effects.closed;
+            let due_us = security.row.fill_all(&watch.fill, &rules, |_| false, closed);
+            self.next_due_us = self.next_due_us.min(due_us);
+        }
+        skipped.late += std::mem::take(&mut self.effects.late);
+        self.collect(index);
+    }
+
+    /// Notes what was done to the bars of a security.
+    pub fn collect(&mut self, index: usize) {
+        for (period, bar) in self.effects.closed.drain(..) {
             self.made.push(ChangedBar { security: index, period, bar });
         }
-        for period in effects.dirty.drain(..) {
+        for period in self.effects.dirty.drain(..) {
             self.dirty.push((index, period));
-            if let Some(bar) = &security.bars[period] {
+            if let Some(bar) = &self.securities[index].row.bars[period] {
                 self.next_due_us = self.next_due_us.min(bar.slot.due_us);
             }
         }
     }
 
     /// The security, if it is known, or has to be and there is room.
-    fn find(&mut self, market: &str, code: &str, has_to_be: bool) -> Option<usize> {
+    pub fn find(&mut self, market: &str, code: &str, has_to_be: bool) -> Option<usize> {
         self.place(market, code);
         if let Some(index) = self.by_symbol.get(self.key.as_str()) {
             return Some(*index);
@@ -196,7 +239,9 @@ impl Book {
         }
         let index = self.securities.len();
         self.by_symbol.insert(self.key.as_str().into(), index);
-        self.securities.push(Security::new(market, code, self.settings.periods.len()));
+        let security = Security::new(market, code, self.settings.periods.len());
+        let security = self.equipped(security);
+        self.securities.push(security);
         Some(index)
     }
 
@@ -210,92 +255,6 @@ impl Book {
     /// Time of the newest believed quote of all, microseconds since 1970 UTC.
     pub fn newest_us(&self) -> i64 {
         self.feed.newest_us().unwrap_or(i64::MIN)
-    }
-
-    /// Closes what can change no more at that moment.
-    pub fn close_until(&mut self, at_us: i64) {
-        if at_us >= self.next_due_us {
-            self.next_due_us = self.close_if(|bar| bar.slot.due_us <= at_us);
-        }
-    }
-
-    /// Closes the bars whose trading had ended when the newest quote was made, for a feed that goes
-    /// on no more.
-    pub fn close_ended(&mut self) {
-        let newest_us = self.newest_us();
-        self.next_due_us = self.close_if(|bar| bar.slot.end_us <= newest_us);
-    }
-
-    fn close_if(&mut self, is_over: impl Fn(&Bar) -> bool) -> i64 {
-        let mut next_due_us = i64::MAX;
-        for (index, security) in self.securities.iter_mut().enumerate() {
-            let due_us = security.close_if(&is_over, &mut self.effects.closed);
-            next_due_us = next_due_us.min(due_us);
-            for (period, bar) in self.effects.closed.drain(..) {
-                self.made.push(ChangedBar { security: index, period, bar });
-            }
-        }
-        next_due_us
-    }
-
-    /// Makes all open bars known once more.
-    pub fn show_open(&mut self) {
-        for (index, security) in self.securities.iter_mut().enumerate() {
-            for (period, bar) in security.bars.iter_mut().enumerate() {
-                if let Some(bar) = bar.as_mut().filter(|bar| !bar.is_closed) {
-                    bar.is_dirty = true;
-                    self.dirty.push((index, period));
-                }
-            }
-        }
-    }
-
-    /// The bars that changed since the last call, as a list: complete ones first,
-    /// then those that changed, as they are now; open ones only if `with_open`.
-    pub fn drain(&mut self, with_open: bool) -> Option<Vec<u8>> {
-        for (index, period) in self.dirty.drain(..) {
-            let bar = self.securities[index].bars[period].as_mut();
-            let Some(bar) = bar.filter(|bar| bar.is_dirty) else { continue };
-            bar.is_dirty = false;
-            if with_open || bar.is_closed {
-                self.made.push(ChangedBar { security: index, period, bar: *bar });
-            }
-        }
-        if self.made.is_empty() {
-            return None;
-        }
-        self.origins.name(self.made.iter().map(|made| made.bar.origin));
-        let (securities, periods, origins) =
-            (&self.securities, &self.settings.periods, &self.origins);
-        let records = self.made.iter().map(|made| {
-            record(&securities[made.security], periods, made, origins.text(made.bar.origin))
-        });
-        let bytes = encode_bars(records);
-        self.made.clear();
-        Some(bytes)
-    }
-}
-
-fn record<'a>(
-    security: &'a Security,
-    periods: &[Period],
-    made: &ChangedBar,
-    source: &'a str,
-) -> BarRecord<'a> {
-    let (period, bar) = (periods[made.period], &made.bar);
-    BarRecord {
-        symbol: Symbol { market: &security.market, code: &security.code },
-        period: period.as_str(),
-        time_us: bar.slot.time_us,
-        open: bar.prices.open,
-        high: bar.prices.high,
-        low: bar.prices.low,
-        close: bar.prices.close,
-        amount_cny: bar.amount(period),
-        volume_shares: bar.volume(period),
-        closed: bar.is_closed,
-        quality_score: bar.quality_score,
-        source,
     }
 }
 

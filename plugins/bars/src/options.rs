@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, time};
 use kit::{Faults, count};
 use plugin_api::{Duration, PluginError, options};
 
-use crate::{hours::Hours, period::Period};
+use crate::{
+    hours::Hours,
+    period::Period,
+    shape::{AfterHours, Auction, EmptyMinutes, Label, Shape, trades_after_hours},
+};
 
 /// Most securities that can be allowed; each takes about 150 bytes a period.
 const MOST_SYMBOLS: usize = 1_000_000;
@@ -35,6 +39,22 @@ options! {
         pub ignore_weekend: bool,
         /// Most securities, 1 to 1000000; quotes of further ones are dropped. Default 20000.
         pub max_symbols: usize,
+        /// By which of its ends a bar within a day is named. Longer ones have their last day. Default
+        /// end.
+        pub label: Label,
+        /// What a stretch of the sessions gives of which no quote came, in all periods within a day.
+        /// It is told when its time is over, or when a later quote shows the gap. Default none.
+        pub empty_minutes: EmptyMinutes,
+        /// Where the trades of the opening auction are, which quotes from 09:25 to 09:30 tell. Default
+        /// first_bar.
+        pub auction: Auction,
+        /// Where the fixed-price trades of STAR (688, 689) and ChiNext (300, 301) after the close are;
+        /// unless dropped, days and longer have them, too. Default drop.
+        pub after_hours: AfterHours,
+        /// Id of a source that can be asked for history. The minutes of today before the first quote
+        /// come from it, and bars of all periods within the day join them to the live ones. Default:
+        /// none.
+        pub history: Option<String>,
         /// How often what was seen is kept on disk for a restart, besides at the end; 0s for only
         /// then. Default 10s.
         pub checkpoint: Duration,
@@ -58,6 +78,11 @@ impl Default for Options {
             market_sessions: BTreeMap::new(),
             ignore_weekend: true,
             max_symbols: 20_000,
+            label: Label::default(),
+            empty_minutes: EmptyMinutes::default(),
+            auction: Auction::default(),
+            after_hours: AfterHours::default(),
+            history: None,
             checkpoint: Duration(time::Duration::from_secs(10)),
         }
     }
@@ -74,10 +99,23 @@ pub struct Settings {
     hours: Hours,
     /// Markets with hours of their own.
     of_markets: Vec<(String, Hours)>,
+    /// Hours of the securities that trade after the close, by market.
+    late: Vec<(&'static str, Hours)>,
+    pub shape: Shape,
+    /// Id of the source of history.
+    pub history: Option<String>,
     pub ignore_weekend: bool,
     pub max_symbols: usize,
     /// Microseconds between checkpoints; `None` for only at the end.
     pub checkpoint_us: Option<i64>,
+}
+
+/// What the bars of one security are made by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    pub periods: &'a [Period],
+    pub hours: &'a Hours,
+    pub shape: Shape,
 }
 
 impl Settings {
@@ -108,12 +146,26 @@ impl Settings {
         let of_markets = options.market_sessions.iter().map(|(market, texts)| {
             (market.to_uppercase(), hours_of(&format!("market_sessions.{market}"), texts))
         });
-        let of_markets = of_markets.collect();
+        let mut of_markets: Vec<_> = of_markets.collect();
         faults.at_most("close_after", options.close_after, LONGEST_CLOSE_AFTER, "use at most");
         faults.within("max_symbols", options.max_symbols, 1..=MOST_SYMBOLS, "use");
+        if options.history.as_ref().is_some_and(|id| id.trim().is_empty()) {
+            faults.push("history is empty; name a source that can be asked, or drop it".to_owned());
+        }
         faults.check()?;
+        let Options { label, empty_minutes, auction, after_hours, .. } = *options;
+        let shape = Shape { label, empty_minutes, auction, after_hours };
+        let late = ["SH", "SZ"]
+            .map(|market| (market, of_market(&of_markets, market, &hours).drawn(shape, true)));
+        let hours = hours.drawn(shape, false);
+        for (_, hours) in &mut of_markets {
+            *hours = hours.drawn(shape, false);
+        }
         Ok(Self {
             periods,
+            shape,
+            late: late.into(),
+            history: options.history.clone(),
             updates: options.updates,
             close_after_us: count::micros(options.close_after),
             hours,
@@ -124,11 +176,31 @@ impl Settings {
         })
     }
 
-    /// When that market trades.
-    pub fn hours_of(&self, market: &str) -> &Hours {
-        let own = self.of_markets.iter().find(|(name, _)| name == market);
-        own.map_or(&self.hours, |(_, hours)| hours)
+    /// When a security trades.
+    pub fn hours_of(&self, market: &str, code: &str) -> &Hours {
+        if self.shape.after_hours != AfterHours::Drop
+            && trades_after_hours(market, code)
+            && let Some((_, hours)) = self.late.iter().find(|(name, _)| *name == market)
+        {
+            return hours;
+        }
+        of_market(&self.of_markets, market, &self.hours)
     }
+
+    /// What the bars of a security are made by.
+    pub fn rules(&self, market: &str, code: &str) -> Rules<'_> {
+        Rules { periods: &self.periods, hours: self.hours_of(market, code), shape: self.shape }
+    }
+
+    /// Whether stretches without quotes have bars.
+    pub fn fills(&self) -> bool {
+        self.shape.empty_minutes == EmptyMinutes::Previous
+    }
+}
+
+fn of_market<'a>(of_markets: &'a [(String, Hours)], market: &str, others: &'a Hours) -> &'a Hours {
+    let own = of_markets.iter().find(|(name, _)| name == market);
+    own.map_or(others, |(_, hours)| hours)
 }
 
 #[cfg(test)]
@@ -153,6 +225,7 @@ mod tests {
             "sessions": ["9-10"],
             "market_sessions": { "hk": ["x"] },
             "max_symbols": 0,
+            "history": " ",
         }))
         .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Config);
@@ -162,6 +235,7 @@ mod tests {
             "sessions: \"9-10\"",
             "market_sessions.hk: \"x\"",
             "max_symbols is 0",
+            "history is empty",
         ];
         for text in expected {
             assert!(error.message.contains(text), "{text} is missing in: {error}");
@@ -174,7 +248,7 @@ mod tests {
     fn markets_can_have_hours_of_their_own() {
         let settings = settings(json!({ "market_sessions": { "hk": ["09:30-16:00"] } })).unwrap();
         let noon_us = 12 * 3_600 * 1_000_000;
-        assert!(settings.hours_of("HK").counts(noon_us));
-        assert!(!settings.hours_of("SH").counts(noon_us));
+        assert!(settings.hours_of("HK", "00700").counts(noon_us));
+        assert!(!settings.hours_of("SH", "600000").counts(noon_us));
     }
 }

@@ -7,6 +7,8 @@
 const MOST: usize = 15;
 /// Name of all sources behind the fifteenth.
 const OTHERS: &str = "others";
+/// Stands between two names.
+const JOINT: &str = "+";
 
 /// The sources of a quote or a bar: a bit each; none while it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -51,7 +53,7 @@ impl Origins {
         }
         let known = self.names.iter().position(|name| **name == *id);
         let place = known.unwrap_or_else(|| {
-            if self.names.len() < MOST {
+            if self.names.len() < MOST && id != OTHERS {
                 self.names.push(id.into());
                 self.names.len() - 1
             } else {
@@ -59,6 +61,12 @@ impl Origins {
             }
         });
         Origin(1 << place)
+    }
+
+    /// The sources that a bar names.
+    pub fn of_bar(&mut self, text: &str) -> Origin {
+        let ids = text.split(JOINT);
+        ids.fold(Origin::default(), |origin, id| origin.with(self.of(id)))
     }
 
     /// Puts names together for those of several sources.
@@ -71,7 +79,7 @@ impl Origins {
                 let names = names.zip(places).filter(|(_, place)| origin.has(*place));
                 let mut names: Vec<_> = names.map(|(name, _)| name).collect();
                 names.sort_unstable();
-                self.joined.push((origin, names.join("+")));
+                self.joined.push((origin, names.join(JOINT)));
             }
         }
     }
@@ -104,6 +112,15 @@ mod tests {
         let texts = [none, qq, qmt, both].map(|it| origins.text(it));
         assert_eq!(texts, ["", "qq", "qmt", "qmt+qq"]);
         assert_eq!(origins.joined.len(), 1);
+    }
+
+    #[test]
+    fn a_bar_of_several_sources_is_of_each() {
+        let mut origins = Origins::default();
+        let (both, qq) = (origins.of_bar("qmt+qq"), origins.of("qq"));
+        assert_eq!((both.with(qq), origins.names().len()), (both, 2));
+        assert_eq!(origins.of_bar(""), Origin::default());
+        assert_eq!(origins.of("others"), Origin(1 << MOST));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use plugin_api::{
     options,
-    schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, SECOND_US},
+    schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime},
 };
 
-use crate::hours::Hours;
+use crate::hours::{Hours, MINUTE_US};
 
 options! {
     /// Length of a bar.
@@ -141,19 +141,26 @@ impl Period {
     /// The bar that a moment within the sessions belongs to.
     pub fn slot(self, moment: ExchangeTime, hours: &Hours) -> Slot {
         if let Some(minutes) = self.minutes() {
-            let gap_us = minutes * 60 * SECOND_US;
-            let of_day_us = moment.of_day_us;
-            let end_us = hours.clamped(of_day_us - of_day_us % gap_us + gap_us);
+            let end_us = hours.bar_end(moment.of_day_us, minutes * MINUTE_US);
+            let last_us = hours.last_trade(end_us);
             let midnight_us = midnight_us(moment.day);
             return Slot {
                 time_us: midnight_us + end_us,
-                end_us: midnight_us + end_us,
-                due_us: midnight_us + hours.due(end_us),
+                end_us: midnight_us + last_us,
+                due_us: midnight_us + hours.due(last_us),
             };
         }
         let time_us = midnight_us(self.last_day(moment));
         let close_us = hours.close_of_day();
         Slot { time_us, end_us: time_us + close_us, due_us: time_us + hours.due(close_us) }
+    }
+
+    /// When a bar starts that has that time; of days and longer ones its time.
+    pub fn start_us(self, time_us: i64, hours: &Hours) -> i64 {
+        let Some(minutes) = self.minutes() else { return time_us };
+        let last = ExchangeTime::from_utc_us(time_us - 1);
+        let start_us = hours.bar_start(last.of_day_us + 1, minutes * MINUTE_US);
+        midnight_us(last.day) + start_us
     }
 
     /// The last day of the bar that a day belongs to, counted from 1970-01-01.
@@ -176,7 +183,7 @@ impl Period {
 }
 
 /// The moment at which a day of the exchange's calendar begins.
-fn midnight_us(day: i64) -> i64 {
+pub fn midnight_us(day: i64) -> i64 {
     day * DAY_US - EXCHANGE_OFFSET_US
 }
 

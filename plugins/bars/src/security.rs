@@ -1,12 +1,17 @@
-//! One security and its last bar of each period.
+//! One security: its bars, and which of its quotes enter them.
 
 use plugin_api::{SpotView, schemas::time::ExchangeTime};
 
 use crate::{
-    bar::{Bar, Contribution, Prices, Totals},
-    hours::Hours,
+    auction,
+    bar::{Prices, Totals},
+    empty::Watch,
+    history::Joint,
+    hours::Part,
+    options::Rules,
     origin::Origin,
-    period::Period,
+    row::{Effects, Entry, Row},
+    shape::Auction,
 };
 
 /// A believed quote that is older than the last by more than this is of a feed that began anew; what
@@ -22,13 +27,13 @@ pub struct Security {
     pub code: Box<str>,
     /// Time of its newest quote, microseconds since 1970 UTC.
     pub latest_us: i64,
-    /// Day of the last quote that counted, and what was traded up to then.
-    pub day: i64,
-    pub totals: Totals,
-    /// Last bars, in the order of the settings' periods.
-    pub bars: Vec<Option<Bar>>,
+    pub row: Row,
     /// It comes from a checkpoint, and no quote came since.
     pub is_loaded: bool,
+    /// How stretches without quotes are filled; `None`: they are not.
+    pub watch: Option<Watch>,
+    /// What history knows of today; `None`: there is no source of it.
+    pub joint: Option<Box<Joint>>,
 }
 
 /// What bars need of a quote.
@@ -36,24 +41,19 @@ pub struct Security {
 pub struct Quote {
     pub time_us: i64,
     pub moment: ExchangeTime,
-    /// Its moment lies within the sessions.
+    /// Its moment lies within what makes bars.
     pub counts: bool,
+    /// Its day is one of trading.
+    pub is_day: bool,
     pub of_day: Prices,
+    /// Close of the day before, CNY; 0 when unknown.
+    pub pre_close: f64,
     pub totals: Totals,
     pub quality_score: Option<f32>,
     /// Its source.
     pub origin: Origin,
-}
-
-/// What a quote did to bars, by the place of their period.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// Bars that are complete now, oldest first.
-    pub closed: Vec<(usize, Bar)>,
-    /// Bars that have changed.
-    pub dirty: Vec<usize>,
-    /// Bars that it came too late for.
-    pub late: u64,
+    /// Its last price may be that of a match which is not made yet.
+    pub may_be_virtual: bool,
 }
 
 impl Quote {
@@ -63,6 +63,7 @@ impl Quote {
         origin: Origin,
         time_us: i64,
         moment: ExchangeTime,
+        is_day: bool,
         counts: bool,
     ) -> Self {
         let amount = spot.amount_cny();
@@ -70,18 +71,21 @@ impl Quote {
             time_us,
             moment,
             counts,
+            is_day,
             of_day: Prices {
                 open: spot.open(),
                 high: spot.high(),
                 low: spot.low(),
                 close: spot.close(),
             },
+            pre_close: spot.pre_close(),
             totals: Totals {
                 amount: if amount.is_finite() { amount.max(0.0) } else { 0.0 },
                 volume: spot.volume_shares(),
             },
             quality_score: spot.quality_score(),
             origin,
+            may_be_virtual: auction::may_be_virtual(spot, moment),
         }
     }
 }
@@ -93,50 +97,40 @@ impl Security {
             market: market.into(),
             code: code.into(),
             latest_us: i64::MIN,
-            day: i64::MIN,
-            totals: Totals::default(),
-            bars: vec![None; periods],
+            row: Row::new(periods),
             is_loaded: false,
+            watch: None,
+            joint: None,
         }
     }
 
-    /// Takes a quote.
+    /// Takes a quote; all are watched since `started_us`, microseconds since 1970 UTC.
     pub fn take(
         &mut self,
         quote: &Quote,
-        periods: &[Period],
-        hours: &Hours,
+        started_us: i64,
+        rules: &Rules<'_>,
         effects: &mut Effects,
     ) {
         if self.is_rewound_by(quote) {
-            *self = Self::new(&self.market, &self.code, periods.len());
+            let (watch, joint) = (self.watch.map(|_| Watch::new()), self.joint.is_some());
+            *self = Self::new(&self.market, &self.code, rules.periods.len());
+            (self.watch, self.joint) = (watch, joint.then(Box::default));
         }
         self.is_loaded = false;
         self.latest_us = self.latest_us.max(quote.time_us);
-        self.close(quote.time_us, &mut effects.closed);
-        if !quote.counts {
-            return;
+        self.row.close(quote.time_us, &mut effects.closed);
+        if let Some(watch) = self.watch.as_mut().filter(|_| quote.is_day) {
+            watch.note(quote, &self.row, started_us);
         }
-        for (place, &period) in periods.iter().enumerate() {
-            let prices = if period.is_within_day() {
-                Prices::flat(quote.of_day.close)
-            } else {
-                quote.of_day
-            };
-            if prices.are_valid() {
-                let contribution = Contribution {
-                    slot: period.slot(quote.moment, hours),
-                    prices,
-                    day: quote.moment.day,
-                    totals: quote.totals,
-                    quality_score: quote.quality_score,
-                    origin: quote.origin,
-                };
-                self.contribute(place, period, &contribution, effects);
+        let part = rules.hours.part(quote.moment.of_day_us).filter(|_| quote.counts);
+        match part.and_then(|part| self.entry(quote, part, rules)) {
+            Some(entry) => self.enter(&entry, started_us, rules, effects),
+            None => {
+                if let Some(watch) = &mut self.watch {
+                    watch.note_auction(quote, rules.hours);
+                }
             }
-        }
-        if quote.of_day.close > 0.0 && quote.moment.day >= self.day {
-            (self.day, self.totals) = (quote.moment.day, quote.totals);
         }
     }
 
@@ -145,73 +139,50 @@ impl Security {
         self.latest_us.saturating_sub(quote.time_us) > most_us
     }
 
-    fn contribute(
-        &mut self,
-        place: usize,
-        period: Period,
-        quote: &Contribution,
-        effects: &mut Effects,
-    ) {
-        let base = self.base(place, period, quote.day);
-        match &mut self.bars[place] {
-            Some(bar)
-                if quote.slot.time_us < bar.slot.time_us
-                    || (period.is_over_days() && quote.day < bar.day) =>
-            {
-                effects.late += 1;
-                return;
+    /// What a quote of that part of the day brings to the bars, if anything.
+    fn entry(&mut self, quote: &Quote, part: Part, rules: &Rules<'_>) -> Option<Entry> {
+        let Quote { moment, mut of_day, totals, quality_score, origin, .. } = *quote;
+        let known = if self.row.day == moment.day { self.row.totals } else { Totals::default() };
+        match part {
+            // before the match the last price is a virtual one
+            Part::Auction if totals.volume == 0 || !Prices::flat(of_day.close).are_valid() => {
+                return None;
             }
-            Some(bar) if quote.slot.time_us == bar.slot.time_us => bar.merge(period, quote),
-            last => {
-                // a late quote changed it since it was closed, or changed hours left it open
-                if let Some(bar) = last.take_if(|bar| !bar.is_closed || bar.is_dirty) {
-                    effects.closed.push((place, Bar { is_closed: true, is_dirty: false, ..bar }));
-                }
-                *last = Some(Bar::begin(quote, base));
+            Part::Auction if rules.shape.auction == Auction::FirstBar => return None,
+            Part::Auction if rules.shape.auction == Auction::Drop => {
+                self.row.trade(moment.day, totals);
+                return None;
             }
+            // QMT begins at 0 again after the close
+            Part::AfterHours if self.row.day != moment.day || totals.volume <= known.volume => {
+                return None;
+            }
+            _ => {}
         }
-        if let Some(bar) = &mut self.bars[place]
-            && !bar.is_dirty
-        {
-            bar.is_dirty = true;
-            effects.dirty.push(place);
+        if quote.may_be_virtual && !auction::is_traded_at(of_day.close, known, totals) {
+            of_day.close = self.row.last_price(moment.day)?;
         }
+        Some(Entry {
+            moment,
+            minute: Prices::flat(of_day.close),
+            of_day: (part != Part::Auction).then_some(of_day),
+            totals,
+            quality_score,
+            origin,
+            is_assumed: false,
+            fill: self.watch.map(|watch| watch.fill).filter(|fill| fill.day == moment.day),
+        })
     }
 
-    /// What was traded on that day before a new bar of the period.
-    fn base(&self, place: usize, period: Period, day: i64) -> Totals {
-        if !period.is_within_day() {
-            return Totals::default();
+    fn enter(&mut self, entry: &Entry, started_us: i64, rules: &Rules<'_>, effects: &mut Effects) {
+        let Some(joint) = &mut self.joint else {
+            self.row.enter(entry, rules, effects);
+            return;
+        };
+        joint.meet(entry, started_us, &self.row, rules);
+        self.row.enter(entry, rules, effects);
+        if joint.follow(&self.row, rules) {
+            self.stitch(rules, false, effects);
         }
-        match &self.bars[place] {
-            Some(bar) if bar.day == day => bar.until,
-            // a period that was added within the day
-            None if self.day == day => self.totals,
-            _ => Totals::default(),
-        }
-    }
-
-    /// Closes the bars that cannot change any more at that moment; returns when the next one cannot.
-    pub fn close(&mut self, at_us: i64, closed: &mut Vec<(usize, Bar)>) -> i64 {
-        self.close_if(|bar| bar.slot.due_us <= at_us, closed)
-    }
-
-    /// Closes open bars that fulfil a condition; returns the earliest due time of the others.
-    pub fn close_if(
-        &mut self,
-        is_over: impl Fn(&Bar) -> bool,
-        closed: &mut Vec<(usize, Bar)>,
-    ) -> i64 {
-        let mut next_due_us = i64::MAX;
-        for (place, bar) in self.bars.iter_mut().enumerate() {
-            let Some(bar) = bar.as_mut().filter(|bar| !bar.is_closed) else { continue };
-            if is_over(bar) {
-                (bar.is_closed, bar.is_dirty) = (true, false);
-                closed.push((place, *bar));
-            } else {
-                next_due_us = next_due_us.min(bar.slot.due_us);
-            }
-        }
-        next_due_us
     }
 }

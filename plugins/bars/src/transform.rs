@@ -9,11 +9,15 @@ use crate::{
     book::{Book, Skipped},
     checkpoint::Checkpoint,
     codec::{self, State},
+    joining::{Brought, Joined},
     options::{Options, Settings},
 };
 
 /// When nothing has come for so long, quotes whose time is in doubt wait for others no longer.
 const QUIET_US: i64 = 5 * 60 * 1_000_000;
+
+/// When no history has come for so long, no more is expected.
+const SETTLE_US: i64 = 60 * 1_000_000;
 
 /// The `bars` transform.
 pub struct Bars {
@@ -26,6 +30,8 @@ pub struct Bars {
     is_live: Option<bool>,
     /// When the last quotes came, microseconds since 1970 UTC.
     taken_us: i64,
+    /// When history came that is not settled yet, microseconds since 1970 UTC.
+    history_us: Option<i64>,
 }
 
 impl Transform for Bars {
@@ -40,8 +46,15 @@ impl Transform for Bars {
         let book = Book::new(Settings::new(&options)?);
         let checkpoint = Checkpoint::new(context.clone());
         let taken_us = context.now_us();
-        let mut bars =
-            Self { context, book, checkpoint, is_changed: false, is_live: None, taken_us };
+        let mut bars = Self {
+            context,
+            book,
+            checkpoint,
+            is_changed: false,
+            is_live: None,
+            taken_us,
+            history_us: None,
+        };
         if let Some(bytes) = bars.checkpoint.read()
             && !bars.restore(&bytes, true)
         {
@@ -52,6 +65,9 @@ impl Transform for Bars {
 
     fn apply(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
         if batch.kind() != RecordKind::Spot {
+            if self.is_history(batch) {
+                return self.take_history(batch, output);
+            }
             output.push(batch.clone());
             return Ok(());
         }
@@ -81,6 +97,7 @@ impl Transform for Bars {
         if waits && now_us.saturating_sub(self.taken_us) > QUIET_US {
             self.end_doubt(now_us);
         }
+        self.settle_history(now_us);
         self.close_by_time(now_us);
         if let Some(bars) = self.bars(self.book.settings.updates)? {
             output.push(bars);
@@ -108,6 +125,7 @@ impl Transform for Bars {
     fn close(&mut self, output: &mut Output) -> Result<(), PluginError> {
         let (updates, now_us) = (self.book.settings.updates, self.context.now_us());
         self.end_doubt(now_us);
+        self.settle_history(i64::MAX);
         self.close_by_time(now_us);
         let is_recorded = self.is_live == Some(false);
         if is_recorded {
@@ -125,6 +143,53 @@ impl Transform for Bars {
 }
 
 impl Bars {
+    /// Whether a batch is of the source of history.
+    fn is_history(&self, batch: &Batch) -> bool {
+        let source = self.book.settings.history.as_deref();
+        batch.kind() == RecordKind::Bar && source == Some(batch.provenance().source())
+    }
+
+    fn take_history(&mut self, batch: &Batch, output: &mut Output) -> Result<(), PluginError> {
+        let now_us = self.context.now_us();
+        let Brought { minutes, bad, no_room } = self.book.take_history(batch, now_us);
+        (self.is_changed, self.history_us) = (true, Some(now_us));
+        for (reason, records) in [("bad_history", bad), ("too_many_symbols", no_room)] {
+            if records > 0 {
+                self.context.dropped(reason, records);
+            }
+        }
+        if minutes > 0 {
+            self.context.count("bars_history_minutes_total", minutes);
+        }
+        self.close_by_time(now_us);
+        if let Some(bars) = self.bars(self.book.settings.updates)? {
+            output.push(bars.with_provenance(batch.provenance().clone()));
+        }
+        self.keep(now_us);
+        Ok(())
+    }
+
+    /// Lets go of what waits for history when none has come for long, and tells how it joined.
+    fn settle_history(&mut self, now_us: i64) {
+        if self.history_us.is_none_or(|came_us| now_us.saturating_sub(came_us) <= SETTLE_US) {
+            return;
+        }
+        self.history_us = None;
+        let Joined { securities, with_gap, gap_minutes } = self.book.settle_history();
+        let source = self.book.settings.history.as_deref().unwrap_or_default();
+        if gap_minutes > 0 {
+            self.context.count("bars_history_gap_minutes_total", gap_minutes);
+            self.context.warn(&format!(
+                "history of {source} ends before the first quotes: {gap_minutes} minutes of \
+                 {with_gap} securities are missing, and their trades are in the next bar; a restart \
+                 asks again"
+            ));
+        }
+        if securities > 0 {
+            self.context.info(&format!("history of {source} joined for {securities} securities"));
+        }
+    }
+
     fn state(&self) -> Vec<u8> {
         let Book { feed, securities, settings, origins, .. } = &self.book;
         codec::encode(feed, securities, &settings.periods, origins)

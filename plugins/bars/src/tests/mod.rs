@@ -1,10 +1,14 @@
 //! The transform as readers see it: quotes in, the bars that they end up with out.
 
 mod days;
+mod history;
 mod model;
 mod origin;
+mod random;
+mod recorded;
 mod restart;
 mod rules;
+mod shapes;
 mod strays;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -39,6 +43,7 @@ struct Kept {
     amount: f64,
     volume: u64,
     closed: bool,
+    source: String,
 }
 
 /// `600000 1m 2021-12-01 09:31:00`
@@ -137,6 +142,7 @@ impl Bench {
                     amount: bar.amount_cny,
                     volume: bar.volume_shares,
                     closed: bar.closed,
+                    source: bar.source.to_owned(),
                 };
                 self.heard.push((key.clone(), kept.clone()));
                 self.kept.insert(key, kept);

@@ -87,6 +87,7 @@ fn within_day(quotes: &[Quote], minutes: i64) -> Vec<ModelBar> {
             amount,
             volume,
             closed: false,
+            source: String::new(),
         };
         match bars.last_mut() {
             Some(last) if (day, end) < (last.day, last.end) => {}

@@ -2,18 +2,20 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
     hash::{BuildHasher, Hasher, RandomState},
-    io::Read,
-    path::Path,
 };
 
-use flate2::read::MultiGzDecoder;
-use plugin_api::schemas::time::{DAY_US, SECOND_US};
+use plugin_api::schemas::time::{DAY_US, ExchangeTime, SECOND_US};
 
-use super::*;
+use super::{
+    random::Seeded,
+    recorded::{FOUR, MANY, ONE, Row, list_of, recorded},
+    *,
+};
 
 const DAY: &str = "2021-12-01";
+/// Half past nine, since local midnight.
+const OPEN_US: i64 = (9 * 60 + 30) * 60 * SECOND_US;
 const MINUTES: [(&str, f64, u64); 7] = [
     ("13:58:10", 10.0, 1_000),
     ("13:59:10", 10.1, 2_000),
@@ -130,89 +132,63 @@ fn a_security_that_trades_once_an_hour_and_a_feed_with_gaps_have_all_their_bars(
     assert!(bench.kept.values().all(|bar| bar.volume == 100));
 }
 
-/// A quote of a recorded day.
-#[derive(Debug, Clone)]
-struct Row {
-    code: String,
-    time_us: i64,
-    /// Open, high, low, close, amount.
-    numbers: [f64; 5],
-    volume: u64,
-}
-
-/// The quotes of a recorded day in the order of their times.
-fn recorded(file: &str, date: &str, columns: [&str; 7]) -> Vec<Row> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/samples").join(file);
-    let mut text = String::new();
-    MultiGzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
-    let mut lines = text.lines();
-    let head: Vec<_> = lines.next().unwrap().split(',').collect();
-    let places = columns.map(|name| head.iter().position(|it| *it == name).unwrap());
-    let mut rows: Vec<_> = lines
-        .map(|line| {
-            let cells: Vec<_> = line.split(',').collect();
-            let number = |at: usize| cells[places[at]].parse().unwrap_or(0.0);
-            Row {
-                code: cells[0].to_owned(),
-                time_us: parse_exchange_time(&format!("{date}{}", cells[places[0]])).unwrap(),
-                numbers: [number(1), number(2), number(3), number(4), number(5)],
-                volume: cells[places[6]].parse().unwrap_or(0),
-            }
-        })
-        .collect();
-    rows.sort_by_key(|row| row.time_us);
-    rows
-}
-
-fn kept_of(rows: &[Row], sizes: &mut impl FnMut() -> usize) -> BTreeMap<Key, Kept> {
-    let mut bench = Bench::of(&["1m", "5m", "60m", "day", "month"]);
+/// The bars of those quotes, a random number of them at a time, and how many were refuted.
+fn kept_of(
+    options: &Value,
+    rows: &[Row],
+    is_live: bool,
+    sizes: &mut impl FnMut() -> usize,
+) -> (BTreeMap<Key, Kept>, u64) {
+    let mut bench = Bench::new(options.clone());
     bench.host.set_now_us(us("2026-12-20 00:00:00"));
-    let mut rest = rows;
+    let first = rows.iter().find(|row| !row.is_stray()).unwrap();
+    let (mut rest, mut newest_us) = (rows, first.time_us);
     while !rest.is_empty() {
         let (batch, later) = rest.split_at(sizes().min(rest.len()));
-        let mut encoder = SpotListEncoder::new(batch.len());
-        for row in batch {
-            let [open, high, low, close, amount_cny] = row.numbers;
-            let record = SpotRecord {
-                market: "SH",
-                code: &row.code,
-                time_us: row.time_us,
-                open,
-                high,
-                low,
-                close,
-                amount_cny,
-                volume_shares: row.volume,
-                ..SpotRecord::default()
-            };
-            encoder.push(&record).unwrap();
+        if is_live {
+            // received a second after the real ones among them, which are close to each other
+            let real = batch.iter().filter(|row| !row.is_stray());
+            newest_us = real.map(|row| row.time_us).max().unwrap_or(newest_us);
+            let received_us = newest_us + SECOND_US;
+            let mut provenance = Provenance::of_source("live");
+            provenance.received_at_us = received_us;
+            bench.host.set_now_us(received_us);
+            bench.apply(&list_of(batch).with_provenance(provenance));
+        } else {
+            bench.apply(&list_of(batch));
         }
-        bench.apply(&Batch::from_spots(&mut encoder, Round::MIDDLE));
         rest = later;
     }
     bench.end();
-    bench.kept
+    (bench.kept, bench.host.counted("stray_times_total"))
 }
 
-/// Numbers that look random and are the same for one seed (xorshift64*).
-struct Seeded(u64);
-
-impl Seeded {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33).unwrap() % limit
-    }
-
-    fn signed(&mut self, limit: usize) -> i64 {
-        i64::try_from(self.below(2 * limit)).unwrap() - i64::try_from(limit).unwrap()
+impl Row {
+    /// Marked by what no recorded quote has.
+    fn is_stray(&self) -> bool {
+        self.bid.is_empty()
     }
 }
 
-/// The day with strays in it: up to four in a row, of any time of any day but those close to the real
-/// ones, of known and unknown securities, with other totals; the last quotes stay as they are.
-fn with_strays(rows: &[Row], random: &mut Seeded) -> Vec<Row> {
+/// A wrong time instead of that one: another day, another year, another session, or any. Before the
+/// open nothing is known that could refute some of the same later session.
+fn wrong_time(time_us: i64, is_open: bool, random: &mut Seeded) -> i64 {
+    let day_us = time_us - time_us.rem_euclid(DAY_US);
+    let of_day_us = i64::try_from(random.below(86_400)).unwrap() * SECOND_US;
+    match random.below(if is_open { 7 } else { 4 }) {
+        0 => time_us + DAY_US,
+        1 => us("2099-12-31 10:00:00") + of_day_us,
+        2 => time_us - 365 * DAY_US,
+        3 => day_us + random.signed(400) * DAY_US + of_day_us,
+        4 => time_us + 4 * 3_600 * SECOND_US,
+        5 => time_us - 2 * 3_600 * SECOND_US,
+        _ => day_us + of_day_us,
+    }
+}
+
+/// The day with strays in it: up to four in a row, of any time but those close to the real ones, of
+/// known and unknown securities, with other totals; the last quotes stay as they are.
+fn with_strays(rows: &[Row], is_live: bool, random: &mut Seeded) -> Vec<Row> {
     let mut latest: HashMap<&str, i64> = HashMap::new();
     let mut all = Vec::new();
     for (at, row) in rows.iter().enumerate() {
@@ -222,15 +198,16 @@ fn with_strays(rows: &[Row], random: &mut Seeded) -> Vec<Row> {
             if random.below(4) == 0 {
                 stray.code = format!("9{:05}", random.below(100_000));
             }
-            let day = row.time_us - row.time_us.rem_euclid(DAY_US);
-            let days = if random.below(2) == 0 { 0 } else { random.signed(400) };
-            let of_day = i64::try_from(random.below(86_400)).unwrap() * SECOND_US;
-            stray.time_us = day + days * DAY_US + of_day;
-            let known_us = latest.get(&*stray.code).copied().unwrap_or(row.time_us);
+            let is_open = ExchangeTime::from_utc_us(row.time_us).of_day_us >= OPEN_US;
+            stray.time_us = wrong_time(row.time_us, is_open, random);
+            (stray.bid, stray.ask) = (Vec::new(), Vec::new());
+            let known_us = latest.get(&*stray.code).copied();
             // what is late by less than half an hour counts, as in Hikyuu
-            let around =
-                known_us.min(row.time_us) - 1_810 * SECOND_US..row.time_us + 70 * SECOND_US;
-            if around.contains(&stray.time_us) {
+            let around = known_us.unwrap_or(row.time_us).min(row.time_us) - 1_810 * SECOND_US
+                ..row.time_us + 70 * SECOND_US;
+            // a live feed may begin with the old quote of a security that trades rarely
+            let is_first = is_live && known_us.is_none() && stray.time_us < row.time_us;
+            if around.contains(&stray.time_us) || is_first {
                 continue;
             }
             let factor = [0.0, 0.5, 1.0, 10.0][random.below(4)];
@@ -255,26 +232,32 @@ fn strays_in_recorded_days_change_no_bar() {
     // a xorshift never leaves zero
     let seed = fixtures::seed(RandomState::new().build_hasher().finish()) | 1;
     let mut random = Seeded(seed);
-    let many =
-        ["DateTime", "OpenPx", "HighPx", "LowPx", "LastPx", "TotalValueTrade", "TotalVolumeTrade"];
-    let one =
-        ["UpdateTime", "OpenPrice", "HighPrice", "LowPrice", "LastPrice", "Turnover", "TradVolume"];
-    for (file, date, columns) in [
-        ("sse_20211201_0915_1030_20stocks_l1.csv.gz", "", many),
-        ("sse_20230201_600519_l1.csv.gz", "2023-02-01 ", one),
-    ] {
-        let rows = recorded(file, date, columns);
-        let expected = kept_of(&rows, &mut || 50);
-        for _ in 0..3 {
-            let rows = with_strays(&rows, &mut random);
-            let most = [1, 20, 2_000][random.below(3)];
-            let found = kept_of(&rows, &mut || 1 + random.below(most));
-            let differ: Vec<_> = found
-                .iter()
-                .filter(|(key, bar)| expected.get(*key) != Some(bar))
-                .chain(expected.iter().filter(|(key, _)| !found.contains_key(*key)))
-                .collect();
-            assert!(differ.is_empty(), "{file}: {differ:?}");
+    let periods = ["1m", "5m", "60m", "day", "month"];
+    let plain = json!({ "periods": periods });
+    let drawn = json!({
+        "periods": periods,
+        "empty_minutes": "previous",
+        "auction": "own_bar",
+        "after_hours": "own",
+    });
+    for day in [MANY, ONE, FOUR] {
+        let rows = recorded(day);
+        for (options, is_live) in [(&plain, false), (&plain, true), (&drawn, true)] {
+            let (expected, _) = kept_of(options, &rows, is_live, &mut || 50);
+            for _ in 0..2 {
+                let rows = with_strays(&rows, is_live, &mut random);
+                let most = [1, 20, 50][random.below(3)];
+                let (found, strays) =
+                    kept_of(options, &rows, is_live, &mut || 1 + random.below(most));
+                let differ: Vec<_> = found
+                    .iter()
+                    .filter(|(key, bar)| expected.get(*key) != Some(bar))
+                    .chain(expected.iter().filter(|(key, _)| !found.contains_key(*key)))
+                    .collect();
+                let some = &differ[..differ.len().min(3)];
+                assert!(differ.is_empty(), "{} {options} {is_live}: {some:?}", day.file);
+                assert!(strays > 0);
+            }
         }
     }
 }
