@@ -1424,8 +1424,9 @@ class Terminal:
             self.xtdata = importlib.import_module("xtquant.xtdata")
         if self.options.xtquant_port and hasattr(self.xtdata, "connect"):
             self.xtdata.connect(port=self.options.xtquant_port)
-        elif hasattr(self.xtdata, "get_client"):
-            self.xtdata.get_client()
+        client = self.xtdata.get_client() if hasattr(self.xtdata, "get_client") else None
+        if hasattr(client, "is_connected") and not client.is_connected():
+            raise RuntimeError("xtquant is not connected")
 
     def download(self, codes, period, span, on_progress):
         """Has the terminal fetch that; the texts of what went wrong, by code, "" for all of them.
@@ -1541,7 +1542,9 @@ class HistoryWorker(threading.Thread):
             # bars of days prove whether minutes and ticks are whole
             self.terminal.download(codes, "1d", days,
                                    lambda text: self.say({"id": ident, "progress": text}))
-        waiting, pause, until = list(codes), 0.1, time.monotonic() + self.wait
+        # nothing comes of a download that failed, but it may lie on disk
+        wait = 0.0 if "" in faults else self.wait
+        waiting, pause, until = list(codes), 0.1, time.monotonic() + wait
         while waiting:
             is_last = time.monotonic() >= until
             waiting = self.read_some(ident, waiting, period, span, days, faults, is_last)
