@@ -7,7 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use plugin_api::schemas::{lots::Kind, session::TradingCalendar, time::SECOND_US};
+use plugin_api::schemas::{
+    lots::Kind,
+    session::TradingCalendar,
+    time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, SECOND_US},
+};
 
 use super::{
     bar::Bar,
@@ -66,7 +70,6 @@ struct Day {
 impl Judge<'_> {
     /// Judges rows of a security, in whatever order, by the bars of days that came with them.
     pub fn bars(&self, symbol: &str, rows: &[Row], of_days: &[Row]) -> Judged {
-        let period = self.question.period.unwrap_or(Period::Day);
         let kind = kind_of(symbol);
         let mut judged = Judged::default();
         let days = self.by_day(rows, &mut judged);
@@ -83,17 +86,20 @@ impl Judge<'_> {
             lacks.none.push(day);
         }
         judged.faults = lacks.faults();
-        if !judged.damaged.is_empty() {
-            let (reason, _) = &judged.damaged[0];
-            judged.faults.push(format!("{} rows cannot be used: {reason}", judged.damaged.len()));
+        match unit(kind, &traded) {
+            Ok(unit) => self.bars_of(symbol, traded, unit, &mut judged),
+            Err(fault) => judged.faults.push(fault),
         }
-        let unit = match unit(kind, &traded) {
-            Ok(unit) => unit,
-            Err(fault) => {
-                judged.faults.push(fault);
-                return judged;
-            }
-        };
+        if let Some((reason, _)) = judged.damaged.first() {
+            let count = judged.damaged.len();
+            judged.faults.push(format!("{count} rows cannot be used: {reason}"));
+        }
+        judged
+    }
+
+    /// The bars of rows that were traded.
+    fn bars_of(&self, symbol: &str, mut traded: Vec<Row>, unit: u32, judged: &mut Judged) {
+        let period = self.question.period.unwrap_or(Period::Day);
         if let Period::Minutes(minutes) = period {
             traded = self.with_auction(&traded, minutes);
             // what is traded at the closing price afterwards is in no bar of quotes either
@@ -110,7 +116,6 @@ impl Judge<'_> {
                 Err(fault) => judged.damaged.push((fault, row)),
             }
         }
-        judged
     }
 
     /// Why quotes of one day are not all, by the volume of their last, in lots.
@@ -309,11 +314,10 @@ fn has_after_hours(symbol: &str) -> bool {
 }
 
 fn day_of(us: i64) -> i64 {
-    plugin_api::schemas::time::ExchangeTime::from_utc_us(us).day
+    ExchangeTime::from_utc_us(us).day
 }
 
 /// A moment of a day, microseconds since 1970 UTC.
 fn us_of(day: i64, of_day_us: i64) -> i64 {
-    use plugin_api::schemas::time::{DAY_US, EXCHANGE_OFFSET_US};
     day * DAY_US - EXCHANGE_OFFSET_US + of_day_us
 }

@@ -16,7 +16,7 @@ mod row;
 mod settle;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
@@ -42,6 +42,8 @@ use question::Request;
 
 /// Bars of one batch.
 const MOST_BARS: usize = 2_000;
+/// Longest wait for a part of an answer until it is looked who is connected.
+const STEP: Duration = Duration::from_millis(50);
 
 /// Gives what was asked for, and ends.
 pub struct History {
@@ -97,12 +99,12 @@ impl History {
             question,
             requests,
         };
+        history.listen();
         if history.requests.is_empty() {
             let (first, last) = history.question.days();
             let [first, last] = [first, last].map(|day| question::date(day, "-"));
             history.give_up(&format!("no day from {first} to {last} is a trading day"));
         }
-        history.listen();
         history
     }
 
@@ -128,15 +130,12 @@ impl History {
                 self.take(&arrival)?;
                 continue;
             }
-            if !self.bars.is_empty() {
-                return self.batch();
-            }
             if let Some(why) = self.is_hopeless() {
                 self.give_up(&why);
                 continue;
             }
             if Instant::now() >= deadline {
-                return Ok(Polled::Idle);
+                return if self.bars.is_empty() { Ok(Polled::Idle) } else { self.batch() };
             }
         }
     }
@@ -192,10 +191,8 @@ impl History {
     }
 
     fn arrival(&self, deadline: Instant) -> Option<Arrival> {
-        let not_before = self.asking.as_ref().map(|asking| asking.not_before);
-        // a question that has to wait is asked in time
-        let until =
-            not_before.filter(|it| *it > Instant::now()).map_or(deadline, |it| it.min(deadline));
+        // a bridge that comes meanwhile is asked soon
+        let until = deadline.min(Instant::now() + STEP);
         let Some(server) = &self.server else {
             thread::park_timeout(until.saturating_duration_since(Instant::now()));
             return None;
@@ -240,11 +237,11 @@ impl History {
 
     /// Nothing more comes: all that is open is missing.
     fn give_up(&mut self, why: &str) {
-        let mut open: Vec<(String, String)> = Vec::new();
+        let mut open: BTreeMap<String, String> = BTreeMap::new();
         let here = |symbol: String| (symbol, why.to_owned());
         match self.asking.take() {
             Some(mut asking) => {
-                open.append(&mut asking.again);
+                open.extend(std::mem::take(&mut asking.again));
                 open.extend(asking.open.into_iter().map(here));
             }
             None if self.requests.is_empty() => {
@@ -253,7 +250,9 @@ impl History {
             None => {}
         }
         for request in std::mem::take(&mut self.requests) {
-            open.extend(request.symbols.into_iter().map(here));
+            for symbol in request.symbols {
+                open.entry(symbol).or_insert_with(|| why.to_owned());
+            }
         }
         for (symbol, reason) in open {
             self.missing.note(&symbol, &reason, &self.context);

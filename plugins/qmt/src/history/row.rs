@@ -62,7 +62,7 @@ impl Row {
     /// Whether nothing was traded: a minute without a trade, a suspension, or padding, which look the
     /// same. A place holder has no numbers at all.
     pub fn is_blank(&self) -> bool {
-        let is_nothing = |value: f64| value.is_nan() || value == 0.0;
+        let is_nothing = |value: f64| value.is_nan() || value.abs() <= 0.0;
         is_nothing(self.volume) && is_nothing(self.amount)
     }
 

@@ -1,6 +1,6 @@
 //! What comes of a request: page by page, until each security is settled.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use plugin_api::{Context, PluginError};
 
@@ -36,12 +36,12 @@ impl History {
             Said::Missing(symbol, _) | Said::Rows(symbol, ..) if !asking.is_open(&symbol) => {
                 self.context.dropped("other_security", 1);
             }
-            Said::Missing(symbol, why) => self.settle(symbol, Some(why), Incoming::default())?,
+            Said::Missing(symbol, why) => self.settle(symbol, Some(why), Incoming::default()),
             Said::Rows(symbol, part, is_last) => {
                 asking.incoming.add(&symbol, part);
                 if is_last {
                     let incoming = std::mem::take(&mut asking.incoming);
-                    self.settle(symbol, None, incoming)?;
+                    self.settle(symbol, None, incoming);
                 }
             }
         }
@@ -49,13 +49,8 @@ impl History {
     }
 
     /// All of a security has come, as far as the bridge has it.
-    fn settle(
-        &mut self,
-        symbol: String,
-        refusal: Option<String>,
-        incoming: Incoming,
-    ) -> Result<(), PluginError> {
-        let Some(asking) = &mut self.asking else { return Ok(()) };
+    fn settle(&mut self, symbol: String, refusal: Option<String>, incoming: Incoming) {
+        let Some(asking) = &mut self.asking else { return };
         asking.settled(&symbol);
         let (request, asked_us, is_last_try) =
             (asking.request.clone(), asking.asked_us, asking.is_last_try());
@@ -79,23 +74,20 @@ impl History {
                 }
             }
         } else if faults.is_empty() {
-            faults = self.settle_quotes(&symbol, &incoming, &request, asked_us, is_last_try)?;
+            let quotes = self.settle_quotes(&symbol, &incoming, &request, asked_us, is_last_try);
+            faults.extend(quotes.unwrap_or_else(Some));
         }
-        match faults.is_empty() {
-            true => Ok(()),
-            false if is_last_try => {
-                self.missing.note(&symbol, &faults.join("; "), &self.context);
-                Ok(())
-            }
-            false => {
-                if let Some(asking) = &mut self.asking {
-                    asking.again.push((symbol, faults.join("; ")));
-                }
-                Ok(())
-            }
+        if faults.is_empty() {
+            return;
+        }
+        let reason = faults.join("; ");
+        match &mut self.asking {
+            Some(asking) if !is_last_try => asking.again.push((symbol, reason)),
+            _ => self.missing.note(&symbol, &reason, &self.context),
         }
     }
 
+    /// Gives the quotes of a day; why not all of them, or none, is an error or not.
     fn settle_quotes(
         &mut self,
         symbol: &str,
@@ -103,12 +95,12 @@ impl History {
         request: &Request,
         asked_us: i64,
         is_last_try: bool,
-    ) -> Result<Vec<String>, PluginError> {
+    ) -> Result<Option<String>, String> {
         let (question, calendar) = (&self.question, &self.calendar);
         let judge = Judge { question, request, calendar, asked_us };
         let mut ticks = Vec::new();
         for page in &incoming.ticks {
-            ticks.extend(columns::ticks(page).map_err(PluginError::bad_data)?);
+            ticks.extend(columns::ticks(page)?);
         }
         let came = ticks.len();
         ticks.retain(|coded| coded.code == symbol);
@@ -120,7 +112,7 @@ impl History {
             let blank = ticks.iter().filter(|coded| coded.tick.volume <= 0.0).count();
             count(&self.context, blank as u64, 0);
             if !is_last_try || volume <= 0.0 {
-                return Ok(fault.into_iter().collect());
+                return Ok(fault);
             }
         }
         let is_within =
@@ -131,9 +123,10 @@ impl History {
         for some in ticks.chunks(MOST_QUOTES) {
             let numbers = Numbers { first: self.given + 1, count: some.len() as u64 };
             self.given += some.len() as u64;
-            self.ready.extend(self.builder.make(some, numbers, received_us, &self.context)?);
+            let made = self.builder.make(some, numbers, received_us, &self.context);
+            self.ready.extend(made.map_err(|error| error.message)?);
         }
-        Ok(fault.into_iter().collect())
+        Ok(fault)
     }
 
     fn context_dropped(&self, reason: &str, records: usize) {

@@ -48,8 +48,8 @@ impl Drop for Worker {
 }
 
 /// A row as xtquant has it.
-fn row(label: &str, price: f64, lots: u64) -> Value {
-    let amount = price * 100.0 * lots as f64;
+fn row(label: &str, price: f64, lots: u32) -> Value {
+    let amount = price * 100.0 * f64::from(lots);
     json!({
         "time": us(label) / 1_000, "open": price, "high": price, "low": price, "close": price,
         "volume": lots, "amount": amount, "settelementPrice": 0.0, "openInterest": 15,
@@ -139,7 +139,7 @@ fn rows_that_never_come_are_told_with_the_text_of_xtquant() {
 
 #[test]
 fn quotes_come_as_the_terminal_keeps_them() {
-    let tick = |label: &str, lots: u64| {
+    let tick = |label: &str, lots: u32| {
         let mut tick = row(label, 10.0, lots);
         tick["lastPrice"] = json!(10.0);
         tick["lastClose"] = json!(9.9);
@@ -147,7 +147,7 @@ fn quotes_come_as_the_terminal_keeps_them() {
         for (name, value) in
             [("askPrice", 10.1), ("bidPrice", 10.0), ("askVol", 3.0), ("bidVol", 4.0)]
         {
-            tick[name] = json!([value; 5]);
+            tick[name] = json!(vec![value; 5]);
         }
         for name in ["close", "settelementPrice", "openInterest", "preClose", "suspendFlag"] {
             tick.as_object_mut().unwrap().remove(name);

@@ -96,6 +96,11 @@ fn minutes_without_a_trade_and_after_the_close_give_no_bar() {
     assert_eq!((found.bars(), found.fault), (vec!["688981 2026-04-17 15:00 400".to_owned()], None));
 }
 
+#[allow(clippy::cast_precision_loss)] // whole below 2^53
+fn us_float(label: &str) -> f64 {
+    us(label) as f64
+}
+
 /// Numbers of a printed line that begins with a label.
 fn printed(line: &str) -> Vec<f64> {
     line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
@@ -112,7 +117,7 @@ fn recorded_days_leave_in_shares() {
     let found = given(asks_of(&["002600.SZ"], "2025-01-02", "2025-01-03", "day"), &rows);
     let expected = ["002600 2025-01-02 00:00 114643600", "002600 2025-01-03 00:00 116971500"];
     assert_eq!(found.bars(), expected);
-    assert_eq!((found.bars[0].amount, found.bars[1].low), (910_359_200.0, 7.61));
+    assert_eq!((found.bars[0].amount_cny, found.bars[1].low), (910_359_200.0, 7.61));
     assert_eq!(found.fault, None);
 }
 
@@ -124,7 +129,7 @@ fn recorded_minutes_of_a_fund_leave_at_the_end_of_their_minute() {
     assert_eq!(lines.len(), 4);
     let labels = ["2026-08-14 14:41", "2026-08-14 14:42", "2026-08-14 14:59", "2026-08-14 15:00"];
     let rows: Vec<_> = labels.iter().zip(&lines).map(|(label, it)| {
-        assert_eq!(it[1], (us(label) / 1_000) as f64, "the label is the end");
+        assert_eq!([it[1] * 1_000.0], [us_float(label)], "the label is the end");
         (*label, [it[2], it[3], it[4], it[5], it[6], f64::NAN])
     });
     let rows: Vec<_> = rows.collect();
