@@ -128,21 +128,18 @@ fn recorded_minutes_of_a_fund_leave_at_the_end_of_their_minute() {
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("2026")).map(printed).collect();
     assert_eq!(lines.len(), 4);
     let labels = ["2026-08-14 14:41", "2026-08-14 14:42", "2026-08-14 14:59", "2026-08-14 15:00"];
-    let rows: Vec<_> = labels.iter().zip(&lines).map(|(label, it)| {
+    let row = |(label, it): (&&'static str, &Vec<f64>)| {
         assert_eq!([it[1] * 1_000.0], [us_float(label)], "the label is the end");
         (*label, [it[2], it[3], it[4], it[5], it[6], f64::NAN])
-    });
-    let rows: Vec<_> = rows.collect();
+    };
+    let rows: Vec<(&str, Numbers)> = labels.iter().zip(&lines).map(row).collect();
     let asks = asks_of(&["600000.SH"], "2026-08-14 09:30:00", "2026-08-14 15:00:00", "1m");
     let bench = bench();
     bench.host.set_now_us(us("2026-08-15 12:00:00"));
     let mut source = bench.source(&asks);
     let address = source.address();
-    let owned: Vec<(String, Numbers)> =
-        rows.iter().map(|(label, it)| ((*label).to_owned(), *it)).collect();
     let bridge = thread::spawn(move || {
         let (mut bridge, _) = Answerer::connect(address, 5);
-        let rows: Vec<_> = owned.iter().map(|(label, it)| (label.as_str(), *it)).collect();
         bridge.rows("600000.SH", "bar", &rows);
         bridge.end();
         bridge
