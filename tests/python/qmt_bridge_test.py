@@ -389,6 +389,24 @@ class HistoryTest(unittest.TestCase):
         self.assertEqual([head.get("last") for head in said], [None, None, True, None])
         self.assertEqual(worker.rows, count)
 
+    def test_what_does_not_come_with_the_others_is_not_waited_for_as_long(self):
+        class Terminal:
+            def connect(self):
+                pass
+
+            def download(self, codes, period, span, on_progress):
+                return {}
+
+            def read(self, codes, period, span):
+                frame = pandas.DataFrame({"time": [1755052020000], "volume": [1]})
+                return {code: frame for code in codes if code == "600000.SH"}
+
+        for codes, least, most in ((["600000.SH", "600001.SH"], 0.4, 1.5), (["600001.SH"], 2.0, 9.0)):
+            began = time.monotonic()
+            self.worker(Terminal(), wait=2.0).answer(self.ask(codes))
+            self.assertTrue(least <= time.monotonic() - began <= most, codes)
+            self.assertEqual(self.said()[-2]["symbol"], "600001.SH")
+
     def test_a_question_that_fails_is_answered_with_the_reason(self):
         class Terminal:
             def connect(self):

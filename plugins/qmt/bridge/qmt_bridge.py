@@ -1296,6 +1296,8 @@ RECYCLE_ROWS = 5000000
 # seconds without a callback after which a download counts as stuck
 DOWNLOAD_STALL = 60.0
 HISTORY_PAUSE = 1.0
+# part of history_wait that the rest is waited for once some rows have come
+QUIET_SHARE = 0.2
 
 
 class Gone(Exception):
@@ -1546,8 +1548,11 @@ class HistoryWorker(threading.Thread):
         wait = 0.0 if "" in faults else self.wait
         waiting, pause, until = list(codes), 0.1, time.monotonic() + wait
         while waiting:
-            is_last = time.monotonic() >= until
+            is_last, before = time.monotonic() >= until, len(waiting)
             waiting = self.read_some(ident, waiting, period, span, days, faults, is_last)
+            if len(waiting) < before:
+                # what does not come soon behind the others is suspended, as a rule
+                until = min(until, time.monotonic() + wait * QUIET_SHARE)
             if waiting and not is_last:
                 self.say({"id": ident, "progress": "waits for %d securities" % len(waiting)})
                 time.sleep(min(pause, max(0.0, until - time.monotonic())))

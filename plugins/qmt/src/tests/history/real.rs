@@ -29,6 +29,7 @@ impl Worker {
             .env("PYTHONPATH", repository().join("tests/python/xtquant_standin"))
             .env("XTQUANT_STANDIN", &folder)
             .stdin(Stdio::piped())
+            .stderr(fs::File::create(bench.folder.path().join("bridge.log")).unwrap())
             .spawn()
             .unwrap();
         Self(child)
