@@ -5,13 +5,18 @@ usage: qmt_bridge_test.py BRIDGE
 
 import ast
 import importlib.util
+import json
 import logging
 import os
 import struct
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import zlib
+
+import pandas
 
 BRIDGE = sys.argv.pop(1)
 sys.dont_write_bytecode = True
@@ -277,6 +282,159 @@ class OptionsTest(unittest.TestCase):
     def test_python_3_8_reads_the_script(self):
         with open(BRIDGE, encoding="utf-8") as file:
             ast.parse(file.read(), feature_version=(3, 8))
+
+
+class HistoryTest(unittest.TestCase):
+    def setUp(self):
+        self.outgoing = bridge.Outgoing(1 << 20, lambda: None)
+
+    def said(self):
+        """Heads of the pages so far, without those that only tell how it goes."""
+        heads = []
+        while True:
+            data = self.outgoing.take()
+            if not data:
+                return [head for head in heads if "progress" not in head]
+            length, kind, sequence, _ = bridge.HEADER.unpack_from(data)
+            assert kind == bridge.PAGE
+            [size] = struct.unpack_from("<I", data, bridge.HEADER.size)
+            begin = bridge.HEADER.size + 4
+            heads.append(json.loads(data[begin:begin + size].decode("utf-8")))
+            assert heads[-1]["id"] == sequence and bridge.HEADER.size + length == len(data)
+
+    def worker(self, terminal, wait=0.3):
+        return bridge.HistoryWorker(terminal, self.outgoing, wait)
+
+    def ask(self, symbols, kind="bar", period="1m", days=("20260417", "20260417")):
+        return {"id": 3, "symbols": symbols, "from": days[0], "to": days[1], "kind": kind,
+                "period": period}
+
+    def test_labels_are_read_in_every_spelling(self):
+        ms = 1755052020000.0  # 2025-08-13 10:27
+        frames = [
+            pandas.DataFrame({"time": [1755052020000], "close": [1.0]}, index=["20250813102700"]),
+            pandas.DataFrame({"stime": ["20250813 10:27:00"], "time": [float("nan")]}),
+            pandas.DataFrame({"close": [1.0]}, index=["20250813102700"]),
+        ]
+        for frame in frames:
+            self.assertEqual(bridge.times_of(frame), [ms])
+        day = pandas.DataFrame({"close": [1.0]}, index=["20250102"])
+        self.assertEqual(bridge.times_of(day), [1735747200000.0])
+        for odd in (pandas.DataFrame({"close": [1.0]}, index=["soon"]), pandas.DataFrame({"close": [1.0]})):
+            [label] = bridge.times_of(odd)
+            self.assertNotEqual(label, label, "it is NaN")
+
+    def test_columns_that_are_absent_or_no_numbers_do_not_pass_for_numbers(self):
+        frame = pandas.DataFrame({"time": [1755052020000], "close": ["1.5"], "open": ["x"]})
+        data = zlib.decompress(bridge.bar_page(frame))
+        block = bytes(data[place] for at in range(9) for place in range(at, 72, 9))
+        columns = struct.unpack("<9d", block)
+        self.assertEqual((columns[0], columns[1], columns[4]), (1755052020000.0, float("inf"), 1.5))
+        self.assertNotEqual(columns[5], columns[5], "no volume is none")
+
+    def test_a_slow_host_makes_the_worker_wait_and_one_that_is_gone_ends_it(self):
+        outgoing = bridge.Outgoing(100, lambda: None)
+        outgoing.put(b"x" * 1000)
+        waiting = threading.Thread(target=self.assertRaises, args=(bridge.Gone, outgoing.put, b"y"))
+        waiting.start()
+        self.assertEqual(outgoing.size, 1000)
+        outgoing.close()
+        waiting.join(10)
+        self.assertFalse(waiting.is_alive())
+
+    def test_no_more_than_500_securities_are_downloaded_at_once_and_few_are_read(self):
+        calls = []
+
+        class Terminal:
+            def connect(self):
+                pass
+
+            def download(self, codes, period, span, on_progress):
+                calls.append(("download", period, len(codes)))
+                return {"000001.SZ": "no permission"}
+
+            def read(self, codes, period, span):
+                calls.append(("read", period, len(codes)))
+                return {}
+
+        codes = ["%06d.SZ" % code for code in range(1, 602)]
+        self.worker(Terminal(), wait=0.01).answer(self.ask(codes))
+        downloads = [call for call in calls if call[0] == "download"]
+        self.assertEqual(downloads, [("download", "1m", 500), ("download", "1d", 500),
+                                     ("download", "1m", 101), ("download", "1d", 101)])
+        self.assertLessEqual(max(call[2] for call in calls if call[0] == "read"), 100)
+        said = self.said()
+        self.assertEqual(len(said), 602)
+        self.assertEqual(said[0], {"id": 3, "symbol": "000001.SZ", "error": "no permission"})
+        self.assertEqual(said[-1], {"id": 3, "end": True})
+
+    def test_long_answers_come_in_pages_and_the_last_says_so(self):
+        count = 2 * bridge.PAGE_ROWS + 1
+        frame = pandas.DataFrame({"time": range(count), "volume": [1] * count})
+
+        class Terminal:
+            def connect(self):
+                pass
+
+            def download(self, codes, period, span, on_progress):
+                return {}
+
+            def read(self, codes, period, span):
+                return {"600000.SH": frame}
+
+        worker = self.worker(Terminal())
+        worker.answer(self.ask(["600000.SH"], period="day"))
+        said = self.said()
+        self.assertEqual([head.get("rows") for head in said], [bridge.PAGE_ROWS] * 2 + [1, None])
+        self.assertEqual([head.get("last") for head in said], [None, None, True, None])
+        self.assertEqual(worker.rows, count)
+
+    def test_what_does_not_come_with_the_others_is_not_waited_for_as_long(self):
+        class Terminal:
+            def connect(self):
+                pass
+
+            def download(self, codes, period, span, on_progress):
+                return {}
+
+            def read(self, codes, period, span):
+                frame = pandas.DataFrame({"time": [1755052020000], "volume": [1]})
+                return {code: frame for code in codes if code == "600000.SH"}
+
+        for codes, least, most in ((["600000.SH", "600001.SH"], 0.4, 1.5), (["600001.SH"], 2.0, 9.0)):
+            began = time.monotonic()
+            self.worker(Terminal(), wait=2.0).answer(self.ask(codes))
+            self.assertTrue(least <= time.monotonic() - began <= most, codes)
+            self.assertEqual(self.said()[-2]["symbol"], "600001.SH")
+
+    def test_a_question_that_fails_is_answered_with_the_reason(self):
+        class Terminal:
+            def connect(self):
+                raise Exception("nobody is there")
+
+        self.worker(Terminal()).answer(self.ask(["600000.SH"]))
+        [head] = self.said()
+        self.assertIn("QMT is not there: nobody is there", head["error"])
+        self.worker(None).answer(self.ask(["600000.SH"], period="week"))
+        [head] = self.said()
+        self.assertIn("no bars of week", head["error"])
+
+    def test_a_download_whose_callback_never_comes_ends(self):
+        class Xtdata:
+            @staticmethod
+            def download_history_data2(codes, period, start, end, callback):
+                hangs.wait(20)
+
+        hangs = threading.Event()
+        terminal = bridge.Terminal(None)
+        terminal.xtdata = Xtdata
+        stall, bridge.DOWNLOAD_STALL = bridge.DOWNLOAD_STALL, 0.2
+        try:
+            faults = terminal.download(["600000.SH"], "1m", ("", ""), lambda text: None)
+        finally:
+            bridge.DOWNLOAD_STALL = stall
+            hangs.set()
+        self.assertEqual(list(faults), [""])
 
 
 class FramesTest(unittest.TestCase):

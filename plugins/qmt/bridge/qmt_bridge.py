@@ -7,6 +7,8 @@ newer and xtquant; nothing else is needed. docs/QMT.md tells how to install it.
     xtquant callback -> queue in memory -> writer: packs columns, numbers them, appends to the spool
     on disk -> link: sends what the host has not confirmed, forgets what it has
 
+With history_port a process of its own answers what a source of history asks, see docs/QMT.md.
+
 Nothing that the callback thread of xtquant does can wait. What does not fit any more is counted and
 told. Every frame keeps its number for ever, so the host recognises what comes twice.
 """
@@ -24,6 +26,7 @@ import logging
 import logging.handlers
 import os
 import platform
+import queue
 import re
 import secrets
 import selectors
@@ -31,6 +34,7 @@ import signal
 import socket
 import ssl
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -39,7 +43,7 @@ from array import array
 from itertools import chain
 from operator import itemgetter
 
-BRIDGE_VERSION = "0.1.0"
+BRIDGE_VERSION = "0.2.0"
 PROTOCOL = 1
 log = logging.getLogger("qmt_bridge")
 
@@ -845,6 +849,8 @@ class Tls:
 class Link(threading.Thread):
     """Connects, sends what is not confirmed, hears what is; for ever."""
 
+    protocol = PROTOCOL
+
     def __init__(self, host, port, token, spool, on_connect, status, news, max_backoff=30.0, tls=None):
         super().__init__(name="link", daemon=True)
         self.address = (host, port)
@@ -913,10 +919,13 @@ class Link(threading.Thread):
             connection.setblocking(False)
             self.connected = True
             self.connections += 1
-            log.info("connected to the host at %s:%d; it has everything up to batch %d; %s",
-                     self.address[0], self.address[1], confirmed, self.waits())
+            self.tell_connected(confirmed)
             self.on_connect()
             self.serve(connection, frames, backlog, max(confirmed, taken), heartbeat)
+
+    def tell_connected(self, confirmed):
+        log.info("connected to the host at %s:%d; it has everything up to batch %d; %s",
+                 self.address[0], self.address[1], confirmed, self.waits())
 
     def read_frame(self, connection, frames, backlog):
         while not backlog:
@@ -934,11 +943,13 @@ class Link(threading.Thread):
         magic, lowest, highest, challenge = HELLO_BODY.unpack(body)
         if magic != b"DSQMT":
             raise ConnectionError("it is no dataserver")
-        if not lowest <= PROTOCOL <= highest:
-            raise Refused(REFUSAL_VERSION, "it speaks versions %d to %d and this bridge %d; take the "
-                          "bridge of the host's release" % (lowest, highest, PROTOCOL))
+        if not lowest <= self.protocol <= highest:
+            remedy = "take the bridge of the host's release" if self.protocol == PROTOCOL else \
+                "it takes quotes and asks for no history; set history_port to the port of a source that does"
+            raise Refused(REFUSAL_VERSION, "it speaks versions %d to %d and this bridge %d; %s"
+                          % (lowest, highest, self.protocol, remedy))
         own = secrets.token_bytes(32)
-        head = AUTH_HEAD.pack(PROTOCOL, own, self.spool.identity, self.spool.first_kept(),
+        head = AUTH_HEAD.pack(self.protocol, own, self.spool.identity, self.spool.first_kept(),
                               self.spool.next_sequence)
         name = ("qmt_bridge %s, Python %s, %s" % (
             BRIDGE_VERSION, platform.python_version(), socket.gethostname())).encode("utf-8")[:200]
@@ -1266,6 +1277,508 @@ class Quotes(threading.Thread):
 
 
 # ---------------------------------------------------------------------------------------------------
+# history: a process of its own, so that neither its memory nor its waiting touches live quotes
+
+HISTORY_PROTOCOL = 2
+ASK, PAGE = 10, 11
+PAGE_HEAD = struct.Struct("<I")
+REFUSAL_ENDS = 4
+HISTORY_PERIODS = {"1m": "1m", "5m": "5m", "day": "1d", "tick": "tick"}
+BAR_FIELDS = ("time", "open", "high", "low", "close", "volume", "amount", "preClose", "suspendFlag")
+# xtquant takes no more securities in one download
+MOST_DOWNLOADED = 500
+# rows of one read, estimated; what xtquant has read it holds in memory
+READ_ROWS = 20000
+ROWS_A_DAY = {"1m": 241, "5m": 49, "1d": 1, "tick": 5000}
+PAGE_ROWS = 20000
+# rows after which the process gives way to a fresh one, as xtquant gives little memory back
+RECYCLE_ROWS = 5000000
+# seconds without a callback after which a download counts as stuck
+DOWNLOAD_STALL = 60.0
+HISTORY_PAUSE = 1.0
+# part of history_wait that the rest is waited for once some rows have come
+QUIET_SHARE = 0.2
+
+
+class Gone(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Outgoing:
+    """Bytes between the worker and the connection; a full one has the worker wait."""
+
+    def __init__(self, most, wake):
+        self.most = most
+        self.wake = wake
+        self.parts = collections.deque()
+        self.size = 0
+        self.closed = False
+        self.condition = threading.Condition()
+
+    def put(self, data):
+        with self.condition:
+            while self.size and self.size + len(data) > self.most and not self.closed:
+                self.condition.wait(1.0)
+            if self.closed:
+                raise Gone()
+            self.parts.append(data)
+            self.size += len(data)
+        self.wake()
+
+    def take(self):
+        with self.condition:
+            data = self.parts.popleft() if self.parts else b""
+            self.size -= len(data)
+            self.condition.notify_all()
+            return data
+
+    def close(self):
+        with self.condition:
+            self.closed = True
+            self.condition.notify_all()
+
+
+def number(value):
+    """A number of a frame as a double; NaN where there is none, infinite where it is none at all."""
+    if value is None:
+        return NAN
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("inf")
+
+
+def times_of(frame):
+    """Labels in milliseconds since 1970 UTC; where `time` is missing, out of `stime` or the index."""
+    times = [number(value) for value in column_of(frame, "time")]
+    if all(value == value for value in times):
+        return times
+    texts = column_of(frame, "stime")
+    if not any(isinstance(text, str) for text in texts):
+        texts = [str(label) for label in frame.index]
+    found = []
+    for value, text in zip(times, texts):
+        digits = re.sub(r"\D", "", str(text))
+        if value != value and len(digits) in (8, 14):
+            value = tick_ms({"stime": digits.ljust(14, "0")})
+        found.append(NAN if value is None else value)
+    return found
+
+
+def column_of(frame, name):
+    return frame[name].tolist() if name in frame.columns else [None] * len(frame)
+
+
+def shuffle(columns):
+    for column in columns:
+        if sys.byteorder != "little":
+            column.byteswap()
+    block = b"".join(column.tobytes() for column in columns)
+    return b"".join(block[place::8] for place in range(8))
+
+
+def bar_page(frame):
+    """Rows of bars, packed."""
+    columns = [array("d", times_of(frame))]
+    columns += [array("d", map(number, column_of(frame, name))) for name in BAR_FIELDS[1:]]
+    return zlib.compress(shuffle(columns), 1)
+
+
+def plain(value):
+    """A value of a tick in Python's own types; whole numbers stay whole."""
+    for method in ("tolist", "item"):
+        if hasattr(value, method):
+            return getattr(value, method)()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def tick_page(code, frame):
+    """Ticks, packed as live ones are, and the length before packing."""
+    names = [name for name in frame.columns if name in TICK_KEYS]
+    columns = [column_of(frame, name) for name in names]
+    ticks = [{name: plain(value) for name, value in zip(names, row)} for row in zip(*columns)]
+    for tick, ms in zip(ticks, times_of(frame)):
+        if ms == ms:
+            tick["time"] = ms
+        elif "time" in tick:
+            del tick["time"]
+    inner, length, _ = pack([(code, tick) for tick in ticks], {})
+    return inner, length
+
+
+def has_trades(frame):
+    """Whether a window holds more than padding."""
+    return frame is not None and len(frame) > 0 and any(
+        number(value) > 0 for value in column_of(frame, "volume"))
+
+
+class Terminal:
+    """What a worker asks of xtquant."""
+
+    def __init__(self, options):
+        self.options = options
+        self.xtdata = None
+
+    def connect(self):
+        if self.xtdata is None:
+            if self.options.xtquant_path and self.options.xtquant_path not in sys.path:
+                sys.path.insert(0, self.options.xtquant_path)
+            self.xtdata = importlib.import_module("xtquant.xtdata")
+        if self.options.xtquant_port and hasattr(self.xtdata, "connect"):
+            self.xtdata.connect(port=self.options.xtquant_port)
+        client = self.xtdata.get_client() if hasattr(self.xtdata, "get_client") else None
+        if hasattr(client, "is_connected") and not client.is_connected():
+            raise RuntimeError("xtquant is not connected")
+
+    def download(self, codes, period, span, on_progress):
+        """Has the terminal fetch that; the texts of what went wrong, by code, "" for all of them.
+
+        It returns before the data can be read, and its last callback may never come.
+        """
+        progress = {"finished": 0, "total": 0, "moved": time.monotonic(), "error": None, "done": False}
+        faults = {}
+
+        def on_callback(data):
+            progress["moved"] = time.monotonic()
+            progress["finished"] = data.get("finished", 0)
+            progress["total"] = data.get("total", 0)
+            code, text = data.get("stockcode") or "", data.get("message") or ""
+            # real terminals have the code in `message`, the manual's example in `stockcode`
+            if code and text and text != code:
+                faults[code] = text
+
+        def run():
+            try:
+                if hasattr(self.xtdata, "download_history_data2"):
+                    self.xtdata.download_history_data2(list(codes), period, span[0], span[1], on_callback)
+                else:
+                    for place, code in enumerate(codes):
+                        self.xtdata.download_history_data(code, period, span[0], span[1])
+                        on_callback({"finished": place + 1, "total": len(codes)})
+            except Exception as error:
+                progress["error"] = str(error)
+            progress["done"] = True
+
+        # a call that never returns costs a thread and not the answer
+        thread = threading.Thread(target=run, name="download", daemon=True)
+        thread.start()
+        while not progress["done"]:
+            thread.join(1.0)
+            on_progress("downloads %s: %d of %d" % (period, progress["finished"], progress["total"]))
+            if 0 < progress["total"] <= progress["finished"]:
+                break
+            if time.monotonic() - progress["moved"] > DOWNLOAD_STALL:
+                faults[""] = "the download did not move for %g s" % DOWNLOAD_STALL
+                break
+        if progress["error"]:
+            faults[""] = progress["error"]
+        return faults
+
+    def read(self, codes, period, span):
+        """What the terminal has on disk and in memory: frames by code."""
+        if hasattr(self.xtdata, "get_market_data_ex"):
+            read = self.xtdata.get_market_data_ex
+        else:
+            read = self.xtdata.get_local_data
+        found = read(field_list=[], stock_list=list(codes), period=period, start_time=span[0],
+                     end_time=span[1], count=-1, dividend_type="none", fill_data=False)
+        return {code: frame for code, frame in (found or {}).items() if len(frame)}
+
+
+class HistoryWorker(threading.Thread):
+    """Answers what the host asks, one question after the other."""
+
+    def __init__(self, terminal, outgoing, wait):
+        super().__init__(name="history", daemon=True)
+        self.terminal = terminal
+        self.outgoing = outgoing
+        self.wait = wait  # seconds for data to appear after its download
+        self.asks = queue.Queue()
+        self.rows = 0
+
+    def run(self):
+        while True:
+            ask = self.asks.get()
+            if ask is None:
+                return
+            try:
+                self.answer(ask)
+            except Gone:
+                return
+            except Exception as error:  # a question that nobody thought of must not end the others
+                log.exception("a question could not be answered")
+                self.try_to_say({"id": ask.get("id", 0), "error": "the bridge failed: %s" % error})
+
+    def try_to_say(self, head):
+        try:
+            self.say(head)
+        except Gone:
+            pass
+
+    def say(self, head, data=b""):
+        text = json.dumps(head).encode("utf-8")
+        body = PAGE_HEAD.pack(len(text)) + text + data
+        self.outgoing.put(frame(PAGE, body, head["id"]))
+
+    def answer(self, ask):
+        ident, codes = ask["id"], ask["symbols"]
+        period = HISTORY_PERIODS.get("tick" if ask["kind"] == "spot" else ask["period"])
+        if period is None:
+            return self.say({"id": ident, "error": "this bridge has no bars of %s" % ask["period"]})
+        self.say({"id": ident, "progress": "asked for %d securities" % len(codes)})
+        try:
+            self.terminal.connect()
+        except Exception as error:
+            return self.say({"id": ident, "error": "QMT is not there: %s; start miniQMT and log in" % error})
+        days = (ask["from"], ask["to"])
+        log.info("asked for %s of %d securities from %s to %s", period, len(codes), *days)
+        for start in range(0, len(codes), MOST_DOWNLOADED):
+            self.answer_some(ident, codes[start:start + MOST_DOWNLOADED], period, days)
+        self.say({"id": ident, "end": True})
+
+    def answer_some(self, ident, codes, period, days):
+        span = days if period == "1d" else (days[0] + "000000", days[1] + "235959")
+        faults = self.terminal.download(
+            codes, period, span, lambda text: self.say({"id": ident, "progress": text}))
+        if period != "1d":
+            # bars of days prove whether minutes and ticks are whole
+            self.terminal.download(codes, "1d", days,
+                                   lambda text: self.say({"id": ident, "progress": text}))
+        # nothing comes of a download that failed, but it may lie on disk
+        wait = 0.0 if "" in faults else self.wait
+        waiting, pause, until = list(codes), 0.1, time.monotonic() + wait
+        while waiting:
+            is_last, before = time.monotonic() >= until, len(waiting)
+            waiting = self.read_some(ident, waiting, period, span, days, faults, is_last)
+            if len(waiting) < before:
+                # what does not come soon behind the others is suspended, as a rule
+                until = min(until, time.monotonic() + wait * QUIET_SHARE)
+            if waiting and not is_last:
+                self.say({"id": ident, "progress": "waits for %d securities" % len(waiting)})
+                time.sleep(min(pause, max(0.0, until - time.monotonic())))
+                pause = min(2.0, pause * 2)
+
+    def read_some(self, ident, codes, period, span, days, faults, is_last):
+        """Sends what is there; the codes of which nothing is. The last time all are settled."""
+        rows = ROWS_A_DAY[period] * max(1, days_between(*days))
+        step, rest = max(1, min(100, READ_ROWS // rows)), []
+        for start in range(0, len(codes), step):
+            some, fault = codes[start:start + step], None
+            frames, of_days = {}, {}
+            try:
+                frames = self.terminal.read(some, period, span)
+                of_days = self.terminal.read(some, "1d", days) if period != "1d" else {}
+            except Exception as error:
+                fault = str(error)
+            for code in some:
+                found = frames.get(code)
+                if not is_last and not has_trades(found):
+                    rest.append(code)
+                    continue
+                fault_of_code = fault or faults.get(code) or faults.get("")
+                self.send(ident, code, period, found, of_days.get(code), fault_of_code)
+        return rest
+
+    def send(self, ident, code, period, found, of_days, fault):
+        if found is None:
+            self.say({"id": ident, "symbol": code, "error": fault or "the terminal has no rows of it"})
+            return
+        if of_days is not None and len(of_days):
+            self.say({"id": ident, "symbol": code, "what": "day", "rows": len(of_days)},
+                     bar_page(of_days))
+        what = "spot" if period == "tick" else "bar"
+        for start in range(0, len(found), PAGE_ROWS):
+            part = found.iloc[start:start + PAGE_ROWS]
+            head = {"id": ident, "symbol": code, "what": what, "rows": len(part)}
+            if start + PAGE_ROWS >= len(found):
+                head["last"] = True
+            if what == "spot":
+                data, head["unpacked"] = tick_page(code, part)
+            else:
+                data = bar_page(part)
+            self.say(head, data)
+        self.rows += len(found)
+
+
+def days_between(first, last):
+    days = [calendar.timegm((int(day[:4]), int(day[4:6]), int(day[6:8]), 0, 0, 0)) // 86400
+            for day in (first, last)]
+    return days[1] - days[0] + 1
+
+
+class NoSpool:
+    """History is asked for again when it was not taken, so nothing of it is kept."""
+
+    def __init__(self):
+        self.identity = secrets.randbits(63) | 1
+        self.next_sequence = 1
+
+    def first_kept(self):
+        return 1
+
+    def skip_to(self, sequence):
+        pass
+
+    def ack(self, sequence):
+        pass
+
+    def waiting(self):
+        return 0, 0
+
+
+class HistoryLink(Link):
+    """Looks for a host that asks, again and again, and answers."""
+
+    protocol = HISTORY_PROTOCOL
+
+    def __init__(self, options, tls=None):
+        super().__init__(options.host, options.history_port, options.token, NoSpool(), lambda: None,
+                         dict, (), options.max_backoff, tls)
+        self.options = options
+        self.terminal = Terminal(options)
+        self.rows = 0
+        self.last_fault = None
+
+    def run(self):
+        while not self.stopping and self.rows < RECYCLE_ROWS:
+            pause = min(HISTORY_PAUSE, self.max_backoff)
+            try:
+                self.spool = NoSpool()
+                self.connect_and_serve()
+            except Refused as error:
+                if error.code != REFUSAL_ENDS:
+                    pause = self.max_backoff
+                    self.tell("the host refused: %s" % error)
+            except (OSError, ValueError, struct.error) as error:
+                # nobody listens as long as nothing is asked
+                if not isinstance(error, ConnectionRefusedError):
+                    self.tell("no connection to %s:%d: %s" % (*self.address, error))
+            finally:
+                self.connected = False
+            self.stopped.wait(pause)
+
+    def tell_connected(self, confirmed):
+        log.info("history: the host at %s:%d asks", *self.address)
+
+    def tell(self, text):
+        if text != self.last_fault:
+            self.last_fault = text
+            log.warning("history: %s", text)
+
+    def serve(self, connection, frames, backlog, position, heartbeat):
+        self.last_fault = None
+        outgoing = Outgoing(MOST_UNSENT, self.wake)
+        worker = HistoryWorker(self.terminal, outgoing, self.options.history_wait)
+        worker.start()
+        try:
+            self.pump(connection, frames, backlog, outgoing, worker, max(1, heartbeat))
+        finally:
+            outgoing.close()
+            worker.asks.put(None)
+            self.rows += worker.rows
+
+    def pump(self, connection, frames, backlog, outgoing, worker, heartbeat):
+        unsent = bytearray()
+        heard = said = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.wake_in, selectors.EVENT_READ)
+            selector.register(connection, selectors.EVENT_READ)
+            while not self.stopping:
+                for kind, _, body in backlog:
+                    if kind == ASK:
+                        worker.asks.put(json.loads(body.decode("utf-8")))
+                    elif kind == REFUSED:
+                        raise Refused(body[0] if body else 0, body[1:].decode("utf-8", "replace"))
+                backlog = []
+                if len(unsent) < MOST_UNSENT // 4:
+                    unsent += outgoing.take()
+                now = time.monotonic()
+                if not unsent and now - said >= heartbeat:
+                    unsent += frame(HEARTBEAT)
+                if now - heard > heartbeat * MISSED_HEARTBEATS:
+                    raise ConnectionError("nothing came from it for %d s" % (now - heard))
+                selector.modify(connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if unsent else 0))
+                for key, events in selector.select(0.5):
+                    if key.fileobj is self.wake_in:
+                        self.drain_wakes()
+                        continue
+                    if events & selectors.EVENT_READ:
+                        for data in self.available(connection):
+                            heard = time.monotonic()
+                            backlog.extend(frames.feed(data))
+                    if events & selectors.EVENT_WRITE and unsent:
+                        sent = self.send_some(connection, unsent)
+                        del unsent[:sent]
+                        said = time.monotonic() if sent else said
+
+
+class HistoryProcess(threading.Thread):
+    """Keeps the process that answers questions alive."""
+
+    PAUSE = 5.0
+
+    def __init__(self, arguments):
+        super().__init__(name="history process", daemon=True)
+        self.command = [sys.executable, os.path.abspath(__file__), *arguments, "--history-worker"]
+        self.stopping = threading.Event()
+
+    def run(self):
+        surroundings = dict(os.environ)
+        if sys.dont_write_bytecode:
+            surroundings["PYTHONDONTWRITEBYTECODE"] = "1"
+        if sys.flags.utf8_mode:
+            surroundings["PYTHONUTF8"] = "1"
+        while not self.stopping.is_set():
+            try:
+                child = subprocess.Popen(self.command, stdin=subprocess.PIPE, env=surroundings)
+            except OSError as error:
+                log.error("no process for history: %s", error)
+                self.stopping.wait(self.PAUSE)
+                continue
+            while child.poll() is None and not self.stopping.wait(0.2):
+                pass
+            self.end(child)
+            if child.returncode and not self.stopping.is_set():
+                log.warning("the process for history ended with %d; it is started again", child.returncode)
+                self.stopping.wait(self.PAUSE)
+
+    @staticmethod
+    def end(child):
+        child.stdin.close()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def stop(self):
+        self.stopping.set()
+
+
+def end_with_parent():
+    """The bridge holds the other end of the pipe, also when it is killed."""
+    try:
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass
+    os._exit(0)
+
+
+def run_history(options):
+    """What the process for history does."""
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+    log.info("history: a host may ask at %s:%d", options.host, options.history_port)
+    HistoryLink(options, tls_of(options)).run()
+    log.info("history: this process gives way to a fresh one")
+    # a download that hangs must not hold it up
+    os._exit(0)
+
+
+# ---------------------------------------------------------------------------------------------------
 # the program
 
 DEFAULTS = {
@@ -1274,7 +1787,7 @@ DEFAULTS = {
     "spool_max_bytes": 2 << 30, "queue_max_ticks": 400000, "mode": "auto", "codes": "",
     "codes_file": "", "sectors": "沪深A股,京市A股", "poll_interval": 3.0,
     "silence": 60.0, "xtquant_path": "", "xtquant_port": 0, "log_file": "", "log_level": "info",
-    "status_every": 60.0, "max_backoff": 30.0,
+    "status_every": 60.0, "max_backoff": 30.0, "history_port": 0, "history_wait": 20.0,
 }
 YES, NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 HELP = {
@@ -1303,6 +1816,8 @@ HELP = {
     "log_level": "debug, info, warning or error",
     "status_every": "seconds between lines that tell what was done",
     "max_backoff": "longest pause in seconds before the next try to reach the host",
+    "history_port": "port of the host's source that asks for history; 0: none is answered",
+    "history_wait": "seconds that rows may take to appear after their download",
 }
 
 
@@ -1313,13 +1828,15 @@ def parse_options(arguments):
                "or TOML with a table [bridge]; what the command line says wins.")
     parser.add_argument("--config", help="file with options, .ini or .toml")
     parser.add_argument("--version", action="version", version="qmt_bridge " + BRIDGE_VERSION)
+    parser.add_argument("--history-worker", dest="is_worker", action="store_true",
+                        help=argparse.SUPPRESS)
     for name, default in DEFAULTS.items():
         parser.add_argument("--" + name.replace("_", "-"), dest=name, type=type(default),
                             help="%s (default %s)" % (HELP[name], default or "none"))
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items()
              if value is not None}
     values = dict(DEFAULTS)
-    config = given.pop("config", None)
+    config, is_worker = given.pop("config", None), given.pop("is_worker")
     if config:
         for name, value in read_config(config).items():
             if name not in DEFAULTS:
@@ -1330,7 +1847,7 @@ def parse_options(arguments):
             except ValueError:
                 parser.error("%s: option %s is %r; write a number" % (config, name, value))
     values.update(given)
-    options = argparse.Namespace(**values)
+    options = argparse.Namespace(is_worker=is_worker, **values)
     if options.token_file:
         with open(options.token_file, encoding="utf-8-sig") as file:
             options.token = file.read().strip()
@@ -1349,8 +1866,12 @@ def parse_options(arguments):
         parser.error("mode is %s; use auto, whole_quote, per_stock or polling" % options.mode)
     if options.spool_max_bytes < 1 << 20:
         parser.error("spool_max_bytes is %d; the least is %d" % (options.spool_max_bytes, 1 << 20))
-    if min(options.poll_interval, options.silence, options.max_backoff, options.status_every) <= 0:
-        parser.error("poll_interval, silence, max_backoff and status_every must be above 0")
+    if min(options.poll_interval, options.silence, options.max_backoff, options.status_every,
+           options.history_wait) <= 0:
+        parser.error("poll_interval, silence, max_backoff, status_every and history_wait must be above 0")
+    if options.history_port and options.history_port == options.port:
+        parser.error("history_port is %d, as port is; the host's source of history listens at a port of "
+                     "its own" % options.port)
     codes = [code.strip() for code in options.codes.split(",") if code.strip()]
     if options.codes_file:
         with open(options.codes_file, encoding="utf-8-sig") as file:
@@ -1375,6 +1896,9 @@ def read_config(path):
 
 
 def set_up_logging(options):
+    if options.is_worker and options.log_file:
+        # two processes cannot rotate one file
+        options.log_file = "%s_history%s" % os.path.splitext(options.log_file)
     handler = logging.handlers.RotatingFileHandler(
         options.log_file, maxBytes=10 << 20, backupCount=5, encoding="utf-8") \
         if options.log_file else logging.StreamHandler()
@@ -1383,17 +1907,21 @@ def set_up_logging(options):
     log.setLevel(options.log_level.upper())
 
 
+def tls_of(options):
+    return Tls(options.ca, options.cert, options.key, options.tls_name) if options.tls else None
+
+
 class Bridge:
-    def __init__(self, options):
+    def __init__(self, options, arguments=()):
         self.options = options
         self.spool = Spool(options.spool, options.spool_max_bytes)
         self.feed = Feed(options.queue_max_ticks)
         self.quotes = Quotes(options, self.feed, self.on_change)
         self.writer = Writer(self.feed, self.spool, self.quotes.snapshot, lambda: self.link.wake())
         self.news = collections.deque(maxlen=20)
-        tls = Tls(options.ca, options.cert, options.key, options.tls_name) if options.tls else None
         self.link = Link(options.host, options.port, options.token, self.spool, self.on_connect,
-                         self.status, self.news, options.max_backoff, tls)
+                         self.status, self.news, options.max_backoff, tls_of(options))
+        self.history = HistoryProcess(arguments) if options.history_port else None
         self.last_change = None
         self.reported = {"bridge_queue_full": 0, "bridge_spool_full": 0}
         self.stop_event = threading.Event()
@@ -1439,7 +1967,7 @@ class Bridge:
     def run(self):
         log.info("qmt_bridge %s, spool %s (%016x), host %s:%d", BRIDGE_VERSION, self.spool.folder,
                  self.spool.identity, self.options.host, self.options.port)
-        for thread in (self.writer, self.link, self.quotes):
+        for thread in filter(None, (self.writer, self.link, self.quotes, self.history)):
             thread.start()
         # short waits, because Windows wakes no waiting main thread for Ctrl-C
         reported_at = time.monotonic()
@@ -1447,6 +1975,8 @@ class Bridge:
             if time.monotonic() - reported_at >= self.options.status_every:
                 reported_at = time.monotonic()
                 self.report()
+        if self.history:
+            self.history.stop()
         self.quotes.stop()
         self.quotes.join(10)
         self.quotes.unsubscribe()
@@ -1454,16 +1984,21 @@ class Bridge:
         self.writer.join(30)
         self.link.stop()
         self.link.join(30)
+        if self.history:
+            self.history.join(10)
         self.report()
         self.spool.close()
         log.info("ended in order")
 
 
 def main(arguments=None):
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parse_options(arguments)
     set_up_logging(options)
     try:
-        bridge = Bridge(options)
+        if options.is_worker:
+            return run_history(options)
+        bridge = Bridge(options, arguments)
     except (OSError, SpoolInUse) as error:
         log.error("%s", error)
         return 1

@@ -10,8 +10,10 @@ use sha2::Sha256;
 pub const NONCE_LEN: usize = 32;
 /// Bytes of a proof.
 pub const PROOF_LEN: usize = 32;
-/// The only version of the protocol so far.
+/// Version of bridges that send quotes.
 pub const VERSION: u16 = 1;
+/// Version of bridges that answer what they are asked.
+pub const HISTORY_VERSION: u16 = 2;
 /// First bytes of a greeting.
 pub const MAGIC: &[u8; 5] = b"DSQMT";
 
@@ -27,10 +29,10 @@ pub fn nonce() -> Nonce {
 }
 
 /// What the host says first: magic, lowest and highest version, challenge.
-pub fn greeting(challenge: &Nonce) -> Vec<u8> {
+pub fn greeting(challenge: &Nonce, highest: u16) -> Vec<u8> {
     let mut body = MAGIC.to_vec();
     body.extend(VERSION.to_le_bytes());
-    body.extend(VERSION.to_le_bytes());
+    body.extend(highest.to_le_bytes());
     body.extend(challenge);
     body
 }

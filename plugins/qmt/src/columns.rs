@@ -85,22 +85,35 @@ impl Head {
     /// # Errors
     /// A text for people.
     pub fn unpack<'a>(&self, rest: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
-        let unpacked = if self.is_packed {
-            let mut bytes = Vec::with_capacity(self.unpacked_len);
-            // one byte more than announced is enough to see that there is more
-            let limit = self.unpacked_len as u64 + 1;
-            let read = ZlibDecoder::new(rest).take(limit).read_to_end(&mut bytes);
-            read.map_err(|error| format!("a batch cannot be unpacked: {error}"))?;
-            Cow::Owned(bytes)
-        } else {
-            Cow::Borrowed(rest)
-        };
-        let announced = self.unpacked_len;
-        if unpacked.len() != announced {
-            return Err(format!("a batch has not the {announced} bytes that it announces"));
+        if self.is_packed {
+            return inflate(rest, self.unpacked_len).map(Cow::Owned);
         }
-        Ok(unpacked)
+        has_announced(rest.len(), self.unpacked_len)?;
+        Ok(Cow::Borrowed(rest))
     }
+}
+
+/// Unpacks what has that length then.
+///
+/// # Errors
+/// A text for people.
+pub fn inflate(packed: &[u8], unpacked_len: usize) -> Result<Vec<u8>, String> {
+    if unpacked_len > MOST_UNPACKED {
+        return Err(format!("a batch claims {unpacked_len} bytes; the most are {MOST_UNPACKED}"));
+    }
+    let mut bytes = Vec::with_capacity(unpacked_len);
+    // one byte more than announced is enough to see that there is more
+    let read = ZlibDecoder::new(packed).take(unpacked_len as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("a batch cannot be unpacked: {error}"))?;
+    has_announced(bytes.len(), unpacked_len)?;
+    Ok(bytes)
+}
+
+fn has_announced(found: usize, announced: usize) -> Result<(), String> {
+    if found == announced {
+        return Ok(());
+    }
+    Err(format!("a batch has not the {announced} bytes that it announces"))
 }
 
 /// The ticks of an unpacked body, columns first.
@@ -184,7 +197,7 @@ fn rows_of<'a>(
 }
 
 /// Doubles of which all lowest bytes come first, then all next ones.
-fn unshuffled(bytes: &[u8]) -> Vec<f64> {
+pub fn unshuffled(bytes: &[u8]) -> Vec<f64> {
     let count = bytes.len() / 8;
     let plane = |place: usize| &bytes[place * count..][..count];
     let [b0, b1, b2, b3] = [plane(0), plane(1), plane(2), plane(3)];

@@ -45,6 +45,10 @@ pub enum Kind {
     Status = 8,
     /// Bridge: it ends in order.
     Bye = 9,
+    /// Host: what it wants of the past, as JSON.
+    Ask = 10,
+    /// Bridge: a part of the answer.
+    Page = 11,
 }
 
 impl Kind {
@@ -59,6 +63,8 @@ impl Kind {
             Self::Heartbeat,
             Self::Status,
             Self::Bye,
+            Self::Ask,
+            Self::Page,
         ];
         all.into_iter().find(|kind| *kind as u8 == number)
     }
@@ -69,7 +75,7 @@ impl Kind {
 pub struct Frame {
     /// What it is.
     pub kind: Kind,
-    /// Number in the bridge's spool, from 1; 0 for frames that are not spooled.
+    /// Number in the bridge's spool, from 1; of an answer that of its question; 0 for all others.
     pub sequence: u64,
     /// What it says.
     pub body: Vec<u8>,

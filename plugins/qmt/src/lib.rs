@@ -8,12 +8,13 @@
 //! [`quote`] settles units and known faults; [`batches`] numbers the batch as the spool does, so that
 //! what comes again after a crash is recognised; [`progress`] keeps how far every sink is, which the
 //! bridge hears and then forgets. With `connect`, [`websocket`] reads an existing `qmt-bridge`
-//! instead.
+//! instead. With `ask`, [`history`] asks the bridge for what is past, and ends.
 
 mod auth;
 mod batches;
 mod columns;
 mod frame;
+mod history;
 mod json;
 mod lenient;
 mod options;

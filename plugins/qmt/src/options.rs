@@ -2,6 +2,7 @@
 
 use std::{
     net::ToSocketAddrs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
     time,
@@ -9,9 +10,11 @@ use std::{
 
 use kit::{Faults, endpoints, hours};
 use plugin_api::{
-    Context, Duration, PluginError, options, schemas::session::Sessions, shown_address,
+    Ask, Context, Duration, PluginError, options, schemas::session::Sessions, shown_address,
 };
 use sp::{Address, tls};
+
+use crate::history::{Auction, Question};
 
 /// Shortest token; a shorter one can be guessed.
 const SHORTEST_TOKEN: usize = 8;
@@ -20,6 +23,9 @@ const HEARTBEATS: [time::Duration; 2] =
     [time::Duration::from_secs(1), time::Duration::from_secs(60)];
 /// Least silence that can mean something: polled QMT answers every few seconds.
 const SHORTEST_STALE: time::Duration = time::Duration::from_secs(1);
+/// Between these lies a useful patience with a bridge that answers nothing.
+const ANSWERS: RangeInclusive<Duration> =
+    Duration(time::Duration::from_secs(1))..=Duration(time::Duration::from_secs(3_600));
 
 options! {
     /// Options of the `qmt` source.
@@ -39,6 +45,18 @@ options! {
         /// `ws://192.168.1.20:8000/ws/whole_quote`. It has neither numbers nor confirmations, so what
         /// it sends while the host is away is lost.
         pub connect: Option<String>,
+        /// What to give of the past instead of quotes, as `{ symbols = ["600000.SH"], from =
+        /// "2026-09-01 09:30:00", to = "2026-09-30 15:00:00", kind = "bar", period = "1m" }`: bars of
+        /// `1m`, `5m` and `day`, which are at the first moment of the day, or quotes (`kind =
+        /// "spot"`). The bridge must have the port of `listen` as its `history_port`. Default: none.
+        pub ask: Option<Ask>,
+        /// With `ask`: what becomes of the opening auction, of which QMT has a bar of its own at
+        /// 09:30. `first_bar`: it is part of the first bar, as in bars that are made of quotes;
+        /// `own_bar`: it stays one; `drop`. Default `first_bar`.
+        pub auction: Auction,
+        /// With `ask`: how long a bridge may be away, or say nothing, before it is given up, 1s to 1h.
+        /// Default 1m.
+        pub answer_within: Duration,
         /// With `connect`: markets (`SH`) or securities (`600000.SH`) to subscribe. Default
         /// `["SH", "SZ", "BJ"]`.
         pub symbols: Vec<String>,
@@ -65,6 +83,9 @@ impl Default for Options {
             tls: None,
             token: None,
             connect: None,
+            ask: None,
+            auction: Auction::FirstBar,
+            answer_within: Duration(time::Duration::from_secs(60)),
             symbols: ["SH", "SZ", "BJ"].map(str::to_owned).into(),
             heartbeat: Duration(time::Duration::from_secs(5)),
             stale_after: Duration(time::Duration::from_secs(30)),
@@ -103,6 +124,10 @@ pub enum Origin {
 pub struct Settings {
     /// Where the quotes come from.
     pub origin: Origin,
+    /// What is asked instead of quotes.
+    pub question: Option<Question>,
+    /// How long a bridge may answer nothing.
+    pub answer_within: time::Duration,
     /// Pause between signs of life.
     pub heartbeat: time::Duration,
     /// Longest silence while quotes are expected; `None` when none matters.
@@ -126,10 +151,18 @@ impl Options {
             let given = self.stale_after;
             faults.push(format!("`stale_after` is {given}; the least is 1s, or 0s for ever"));
         }
+        faults.within("`answer_within`", self.answer_within, ANSWERS, "use");
+        let ask = self.ask.as_ref();
+        let question = ask.and_then(|ask| Question::of(ask, self.auction, &mut faults));
+        if ask.is_some() && self.connect.is_some() {
+            faults.push("`ask` needs `listen`: `connect` gives no history; drop it".to_owned());
+        }
         let sessions = self.sessions(context, &mut faults);
         let (origin, sessions) = faults.check_made(origin.zip(sessions))?;
         Ok(Settings {
             origin,
+            question,
+            answer_within: *self.answer_within,
             heartbeat: *self.heartbeat,
             stale_after: (!self.stale_after.is_zero()).then_some(*self.stale_after),
             sessions,

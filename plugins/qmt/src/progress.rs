@@ -24,7 +24,7 @@ pub struct Place {
 }
 
 /// Every spool that is known, the latest last.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Progress {
     path: Option<PathBuf>,
     places: Vec<Place>,

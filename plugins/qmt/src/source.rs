@@ -8,14 +8,16 @@ use std::{
 
 use kit::hours::SilenceWatch;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
+use sp::Address;
 
 use crate::{
     batches::{BatchBuilder, Numbers},
     columns::{self, Head},
+    history::History,
     options::{Options, Origin, Settings},
     progress::Progress,
     queue::Arrival,
-    server::{ListenConfig, Server},
+    server::{ListenConfig, Role, Server},
     websocket::Client,
 };
 
@@ -32,6 +34,7 @@ pub struct Qmt {
 enum Feed {
     Bridge(Bridge),
     Client(Box<Client>),
+    History(Box<History>),
 }
 
 impl Source for Qmt {
@@ -51,20 +54,31 @@ impl Source for Qmt {
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let settings = options.check(&context)?;
-        let feed = match &settings.origin {
-            Origin::Bridge { address, tls, token } => Feed::Bridge(Bridge {
-                listen: ListenConfig {
-                    address: address.clone(),
-                    tls: tls.clone(),
-                    token: token.clone(),
-                    heartbeat: settings.heartbeat,
-                },
+        let listen = |address: &Address, tls: &Option<Arc<_>>, token: &str, role| ListenConfig {
+            role,
+            address: address.clone(),
+            tls: tls.clone(),
+            token: token.to_owned(),
+            heartbeat: settings.heartbeat,
+        };
+        let feed = match (&settings.origin, &settings.question) {
+            (Origin::Bridge { address, tls, token }, Some(question)) => {
+                let listen = listen(address, tls, token, Role::History);
+                let calendar = settings.sessions.calendar().clone();
+                let patience = settings.answer_within;
+                let question = question.clone();
+                Feed::History(Box::new(History::new(
+                    question, calendar, listen, patience, &context,
+                )))
+            }
+            (Origin::Bridge { address, tls, token }, None) => Feed::Bridge(Bridge {
+                listen: listen(address, tls, token, Role::Quotes),
                 server: None,
                 progress: Arc::new(Mutex::new(Progress::open(&context)?)),
                 handed_on: VecDeque::new(),
                 confirmed: 0,
             }),
-            Origin::Server { .. } => Feed::Client(Box::new(Client::new(&settings, &context)?)),
+            (Origin::Server { .. }, _) => Feed::Client(Box::new(Client::new(&settings, &context)?)),
         };
         let mut source = Self {
             silence: SilenceWatch::default(),
@@ -83,12 +97,16 @@ impl Source for Qmt {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
+        if let Feed::History(history) = &mut self.feed {
+            return history.next(wait);
+        }
         let Settings { sessions, stale_after, .. } = &self.settings;
         self.silence.look(sessions, *stale_after, &self.context);
         let deadline = Instant::now() + wait;
         let batch = match &mut self.feed {
             Feed::Bridge(bridge) => bridge.next(deadline, &mut self.builder, &self.context)?,
             Feed::Client(client) => client.next(deadline, &mut self.builder, &self.context)?,
+            Feed::History(_) => None,
         };
         Ok(batch.map_or(Polled::Idle, Polled::Batch))
     }
@@ -96,7 +114,7 @@ impl Source for Qmt {
     fn confirm(&mut self, batches: u64) -> Result<(), PluginError> {
         match &mut self.feed {
             Feed::Bridge(bridge) => bridge.confirm(batches),
-            Feed::Client(_) => Ok(()),
+            Feed::Client(_) | Feed::History(_) => Ok(()),
         }
     }
 
@@ -107,14 +125,14 @@ impl Source for Qmt {
                 bridge.server = None;
                 Ok(Some(lock(&bridge.progress).export()))
             }
-            Feed::Client(_) => Ok(None),
+            Feed::Client(_) | Feed::History(_) => Ok(None),
         }
     }
 
     fn import_state(&mut self, state: &[u8]) -> Result<(), PluginError> {
         match &mut self.feed {
             Feed::Bridge(bridge) => lock(&bridge.progress).import(state),
-            Feed::Client(_) => Ok(()),
+            Feed::Client(_) | Feed::History(_) => Ok(()),
         }
     }
 
@@ -122,6 +140,7 @@ impl Source for Qmt {
         match &mut self.feed {
             Feed::Bridge(bridge) => bridge.server = None,
             Feed::Client(client) => client.close(),
+            Feed::History(history) => return history.close(),
         }
         Ok(())
     }
@@ -291,6 +310,7 @@ impl Qmt {
     pub fn address(&self) -> std::net::SocketAddr {
         match &self.feed {
             Feed::Bridge(bridge) => bridge.server.as_ref().unwrap().address(),
+            Feed::History(history) => history.address(),
             Feed::Client(_) => panic!("it does not listen"),
         }
     }

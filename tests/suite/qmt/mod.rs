@@ -2,6 +2,7 @@
 
 mod bridge;
 mod faults;
+mod history;
 mod modes;
 mod payloads;
 mod tls;

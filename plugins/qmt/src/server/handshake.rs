@@ -10,7 +10,7 @@ use rustix::net::sockopt::{self, Timeout};
 use sp::{Accepted, Wire};
 
 use super::{
-    Shared,
+    Role, Shared,
     link::{Link, refusal},
     lock,
 };
@@ -24,6 +24,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for room to write; everything that the host writes is short.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What a bridge is told about that sends quotes to an address that asks for history.
+const UNFIT: &str = "a bridge came that sends quotes and answers no question; update qmt_bridge.py to \
+                     the one of this release, and name this port as its history_port";
+
 /// Why a connection was refused; `None` when that is not worth a line of the log.
 type Rejection = Option<String>;
 
@@ -33,8 +37,8 @@ pub fn run(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameReade
     let deadline = Instant::now() + HANDSHAKE_TIMEOUT;
     prepare(&wire).map_err(|error| Some(format!("the connection failed at once: {error}")))?;
     agree_on_tls(shared, &wire, deadline)?;
-    let challenge = auth::nonce();
-    send(&wire, &Frame::new(Kind::Hello, auth::greeting(&challenge)))?;
+    let (challenge, version) = (auth::nonce(), shared.role.version());
+    send(&wire, &Frame::new(Kind::Hello, auth::greeting(&challenge, version)))?;
     let mut reader = FrameReader::new(MOST_BEFORE_AUTH);
     let frame = first_frame(shared, &wire, &mut reader, deadline)?;
     let Some(answer) = Answer::parse(&frame.body).filter(|_| frame.kind == Kind::Auth) else {
@@ -47,8 +51,17 @@ pub fn run(shared: &Shared, accepted: Accepted) -> Result<(Arc<Link>, FrameReade
                 .to_owned(),
         ));
     }
-    if answer.version != auth::VERSION || answer.spool == 0 {
-        let text = format!("the host speaks version {} alone", auth::VERSION);
+    if shared.role == Role::History && answer.version == auth::VERSION {
+        refuse(
+            &wire,
+            2,
+            "this address asks for history: name its port as history_port, not as port",
+        );
+        *lock(&shared.unfit) = Some(UNFIT.to_owned());
+        return Err(Some(UNFIT.to_owned()));
+    }
+    if answer.version != version || answer.spool == 0 {
+        let text = format!("the host speaks version {version} alone");
         refuse(&wire, 2, &text);
         return Err(Some(format!(
             "a bridge chose version {}; {text}; take the bridge of this release",

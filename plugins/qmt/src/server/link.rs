@@ -13,7 +13,7 @@ use plugin_api::serde_json::{self, Value};
 use rustix::net::Shutdown;
 use sp::Wire;
 
-use super::{Shared, lock};
+use super::{Role, Shared, lock};
 use crate::{
     frame::{Frame, FrameReader, Kind},
     queue::Arrival,
@@ -148,7 +148,7 @@ impl Shared {
             self.keep_alive(link);
             match reader.read_once(&mut &link.wire) {
                 Ok(Some(frame)) => match frame.kind {
-                    Kind::Batch => {
+                    Kind::Batch | Kind::Page if self.takes(frame.kind) => {
                         if !self.pass_on(link, frame) {
                             return End::Ours;
                         }
@@ -167,6 +167,10 @@ impl Shared {
                 Err(fault) => return End::Fault(fault.to_string()),
             }
         }
+    }
+
+    fn takes(&self, kind: Kind) -> bool {
+        (kind == Kind::Page) == (self.role == Role::History)
     }
 
     /// Waits for room in the queue, showing signs of life meanwhile; false when the link is over.

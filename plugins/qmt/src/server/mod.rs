@@ -17,6 +17,8 @@ use plugin_api::{Context, PluginError};
 use sp::{ACCEPT_PAUSE, AcceptFaults, Accepted, Address, Listener, tls};
 
 use crate::{
+    auth,
+    frame::Frame,
     progress::Progress,
     queue::{Arrival, Queue},
 };
@@ -27,9 +29,30 @@ const MOST_HANDSHAKES: usize = 16;
 /// Permissions of socket files, of which there are none.
 const NO_FILE: u32 = 0o600;
 
+/// What bridges are let in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// They send quotes.
+    Quotes,
+    /// They answer what they are asked.
+    History,
+}
+
+impl Role {
+    /// The version of the protocol that a bridge must choose.
+    fn version(self) -> u16 {
+        match self {
+            Self::Quotes => auth::VERSION,
+            Self::History => auth::HISTORY_VERSION,
+        }
+    }
+}
+
 /// Where bridges find the host, and what they must know.
 #[derive(Debug, Clone)]
 pub struct ListenConfig {
+    /// What they are let in for.
+    pub role: Role,
     /// Host and port.
     pub address: Address,
     /// Certificates, where TLS is spoken.
@@ -48,6 +71,7 @@ pub struct Server {
 
 /// What all threads of a server share.
 struct Shared {
+    role: Role,
     token: String,
     heartbeat: Duration,
     /// Of lines that peers can cause as often as they like.
@@ -59,6 +83,8 @@ struct Shared {
     queue: Queue,
     /// The bridge that is connected.
     current: Mutex<Option<Arc<Link>>>,
+    /// Why the last bridge that knows the token was of no use.
+    unfit: Mutex<Option<String>>,
     handshakes: AtomicUsize,
     is_closing: AtomicBool,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -74,9 +100,10 @@ impl Server {
         context: &Context,
         progress: Arc<Mutex<Progress>>,
     ) -> Result<Self, PluginError> {
-        let ListenConfig { address, tls, token, heartbeat } = listen;
+        let ListenConfig { role, address, tls, token, heartbeat } = listen;
         let bound = Listener::bind(&address, NO_FILE, tls.as_ref()).map_err(PluginError::retry)?;
         let shared = Arc::new(Shared {
+            role,
             token,
             heartbeat,
             throttle: Throttle::default(),
@@ -85,6 +112,7 @@ impl Server {
             progress,
             queue: Queue::default(),
             current: Mutex::new(None),
+            unfit: Mutex::new(None),
             handshakes: AtomicUsize::new(0),
             is_closing: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
@@ -123,6 +151,24 @@ impl Server {
         {
             link.acknowledge(sequence);
         }
+    }
+
+    /// Identity of the bridge that is connected; another one after each connect that is not a spool's.
+    pub fn connected(&self) -> Option<u64> {
+        lock(&self.shared.current).as_ref().map(|link| link.spool())
+    }
+
+    /// Says something to the bridge that is connected.
+    pub fn say(&self, frame: &Frame) {
+        let link = lock(&self.shared.current).clone();
+        if let Some(link) = link {
+            link.send(frame);
+        }
+    }
+
+    /// Why a bridge that knows the token was of no use, if one was.
+    pub fn unfit(&self) -> Option<String> {
+        lock(&self.shared.unfit).clone()
     }
 
     /// Closes everything and waits for the threads.

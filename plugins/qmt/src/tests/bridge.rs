@@ -43,8 +43,13 @@ pub fn hear(stream: &mut TcpStream, reader: &mut FrameReader) -> Result<Frame, F
 
 /// The answer to a challenge by somebody who believes in that token.
 pub fn answer(hello: &Frame, token: &str, spool: u64) -> Frame {
+    answer_of(1, hello, token, spool)
+}
+
+/// The same of a bridge that chose that version.
+fn answer_of(version: u16, hello: &Frame, token: &str, spool: u64) -> Frame {
     let challenge = &hello.body[9..];
-    let mut head = 1_u16.to_le_bytes().to_vec();
+    let mut head = version.to_le_bytes().to_vec();
     head.extend([5; 32]);
     for word in [spool, 1, 1] {
         head.extend(word.to_le_bytes());
@@ -65,10 +70,19 @@ impl Bridge {
 
     /// The same with another spool.
     pub fn with_spool(address: SocketAddr, spool: u64) -> Self {
+        Self::of_version(1, address, spool)
+    }
+
+    /// One that answers questions.
+    pub fn of_history(address: SocketAddr, identity: u64) -> Self {
+        Self::of_version(2, address, identity)
+    }
+
+    fn of_version(version: u16, address: SocketAddr, spool: u64) -> Self {
         let (mut stream, mut reader) = visit(address);
         let hello = hear(&mut stream, &mut reader).unwrap();
         assert_eq!((hello.kind, &hello.body[..5]), (Kind::Hello, b"DSQMT".as_slice()));
-        stream.write_all(&answer(&hello, TOKEN, spool).encode()).unwrap();
+        stream.write_all(&answer_of(version, &hello, TOKEN, spool).encode()).unwrap();
         let welcome = hear(&mut stream, &mut reader).unwrap();
         assert_eq!(welcome.kind, Kind::Welcome, "{welcome:?}");
         let word = |at: usize| u64::from_le_bytes(welcome.body[at..at + 8].try_into().unwrap());

@@ -4,6 +4,7 @@ mod bridge;
 mod contract;
 mod floods;
 mod frames;
+mod history;
 mod packing;
 mod payloads;
 mod server;

@@ -11,6 +11,8 @@ The folder of XTQUANT_STANDIN holds `plan.json`, written by the test:
     per_call    securities of one callback; 0: all (a full terminal calls once a security)
     odd         every so many ticks have another shape, 0: none
 
+    history     what the terminal has of the past, see `_History`
+
 `played` keeps the next round, so that a restarted bridge hears what comes after. `limit`, when it is
 there, is the last round to play for now. `connected` with a 0 in it: the terminal is gone.
 """
@@ -184,3 +186,106 @@ def _play():
                 callback({code: [data[code]]})
         _keep("played", number + 1)
         time.sleep(PLAN.get("pace_ms", 0) / 1000)
+
+
+class _History:
+    """Rows of the past, as the plan's `history` has them:
+
+    rows        {period: {code: [row, ...]}}, each row as get_market_data_ex has it; of ticks too
+    late        so many reads after a download until its rows are there
+    padding     "flags" (volume 0, suspendFlag 1), "zeros" or "close" (the close before, volume 0): what
+                a window looks like before its rows are there; without it there is none
+    never       codes whose rows never come, however often they are downloaded
+    first_reads {code: N}: only the first N rows are there until the code was downloaded twice
+    callbacks   "real", "manual" (where the code stands in a callback) or "none"
+    raise       a text that every download raises
+    """
+
+    def __init__(self):
+        self.plan = PLAN.get("history", {})
+        self.downloads = {}
+        self.reads = {}
+        self.lock = threading.Lock()
+
+    def download(self, codes, period, start, end, callback):
+        _need_terminal()
+        if self.plan.get("raise"):
+            raise Exception(self.plan["raise"])
+        assert len(codes) <= 500, "xtquant takes no more"
+        with self.lock:
+            _note("downloads", "%s %s %s %d" % (period, start, end, len(codes)))
+            for code in codes:
+                self.downloads[code, period] = self.downloads.get((code, period), 0) + 1
+                self.reads[code, period] = 0
+        how = self.plan.get("callbacks", "real")
+        for place, code in enumerate(codes):
+            if how != "none":
+                callback({"finished": place + 1, "total": len(codes),
+                          "stockcode": code if how == "manual" else "",
+                          "message": "" if how == "manual" else code})
+
+    def read(self, codes, period, start, end):
+        import pandas
+
+        _need_terminal()
+        frames = {}
+        for code in codes:
+            with self.lock:
+                self.reads[code, period] = self.reads.get((code, period), 0) + 1
+                rows = self.rows(code, period)
+            inside = [row for row in rows if start <= _label(row, period)[:len(start)] and
+                      _label(row, period)[:len(end)] <= end]
+            index = [_label(row, period) for row in inside]
+            frames[code] = pandas.DataFrame(inside, index=index)
+        return frames
+
+    def rows(self, code, period):
+        rows = self.plan.get("rows", {}).get(period, {}).get(code, [])
+        downloads = self.downloads.get((code, period), 0)
+        is_there = downloads > 0 and self.reads[code, period] > self.plan.get("late", 0)
+        if not is_there or code in self.plan.get("never", []):
+            return _padded(rows, self.plan.get("padding"))
+        short = self.plan.get("first_reads", {}).get(code)
+        return rows[:short] if short is not None and downloads < 2 and period != "1d" else rows
+
+
+def _padded(rows, how):
+    if how is None:
+        return []
+    out = []
+    for row in rows:
+        row = dict(row, volume=0, amount=0.0)
+        price = {"zeros": 0.0, "close": row.get("preClose", 0.0)}.get(how)
+        if price is not None:
+            row.update(open=price, high=price, low=price, close=price)
+        row["suspendFlag"] = 1 if how == "flags" else 0
+        out.append(row)
+    return out
+
+
+def _label(row, period):
+    return time.strftime("%Y%m%d" if period == "1d" else "%Y%m%d%H%M%S",
+                         time.gmtime(row["time"] // 1000 + 8 * 3600))
+
+
+def _need_terminal():
+    if _read("connected", 1) != 1:
+        raise Exception("无法连接xtquant服务，请检查QMT-投研版或QMT-极简版是否开启")
+
+
+def _note(name, line):
+    with open(FOLDER / name, "a") as file:
+        file.write(line + "\n")
+
+
+_history = _History()
+
+
+def download_history_data2(stock_list, period, start_time="", end_time="", callback=None, incrementally=None):
+    _history.download(stock_list, period, start_time, end_time, callback)
+
+
+def get_market_data_ex(field_list=[], stock_list=[], period="1d", start_time="", end_time="", count=-1,
+                       dividend_type="none", fill_data=True):
+    assert not field_list and count == -1 and dividend_type == "none" and not fill_data
+    return _history.read(stock_list, period, start_time, end_time)
