@@ -144,7 +144,7 @@ impl ClickHouse {
         let Tables { by_kind, has_tokens, has_async_inserts } = &mut self.tables;
         let (table, body) = (&mut by_kind[usize::from(kind.number())], &mut self.body);
         body.clear();
-        batches.iter().for_each(|batch| table.push_of(shard, batch, body));
+        batches.iter().for_each(|batch| table.push(shard, batch, body));
         table.finish(body);
         if body.bytes().is_empty() {
             return Ok(());

@@ -42,13 +42,9 @@ impl Table {
         }
     }
 
-    /// Adds the records of a batch, if they are of the table's kind; full blocks go into the body.
-    pub fn push(&mut self, batch: &Batch, body: &mut Body) {
-        self.push_of(None, batch, body);
-    }
-
-    /// As [`push`](Self::push), but for records of other shards.
-    pub fn push_of(&mut self, shard: Option<(&ShardKey, usize)>, batch: &Batch, body: &mut Body) {
+    /// Adds the records of a batch, if they are of the table's kind: all, or those of a shard. Full
+    /// blocks go into the body.
+    pub fn push(&mut self, shard: Option<(&ShardKey, usize)>, batch: &Batch, body: &mut Body) {
         if batch.kind() == self.kind {
             batch.with_records(Fill { table: self, shard, batch, body });
         }

@@ -7,7 +7,7 @@ use plugin_api::{
 };
 
 use super::target;
-use crate::{body::Body, ddl::Plan, schema::Precision, table::Table};
+use crate::{body::Body, ddl::Plan, schema::Precision, shard_key::ShardKey, table::Table};
 
 /// 2021-12-01 09:15:01.25 in Shanghai.
 const MOMENT_US: i64 = 1_638_321_301_250_000;
@@ -98,7 +98,7 @@ fn read_block(reader: &mut Reader<'_>) -> Vec<Read> {
 fn spots_of(precision: Precision, batches: &[Batch]) -> Vec<Read> {
     let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), precision));
     let mut body = Body::new(false);
-    batches.iter().for_each(|batch| table.push(batch, &mut body));
+    batches.iter().for_each(|batch| table.push(None, batch, &mut body));
     table.finish(&mut body);
     read(body.bytes())
 }
@@ -202,9 +202,9 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
     let mut body = Body::new(false);
     for _ in 0..2 {
         body.clear();
-        table.push(&spot_batch(3, Round::MIDDLE), &mut body);
-        table.push(&bar_batch(), &mut body);
-        table.push(&spot_batch(2, Round::MIDDLE), &mut body);
+        table.push(None, &spot_batch(3, Round::MIDDLE), &mut body);
+        table.push(None, &bar_batch(), &mut body);
+        table.push(None, &spot_batch(2, Round::MIDDLE), &mut body);
         table.finish(&mut body);
         let columns = read(body.bytes());
         assert_eq!(values(&columns, "sequence"), ["1", "2", "3", "1", "2"]);
@@ -213,11 +213,31 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
 }
 
 #[test]
+fn every_record_is_of_one_shard() {
+    let batch = spot_batch(100, Round::MIDDLE);
+    let key = ShardKey::new(&[1, 2]).unwrap();
+    let mut numbers = Vec::new();
+    for shard in 0..2 {
+        let mut table =
+            Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
+        let mut body = Body::new(false);
+        table.push(Some((&key, shard)), &batch, &mut body);
+        table.finish(&mut body);
+        let columns = read(body.bytes());
+        let of_shard = values(&columns, "sequence");
+        assert!((10..90).contains(&of_shard.len()), "{} of shard {shard}", of_shard.len());
+        numbers.extend(of_shard.iter().map(|it| it.parse::<u64>().unwrap()));
+    }
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(1..=100));
+}
+
+#[test]
 fn many_records_make_several_blocks_without_losing_one() {
     let mut table = Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
     let mut body = Body::new(false);
     for _ in 0..2 {
-        table.push(&spot_batch(10_000, Round::MIDDLE), &mut body);
+        table.push(None, &spot_batch(10_000, Round::MIDDLE), &mut body);
     }
     table.finish(&mut body);
     let mut reader = Reader(body.bytes());
@@ -236,7 +256,7 @@ fn bars_carry_when_they_were_received_so_that_the_last_one_stays() {
     let mut provenance = plugin_api::Provenance::of_source("bars");
     provenance.received_at_us = MOMENT_US;
     let mut body = Body::new(false);
-    table.push(&bar_batch().with_provenance(provenance), &mut body);
+    table.push(None, &bar_batch().with_provenance(provenance), &mut body);
     table.finish(&mut body);
     let columns = read(body.bytes());
     let row: Vec<_> = columns.iter().map(|(name, _, values)| (&name[..], &values[0][..])).collect();
