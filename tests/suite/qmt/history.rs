@@ -1,7 +1,6 @@
 //! Bars of the past through the real bridge script beside a stand-in for xtquant, into a lake that a
 //! reader of its own compares with the recordings.
 
-use std::fs;
 
 use harness::{Bench, fixture, free_port, python};
 use serde_json::{Value, json};
@@ -50,8 +49,7 @@ fn recorded_days_reach_the_lake_in_shares_though_they_come_late_behind_padding()
     let ask =
         "symbols = [\"002600.SZ\"], from = \"2025-01-02\", to = \"2025-01-03\", period = \"day\"";
     let bench = asking(port, ask);
-    let history =
-        json!({ "rows": { "1d": { "002600.SZ": rows } }, "late": 4, "padding": "flags" });
+    let history = json!({ "rows": { "1d": { "002600.SZ": rows } }, "late": 4, "padding": "flags" });
     let plan = with(plan(1, 0, 10), &json!({ "history": history }));
     bench.write("xtquant/plan.json", plan.to_string());
     let bridge = bridge(&bench, free_port(), port);

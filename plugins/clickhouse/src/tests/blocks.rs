@@ -7,7 +7,7 @@ use plugin_api::{
 };
 
 use super::target;
-use crate::{body::Body, ddl::Plan, schema::Precision, table::Table};
+use crate::{body::Body, ddl::Plan, schema::Precision, shard_key::ShardKey, table::Table};
 
 /// 2021-12-01 09:15:01.25 in Shanghai.
 const MOMENT_US: i64 = 1_638_321_301_250_000;
@@ -211,6 +211,26 @@ fn several_batches_make_one_block_and_the_next_starts_anew() {
         assert_eq!(values(&columns, "sequence"), ["1", "2", "3", "1", "2"]);
         assert_eq!(values(&columns, "bid")[4], "10.01 10");
     }
+}
+
+#[test]
+fn every_record_is_of_one_shard() {
+    let batch = spot_batch(100, Round::MIDDLE);
+    let key = ShardKey::new(&[1, 2]).unwrap();
+    let mut numbers = Vec::new();
+    for shard in 0..2 {
+        let mut table =
+            Table::new(&Plan::of(RecordKind::Spot, &target(json!({})), Precision::Micros));
+        let mut body = Body::new(false);
+        table.push(Some((&key, shard)), &batch, &mut body);
+        table.finish(&mut body);
+        let columns = read(body.bytes());
+        let of_shard = values(&columns, "sequence");
+        assert!((10..90).contains(&of_shard.len()), "{} of shard {shard}", of_shard.len());
+        numbers.extend(of_shard.iter().map(|it| it.parse::<u64>().unwrap()));
+    }
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(1..=100));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use kit::history::{Gather, SPAN_ROWS, Span, Spread, Wanted};
 use plugin_api::{Batch, Context, PluginError, Polled};
 use redis::cmd;
 
-use self::rows::rows;
+use self::rows::{Rows, rows};
 use crate::{
     server::{Entry, EntryId, Fault, Servers, into_entries},
     source::{Options, Settings},
@@ -148,10 +148,11 @@ impl Asked {
         };
         let page = Page { stream, first: first.id, last: last.id };
         self.stage = Stage::Looking(stream, page.last.next());
-        let (part, bad) = rows(&entries, &self.settings.streams[stream], &self.wanted, None)?;
+        let Rows { batches, bad } =
+            rows(&entries, &self.settings.streams[stream], &self.wanted, None)?;
         self.spread.begin_part();
         self.pages.push(page);
-        for batch in &part {
+        for batch in &batches {
             batch.spots().iter().for_each(|spot| self.spread.note(spot.time_us()));
             batch.bars().for_each(|bar| self.spread.note(bar.time_us));
         }
@@ -172,8 +173,8 @@ impl Asked {
             let Page { stream, first, last } = self.pages[part];
             let entries = self.entries(stream, first, Some(last))?;
             let name = &self.settings.streams[stream];
-            let (part, _) = rows(&entries, name, &self.wanted, Some(span))?;
-            part.into_iter().for_each(|batch| self.gather.push(batch));
+            let read = rows(&entries, name, &self.wanted, Some(span))?;
+            read.batches.into_iter().for_each(|batch| self.gather.push(batch));
             if let Stage::Reading(_, Some(due)) = &mut self.stage {
                 due.pop_front();
             }

@@ -12,7 +12,15 @@ use crate::{
     source::payload,
 };
 
-/// Batches of the wanted records of a span, or of all, and the entries that are no records.
+/// What is made of entries.
+pub struct Rows {
+    /// The wanted records.
+    pub batches: Vec<Batch>,
+    /// Entries that are no records, with the reason.
+    pub bad: Vec<(EntryId, String)>,
+}
+
+/// The wanted records of a span, or of all.
 ///
 /// # Errors
 /// When they make no batch.
@@ -21,7 +29,7 @@ pub fn rows(
     stream: &str,
     wanted: &Wanted,
     span: Option<Span>,
-) -> Result<(Vec<Batch>, Vec<(EntryId, String)>), PluginError> {
+) -> Result<Rows, PluginError> {
     let mut made = Made::new(Choice { wanted, span });
     let mut bad = Vec::new();
     for entry in entries {
@@ -29,7 +37,7 @@ pub fn rows(
             bad.push((entry.id, reason));
         }
     }
-    Ok((made.finish()?, bad))
+    Ok(Rows { batches: made.finish()?, bad })
 }
 
 /// What is chosen of records.
