@@ -40,7 +40,7 @@ fn minutes_leave_as_bars_with_the_opening_auction_in_the_first() {
     assert_eq!(bars.len(), 2, "{bars:?}");
     let first = &bars[0];
     assert_eq!(first.time_us, us("2026-04-17 09:31:00"));
-    assert_eq!([first.open, first.high, first.low, first.close], [35.51, 36.0, 35.0, 35.8]);
+    assert_eq!((first.open, first.high, first.low, first.close), (35.51, 36.0, 35.0, 35.8));
     assert_eq!((first.volume_shares, first.amount_cny), (99_000, 3_515_290.0));
     assert_eq!((first.period.as_str(), first.market.as_str()), ("1m", "SZ"));
     assert!(first.closed && first.source == bench.context().instance());
