@@ -157,6 +157,8 @@ def main(day: str, *lakes: str) -> None:
     for argument in lakes:
         lake, label, empty, auction, after_hours = argument.rsplit(":", 4)
         found = bars_check.lake_rows(lake)
+        sources = set(found["source"])
+        assert len(sources) == 1 and all(sources), f"{lake}: of one source, named: {sources}"
         for period in [*MINUTES, "day"]:
             key = (period, empty, auction, after_hours)
             if key not in made:

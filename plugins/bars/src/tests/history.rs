@@ -180,7 +180,7 @@ fn bars_name_the_sources_of_both_sides() {
     let mut seen = [0; 3];
     for (day, rows) in days() {
         let options = options(json!({}));
-        let moments = moments(&rows, 6, &mut random);
+        let moments = moments(&rows, 3, &mut random);
         let (expected, known) = whole(&rows, &options, &moments);
         for (start, mut minutes) in moments.into_iter().zip(known) {
             minutes.iter_mut().for_each(|told| told.bar.source.clear());
