@@ -1,7 +1,6 @@
 //! Bars of the past through the real bridge script beside a stand-in for xtquant, into a lake that a
 //! reader of its own compares with the recordings.
 
-
 use harness::{Bench, fixture, free_port, python};
 use serde_json::{Value, json};
 
