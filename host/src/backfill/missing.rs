@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::days::{Day, Ledger, LedgerError};
+use ::days::{Day, Ledger, LedgerError, MinuteCount};
 use dataserver_backfill::{Gap, Job, Series, Tally};
 use dataserver_config::Pipeline;
 use plugin_api::{
@@ -97,7 +97,8 @@ fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Ga
     let mut gaps = Vec::new();
     for day in wanted.from..=wanted.to {
         let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
-        let mut market = None;
+        let present = present(ledger, Day(day), wanted.series)?;
+        let (mut market, before) = (None, gaps.len());
         for gap in report.gaps.into_iter().filter(|gap| is_of(gap, wanted.series)) {
             let Some((from_us, to_us)) = span(&gap) else {
                 return Err(format!("the ledger says \"{}\" to \"{}\"", gap.from, gap.to));
@@ -116,11 +117,51 @@ fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Ga
             gaps.extend(of_market.iter().map(of));
             market = Some(of_market);
         }
+        let of_day = gaps.split_off(before);
+        gaps.extend(of_day.into_iter().flat_map(|gap| without(gap, Day(day), &present)));
     }
     if !wanted.symbols.is_empty() {
         gaps.retain(|gap| wanted.symbols.contains(&gap.symbol));
     }
     Ok(gaps)
+}
+
+/// Minutes of a day, by security, of which the ledger has something.
+type Present = BTreeMap<String, BTreeSet<u16>>;
+
+fn present(ledger: &Ledger, day: Day, series: &Series) -> Result<Present, String> {
+    let mut present = Present::new();
+    let mut add = |count: MinuteCount<'_>| {
+        if count.kind == series.kind && count.period == series.period.as_deref() {
+            present.entry(count.symbol.to_owned()).or_default().insert(count.minute);
+        }
+    };
+    ledger.counts(day, &mut add).map_err(|error| error.to_string())?;
+    Ok(present)
+}
+
+/// The minutes of a gap of which the ledger has nothing: what came live is kept, and a lost round within
+/// a minute cannot be told from the others of it.
+fn without(gap: Gap, day: Day, present: &Present) -> Vec<Gap> {
+    let Some(present) = present.get(&gap.symbol) else { return vec![gap] };
+    let minute_us = |minute: i64| day.start_us() + minute * MINUTE_US;
+    let of_day = |us: i64| (us - day.start_us()).div_euclid(MINUTE_US);
+    let (first, last) = (of_day(gap.from_us), of_day(gap.to_us));
+    let all = u64::try_from(last - first + 1).unwrap_or(1).max(1);
+    let mut left: Vec<Gap> = Vec::new();
+    let is_there = |minute: &i64| u16::try_from(*minute).is_ok_and(|it| present.contains(&it));
+    for minute in (first..=last).filter(|minute| !is_there(minute)) {
+        let (from_us, to_us) = (minute_us(minute), minute_us(minute + 1) - 1);
+        match left.last_mut() {
+            Some(gap) if gap.to_us + 1 == from_us => gap.to_us = to_us,
+            _ => left.push(Gap { symbol: gap.symbol.clone(), from_us, to_us, records: 0 }),
+        }
+    }
+    for part in &mut left {
+        let minutes = u64::try_from((part.to_us + 1 - part.from_us) / MINUTE_US).unwrap_or(1);
+        part.records = (gap.records * minutes / all).max(1);
+    }
+    left
 }
 
 /// The securities of a day: those of which the ledger knows something, on it or on the last day
@@ -263,6 +304,25 @@ mod tests {
         let gaps = all(&wanted);
         assert_eq!(gaps.len(), 4, "{gaps:?}");
         assert_eq!(gaps[3].to_us - gaps[3].from_us, DAY_US - 1);
+    }
+
+    #[test]
+    fn minutes_of_which_something_came_are_not_asked_for() {
+        let day: Day = "2026-01-05".parse().unwrap();
+        let at = |minute: i64| day.start_us() + minute * MINUTE_US;
+        let gap = |from: i64, to: i64, records| Gap {
+            symbol: "600000.SH".to_owned(),
+            from_us: at(from),
+            to_us: at(to + 1) - 1,
+            records,
+        };
+        let of = |minutes: &[u16]| {
+            let minutes = minutes.iter().copied().collect();
+            without(gap(600, 609, 100), day, &[("600000.SH".to_owned(), minutes)].into())
+        };
+        assert_eq!(of(&[]), [gap(600, 609, 100)]);
+        assert_eq!(of(&[599, 603, 604, 610]), [gap(600, 602, 30), gap(605, 609, 50)]);
+        assert_eq!(of(&(600..610).collect::<Vec<_>>()), []);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::{
     fs,
-    io::{self, Write},
-    path::PathBuf,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -25,6 +25,8 @@ const FILE: &str = "audit.jsonl";
 const MAX_BYTES: u64 = 16 << 20;
 /// Longest part of a path that is kept, letters.
 const MAX_NAME: usize = 200;
+/// Longest query or body that is kept, letters.
+const MAX_DETAILS: usize = 1_000;
 
 /// What was asked of a pipeline's host.
 #[derive(Debug)]
@@ -45,6 +47,10 @@ struct AuditFile {
 #[derive(Debug, Clone, Copy)]
 pub struct ChangedNothing;
 
+/// What a body asked for, which the address does not say; goes with the response.
+#[derive(Debug, Clone)]
+pub struct Details(pub String);
+
 /// A line of the file.
 #[derive(Debug, Serialize)]
 struct Line {
@@ -52,6 +58,8 @@ struct Line {
     from: String,
     action: String,
     target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<String>,
     outcome: String,
 }
 
@@ -70,8 +78,9 @@ impl AuditFile {
 
     /// Logs and keeps a line; waits for the disk.
     fn write(&self, line: &Line) {
-        let Line { from, action, target: subject, outcome, .. } = line;
-        tracing::info!(from, action, subject, outcome, "asked over the control interface");
+        let Line { from, action, target: subject, details, outcome, .. } = line;
+        let details = details.as_deref().unwrap_or_default();
+        tracing::info!(from, action, subject, details, outcome, "asked over the control interface");
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.append(line) {
             let file = self.path.display();
@@ -84,6 +93,10 @@ impl AuditFile {
         text.push(b'\n');
         let mut file = own_file::open(&self.path, Access::Append)?;
         let length = file.metadata()?.len();
+        if length > 0 && !ends_with_line(&self.path)? {
+            // a full disk or a crash cut the last one
+            text.insert(0, b'\n');
+        }
         if length > 0 && length + text.len() as u64 > self.max_bytes {
             fs::rename(&self.path, self.path.with_extension("jsonl.1"))?;
             file = own_file::open(&self.path, Access::Append)?;
@@ -91,6 +104,13 @@ impl AuditFile {
         file.write_all(&text)?;
         file.sync_data()
     }
+}
+
+fn ends_with_line(path: &Path) -> io::Result<bool> {
+    let (mut file, mut last) = (fs::File::open(path)?, [0]);
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 /// Keeps what a request had the host do.
@@ -104,16 +124,23 @@ pub async fn note(
         return next.run(request).await;
     }
     let (action, target) = named(request.uri().path());
+    let query = request.uri().query().map(str::to_owned);
     let mut response = next.run(request).await;
     let code = response.status();
     let did_nothing = matches!(code, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     if response.extensions_mut().remove::<ChangedNothing>().is_some() || did_nothing {
         return response;
     }
-    let outcome =
-        if code.is_success() { "done".to_owned() } else { format!("refused ({})", code.as_u16()) };
+    let outcome = match code.as_u16() {
+        _ if code.is_success() => "done".to_owned(),
+        // what was begun may still be done
+        code @ 500.. => format!("failed ({code})"),
+        code => format!("refused ({code})"),
+    };
+    let details = response.extensions_mut().remove::<Details>().map(|it| it.0).or(query);
+    let details = details.map(|it| it.chars().take(MAX_DETAILS).collect());
     let (time_us, from) = (audit.topology.now_us(), caller.to_string());
-    let line = Line { time_us, from, action, target, outcome };
+    let line = Line { time_us, from, action, target, details, outcome };
     // it is there when the answer is
     let _ = tokio::task::spawn_blocking(move || audit.file.write(&line)).await;
     response
@@ -125,9 +152,15 @@ fn named(path: &str) -> (String, String) {
     let cut = |text: &str| text.chars().take(MAX_NAME).collect::<String>();
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match rest.rsplit_once('/') {
-        Some((target, action)) => (cut(action), cut(target)),
-        None => (cut(first), cut(rest)),
+        Some((target, action)) => (cut(action), cut(&decoded(target))),
+        None => (cut(first), cut(&decoded(rest))),
     }
+}
+
+/// A part of a path without its percent signs.
+fn decoded(part: &str) -> String {
+    let pair = format!("={}", part.replace('+', "%2B").replace('&', "%26"));
+    form_urlencoded::parse(pair.as_bytes()).map(|(_, value)| value.into_owned()).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +175,8 @@ mod tests {
             ("/api/reload", "reload", ""),
             ("/api/components/lake/pause", "pause", "lake"),
             ("/api/dead-letter/lake/replay", "replay", "lake"),
-            ("/api/readers/bus%2F3", "readers", "bus%2F3"),
+            ("/api/readers/bus%2F3", "readers", "bus/3"),
+            ("/api/readers/a%2Bb+c&d", "readers", "a+b+c&d"),
             ("/api/a/b/c/d", "d", "b/c"),
         ] {
             assert_eq!(named(path), (action.to_owned(), target.to_owned()), "{path}");
@@ -161,6 +195,7 @@ mod tests {
                 from: "127.0.0.1:1".to_owned(),
                 action: "pause".to_owned(),
                 target: "lake".to_owned(),
+                details: None,
                 outcome: "done".to_owned(),
             });
         }
@@ -173,5 +208,21 @@ mod tests {
         }
         let first = numbers[0];
         assert_eq!(numbers, (first..100).collect::<Vec<_>>(), "the newest, without a gap");
+    }
+
+    #[test]
+    fn a_line_that_was_cut_spoils_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = AuditFile::new(dir.path().join(FILE));
+        fs::write(&file.path, "{\"time_us\":1").unwrap();
+        for time_us in [2, 3] {
+            let [from, action, target, outcome] =
+                ["127.0.0.1:1", "pause", "lake", "done"].map(str::to_owned);
+            file.write(&Line { time_us, from, action, target, details: None, outcome });
+        }
+        let text = fs::read_to_string(&file.path).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, "{\"time_us\":1"));
+        assert!(lines[1].starts_with("{\"time_us\":2") && lines[2].ends_with('}'), "{text}");
     }
 }

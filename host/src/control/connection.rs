@@ -128,7 +128,7 @@ async fn work(request: Request<Body>, guard: &Arc<ConnectionGuard>, handler: &Ha
         answer
     });
     match working.await {
-        Ok(Ok(answer)) => answer,
+        Ok(Ok(answer)) => refusal::told(answer).await,
         Ok(Err(never)) => match never {},
         Err(error) => {
             refusal::refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("no answer: {error}"))

@@ -178,10 +178,7 @@ fn router(
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if access.is_open() { get(health) } else { get(health_in_short) };
     let open = Router::new().route(HEALTH, health).merge(page::routes());
-    open.merge(session::routes(&access))
-        .merge(closed)
-        .layer(middleware::map_response(refusal::told))
-        .with_state(topology)
+    open.merge(session::routes(&access)).merge(closed).with_state(topology)
 }
 
 /// Refuses what acts, as `[host] read_only` asks for.

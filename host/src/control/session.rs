@@ -27,6 +27,7 @@ use axum::{
 use dataserver_config::Secret;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::{caller::HTTP_PORT, connection::Caller, refusal::refuse};
 
@@ -49,6 +50,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the answer to a wrong token waits, so that guessing takes long.
 const WRONG_DELAY: Duration = Duration::from_millis(500);
+/// Requests that wait so at once.
+const MOST_WAITING: usize = 8;
 
 /// Who may ask.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub struct Access {
     /// Without one everybody may.
     token: Option<Secret>,
     sessions: Mutex<VecDeque<Session>>,
+    /// Places to wait in after a wrong token.
+    waiting: Semaphore,
     last_logged: Mutex<Option<Instant>>,
 }
 
@@ -85,7 +90,7 @@ impl Access {
     /// For who knows that token; for everybody without one.
     pub fn new(token: Option<Secret>) -> Arc<Self> {
         let (sessions, last_logged) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { token, sessions, last_logged })
+        Arc::new(Self { token, sessions, waiting: Semaphore::new(MOST_WAITING), last_logged })
     }
 
     /// Whether everybody may ask.
@@ -144,7 +149,10 @@ impl Access {
     /// Logs that somebody showed a wrong token, and lets them wait.
     async fn answer_wrong(&self, caller: Caller) {
         self.note_wrong(caller, Instant::now());
-        tokio::time::sleep(WRONG_DELAY).await;
+        // whoever sends many at once takes few of the places in which requests are worked on
+        if let Ok(_place) = self.waiting.try_acquire() {
+            tokio::time::sleep(WRONG_DELAY).await;
+        }
     }
 
     fn note_wrong(&self, caller: Caller, now: Instant) {
@@ -205,7 +213,11 @@ pub async fn authorize(
     if request.headers().contains_key(header::AUTHORIZATION) {
         access.answer_wrong(caller).await;
     }
-    refuse(StatusCode::UNAUTHORIZED, "this host wants `Authorization: Bearer` with its token")
+    refuse(
+        StatusCode::UNAUTHORIZED,
+        "this host wants `Authorization: Bearer` with its token, or a login, and of what acts also the \
+         key of that login in `X-Dataserver-Key`",
+    )
 }
 
 /// Whether a request with that method may change something.

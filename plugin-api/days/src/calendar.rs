@@ -144,13 +144,16 @@ impl Ledger {
             periods,
             until,
         };
-        let finding = judge(&question);
-        let opens = rules.sessions.iter().map(|span| span.from).min().unwrap_or(0);
+        let mut finding = judge(&question);
         let verdict = match (facts.totals.is_empty(), finding.gaps.is_empty()) {
-            (true, _) if until > opens => Verdict::NoHost,
-            (_, true) => Verdict::Complete,
-            (_, false) => Verdict::Incomplete,
+            (true, _) => Verdict::NoHost,
+            (false, true) => Verdict::Complete,
+            (false, false) => Verdict::Incomplete,
         };
+        if verdict == Verdict::NoHost {
+            // also before it begins: of nothing, nothing is whole
+            finding.complete = 0;
+        }
         Ok(Judged { facts, finding, verdict, is_over })
     }
 

@@ -106,11 +106,21 @@ impl Before {
         let days: Vec<(i64, _, _, u64)> = rows.and_then(Iterator::collect).map_err(&fault)?;
         let Some(last) = days.first() else { return Ok(None) };
         let is_complete = |verdict: &Option<String>| verdict.as_deref() == Some("complete");
-        let model = days.iter().find(|(_, verdict, ..)| is_complete(verdict)).unwrap_or(last);
+        let complete = days.iter().find(|(_, verdict, ..)| is_complete(verdict));
+        let model = complete.unwrap_or(last);
         let of_last = totals::read(db, last.0).map_err(&fault)?;
         let securities = match &last.2 {
             Some(universe) => Bits::from_bytes(universe),
-            None => totals::read(db, model.0).map_err(&fault)?.into_keys().collect(),
+            None => {
+                // without a complete day, whoever came on any of them
+                let of = if complete.is_some() { std::slice::from_ref(model) } else { &days };
+                let mut securities = Bits::default();
+                for (day, ..) in of {
+                    securities
+                        .add_all(&totals::read(db, *day).map_err(&fault)?.into_keys().collect());
+                }
+                securities
+            }
         };
         let suspended = of_last.iter().filter(|(_, total)| total.is_suspended());
         let has_spots = "SELECT EXISTS (SELECT 1 FROM spots WHERE day = ?1)";

@@ -106,13 +106,15 @@ impl<'a> OnePeriod<'a> {
         if !bars.contains(&Bar::Missing) {
             return bars;
         }
-        // nothing can be missing where the bars have all that was traded
+        // nothing can be missing where the bars have all that was traded; but a bar behind an outage
+        // has what was traded in it
         let sums = Sums::of(self.question, self.period, self.rows, id);
         let has_all = sums.is_some_and(|sums| sums.are_same_volume());
         let traded = Traded::of(self.question.facts, self.question.rules, id);
         for (bar, slot) in bars.iter_mut().zip(&self.slots) {
             let was_quiet = traded.has_quotes && !traded.within(slot.from, slot.to);
-            if *bar == Bar::Missing && (has_all || was_quiet) {
+            let is_elsewhere = has_all && !traded.is_unseen(slot.from, slot.to);
+            if *bar == Bar::Missing && (is_elsewhere || was_quiet) {
                 *bar = Bar::Excused;
             }
         }

@@ -1,7 +1,7 @@
 //! Rounds of the market, and holes between them.
 
 use super::Question;
-use crate::Rounds;
+use crate::{Rounds, bits::Bits};
 
 /// Rounds from which on their usual interval is told.
 const ENOUGH: usize = 20;
@@ -20,7 +20,7 @@ pub type Holes = Vec<(u16, f64)>;
 /// which anything came is one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
 pub fn judge(question: &Question<'_>) -> (Rounds, Holes) {
-    let told = Told::of(question, &question.facts.rounds);
+    let told = Told::of(question, &told_or_filled(question));
     let told =
         if told.count() >= ENOUGH { told } else { Told::of(question, &question.facts.moments) };
     if told.count() < ENOUGH {
@@ -42,6 +42,24 @@ pub fn judge(question: &Question<'_>) -> (Rounds, Holes) {
         interval_s: interval.round() as u64,
     };
     (rounds, holes)
+}
+
+/// The rounds that sources tell, and the seconds of quotes in minutes of which none tells: those were
+/// filled from elsewhere.
+fn told_or_filled(question: &Question<'_>) -> Bits {
+    let facts = question.facts;
+    let mut seconds = facts.rounds.clone();
+    if seconds.is_empty() {
+        return seconds;
+    }
+    let told: Bits = seconds.iter().map(|second| second / 60).collect();
+    let is_filled = |minute: u32| {
+        let cells = u16::try_from(minute).ok().and_then(|minute| facts.spots.get(&minute));
+        let present = cells.map_or(0, |cells| cells.iter().filter(|cell| cell.count > 0).count());
+        !told.has(minute) && present * 2 >= facts.totals.len()
+    };
+    facts.moments.iter().filter(|second| is_filled(second / 60)).for_each(|it| seconds.add(it));
+    seconds
 }
 
 /// Seconds at which rounds ended, session by session.
@@ -66,7 +84,7 @@ struct Interval {
 }
 
 impl Told {
-    fn of(question: &Question<'_>, seconds: &crate::bits::Bits) -> Self {
+    fn of(question: &Question<'_>, seconds: &Bits) -> Self {
         let session = |span: &crate::rules::Span| {
             let to = span.to.min(CLOSING_AUCTION).min(question.until).max(span.from);
             let (from, to) = (u32::from(span.from) * 60, u32::from(to) * 60);

@@ -7,6 +7,8 @@ use crate::{Rules, bits::Bits, facts::Facts};
 pub struct Traded {
     /// Something was traded, or may have been, as no quote tells.
     minutes: Bits,
+    /// Quotes came.
+    quoted: Bits,
     /// It has quotes that tell.
     pub has_quotes: bool,
 }
@@ -28,6 +30,7 @@ impl Traded {
             // in a sealed day the volumes are gone, and what they told is in `traded`
             known = if cell.volume > 0 { Some(cell.volume) } else { known };
             first_unknown = minute + 1;
+            traded.quoted.add(u32::from(*minute));
             traded.has_quotes = true;
         }
         traded.add_unknown(first_unknown, crate::day::MINUTES, rules);
@@ -39,6 +42,11 @@ impl Traded {
         for minute in (from..to).filter(|minute| rules.is_session(*minute)) {
             self.minutes.add(u32::from(minute));
         }
+    }
+
+    /// Whether its quotes do not reach over all of those minutes.
+    pub fn is_unseen(&self, from: u16, to: u16) -> bool {
+        self.has_quotes && (from..to).any(|minute| !self.quoted.has(u32::from(minute)))
     }
 
     /// Whether something may have been traded in one of those minutes.

@@ -302,14 +302,12 @@ mod tests {
     #[test]
     fn what_changes_beside_components_is_a_change() {
         let alarms = "to = [{ kind = \"json\", url = \"http://127.0.0.1/x\" }]";
-        let after = format!(
-            "{BEFORE}\n[host]\nreport = \"1m\"\nread_only = true\n[alarms]\n{alarms}\n\
-             [backfill]\nwithin = \"3d\"\n"
-        );
+        let after =
+            format!("{BEFORE}\n[host]\nreport = \"1m\"\nread_only = true\n[alarms]\n{alarms}\n");
         let plan = Plan::new(&pipeline(BEFORE), &pipeline(&after), |_| None).unwrap();
         assert_eq!(
             plan.to_string(),
-            "kept day, t, feed, lake, gone; settings alarms, backfill, host.read_only, host.report"
+            "kept day, t, feed, lake, gone; settings alarms, host.read_only, host.report"
         );
         assert!(!plan.is_empty());
     }
