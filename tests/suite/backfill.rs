@@ -40,7 +40,7 @@ fn pipeline(port: u16, more: &str) -> String {
 const FILL: [&str; 9] =
     ["backfill", "--kind", "spot", "--from", "2021-12-01", "--to", "2021-12-01", "--symbols", ""];
 
-fn fill<'a>(symbols: &'a str) -> Vec<&'a str> {
+fn fill(symbols: &str) -> Vec<&str> {
     let mut arguments = FILL.to_vec();
     *arguments.last_mut().unwrap() = symbols;
     arguments

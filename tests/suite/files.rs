@@ -8,6 +8,7 @@ fn shipped() -> Bench {
         "bars",
         "console",
         "filter",
+        "ledger",
         "nng-pub",
         "null",
         "parquet",

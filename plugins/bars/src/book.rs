@@ -1,5 +1,7 @@
 //! All securities: quotes find theirs, and wait until their time is believed.
 
+mod closing;
+
 use std::collections::HashMap;
 
 use plugin_api::{
@@ -11,15 +13,15 @@ use plugin_api::{
 };
 
 use crate::{
-    closing::ChangedBar,
-    empty::Watch,
     options::Settings,
     origin::Origins,
     period::Slot,
-    row::Effects,
     securities::{Days, Securities},
+    security::empty::Watch,
+    security::row::Effects,
     security::{Quote, Security},
 };
+use closing::ChangedBar;
 
 /// What was left out of a batch of quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -7,11 +7,11 @@ use plugin_api::{
 
 use crate::{
     book::Book,
-    history::Minute,
     hours::MINUTE_US,
     options::Rules,
     period::{Period, midnight_us},
     security::Security,
+    security::minute::Minute,
 };
 
 /// How far a minute of history may end ahead of the clock, as the minute under way does.

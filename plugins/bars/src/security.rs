@@ -2,17 +2,24 @@
 
 use plugin_api::{SpotView, schemas::time::ExchangeTime};
 
+pub mod empty;
+pub mod fill;
+pub mod history;
+pub mod minute;
+pub mod row;
+pub mod seam;
+
 use crate::{
     auction,
     bar::{Prices, Totals},
-    empty::Watch,
-    history::Joint,
     hours::Part,
     options::Rules,
     origin::Origin,
-    row::{Effects, Entry, Row},
     shape::Auction,
 };
+use empty::Watch;
+use history::Joint;
+use row::{Effects, Entry, Row};
 
 /// A believed quote that is older than the last by more than this is of a feed that began anew; what
 /// is less only came late.

@@ -4,6 +4,8 @@
 //! thread, which is joined by `stop`.
 
 use std::{
+    io::ErrorKind,
+    net::TcpListener,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
@@ -131,7 +133,11 @@ fn run(arguments: &Arguments, shutdown: Arc<Shutdown>) -> Result<(), String> {
     }
     let catalog = PluginCatalog::of(parsed.host()).with_linked(&PLUGINS);
     let checked = Checked::new(parsed, catalog).map_err(|faults| pipeline::shown(&faults))?;
-    let host = checked.start(shutdown, ReloadHandle::new()).map_err(|error| error.to_string())?;
+    let host = checked.start(shutdown, ReloadHandle::new()).map_err(|error| {
+        // a server of the same port has its folder, too, and the address tells more
+        let addr = &arguments.addr;
+        if is_taken(addr) { format!("{addr} is in use: {error}") } else { error.to_string() }
+    })?;
     if !host.topology().shutdown().is_stopping() {
         tracing::info!(addr = arguments.addr, "the data server runs");
     }
@@ -140,6 +146,12 @@ fn run(arguments: &Arguments, shutdown: Arc<Shutdown>) -> Result<(), String> {
     host.close();
     tell(&outcome);
     Ok(())
+}
+
+/// Whether somebody listens at an address such as `tcp://0.0.0.0:9201`.
+fn is_taken(addr: &str) -> bool {
+    let bound = addr.strip_prefix("tcp://").map(TcpListener::bind);
+    bound.is_some_and(|it| it.is_err_and(|error| error.kind() == ErrorKind::AddrInUse))
 }
 
 fn tell(outcome: &Outcome) {

@@ -8,12 +8,13 @@ use plugin_api::schemas::{
 use super::NONE_US;
 use crate::{
     bar::{Bar, Prices, Totals},
-    empty::{Fill, Watch},
-    history::{Joint, Taken},
     origin::Origin,
     period::{Period, Slot},
-    row::Row,
-    seam::Seam,
+    security::empty::Watch,
+    security::fill::Fill,
+    security::history::{Joint, Taken},
+    security::row::Row,
+    security::seam::Seam,
     security::{Quote, Security},
 };
 

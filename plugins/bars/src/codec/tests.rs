@@ -3,11 +3,12 @@
 use super::*;
 use crate::{
     bar::{Bar, Prices, Totals},
-    empty::{Fill, Watch},
-    history::{Joint, Taken},
     origin::Origin,
-    row::Row,
-    seam::Seam,
+    security::empty::Watch,
+    security::fill::Fill,
+    security::history::{Joint, Taken},
+    security::row::Row,
+    security::seam::Seam,
 };
 
 const PERIODS: [Period; 1] = [Period::ALL[0]];

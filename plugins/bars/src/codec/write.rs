@@ -5,11 +5,11 @@ use plugin_api::schemas::stray::Held;
 use super::NONE_US;
 use crate::{
     bar::{Bar, Prices, Totals},
-    empty::Watch,
-    history::Joint,
     origin::Origin,
     period::{Period, Slot},
-    row::Row,
+    security::empty::Watch,
+    security::history::Joint,
+    security::row::Row,
     security::{Quote, Security},
 };
 

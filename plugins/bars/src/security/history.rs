@@ -4,53 +4,22 @@
 //! for the day's totals. As long as no quote came, it enters the last bars themselves; afterwards those
 //! that were there before the first quote, and the [`Seam`] corrects the bars that began with it.
 
-use plugin_api::{BarRecord, schemas::time::ExchangeTime};
+use plugin_api::schemas::time::ExchangeTime;
 
 use crate::{
     bar::{Prices, Totals},
-    empty::{Fill, Watch},
     hours::{Hours, MINUTE_US, Part},
     options::Rules,
     origin::Origin,
     period::{Period, midnight_us},
-    row::{Effects, Entry, Row},
-    seam::Seam,
     security::Security,
+    security::empty::Watch,
+    security::fill::Fill,
+    security::minute::Minute,
+    security::row::{Effects, Entry, Row},
+    security::seam::Seam,
     shape::Auction,
 };
-
-/// A minute of history.
-#[derive(Debug, Clone, Copy)]
-pub struct Minute {
-    /// Its end, microseconds since 1970 UTC.
-    pub end_us: i64,
-    /// Its start on the exchange's clock.
-    pub start: ExchangeTime,
-    prices: Prices,
-    /// Traded within it.
-    traded: Totals,
-    quality_score: Option<f32>,
-    origin: Origin,
-}
-
-impl Minute {
-    /// Reads a bar of that source that is named by its end; `None` when it is no minute, or its
-    /// numbers are none.
-    pub fn read(bar: &BarRecord<'_>, origin: Origin) -> Option<Self> {
-        let BarRecord { open, high, low, close, amount_cny, .. } = *bar;
-        let prices = Prices { open, high, low, close };
-        let is_minute = bar.period == Period::Minute.as_str() && bar.time_us % MINUTE_US == 0;
-        let is_sound = prices.are_valid() && amount_cny.is_finite() && amount_cny >= 0.0;
-        (is_minute && is_sound && bar.time_us > 0).then(|| Self {
-            end_us: bar.time_us,
-            start: ExchangeTime::from_utc_us(bar.time_us - MINUTE_US),
-            prices,
-            traded: Totals { amount: amount_cny, volume: bar.volume_shares },
-            quality_score: bar.quality_score,
-            origin,
-        })
-    }
-}
 
 /// What history told of one day.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,12 +2,12 @@
 
 use crate::{
     bar::{Bar, Totals},
-    empty::Fill,
-    history::Minute,
     options::Rules,
     period::{Period, Slot},
-    row::{Effects, Entry, Row},
     security::Security,
+    security::fill::Fill,
+    security::minute::Minute,
+    security::row::{Effects, Entry, Row},
 };
 
 /// Both sides of the first quote.

@@ -4,10 +4,10 @@ use plugin_api::schemas::time::ExchangeTime;
 
 use crate::{
     bar::{Bar, Contribution, Prices, Totals},
-    empty::Fill,
     options::Rules,
     origin::Origin,
     period::{Period, Slot},
+    security::fill::Fill,
 };
 
 /// The last bars, and what was traded up to them.
