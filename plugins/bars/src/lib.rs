@@ -4,11 +4,12 @@
 //! two moments. Bars follow the time of the records alone, so that a recorded day gives that day's
 //! bars at any speed. The clock closes only what a live feed left open.
 //!
-//! One quote on its way: [`book`] finds its [`security`], whose [`row`] asks each [`period`] for the bar
-//! that the moment belongs to within the market's [`hours`], and merges it into the last [`bar`],
-//! which knows its [`origin`]. Terminals draw bars in different [`shape`]s, and [`history`] may know what came before the first
-//! quote. What was seen of a day outlives the process in a [`checkpoint`], so that a host that starts
-//! again at ten does not take the whole morning for one minute.
+//! One quote on its way: [`book`] finds its [`security`], whose [`row`](security::row) asks each
+//! [`period`] for the bar that the moment belongs to within the market's [`hours`], and merges it into
+//! the last [`bar`], which knows its [`origin`]. Terminals draw bars in different [`shape`]s, and
+//! [`history`](security::history) may know what came before the first quote. What was seen of a day
+//! outlives the process in a [`checkpoint`], so that a host that starts again at ten does not take the
+//! whole morning for one minute.
 
 mod auction;
 mod bar;
