@@ -32,7 +32,9 @@ demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet an
 test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	@rm -f $(TEST_SKIPPED)
 	$(build-for-tests)
-	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) cargo test --workspace
+	@# most tests wait for other processes, so one more than there are cores pays
+	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),3) \
+	    cargo test --workspace
 	@$(show-skipped)
 
 test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder of its own (root, once 3 GB)

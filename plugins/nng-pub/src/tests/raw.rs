@@ -69,6 +69,11 @@ impl RawSubscriber {
         Self { stream, is_tcp: address.starts_with("tcp") }
     }
 
+    /// Reads until the publisher has closed, which may be in the middle of a message.
+    pub fn drain(&mut self) {
+        let _ = std::io::copy(&mut self.stream, &mut std::io::sink());
+    }
+
     /// The next message; `None` when the publisher has closed.
     pub fn next(&mut self) -> Option<Seen> {
         if !self.is_tcp {

@@ -83,7 +83,7 @@ fn a_slow_one_is_told_with_what_waits_and_what_it_lost_and_can_be_disconnected()
     let done = bench.disconnect("1", false).unwrap();
     assert_eq!((&done.before["connected"], &done.after["lag_records"]), (&json!(true), &json!(0)));
     bench.await_subscribers(1);
-    slow.rest();
+    slow.drain();
     assert_eq!(bench.readers()[0].id, "2");
     assert_eq!(bench.logged("was disconnected by the operator"), 1);
 
