@@ -9,6 +9,7 @@ mod caller;
 mod components;
 mod connection;
 mod connections;
+mod credentials;
 mod days;
 mod dead_letter;
 mod events;
