@@ -29,7 +29,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{
-    audit::{ChangedNothing, Details},
+    audit::ChangedNothing,
     refusal::refuse,
     watchers::Watching,
 };
@@ -89,8 +89,7 @@ async fn list(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes) -> Response {
-    let asked = Details(String::from_utf8_lossy(&body).into_owned());
-    let mut response = match tokio::task::spawn_blocking(move || desk.act(&id, &body)).await {
+    match tokio::task::spawn_blocking(move || desk.act(&id, &body)).await {
         Ok(Ok(done)) => {
             let mut response = Json(&done).into_response();
             if !done.done {
@@ -100,9 +99,7 @@ async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes)
         }
         Ok(Err((code, error))) => refuse(code, error),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    };
-    response.extensions_mut().insert(asked);
-    response
+    }
 }
 
 impl Desk {
