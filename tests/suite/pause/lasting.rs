@@ -78,6 +78,24 @@ fn a_sink_stays_paused_with_another_plugin_and_is_forgotten_when_it_is_removed()
 }
 
 #[test]
+fn a_source_that_is_removed_does_not_wait_for_a_sink_that_is_paused_which_keeps_its_records() {
+    let more = "[sources.more]\nplugin = \"faulty\"\nbatches = 100000000\nrecords = 1\npace = \"1ms\"\n";
+    let site = Site::new(&format!("{ENDLESS}{more}{}", sink("a", "day\", \"more", "")));
+    let host = site.start();
+    site.wait_for_more("a.log", 50);
+    site.pause(&host, "a");
+    site.wait_until(&host, "a", |a| a["queue"]["records"].as_u64() > Some(50));
+    site.write(&format!("{more}{}", sink("a", "more", "")));
+    let since = Instant::now();
+    assert_eq!(host.reload(site.port).0, 200);
+    assert!(since.elapsed() < Duration::from_secs(20), "it waited {:?}", since.elapsed());
+    let kept = site.component(&host, "a")["queue"]["records"].as_u64();
+    assert!(kept > Some(50), "{kept:?}");
+    host.signal("KILL");
+    host.wait();
+}
+
+#[test]
 fn a_host_that_ends_says_what_a_paused_component_had_in_memory_and_keeps_what_is_on_disk() {
     let site = Site::new(&format!("{ENDLESS}{}{}", sink("a", "day", ""), sink("b", "day", "")));
     let host = site.start();
