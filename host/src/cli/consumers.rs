@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 use dataserver_config::{Component, Pipeline};
-use dataserver_engine::topology;
-use dataserver_loader::{Opening, PluginCatalog};
-use plugin_api::{Context, ErrorKind, PluginError, RoleKind, terminal};
+use dataserver_loader::PluginCatalog;
+use plugin_api::{ErrorKind, PluginError, RoleKind, terminal};
 use serde_json::{Map, Value, json};
 
 use super::{
     EXIT_CONFIG, PipelineFile,
     output::{self, Column},
+    resting,
     watch::watch,
 };
 
@@ -277,17 +277,9 @@ fn put(
     catalog: &PluginCatalog,
     request: &Value,
 ) -> Result<Value, PluginError> {
-    let plugin = catalog
-        .plugin(&component.plugin, component.kind, component.carrier)
-        .map_err(|missing| PluginError::config(missing.message))?
-        .plugin;
-    let context = Context::new(
-        &component.id,
-        &pipeline.base_dir,
-        pipeline.host.data_dir.join("state").join(&component.id),
-        topology::null_host(),
-    );
-    plugin.command(component.kind, Opening::of(component, context), request)
+    resting::ask(component, pipeline, catalog, |plugin, opening| {
+        plugin.command(component.kind, opening, request)
+    })
 }
 
 /// Rows with the same keys, a column each.
