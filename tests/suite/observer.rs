@@ -178,7 +178,8 @@ fn ten_thousand_symbols_may_be_asked_for_at_once_and_not_one_more() {
     assert_eq!(code, 400);
     assert!(answer["error"].as_str().unwrap().contains("10001 symbols"), "{answer}");
     // an address has an end, and says so; a body has room for as many whole ones
-    let (code, body) = host.send(port, &format!("GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", path(30_000)));
+    let (code, body) =
+        host.send(port, &format!("GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", path(30_000)));
     assert!(matches!(code, 414 | 431) && body.contains("body of a POST"), "{code} {body}");
     let post = |path: &str, symbols: u32| {
         let symbols: Vec<_> = (0..symbols).map(|it| format!("{it:06}.SH")).collect();

@@ -22,8 +22,7 @@ const COMMAND: &str = "consumers";
 /// How the answer of a plugin begins that does not know a command.
 const UNKNOWN_COMMAND: &str = "this plugin has no command";
 /// Columns that come first, in this order.
-const FIRST_COLUMNS: [&str; 7] =
-    ["component", "stream", "group", "consumer", "from", "to", ENTRY];
+const FIRST_COLUMNS: [&str; 7] = ["component", "stream", "group", "consumer", "from", "to", ENTRY];
 const ENTRY: &str = "entry";
 
 /// Arguments of `consumers`.

@@ -255,8 +255,14 @@ mod tests {
         let text = fs::read_to_string(dir.path().join(FILE)).unwrap();
         let lines: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
         assert_eq!(lines.len(), 2, "{text}");
-        assert_eq!((&lines[0]["target"], &lines[0]["outcome"]), (&"lake".into(), &"refused (401)".into()));
-        assert_eq!((&lines[1]["left_out"], &lines[1]["outcome"]), (&498.into(), &"refused (403)".into()));
+        assert_eq!(
+            (&lines[0]["target"], &lines[0]["outcome"]),
+            (&"lake".into(), &"refused (401)".into())
+        );
+        assert_eq!(
+            (&lines[1]["left_out"], &lines[1]["outcome"]),
+            (&498.into(), &"refused (403)".into())
+        );
     }
 
     #[test]

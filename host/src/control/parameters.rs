@@ -181,9 +181,11 @@ mod tests {
         assert_eq!(asked.list("symbols"), ["x", "a", "b", "c"]);
         assert_eq!((asked.count("limit"), asked.flag("inputs")), (Ok(Some(7)), true));
         assert_eq!((asked.get("kind"), asked.get("day")), (Some("bar"), None));
-        for (body, said) in
-            [("{", "is to be JSON"), ("[]", "is to be JSON"), (r#"{"q":{}}"#, "`q` is to be a text")]
-        {
+        for (body, said) in [
+            ("{", "is to be JSON"),
+            ("[]", "is to be JSON"),
+            (r#"{"q":{}}"#, "`q` is to be a text"),
+        ] {
             let error = Parameters::default().and(body.as_bytes()).unwrap_err();
             assert!(error.contains(said), "{body}: {error}");
         }
@@ -193,7 +195,12 @@ mod tests {
     fn what_is_misspelt_is_named_with_what_was_meant() {
         for (method, path, query, said) in [
             ("POST", "/api/reload", "chekc=true", Some("`chekc`; did you mean `check`?")),
-            ("POST", "/api/components/lake/pause", "check=true", Some("takes no `check`; it takes nothing")),
+            (
+                "POST",
+                "/api/components/lake/pause",
+                "check=true",
+                Some("takes no `check`; it takes nothing"),
+            ),
             ("POST", "/api/backfill/cancel", "from=2026-01-05", Some("it takes nothing")),
             ("POST", "/api/backfill", "symbol=600000.SH", Some("did you mean `symbols`?")),
             ("POST", "/api/backfill", "from=2026-01-05&kind=bar", None),

@@ -58,7 +58,8 @@ pub fn in_words(answer: &[u8]) -> Option<Vec<u8>> {
              of a POST to the same path, as {{\"symbols\":[\"000001.SZ\"]}} with `Content-Type: \
              application/json`"
         ),
-        _ => "this cannot be read as a request of HTTP/1.1; docs/OPERATIONS.md has examples".to_owned(),
+        _ => "this cannot be read as a request of HTTP/1.1; docs/OPERATIONS.md has examples"
+            .to_owned(),
     };
     let body = serde_json::to_string(&Refusal { error }).ok()?;
     let head = format!(

@@ -169,7 +169,10 @@ fn what_is_asked_of_a_host_is_kept_with_who_asked() {
     // what is misspelt does nothing
     let (code, body) = send(&host, port, "POST /api/reload?chekc=true", "", "");
     assert!(code == 400 && body.contains("did you mean `check`?"), "{code} {body}");
-    assert_eq!(send(&host, port, "POST /api/components/day/pause", "", "{\"preview\":true}").0, 400);
+    assert_eq!(
+        send(&host, port, "POST /api/components/day/pause", "", "{\"preview\":true}").0,
+        400
+    );
     bench.pipeline(&text.replace("[sinks.out]", "[sinks.out]\nnonsense = 1"));
     assert_eq!(post("/api/reload"), 422);
     let kept = bench.read("data/audit.jsonl");

@@ -79,7 +79,8 @@ fn a_sink_stays_paused_with_another_plugin_and_is_forgotten_when_it_is_removed()
 
 #[test]
 fn a_source_that_is_removed_does_not_wait_for_a_sink_that_is_paused_which_keeps_its_records() {
-    let more = "[sources.more]\nplugin = \"faulty\"\nbatches = 100000000\nrecords = 1\npace = \"1ms\"\n";
+    let more =
+        "[sources.more]\nplugin = \"faulty\"\nbatches = 100000000\nrecords = 1\npace = \"1ms\"\n";
     let site = Site::new(&format!("{ENDLESS}{more}{}", sink("a", "day\", \"more", "")));
     let host = site.start();
     site.wait_for_more("a.log", 50);

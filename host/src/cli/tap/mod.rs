@@ -226,7 +226,11 @@ mod tests {
             ("a/b", None, "/api/tap/a%2Fb", "kind", json!(null)),
         ] {
             let tap = tap(arguments).unwrap();
-            assert_eq!((tap.path().as_str(), &tap.wanted(left)[key]), (path, &value), "{arguments}");
+            assert_eq!(
+                (tap.path().as_str(), &tap.wanted(left)[key]),
+                (path, &value),
+                "{arguments}"
+            );
         }
     }
 

@@ -28,11 +28,7 @@ use plugin_api::{Action, ErrorKind, Outcome, ReaderKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    audit::ChangedNothing,
-    refusal::refuse,
-    watchers::Watching,
-};
+use super::{audit::ChangedNothing, refusal::refuse, watchers::Watching};
 use book::{Book, Listing, Row};
 use request::Request;
 

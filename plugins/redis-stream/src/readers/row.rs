@@ -80,8 +80,7 @@ impl GroupRow<'_> {
         // what was never read begins with what is left
         let is_new = last == EntryId::default();
         let reached = if is_new { self.extent.first.unwrap_or(newest) } else { last };
-        let name =
-            Name { stream: self.stream.to_owned(), group: self.group.bytes("name"), client };
+        let name = Name { stream: self.stream.to_owned(), group: self.group.bytes("name"), client };
         Reader {
             address: format!("{} at {}", self.stream, self.server),
             group: Some(self.group.text("name")),

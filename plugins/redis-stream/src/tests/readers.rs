@@ -177,12 +177,7 @@ fn names_that_are_no_text_are_told_apart_and_acted_on_as_what_they_are() {
     let row = |id: &str, pending: u64| (format!("spot_stream/{id}"), pending);
     assert_eq!(
         pending(&mut sink),
-        [
-            row("g%EF%BF%BD", 0),
-            row("g%FF/c%EF%BF%BD", 2),
-            row("g%FF/c%FE", 2),
-            row("g%FF/c%FF", 2)
-        ]
+        [row("g%EF%BF%BD", 0), row("g%FF/c%EF%BF%BD", 2), row("g%FF/c%FE", 2), row("g%FF/c%FF", 2)]
     );
     let first = "spot_stream/g%FF/c%FF";
     let outcome = sink.act(first, &claim(Some("heir")), false).unwrap();

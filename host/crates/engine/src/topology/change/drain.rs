@@ -34,8 +34,7 @@ impl Change<'_> {
                 runner.shutdown.cancel();
             }
             // what it gave stays with who is paused, so a source need not wait to hear of it
-            let hears_nothing =
-                node.component.kind == RoleKind::Source && feeds_paused(node, old);
+            let hears_nothing = node.component.kind == RoleKind::Source && feeds_paused(node, old);
             runner.shutdown.advance(if hears_nothing { Phase::Aborting } else { Phase::Draining });
         }
         let mut left_behind = Vec::new();
