@@ -23,7 +23,7 @@ use dataserver_engine::{
 use dataserver_spool::own_file::{self, Access};
 use serde::Serialize;
 
-use super::{caller::MAX_BODY, connection::Caller};
+use super::{asker::Caller, caller::MAX_BODY};
 
 const FILE: &str = "audit.jsonl";
 /// A file that has grown so large makes room, once: the one before it goes.
@@ -37,7 +37,6 @@ const MAX_DETAILS: usize = 1_000;
 #[derive(Debug)]
 pub struct Audit {
     file: AuditFile,
-    clock: SystemClock,
     refused: Mutex<Throttle>,
 }
 
@@ -72,33 +71,36 @@ impl Audit {
     /// In that data folder.
     pub fn new(data_dir: &Path) -> Self {
         let file = AuditFile::new(data_dir.join(FILE));
-        Self { file, clock: SystemClock, refused: Mutex::default() }
+        Self { file, refused: Mutex::default() }
     }
 
     /// Keeps what was done without a host, by who has the data folder.
     pub fn note_alone(&self, action: &str, target: &str) {
         let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
         let user = user.unwrap_or_else(|_| "unknown".to_owned());
-        let line = self.line(format!("{user} (no host)"), (action.to_owned(), target.to_owned()));
+        let line = Self::line(format!("{user} (no host)"), (action.to_owned(), target.to_owned()));
         self.file.write(&Line { outcome: "done".to_owned(), ..line });
     }
 
     /// Keeps that somebody was not let in with what acts: a line a minute of each address and action,
     /// as anybody can send any number.
     pub async fn note_rejected(self: &Arc<Self>, caller: Caller, path: &str, code: StatusCode) {
-        let line = self.line(caller.to_string(), named(path));
+        let line = Self::line(caller.to_string(), named(path));
         let outcome = outcome(code);
         let text = format!("{} {} {} {outcome}", caller.host(), line.action, line.target);
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let admitted = refused.admit(&text, Instant::now());
-        drop(refused);
-        if let Some(left_out) = admitted {
+        if let Some(left_out) = self.admit(&text) {
             self.keep(Line { outcome, left_out, ..line }).await;
         }
     }
 
-    fn line(&self, from: String, (action, target): (String, String)) -> Line {
-        let time_us = self.clock.now_us();
+    /// Whether to keep that; if so, how many others were left out since the last one.
+    fn admit(&self, text: &str) -> Option<u64> {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.admit(text, Instant::now())
+    }
+
+    fn line(from: String, (action, target): (String, String)) -> Line {
+        let time_us = SystemClock.now_us();
         Line { time_us, from, action, target, details: None, outcome: String::new(), left_out: 0 }
     }
 
@@ -174,7 +176,7 @@ pub async fn note(
     }
     let did_nothing = matches!(code, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
     if response.extensions_mut().remove::<ChangedNothing>().is_none() && !did_nothing {
-        let line = audit.line(caller.to_string(), named(&path));
+        let line = Audit::line(caller.to_string(), named(&path));
         audit.keep(Line { details, outcome: outcome(code), ..line }).await;
     }
     response

@@ -1,11 +1,6 @@
 //! Accepts connections, and serves each until it is evicted or times out.
 
-use std::{
-    fmt, io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -24,17 +19,17 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
+    asker::Caller,
     audit::Audit,
     caller::{Rejection, whole},
     connections::{ConnectionGuard, Connections},
-    refusal, streams,
+    refusal::{self, MAX_HEAD},
+    streams,
     watched::Watched,
 };
 
 /// Pause after a failed accept, because the process is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Largest request head, bytes.
-pub const MAX_HEAD: usize = 64 << 10;
 
 /// Handles requests.
 #[derive(Clone)]
@@ -48,28 +43,6 @@ impl Handler {
     /// A handler for that pipeline.
     pub fn new(topology: Arc<Topology>, audit: Arc<Audit>, router: Router) -> Self {
         Self { topology, audit, router: TowerToHyperService::new(router) }
-    }
-}
-
-/// Who asks, as handlers find it among the extensions of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller(SocketAddr);
-
-impl Caller {
-    /// Who asks from there.
-    pub fn new(address: SocketAddr) -> Self {
-        Self(address)
-    }
-
-    /// The address alone: a port is another one each time.
-    pub fn host(&self) -> IpAddr {
-        self.0.ip()
-    }
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

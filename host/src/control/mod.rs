@@ -2,6 +2,7 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod asker;
 mod audit;
 mod backfill;
 mod browser;

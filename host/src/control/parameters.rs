@@ -24,6 +24,7 @@ const TAKEN: [(&str, &[&str]); 4] = [
     ("/api/reload", &["check"]),
     ("/api/tap/", &["symbols", "kind", "fields", "limit", "inputs"]),
 ];
+const NOTHING: &[&str] = &[];
 /// Letters of a name that are told on.
 const MAX_SHOWN: usize = 100;
 /// Below it bodies say what is to be done, and are read there.
@@ -69,7 +70,7 @@ pub async fn read(request: Request, next: Next) -> Response {
 fn taken(path: &str, method: &Method) -> Option<&'static [&'static str]> {
     let is_it = |known: &str| path == known || known.ends_with('/') && path.starts_with(known);
     let known = TAKEN.iter().find(|(known, _)| is_it(known)).map(|(_, names)| *names);
-    known.or((*method == Method::POST).then_some(&[]))
+    known.or((*method == Method::POST).then_some(NOTHING))
 }
 
 impl Parameters {

@@ -8,8 +8,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::connection::MAX_HEAD;
-
+/// Bytes of the largest head of a request, the address among them; a larger one is refused.
+pub const MAX_HEAD: usize = 64 << 10;
 /// Bytes of the longest text that is told on.
 const MAX_TEXT: usize = 4 << 10;
 

@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
+    asker::Caller,
     caller::reads,
-    connection::Caller,
     credentials::{cookie, cookies, is_same, random, shows},
     refusal::refuse,
     streams,

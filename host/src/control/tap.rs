@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    connection::Caller,
+    asker::Caller,
     parameters::Parameters,
     quotes::{MAX_SYMBOLS, no_observer},
     refusal::refuse,
