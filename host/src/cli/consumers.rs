@@ -297,7 +297,8 @@ fn table(rows: &[Value]) -> String {
         Some(Value::String(_)) => Column::text(title).or_cut(),
         _ => Column::number(title),
     });
-    let cells = |row: &Map<String, Value>| names.iter().map(|name| cell(row, name)).collect();
+    let cells =
+        |row: &Map<String, Value>| names.iter().map(|name| cell(row, name)).collect::<Vec<_>>();
     let rows: Vec<_> = rows.iter().filter_map(Value::as_object).map(cells).collect();
     output::listing(&columns.collect::<Vec<_>>(), &rows)
 }
