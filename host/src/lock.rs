@@ -1,6 +1,11 @@
 //! One host at a time uses a data folder: its spools and checkpoints have one owner.
 
-use std::{fs::TryLockError, io, path::Path};
+use std::{
+    fs::TryLockError,
+    io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use dataserver_config::{BufferKind, Pipeline};
 use dataserver_engine::topology;
@@ -8,6 +13,9 @@ use dataserver_spool::own_file;
 use plugin_api::RoleKind;
 
 const FILE: &str = "host.lock";
+/// How long a verb waits for another one to be through, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(2);
+const RETRY_EVERY: Duration = Duration::from_millis(20);
 
 /// A data folder that is in use, until this is dropped or the process ends in whatever way.
 #[derive(Debug)]
@@ -59,6 +67,23 @@ impl HostLock {
         }
     }
 
+    /// Takes the folder for a verb that works on it without a host. Another verb may have it for a
+    /// moment, which is waited for.
+    ///
+    /// # Errors
+    /// When a host or a longer work has it, or it cannot be used; the text says what to do.
+    pub fn for_verb(data_dir: &Path) -> Result<Self, String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let taken = Self::take(data_dir);
+            match taken.map_err(|error| unusable(data_dir, &error))? {
+                Some(lock) => return Ok(lock),
+                None if Instant::now() < until => std::thread::sleep(RETRY_EVERY),
+                None => return Err(used(data_dir)),
+            }
+        }
+    }
+
     /// Takes the folder, which is made when it is not there; `None` when another process has it.
     ///
     /// # Errors
@@ -72,6 +97,20 @@ impl HostLock {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// A folder that cannot be written.
+pub fn unusable(data_dir: &Path, error: &io::Error) -> String {
+    format!("data_dir {}: {error}; mend the folder", data_dir.display())
+}
+
+/// A folder that another process has.
+fn used(data_dir: &Path) -> String {
+    format!(
+        "{} is used by a host that cannot be asked over `[host] http`, or by another verb that works \
+         without one; stop the host or start it with `http` in this file, or wait for the verb",
+        data_dir.display()
+    )
 }
 
 fn is_read_only(error: &io::Error) -> bool {
@@ -99,6 +138,21 @@ mod tests {
         drop(owner);
         assert!(HostLock::take(&data_dir).unwrap().is_some());
     }
+
+    #[test]
+    fn verbs_wait_for_each_other_and_name_who_else_may_have_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let all = std::thread::scope(|scope| {
+            let work = || drop(HostLock::for_verb(dir.path()).unwrap());
+            let verbs: Vec<_> = (0..8).map(|_| scope.spawn(work)).collect();
+            verbs.into_iter().all(|verb| verb.join().is_ok())
+        });
+        assert!(all);
+        let _host = HostLock::take(dir.path()).unwrap();
+        let error = HostLock::for_verb(dir.path()).unwrap_err();
+        assert!(error.contains("by a host") && error.contains("by another verb"), "{error}");
+    }
+
     #[test]
     fn a_link_in_the_place_of_the_lock_is_not_followed_and_its_target_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();

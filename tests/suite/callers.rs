@@ -56,6 +56,7 @@ fn no_page_of_another_site_reads_or_acts_and_programs_go_on_as_before() {
         ("POST /api/reload HTTP/1.1", "host: [::1]:1", 200),
         ("POST /api/reload HTTP/1.0", "host: OWN", 200),
         ("POST http://OWN/api/reload HTTP/1.1", "host: OWN", 200),
+        ("GET /health HTTP/1.0", "x: x", 200),
         // as a page of its own would
         (
             "POST /api/reload HTTP/1.1",
@@ -93,7 +94,7 @@ fn no_page_of_another_site_reads_or_acts_and_programs_go_on_as_before() {
         ("GET /api/pipeline HTTP/1.1", "host: evil.example", 403),
         ("GET /api/dead-letter/out/replay HTTP/1.1", "host: evil.example", 403),
         // by none, by several, or by one that is not clear
-        ("GET /health HTTP/1.0", "x: x", 400),
+        ("POST /api/reload HTTP/1.0", "x: x", 400),
         ("GET /health HTTP/1.1", "x: x", 400),
         ("GET /health HTTP/1.1", "host: user@OWN", 400),
         ("GET /health HTTP/1.1", "host: OWN|host: evil.example", 400),

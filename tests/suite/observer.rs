@@ -177,10 +177,25 @@ fn ten_thousand_symbols_may_be_asked_for_at_once_and_not_one_more() {
     let (code, answer) = get(&host, port, &path(10_001));
     assert_eq!(code, 400);
     assert!(answer["error"].as_str().unwrap().contains("10001 symbols"), "{answer}");
-    // an address has an end, too; what it is told of that may not arrive
-    let mut endless = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let _ = write!(endless, "GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", path(30_000));
-    assert_eq!(host.get(port, "/health", "").0, 200);
+    // an address has an end, and says so; a body has room for as many whole ones
+    let (code, body) =
+        host.send(port, &format!("GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", path(30_000)));
+    assert!(matches!(code, 414 | 431) && body.contains("body of a POST"), "{code} {body}");
+    let post = |path: &str, symbols: u32| {
+        let symbols: Vec<_> = (0..symbols).map(|it| format!("{it:06}.SH")).collect();
+        let body = json!({ "symbols": symbols }).to_string();
+        let head = format!("host: localhost\r\ncontent-length: {}\r\n", body.len());
+        let kind = "content-type: application/json\r\nconnection: close\r\n";
+        let request = format!("POST {path} HTTP/1.1\r\n{head}{kind}\r\n{body}");
+        let (code, body) = host.send(port, &request);
+        (code, serde_json::from_str::<Value>(&body).unwrap_or_else(|_| panic!("{body}")))
+    };
+    let (code, answer) = post("/api/quotes", 10_000);
+    let told = ["quotes", "unknown"].map(|key| answer[key].as_array().unwrap().len());
+    assert_eq!((code, told.iter().sum::<usize>()), (200, 10_000));
+    assert_eq!(post("/api/quotes", 10_001).0, 400);
+    let (code, answer) = post("/api/quotes", 30_000);
+    assert_eq!((code, answer["error"].as_str().is_some()), (413, true), "{answer}");
     end(host);
 }
 

@@ -1,6 +1,6 @@
 //! What a look at the components shows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use dataserver_engine::{
     telemetry::{ComponentStatus, State},
@@ -25,6 +25,8 @@ pub struct Seen {
     pub kind: RoleKind,
     /// What it is doing.
     pub state: State,
+    /// How long a call into its plugin has not come back.
+    pub in_call: Duration,
     /// It gives no records although it should.
     pub is_silent: bool,
     /// Its last error; empty without one.
@@ -45,6 +47,7 @@ pub fn look(topology: &Topology) -> Vec<Seen> {
         id: status.id.clone(),
         kind: status.kind,
         state: status.state(),
+        in_call: status.in_call(),
         is_silent: status.metrics.is_silent(),
         error: status.last_error().unwrap_or_default(),
         fatal: status.metrics.errors_of(ErrorKind::Fatal),

@@ -84,14 +84,17 @@ impl Robot {
 /// The address as a whole, its parts that let somebody write there, and the secret.
 fn secrets(target: &AlarmTarget) -> Secrets {
     let url = target.url.0.as_str();
-    let way = url.find("://").map_or(url, |at| &url[at + 3..]);
-    let way = way.find(['/', '?', '#']).map_or("", |at| &way[at..]);
+    let rest = url.find("://").map_or(url, |at| &url[at + 3..]);
+    let user = rest.split(['/', '?', '#']).next().and_then(|place| place.rsplit_once('@'));
+    let way = rest.find(['/', '?', '#']).map_or("", |at| &rest[at..]);
     let values = way.split(['?', '&']).filter_map(|pair| pair.split_once('='));
     let last = way.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
     let mut tokens: Vec<&str> = vec![url, way];
     tokens.extend(values.map(|(_, value)| value));
     // `send` is the end of every address of DingTalk and WeCom
     tokens.extend(last.filter(|last| last.len() > 8));
+    let password = user.map(|(user, _)| user.split_once(':').map_or(user, |(_, it)| it));
+    tokens.extend(password.filter(|it| !it.is_empty()));
     tokens.extend(target.secret.as_ref().map(|secret| secret.0.as_str()));
     let options = json!({ "token": tokens });
     options.as_object().map(Secrets::of).unwrap_or_default()

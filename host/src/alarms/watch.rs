@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads the time: it is handed in, microseconds since 1970 UTC.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use dataserver_config::AlarmRule;
 use dataserver_engine::telemetry::State;
@@ -14,6 +14,8 @@ use crate::days::judging::Incomplete;
 const SECOND_US: i64 = 1_000_000;
 /// A sink that cannot deliver for so long is not merely trying once more.
 const AWAY_AFTER_US: i64 = 5 * SECOND_US;
+/// A sink whose call has not come back for so long has begun not to deliver.
+const HANGS_AFTER: Duration = Duration::from_secs(5);
 /// What grew and then did not for so long has come to rest.
 const CALM_AFTER_US: i64 = 60 * SECOND_US;
 /// A queue on disk is nearly full from here on, until it is down to the second.
@@ -98,7 +100,7 @@ impl Track {
         [
             (AlarmRule::SourceSilent, with(silent, &|| seen.error.clone())),
             (AlarmRule::ComponentFailed, with(failed, &|| failure(seen))),
-            (AlarmRule::StoreAway, with(away, &|| seen.error.clone())),
+            (AlarmRule::StoreAway, with(away, &|| why_away(seen))),
             (AlarmRule::SpoolAbove80, with(spool, &|| format!("已用 {:.0}%", fill * 100.0))),
             (AlarmRule::RecordsDropped, lost.map(|(since, by)| (since, losses(seen, by)))),
             (AlarmRule::PluginDenied, denied.map(|(since, by)| (since, format!("{by} 次")))),
@@ -114,14 +116,15 @@ impl Track {
         self.failed.look(now_us, self.is_replaced || is_down)
     }
 
-    /// A sink that opens again and again without having failed waits for its server, too.
+    /// A sink that opens again and again without having failed waits for its server, too; so does one
+    /// whose server neither answers nor refuses.
     fn away(&mut self, now_us: i64, seen: &Seen) -> Option<i64> {
         let is_away = match seen.state {
             State::Retrying => true,
             State::Restarting => !self.is_replaced,
             // the call that tries it once more
-            State::Stuck => self.away.is_on(),
-            _ => false,
+            State::Stuck if self.away.is_on() => true,
+            _ => seen.in_call >= HANGS_AFTER,
         };
         self.away.look(now_us, is_away && seen.kind == RoleKind::Sink)
     }
@@ -177,6 +180,13 @@ fn failure(seen: &Seen) -> String {
     if seen.error.is_empty() { what.to_owned() } else { format!("{what}：{}", seen.error) }
 }
 
+fn why_away(seen: &Seen) -> String {
+    match seen.in_call {
+        in_call if in_call >= HANGS_AFTER => format!("已 {} 秒没有应答", in_call.as_secs()),
+        _ => seen.error.clone(),
+    }
+}
+
 fn losses(seen: &Seen, records: u64) -> String {
     let reasons: Vec<_> = seen.lost.iter().map(|(reason, _)| reason.as_str()).collect();
     format!("{records} 条（{}）", reasons.join("、"))
@@ -191,6 +201,7 @@ mod tests {
             id: "x".to_owned(),
             kind,
             state,
+            in_call: Duration::ZERO,
             is_silent: false,
             error: "no route".to_owned(),
             fatal: 0,
@@ -235,6 +246,27 @@ mod tests {
         // a source's server is no store
         let source = vec![seen(RoleKind::Source, State::Retrying); 10];
         assert!(at_each_second(&source).iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_sink_whose_server_says_nothing_is_away_long_before_its_call_gives_up() {
+        let hanging = |kind, state, seconds| Seen {
+            in_call: Duration::from_secs(seconds),
+            ..seen(kind, state)
+        };
+        let looks: Vec<_> =
+            (0..14).map(|second| hanging(RoleKind::Sink, State::Running, second)).collect();
+        let told = |looks: &[Seen]| at_each_second(looks).iter().position(|it| !it.is_empty());
+        assert_eq!(told(&looks), Some(10));
+        let mut watch = Watch::default();
+        let details = looks.iter().zip(0..).map(|(seen, second)| {
+            let wrong = watch.look(second * SECOND_US, std::slice::from_ref(seen));
+            wrong.first().map(|it| it.detail.clone())
+        });
+        assert_eq!(details.last().unwrap().unwrap(), "已 13 秒没有应答");
+        // calls that come back are none, nor is a source that waits for what comes
+        assert_eq!(told(&vec![hanging(RoleKind::Sink, State::Running, 4); 30]), None);
+        assert_eq!(told(&vec![hanging(RoleKind::Source, State::Running, 60); 30]), None);
     }
 
     #[test]

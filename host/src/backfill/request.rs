@@ -11,6 +11,8 @@ use crate::{days::place::Place, record_json::exchange_time};
 /// Bars that are asked for unless another period is named.
 const USUAL_PERIOD: &str = "1m";
 const DAY_SECONDS: u64 = 86_400;
+/// The names of what may be asked for.
+pub const PARAMETERS: [&str; 6] = ["from", "to", "symbols", "kind", "period", "source"];
 
 /// What somebody asks for; days since 1970-01-01 on the exchange's calendar.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use dataserver_engine::{
     topology,
 };
 use dataserver_loader::PluginCatalog;
+use serde_json::Value;
 
 use super::{
     EXIT_CONFIG, Format, PipelineFile,
@@ -99,15 +100,8 @@ impl Backfill {
         {
             return Ok(outcome);
         }
-        let data_dir = pipeline.host.data_dir.display();
-        match HostLock::take(&pipeline.host.data_dir) {
-            Ok(Some(_lock)) => self.alone(pipeline, catalog, &request),
-            Ok(None) => Err(complain(format!(
-                "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
-                 start it with `http` in this file"
-            ))),
-            Err(error) => Err(complain(format!("data_dir {data_dir}: {error}; mend the folder"))),
-        }
+        let _lock = HostLock::for_verb(&pipeline.host.data_dir).map_err(complain)?;
+        self.alone(pipeline, catalog, &request)
     }
 
     fn request(&self) -> Result<Request, String> {
@@ -124,8 +118,14 @@ impl Backfill {
 
     /// `None` when no host listens.
     fn by_host(&self, client: &Client, request: &Request) -> Result<Option<Outcome>, String> {
-        let path = if self.cancel { "/api/backfill/cancel".to_owned() } else { asked(request) };
-        let Some(mut answered) = client.post(&path)? else { return Ok(None) };
+        let answered = if self.cancel {
+            client.post("/api/backfill/cancel")
+        } else {
+            let wanted = request.pairs().into_iter();
+            let wanted = wanted.map(|(name, value)| (name.to_owned(), value.into())).collect();
+            client.send("/api/backfill", &Value::Object(wanted))
+        };
+        let Some(mut answered) = answered? else { return Ok(None) };
         let (mut bar, mut waits_for, mut begun) = (None, None, None);
         loop {
             if answered.code != 200 {
@@ -248,12 +248,6 @@ impl Backfill {
         let is_whole = outcome.still_missing == 0 && !outcome.cancelled;
         if is_whole || self.cancel { printed } else { ExitCode::FAILURE }
     }
-}
-
-fn asked(request: &Request) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(request.pairs());
-    format!("/api/backfill?{}", query.finish())
 }
 
 fn new_bar(name: &str, asked: u64) -> Bar {

@@ -4,12 +4,11 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use dataserver_config::{Component, Faults, Pipeline};
-use dataserver_engine::topology;
-use dataserver_loader::{Opening, PluginCatalog};
-use plugin_api::{Context, PluginError, terminal};
+use dataserver_loader::PluginCatalog;
+use plugin_api::{PluginError, terminal};
 use serde_json::{Value, json};
 
-use super::{EXIT_CONFIG, Format, PipelineFile, output};
+use super::{EXIT_CONFIG, Format, PipelineFile, output, resting};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -112,17 +111,9 @@ impl Findings {
 /// Asks every component whether it could start.
 fn ask(pipeline: &Pipeline, catalog: &PluginCatalog) -> Vec<(String, PluginError)> {
     let check = |component: &Component| {
-        let plugin = catalog
-            .plugin(&component.plugin, component.kind, component.carrier)
-            .map_err(|missing| PluginError::config(missing.message))?
-            .plugin;
-        let context = Context::new(
-            &component.id,
-            &pipeline.base_dir,
-            pipeline.host.data_dir.join("state").join(&component.id),
-            topology::null_host(),
-        );
-        plugin.check(component.kind, Opening::of(component, context))
+        resting::ask(component, pipeline, catalog, |plugin, opening| {
+            plugin.check(component.kind, opening)
+        })
     };
     let of_history = |it: &Component| {
         let asked = [("bar", Some("1m")), ("spot", None)].map(|asked| check(&asking(it, asked)));

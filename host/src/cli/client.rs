@@ -8,6 +8,7 @@ use std::{
 
 use dataserver_config::{HostSettings, Secret};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use ureq::{Agent, BodyReader};
 
 use crate::control::Refusal;
@@ -20,6 +21,9 @@ const WORK: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest silence of a host that sends lines; it sends an empty one every quarter of a minute.
 const SILENCE: Duration = Duration::from_secs(60);
+/// What bodies are.
+const CONTENT_TYPE: &str = "content-type";
+const JSON: &str = "application/json";
 /// Longest line, bytes.
 const MAX_LINE: u64 = 1 << 20;
 
@@ -123,15 +127,27 @@ impl Client {
         self.read(request.send_empty())
     }
 
-    /// Asks for lines that come until the host ends them, or for that long.
-    pub fn follow(&self, path: &str, most: Option<Duration>) -> Followed {
+    /// Asks for something that a body says in detail, as [`post`](Self::post) does.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn send(&self, path: &str, body: &Value) -> Result<Option<Answer>, String> {
+        let mut request = self.agent.post(self.url(path)).header(CONTENT_TYPE, JSON);
+        if let Some(authorization) = self.authorization() {
+            request = request.header("authorization", authorization);
+        }
+        self.read(request.send(body.to_string()))
+    }
+
+    /// Asks for lines of what a body names, which come until the host ends them, or for that long.
+    pub fn follow(&self, path: &str, body: &Value, most: Option<Duration>) -> Followed {
         let away = |error: ureq::Error| Followed::Away(self.named(&error));
-        let request = self.agent.get(self.url(path)).config();
+        let request = self.agent.post(self.url(path)).header(CONTENT_TYPE, JSON).config();
         let mut request = request.timeout_global(most).timeout_per_read(Some(SILENCE)).build();
         if let Some(authorization) = self.authorization() {
             request = request.header("authorization", authorization);
         }
-        let mut answer = match request.call() {
+        let mut answer = match request.send(body.to_string()) {
             Ok(answer) => answer,
             Err(error) => return away(error),
         };

@@ -5,22 +5,25 @@ mod readers;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
-use comfy_table::{Table, presets};
 use dataserver_config::{Component, Pipeline};
-use dataserver_engine::topology;
-use dataserver_loader::{Opening, PluginCatalog};
-use plugin_api::{Context, ErrorKind, PluginError, RoleKind, terminal};
+use dataserver_loader::PluginCatalog;
+use plugin_api::{ErrorKind, PluginError, RoleKind, terminal};
 use serde_json::{Map, Value, json};
 
-use super::{EXIT_CONFIG, PipelineFile, output, watch::watch};
+use super::{
+    EXIT_CONFIG, PipelineFile,
+    output::{self, Column},
+    resting,
+    watch::watch,
+};
 
 /// What the plugin is asked.
 const COMMAND: &str = "consumers";
 /// How the answer of a plugin begins that does not know a command.
 const UNKNOWN_COMMAND: &str = "this plugin has no command";
 /// Columns that come first, in this order.
-const FIRST_COLUMNS: [&str; 7] =
-    ["component", "stream", "group", "consumer", "from", "to", "entry"];
+const FIRST_COLUMNS: [&str; 7] = ["component", "stream", "group", "consumer", "from", "to", ENTRY];
+const ENTRY: &str = "entry";
 
 /// Arguments of `consumers`.
 #[derive(Debug, Args)]
@@ -273,17 +276,9 @@ fn put(
     catalog: &PluginCatalog,
     request: &Value,
 ) -> Result<Value, PluginError> {
-    let plugin = catalog
-        .plugin(&component.plugin, component.kind, component.carrier)
-        .map_err(|missing| PluginError::config(missing.message))?
-        .plugin;
-    let context = Context::new(
-        &component.id,
-        &pipeline.base_dir,
-        pipeline.host.data_dir.join("state").join(&component.id),
-        topology::null_host(),
-    );
-    plugin.command(component.kind, Opening::of(component, context), request)
+    resting::ask(component, pipeline, catalog, |plugin, opening| {
+        plugin.command(component.kind, opening, request)
+    })
 }
 
 /// Rows with the same keys, a column each.
@@ -295,13 +290,17 @@ fn table(rows: &[Value]) -> String {
     };
     let mut names: Vec<&str> = first.keys().map(String::as_str).collect();
     names.sort_by_key(|name| place(name));
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(names.iter().map(|name| name.replace('_', " ")));
-    for row in rows.iter().filter_map(Value::as_object) {
-        table.add_row(names.iter().map(|name| cell(row, name)));
-    }
-    table.to_string()
+    let titles: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
+    let columns = titles.iter().zip(&names).map(|(title, name)| match first.get(*name) {
+        // it is needed whole to go on with
+        _ if *name == ENTRY => Column::text(title),
+        Some(Value::String(_)) => Column::text(title).or_cut(),
+        _ => Column::number(title),
+    });
+    let cells =
+        |row: &Map<String, Value>| names.iter().map(|name| cell(row, name)).collect::<Vec<_>>();
+    let rows: Vec<_> = rows.iter().filter_map(Value::as_object).map(cells).collect();
+    output::listing(&columns.collect::<Vec<_>>(), &rows)
 }
 
 fn cell(row: &Map<String, Value>, name: &str) -> String {
@@ -329,5 +328,18 @@ mod tests {
             .collect();
         assert_eq!(lines, ["stream group consumer lag pending", "s g a – 3", "s g b 7 0"]);
         assert_eq!(table(&[]), "none");
+    }
+
+    #[test]
+    fn a_long_name_is_cut_and_an_id_is_not() {
+        let name = "a-client-with-a-name-that-is-longer-than-any-terminal-is-wide".repeat(3);
+        let entry = "1700000000000-18446744073709551615";
+        let row = json!({
+            "stream": name, "group": name, "consumer": name, "entry": entry, "idle_ms": 7,
+        });
+        let shown = table(&[row]);
+        let widest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(80) && shown.contains(entry), "{shown}");
+        assert_eq!(shown.lines().count(), 3, "{shown}");
     }
 }

@@ -16,6 +16,7 @@ mod pause;
 mod plugins;
 mod progress;
 mod reload;
+mod resting;
 mod run;
 mod spool;
 mod tap;

@@ -26,8 +26,8 @@ const READABLE: u16 = 16;
 
 /// A column of a listing.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
-    name: &'static str,
+pub struct Column<'a> {
+    name: &'a str,
     is_number: bool,
     room: Room,
 }
@@ -43,14 +43,14 @@ enum Room {
     LeftOut,
 }
 
-impl Column {
+impl<'a> Column<'a> {
     /// A column of texts.
-    pub const fn text(name: &'static str) -> Self {
+    pub const fn text(name: &'a str) -> Self {
         Self { name, is_number: false, room: Room::Kept }
     }
 
     /// A column of numbers.
-    pub const fn number(name: &'static str) -> Self {
+    pub const fn number(name: &'a str) -> Self {
         Self { name, is_number: true, room: Room::Kept }
     }
 
@@ -76,6 +76,11 @@ pub fn table<const N: usize>(
     let listing = laid_out(columns, &rows, width().saturating_sub(indent));
     let blanks = " ".repeat(indent.into());
     listing.lines().map(|line| format!("{blanks}{line}\n")).collect()
+}
+
+/// The same of columns that only the rows tell, which have a cell for each.
+pub fn listing(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
+    laid_out(columns, rows, width())
 }
 
 /// A text in lines that fit behind so many blanks into the terminal; a longer word stays whole.

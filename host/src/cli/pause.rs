@@ -7,7 +7,10 @@ use dataserver_config::{HostSettings, ParsedConfig, closest};
 use dataserver_engine::pause::PausedFile;
 
 use super::{PipelineFile, client::Client, output};
-use crate::{control::Refusal, lock::HostLock};
+use crate::{
+    control::{Audit, Refusal},
+    lock::HostLock,
+};
 
 /// Arguments of `pause` and `resume`.
 #[derive(Debug, Args)]
@@ -57,8 +60,7 @@ impl Pause {
 
 /// `None` when no host listens.
 fn by_host(client: &Client, id: &str, pauses: bool) -> Result<Option<String>, String> {
-    let verb = if pauses { "pause" } else { "resume" };
-    match client.post(&format!("/api/components/{id}/{verb}"))? {
+    match client.post(&format!("/api/components/{id}/{}", verb(pauses)))? {
         None => Ok(None),
         Some(answer) if answer.code == 200 => {
             let does = if pauses { "is paused until `dataserver resume`" } else { "goes on" };
@@ -70,23 +72,20 @@ fn by_host(client: &Client, id: &str, pauses: bool) -> Result<Option<String>, St
 
 /// Whether that changed the file that the next start of the host reads.
 fn alone(host: &HostSettings, id: &str, pauses: bool) -> Result<bool, String> {
-    let data_dir = host.data_dir.display();
-    let Some(_lock) = HostLock::take(&host.data_dir)
-        .map_err(|error| format!("data_dir {data_dir}: {error}; mend the folder"))?
-    else {
-        return Err(format!(
-            "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
-             start it with `http` in this file"
-        ));
-    };
+    let _lock = HostLock::for_verb(&host.data_dir)?;
     let file = PausedFile::of(&host.data_dir);
     let mut paused = file.load();
     let changes = if pauses { paused.insert(id.to_owned()) } else { paused.remove(id) };
     if changes {
         file.write(paused)
             .map_err(|error| format!("{}: {error}; mend the folder", file.path().display()))?;
+        Audit::new(&host.data_dir).note_alone(verb(pauses), id);
     }
     Ok(changes)
+}
+
+fn verb(pauses: bool) -> &'static str {
+    if pauses { "pause" } else { "resume" }
 }
 
 fn may_be_id(text: &str) -> bool {

@@ -11,7 +11,10 @@ use axum::{
     Json,
     body::{Body, Bytes},
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request::Parts},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header,
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,8 +22,8 @@ use hyper::body::{Body as _, Incoming};
 
 use super::{Refusal, browser};
 
-/// Bytes of the largest body; what is asked for needs none.
-const MAX_BYTES: usize = 64 << 10;
+/// Bytes of the largest body: as many securities as may be asked for at once, with room.
+pub const MAX_BODY: usize = 256 << 10;
 /// Port of an address with the scheme `http` and none of its own.
 pub const HTTP_PORT: &str = "80";
 
@@ -77,10 +80,10 @@ fn check(parts: &Parts, has_body: bool, allowed_hosts: &[String]) -> Result<(), 
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Rejection> {
-    match Limited::new(body, MAX_BYTES).collect().await {
+    match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => {
-            let text = format!("a body may have {MAX_BYTES} bytes at most");
+            let text = format!("a body may have {MAX_BODY} bytes at most");
             Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, text))
         }
         Err(error) => Err(Rejection::new(
@@ -155,6 +158,11 @@ impl<'a> Authority<'a> {
     }
 }
 
+/// Whether a request with that method changes nothing.
+pub fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
 /// The only value of a header; `None` when there is none.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Rejection> {
     let mut values = headers.get_all(name).iter();
@@ -168,8 +176,12 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 
 fn check_host(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Rejection> {
     let bad = |text: &str| Rejection::new(StatusCode::BAD_REQUEST, text);
-    let host = only(&parts.headers, &header::HOST)?;
-    let host = host.ok_or_else(|| bad("there is no `Host`; say which host is asked"))?;
+    let host = match only(&parts.headers, &header::HOST)? {
+        Some(host) => host,
+        // as monitors ask that are older than the header; no browser does
+        None if is_old(parts) && reads(&parts.method) => return Ok(()),
+        None => return Err(bad("there is no `Host`; say which host is asked")),
+    };
     let authority = Authority::parse(host);
     let authority = authority.ok_or_else(|| bad("`Host` is no name or address with a port"))?;
     if let Some(target) = parts.uri.authority()
@@ -186,6 +198,10 @@ fn check_host(parts: &Parts, allowed_hosts: &[String]) -> Result<(), Rejection> 
         authority.host
     );
     Err(Rejection::new(StatusCode::FORBIDDEN, text))
+}
+
+fn is_old(parts: &Parts) -> bool {
+    parts.version == Version::HTTP_10 && parts.uri.authority().is_none()
 }
 
 fn check_origin(headers: &HeaderMap) -> Result<(), Rejection> {
@@ -215,9 +231,8 @@ fn check_address(address: &Uri) -> Result<(), Rejection> {
 
 /// A form of another page can send what it likes, but not as JSON.
 fn check_kind(parts: &Parts, has_body: bool) -> Result<(), Rejection> {
-    let reads = matches!(parts.method, Method::GET | Method::HEAD);
     let kind = match only(&parts.headers, &header::CONTENT_TYPE)? {
-        Some(_) if reads && !has_body => return Ok(()),
+        Some(_) if reads(&parts.method) && !has_body => return Ok(()),
         None if !has_body => return Ok(()),
         kind => kind.unwrap_or_default(),
     };
@@ -314,6 +329,21 @@ mod tests {
             let checked = check_host(&parts("GET", target, &headers), &[]);
             assert_eq!(code(checked), expected, "{target} {headers:?}");
         }
+    }
+
+    #[test]
+    fn a_monitor_that_is_older_than_the_header_need_not_name_the_host() {
+        let of = |method, version, headers: &[(&str, &str)]| {
+            let mut parts = parts(method, "/health", headers);
+            parts.version = version;
+            code(check_host(&parts, &[]).and_then(|()| check_origin(&parts.headers)))
+        };
+        assert_eq!(of("GET", Version::HTTP_10, &[]), 200);
+        assert_eq!(of("HEAD", Version::HTTP_10, &[]), 200);
+        assert_eq!(of("GET", Version::HTTP_11, &[]), 400);
+        assert_eq!(of("POST", Version::HTTP_10, &[]), 400, "nothing acts so");
+        assert_eq!(of("GET", Version::HTTP_10, &[("host", "evil.example")]), 403);
+        assert_eq!(of("GET", Version::HTTP_10, &[("origin", "http://evil.example")]), 403);
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Accepts connections, and serves each until it is evicted or times out.
 
-use std::{
-    fmt, io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request, http::StatusCode, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{Method, StatusCode},
+    response::Response,
+};
 use dataserver_engine::topology::Topology;
 use hyper::{
     body::Incoming,
@@ -17,43 +16,33 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{
+    asker::Caller,
+    audit::Audit,
     caller::{Rejection, whole},
     connections::{ConnectionGuard, Connections},
-    refusal, streams,
+    refusal::{self, MAX_HEAD},
+    streams,
+    watched::Watched,
 };
 
 /// Pause after a failed accept, because the process is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Largest request head, bytes.
-const MAX_HEAD: usize = 64 << 10;
 
 /// Handles requests.
 #[derive(Clone)]
 pub struct Handler {
     topology: Arc<Topology>,
+    audit: Arc<Audit>,
     router: TowerToHyperService<Router>,
 }
 
 impl Handler {
     /// A handler for that pipeline.
-    pub fn new(topology: Arc<Topology>, router: Router) -> Self {
-        Self { topology, router: TowerToHyperService::new(router) }
-    }
-}
-
-/// Who asks, as handlers find it among the extensions of a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller(SocketAddr);
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    pub fn new(topology: Arc<Topology>, audit: Arc<Audit>, router: Router) -> Self {
+        Self { topology, audit, router: TowerToHyperService::new(router) }
     }
 }
 
@@ -67,7 +56,7 @@ pub async fn accept(listener: TcpListener, connections: Arc<Connections>, handle
         // responses are small, and clients wait for them
         let _ = stream.set_nodelay(true);
         if let Some(guard) = connections.enter() {
-            tokio::spawn(attend(stream, Caller(address), Arc::new(guard), handler.clone()));
+            tokio::spawn(attend(stream, Caller::new(address), Arc::new(guard), handler.clone()));
         }
         // a flood of connections must not keep those that are there from being served
         tokio::task::yield_now().await;
@@ -75,7 +64,7 @@ pub async fn accept(listener: TcpListener, connections: Arc<Connections>, handle
 }
 
 async fn attend(stream: TcpStream, caller: Caller, guard: Arc<ConnectionGuard>, handler: Handler) {
-    let io = TokioIo::new(Watched { stream, guard: Arc::clone(&guard) });
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&guard)));
     let service = service_fn(|request| answer(request, caller, &guard, &handler));
     let mut builder = http1::Builder::new();
     // who closes after asking has asked all the same, and may still be listening
@@ -95,12 +84,19 @@ async fn answer(
     handler: &Handler,
 ) -> io::Result<Response> {
     let pipeline = handler.topology.pipeline();
+    let acting = (request.method() == Method::POST).then(|| request.uri().path().to_owned());
     let answer = match whole(request, &pipeline.host.allowed_hosts).await {
         Ok(mut request) => {
             request.extensions_mut().insert(caller);
             work(request, guard, handler).await
         }
-        Err(refused) => refused.into(),
+        Err(refused) => {
+            let answer = Response::from(refused);
+            if let Some(path) = acting.filter(|_| answer.status() == StatusCode::FORBIDDEN) {
+                handler.audit.note_rejected(caller, &path, answer.status()).await;
+            }
+            answer
+        }
     };
     if streams::goes_on(&answer) {
         guard.stream_ready();
@@ -133,56 +129,5 @@ async fn work(request: Request<Body>, guard: &Arc<ConnectionGuard>, handler: &Ha
         Err(error) => {
             refusal::refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("no answer: {error}"))
         }
-    }
-}
-
-/// A stream that reports reads and writes to its table entry.
-struct Watched {
-    stream: TcpStream,
-    guard: Arc<ConnectionGuard>,
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            this.guard.received();
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        if matches!(polled, Poll::Ready(Ok(1..))) {
-            this.guard.sent();
-        }
-        polled
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.stream).poll_flush(cx);
-        // hyper flushes when all is written
-        if matches!(polled, Poll::Ready(Ok(()))) {
-            this.guard.response_sent();
-        }
-        polled
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -129,6 +129,13 @@ impl Connections {
 }
 
 impl ConnectionGuard {
+    /// Whether a request is worked on or answered.
+    pub fn is_answered(&self) -> bool {
+        let state = self.connections.lock();
+        let phase = state.by_number.get(&self.number).map(|it| it.phase);
+        !matches!(phase, Some(Phase::Idle | Phase::Receiving))
+    }
+
     /// Notes received bytes.
     pub fn received(&self) {
         self.change(|it, now| {

@@ -2,6 +2,7 @@
 //!
 //! It has a small runtime of its own, apart from the components' threads.
 
+mod asker;
 mod audit;
 mod backfill;
 mod browser;
@@ -27,6 +28,7 @@ mod session;
 mod spool;
 mod streams;
 mod tap;
+mod watched;
 mod watchers;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -44,6 +46,7 @@ use dataserver_engine::{shutdown::Phase, telemetry, topology::Topology};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, runtime::Runtime};
 
+pub use audit::Audit;
 pub use backfill::Backfilling;
 pub use dead_letter::Answer;
 pub use refusal::Refusal;
@@ -52,7 +55,6 @@ use crate::{
     backfill::hub::Hub,
     reload::{ReloadHandle, Reloader},
 };
-use audit::Audit;
 use connection::{Handler, accept};
 use connections::Connections;
 use session::Access;
@@ -120,10 +122,11 @@ impl Listening {
     ) -> Control {
         let Self { listener, address, token, runtime } = self;
         let connections = Arc::<Connections>::default();
-        let handler = Handler::new(
-            Arc::clone(reloader.topology()),
-            router(reloader, reload_handle, hub, token),
-        );
+        let topology = Arc::clone(reloader.topology());
+        // the data folder cannot change while the host runs
+        let audit = Arc::new(Audit::new(&topology.pipeline().host.data_dir));
+        let router = router(reloader, reload_handle, hub, token, &audit);
+        let handler = Handler::new(topology, audit, router);
         // ends with the runtime
         runtime.spawn(accept(listener, Arc::clone(&connections), handler));
         Control { address, connections, runtime: Some(runtime) }
@@ -152,9 +155,10 @@ fn router(
     reload_handle: ReloadHandle,
     hub: &Arc<Hub>,
     token: Option<Secret>,
+    audit: &Arc<Audit>,
 ) -> Router {
     let topology = Arc::clone(reloader.topology());
-    let (access, audit) = (Access::new(token), Audit::new(&topology));
+    let access = Access::new(token);
     let watching = Arc::<Watching>::default();
     // the last layer is asked first
     let closed = Router::new()
@@ -168,18 +172,23 @@ fn router(
         .merge(log::routes())
         .merge(pipeline::routes(&topology))
         .merge(plugins::routes(reloader))
-        .merge(quotes::routes(&topology))
         .merge(readers::routes(&topology, watching.clone()))
         .merge(reload::routes(reloader, reload_handle))
         .merge(spool::routes(&topology))
-        .merge(tap::routes(&topology, &watching))
-        .layer(middleware::from_fn_with_state(audit, audit::note))
+        .layer(middleware::from_fn(parameters::read))
         .layer(middleware::from_fn_with_state(Arc::clone(&topology), refuse_to_act))
-        .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize));
+        .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize))
+        .layer(middleware::from_fn_with_state(Arc::clone(audit), audit::note));
+    // a POST there reads, too: its body asks for more than an address can
+    let read = Router::new()
+        .merge(quotes::routes(&topology))
+        .merge(tap::routes(&topology, &watching))
+        .layer(middleware::from_fn(parameters::read))
+        .layer(middleware::from_fn_with_state(Arc::clone(&access), session::authorize_to_read));
     // everybody may ask for health, so it says no more than names and states when a token is set
     let health = if access.is_open() { get(health) } else { get(health_in_short) };
     let open = Router::new().route(HEALTH, health).merge(page::routes());
-    open.merge(session::routes(&access)).merge(closed).with_state(topology)
+    open.merge(session::routes(&access)).merge(closed).merge(read).with_state(topology)
 }
 
 /// Refuses what acts, as `[host] read_only` asks for.

@@ -1,4 +1,4 @@
-//! `GET /api/quotes`: the newest quotes, a search for securities, and the day of one.
+//! `/api/quotes`, by GET or POST: the newest quotes, a search for securities, and the day of one.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let asked = Asked { topology: Arc::clone(topology), search: Search::default() };
-    Router::new().route("/api/quotes", get(quotes)).with_state(Arc::new(asked))
+    Router::new().route("/api/quotes", get(quotes).post(quotes)).with_state(Arc::new(asked))
 }
 
 /// A quote as it is told: base units, null where something is not known.

@@ -8,6 +8,8 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 
+/// Bytes of the largest head of a request, the address among them; a larger one is refused.
+pub const MAX_HEAD: usize = 64 << 10;
 /// Bytes of the longest text that is told on.
 const MAX_TEXT: usize = 4 << 10;
 
@@ -41,6 +43,31 @@ pub async fn told(response: Response) -> Response {
         answer.headers_mut().insert(header::ALLOW, allowed);
     }
     answer
+}
+
+/// An answer with words in the place of one without, as it is given to what cannot be read as a
+/// request, and ends its connection. `None` for anything else.
+pub fn in_words(answer: &[u8]) -> Option<Vec<u8>> {
+    let code = answer.strip_prefix(b"HTTP/1.1 4")?.get(..2)?;
+    let is_whole = answer.ends_with(b"\r\n\r\n");
+    let code = std::str::from_utf8(code).ok()?.parse::<u16>().ok().filter(|_| is_whole)?;
+    let code = StatusCode::from_u16(400 + code).ok()?;
+    let error = match code {
+        StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => format!(
+            "an address with its headers may have {MAX_HEAD} bytes at most; a long list goes into the body \
+             of a POST to the same path, as {{\"symbols\":[\"000001.SZ\"]}} with `Content-Type: \
+             application/json`"
+        ),
+        _ => "this cannot be read as a request of HTTP/1.1; docs/OPERATIONS.md has examples"
+            .to_owned(),
+    };
+    let body = serde_json::to_string(&Refusal { error }).ok()?;
+    let head = format!(
+        "HTTP/1.1 {code}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n",
+        body.len()
+    );
+    Some((head + &body).into_bytes())
 }
 
 fn reason(code: StatusCode, body: &[u8], allowed: Option<&HeaderValue>) -> String {
@@ -83,6 +110,24 @@ mod tests {
             let text = body(told).await;
             assert!(text.starts_with(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_in_words() {
+        let told = |code: &str| {
+            let answer = format!("HTTP/1.1 {code}\r\nconnection: close\r\n\r\n");
+            in_words(answer.as_bytes()).map(|told| String::from_utf8(told).unwrap())
+        };
+        let told_414 = told("414 URI Too Long").unwrap();
+        let (head, body) = told_414.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 414 URI Too Long\r\n"), "{head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        let refusal: Refusal = serde_json::from_str(body).unwrap();
+        assert!(refusal.error.contains("body of a POST"), "{}", refusal.error);
+        assert!(told("431 Request Header Fields Too Large").unwrap().contains("body of a POST"));
+        assert!(told("400 Bad Request").unwrap().contains("cannot be read"));
+        assert_eq!(told("200 OK").or(told("100 Continue")), None);
+        assert_eq!(in_words(b"HTTP/1.1 400 Bad Request\r\n"), None, "it is not all of it");
     }
 
     #[tokio::test(flavor = "current_thread")]

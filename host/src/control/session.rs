@@ -17,7 +17,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Extension, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -25,13 +25,16 @@ use axum::{
     routing::post,
 };
 use dataserver_config::Secret;
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{
-    connection::Caller,
+    asker::Caller,
+    caller::reads,
     credentials::{cookie, cookies, is_same, random, shows},
     refusal::refuse,
+    streams,
 };
 
 /// Where a page logs in, and out.
@@ -71,6 +74,17 @@ struct Session {
     key: Secret,
     begun: Instant,
     used: Instant,
+    /// Dropped with it: its streams end then.
+    streams: watch::Sender<()>,
+}
+
+/// How a request was let in.
+#[derive(Debug)]
+enum Entry {
+    /// It needs no login, or shows the token.
+    Free,
+    /// By a login, with which its answer ends when that goes on.
+    Login(watch::Receiver<()>, Instant),
 }
 
 /// What a login gives away.
@@ -97,29 +111,32 @@ impl Access {
         self.token.is_none()
     }
 
-    /// Whether a request may be answered; one that acts shows more than a cookie.
-    fn admits(&self, headers: &HeaderMap, acts: bool, now: Instant) -> bool {
-        let Some(token) = &self.token else { return true };
+    /// How a request may come in, if it may; one that acts shows more than a cookie.
+    fn admit(&self, headers: &HeaderMap, acts: bool, now: Instant) -> Option<Entry> {
+        let Some(token) = &self.token else { return Some(Entry::Free) };
+        if shows(headers, token) {
+            return Some(Entry::Free);
+        }
         let key = headers.get(KEY).map(HeaderValue::as_bytes);
-        shows(headers, token) || cookies(headers).any(|value| self.knows(value, key, acts, now))
+        cookies(headers).find_map(|value| self.find(value, key, acts, now))
     }
 
-    /// Whether a cookie is that of a login, with its key if it acts; it goes on from now.
-    fn knows(&self, value: &str, key: Option<&[u8]>, acts: bool, now: Instant) -> bool {
+    /// The login of a cookie, with its key if it acts; it goes on from now.
+    fn find(&self, value: &str, key: Option<&[u8]>, acts: bool, now: Instant) -> Option<Entry> {
         let mut sessions = locked(&self.sessions);
         let age = |since: Instant| now.saturating_duration_since(since);
-        sessions.retain(|it| age(it.used) < IDLE_TIMEOUT && age(it.begun) < LONGEST);
+        // whoever follows a stream uses it
+        let is_used = |it: &Session| it.streams.receiver_count() > 0 || age(it.used) < IDLE_TIMEOUT;
+        sessions.retain(|it| is_used(it) && age(it.begun) < LONGEST);
         let is_it = |it: &Session| {
             is_same(it.value.0.as_bytes(), value.as_bytes())
                 && (!acts || key.is_some_and(|key| is_same(it.key.0.as_bytes(), key)))
         };
-        let Some(mut session) = sessions.iter().position(is_it).and_then(|at| sessions.remove(at))
-        else {
-            return false;
-        };
+        let mut session = sessions.iter().position(is_it).and_then(|at| sessions.remove(at))?;
         session.used = now;
+        let entry = Entry::Login(session.streams.subscribe(), session.begun + LONGEST);
         sessions.push_back(session);
-        true
+        Some(entry)
     }
 
     /// A new login: its cookie for a page of that address, and its key.
@@ -131,8 +148,8 @@ impl Access {
             // the one that was used least lately
             sessions.pop_front();
         }
-        let session =
-            Session { value: Secret(value), key: Secret(key.clone()), begun: now, used: now };
+        let (value, streams) = (Secret(value), watch::Sender::new(()));
+        let session = Session { value, key: Secret(key.clone()), begun: now, used: now, streams };
         sessions.push_back(session);
         (cookie, key)
     }
@@ -193,25 +210,63 @@ async fn login(
 }
 
 async fn logout(State(access): State<Arc<Access>>, headers: HeaderMap) -> Response {
+    if access.admit(&headers, true, Instant::now()).is_none() {
+        return not_let_in();
+    }
     access.end(&headers);
     let cookie = cookie(&headers, "", "; Max-Age=0");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response()
 }
 
-/// Lets in who may ask.
+/// Lets in who may ask, and act if that is what the method is for.
 pub async fn authorize(
     State(access): State<Arc<Access>>,
-    Extension(caller): Extension<Caller>,
+    caller: Extension<Caller>,
     request: Request,
     next: Next,
 ) -> Response {
     let acts = acts(request.method());
-    if access.admits(request.headers(), acts, Instant::now()) {
-        return next.run(request).await;
+    access.let_in(acts, caller.0, request, next).await
+}
+
+/// Lets in who may ask where nothing acts, whatever the method.
+pub async fn authorize_to_read(
+    State(access): State<Arc<Access>>,
+    caller: Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    access.let_in(false, caller.0, request, next).await
+}
+
+impl Access {
+    async fn let_in(&self, acts: bool, caller: Caller, request: Request, next: Next) -> Response {
+        match self.admit(request.headers(), acts, Instant::now()) {
+            Some(Entry::Free) => next.run(request).await,
+            Some(Entry::Login(login, until)) => {
+                let answer = next.run(request).await;
+                if streams::goes_on(&answer) { ending_with(login, until, answer) } else { answer }
+            }
+            None => {
+                if request.headers().contains_key(header::AUTHORIZATION) {
+                    self.answer_wrong(caller).await;
+                }
+                not_let_in()
+            }
+        }
     }
-    if request.headers().contains_key(header::AUTHORIZATION) {
-        access.answer_wrong(caller).await;
-    }
+}
+
+/// An answer that goes on, and no longer than the login that asked for it.
+fn ending_with(mut login: watch::Receiver<()>, until: Instant, answer: Response) -> Response {
+    let has_ended = async move {
+        // nothing is ever sent: it is over when the sender is gone
+        let _ = tokio::time::timeout_at(until.into(), login.changed()).await;
+    };
+    answer.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(has_ended))))
+}
+
+fn not_let_in() -> Response {
     refuse(
         StatusCode::UNAUTHORIZED,
         "this host wants `Authorization: Bearer` with its token, or a login, and of what acts also the \
@@ -221,7 +276,7 @@ pub async fn authorize(
 
 /// Whether a request with that method may change something.
 pub fn acts(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD)
+    !reads(method)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -251,6 +306,10 @@ mod tests {
         headers
     }
 
+    fn admits(access: &Access, headers: &HeaderMap, acts: bool, now: Instant) -> bool {
+        access.admit(headers, acts, now).is_some()
+    }
+
     #[test]
     fn a_login_is_known_by_its_cookie_until_it_rests_for_half_a_day() {
         let (access, start) = (access(), Instant::now());
@@ -270,14 +329,14 @@ mod tests {
             (vec!["dataserver-9280=secret"], false),
             (vec![], false),
         ] {
-            assert_eq!(access.admits(&page(":9280", &sent), false, start), expected, "{sent:?}");
+            assert_eq!(admits(&access, &page(":9280", &sent), false, start), expected, "{sent:?}");
         }
-        assert!(!access.admits(&page(":9281", &[pair]), false, start), "of another host here");
+        assert!(!admits(&access, &page(":9281", &[pair]), false, start), "of another host here");
         let headers = page(":9280", &[pair]);
         let (almost, over) = (IDLE_TIMEOUT - Duration::from_secs(1), IDLE_TIMEOUT);
-        assert!(access.admits(&headers, false, start + almost));
-        assert!(access.admits(&headers, false, start + almost * 2), "it was used in between");
-        assert!(!access.admits(&headers, false, start + almost * 2 + over));
+        assert!(admits(&access, &headers, false, start + almost));
+        assert!(admits(&access, &headers, false, start + almost * 2), "it was used in between");
+        assert!(!admits(&access, &headers, false, start + almost * 2 + over));
     }
 
     #[test]
@@ -286,8 +345,8 @@ mod tests {
         let (cookie, _) = access.begin(&page("", &[]), start);
         let headers = page("", &[cookie.split(';').next().unwrap()]);
         let hours = |hours: u64| start + Duration::from_secs(hours * 3600);
-        assert!((1..168).all(|hour| access.admits(&headers, false, hours(hour))));
-        assert!(!access.admits(&headers, false, hours(168)));
+        assert!((1..168).all(|hour| admits(&access, &headers, false, hours(hour))));
+        assert!(!admits(&access, &headers, false, hours(168)));
     }
 
     #[test]
@@ -297,13 +356,13 @@ mod tests {
         let (_, key_of_another) = access.begin(&page("", &[]), now);
         let mut headers = page("", &[cookie.split(';').next().unwrap()]);
         assert!(cookie.starts_with("dataserver-80=") && !cookie.contains(&key));
-        assert!(!access.admits(&headers, true, now), "a cookie comes to every port");
+        assert!(!admits(&access, &headers, true, now), "a cookie comes to every port");
         for (shown, expected) in [(&key_of_another, false), (&key, true)] {
             headers.insert(KEY, shown.parse().unwrap());
-            assert_eq!(access.admits(&headers, true, now), expected);
+            assert_eq!(admits(&access, &headers, true, now), expected);
         }
         headers.remove(header::COOKIE);
-        assert!(!access.admits(&headers, true, now), "nor is the key enough");
+        assert!(!admits(&access, &headers, true, now), "nor is the key enough");
     }
 
     #[test]
@@ -313,7 +372,28 @@ mod tests {
         let (other, _) = access.begin(&page("", &[]), now);
         let pages = [&cookie, &other].map(|it| page("", &[it.split(';').next().unwrap()]));
         access.end(&pages[0]);
-        assert_eq!(pages.map(|it| access.admits(&it, false, now)), [false, true]);
+        assert_eq!(pages.map(|it| admits(&access, &it, false, now)), [false, true]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_stream_ends_with_its_login_which_goes_on_as_long_as_somebody_follows() {
+        let (access, now) = (access(), Instant::now());
+        let (cookie, _) = access.begin(&page("", &[]), now);
+        let headers = page("", &[cookie.split(';').next().unwrap()]);
+        let follow = |now| match access.admit(&headers, false, now) {
+            Some(Entry::Login(login, until)) => {
+                let endless = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
+                ending_with(login, until, Body::from_stream(endless).into_response())
+            }
+            entry => panic!("{entry:?}"),
+        };
+        let (first, second) = (follow(now), follow(now + 2 * IDLE_TIMEOUT));
+        access.end(&headers);
+        for answer in [first, second] {
+            let rest = axum::body::to_bytes(answer.into_body(), 1).await.unwrap();
+            assert!(rest.is_empty());
+        }
+        assert!(!admits(&access, &headers, false, now));
     }
 
     #[test]
@@ -331,6 +411,6 @@ mod tests {
     #[test]
     fn without_a_token_everybody_may_ask() {
         let access = Access::new(None);
-        assert!(access.is_open() && access.admits(&HeaderMap::new(), true, Instant::now()));
+        assert!(access.is_open() && admits(&access, &HeaderMap::new(), true, Instant::now()));
     }
 }

@@ -1,4 +1,4 @@
-//! `GET /api/tap/ID`: the records of a component as they pass, one a line.
+//! `/api/tap/ID`, by GET or POST: the records of a component as they pass, one a line.
 
 use std::{collections::HashSet, convert::Infallible, future::poll_fn, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    connection::Caller,
+    asker::Caller,
     parameters::Parameters,
     quotes::{MAX_SYMBOLS, no_observer},
     refusal::refuse,
@@ -53,7 +53,7 @@ where
 {
     let (topology, watching) = (Arc::clone(topology), Arc::clone(watching));
     let taps = Taps { topology, places: Places::new(MAX_TAPS), watching };
-    Router::new().route("/api/tap/{id}", get(tap)).with_state(Arc::new(taps))
+    Router::new().route("/api/tap/{id}", get(tap).post(tap)).with_state(Arc::new(taps))
 }
 
 async fn tap(

@@ -19,6 +19,7 @@ mod message;
 mod options;
 mod pace;
 mod queue;
+mod securities;
 mod sink;
 mod subscriber;
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use plugin_api::{Batch, Payload};
 
+use crate::securities::Set;
+
 /// Largest body of a message, unless a single quote has more: NNG's sockets refuse what is larger,
 /// and the connection with it, until they are told otherwise.
 const MOST_BYTES: usize = 1 << 20;
@@ -34,6 +36,8 @@ pub struct Message {
     pub records: u32,
     /// When the host received them, microseconds since 1970 UTC; 0 of a mark.
     pub received_us: i64,
+    /// Which securities they are of, where that was looked at.
+    pub securities: Option<Arc<Set>>,
 }
 
 impl Message {
@@ -63,7 +67,7 @@ impl Messages {
     pub fn new(topic: &str) -> Self {
         let mark = |place, text| {
             let head = [topic, text].concat().into_bytes().into();
-            Message { place, head, payload: None, records: 0, received_us: 0 }
+            Message { place, head, payload: None, records: 0, received_us: 0, securities: None }
         };
         Self {
             topic: topic.as_bytes().into(),
@@ -73,22 +77,28 @@ impl Messages {
     }
 
     /// The quotes of a batch, byte for byte; in several messages where one would be too large for
-    /// readers that were told nothing.
-    pub fn data(&self, batch: &Batch) -> Vec<Message> {
-        let whole = Message {
+    /// readers that were told nothing. Each carries the securities that `of` sees in it.
+    pub fn data(
+        &self,
+        batch: &Batch,
+        of: &mut dyn FnMut(&Batch) -> Option<Arc<Set>>,
+    ) -> Vec<Message> {
+        let mut whole = Message {
             place: Place::Data,
             head: Arc::clone(&self.topic),
             payload: Some(batch.payload().clone()),
             records: batch.records(),
             received_us: batch.provenance().received_at_us,
+            securities: None,
         };
         if whole.len() > MOST_BYTES
             && let Ok(Some((first, second))) = batch.halves()
         {
-            let mut parts = self.data(&first);
-            parts.append(&mut self.data(&second));
+            let mut parts = self.data(&first, of);
+            parts.append(&mut self.data(&second, of));
             return parts;
         }
+        whole.securities = of(batch);
         vec![whole]
     }
 }
@@ -131,7 +141,7 @@ mod tests {
         let messages = Messages::new(":spot:");
         for (records, name) in [(1, 30), (60, 12), (5_500, 12), (2_000, 3_000), (17, 200_000)] {
             let batch = batch(records, name);
-            let parts = messages.data(&batch);
+            let parts = messages.data(&batch, &mut |_| None);
             assert!(parts.iter().all(|part| part.len() <= MOST_BYTES), "{records} of {name}");
             let seen: Vec<_> = parts.iter().flat_map(codes).collect();
             let sent: Vec<_> = batch.spots().iter().map(|spot| spot.code().to_owned()).collect();
@@ -145,6 +155,6 @@ mod tests {
             }
         }
         // nothing smaller can be made of one quote
-        assert_eq!(messages.data(&batch(1, 2 << 20)).len(), 1);
+        assert_eq!(messages.data(&batch(1, 2 << 20), &mut |_| None).len(), 1);
     }
 }

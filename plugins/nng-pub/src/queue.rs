@@ -168,7 +168,8 @@ mod tests {
     use crate::message::Messages;
 
     fn data(messages: &Messages, records: usize) -> Message {
-        messages.data(&testing::spot_batch(records, Round::MIDDLE)).remove(0)
+        let batch = testing::spot_batch(records, Round::MIDDLE);
+        messages.data(&batch, &mut |_| None).remove(0)
     }
 
     fn take_all(queue: &mut Queue) -> Vec<Place> {

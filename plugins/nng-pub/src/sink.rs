@@ -20,6 +20,7 @@ use crate::{
     message::{Message, Messages},
     options::{Options, Settings, SlowSubscriber},
     queue::{Offered, WhenFull},
+    securities::Securities,
     subscriber::Subscriber,
 };
 
@@ -34,6 +35,7 @@ pub struct NngPub {
     acceptors: Vec<Acceptor>,
     messages: Messages,
     marks: Marks,
+    securities: Securities,
     /// The subscribers while a message is sent; kept so that its memory is reused.
     receivers: Vec<Arc<Subscriber>>,
     /// Whether `wait_subscribers` were connected at any time.
@@ -153,6 +155,7 @@ impl NngPub {
             acceptors: Vec::new(),
             messages,
             marks: Marks::default(),
+            securities: Securities::default(),
             receivers: Vec::new(),
             has_had_subscribers: false,
             told_of_bars: false,
@@ -208,8 +211,11 @@ impl NngPub {
         for (due, mark) in [(step.end_before, &end), (step.start_before, &start)] {
             dropped += if due { self.send(mark) } else { 0 };
         }
-        for data in has_quotes.then(|| self.messages.data(batch)).into_iter().flatten() {
-            dropped += self.send(&data);
+        if has_quotes {
+            let now = Instant::now();
+            let securities = &mut self.securities;
+            let data = self.messages.data(batch, &mut |part| securities.of(part, now));
+            dropped += data.iter().map(|data| self.send(data)).sum::<u64>();
         }
         for (due, mark) in [(step.end_after, &end), (step.start_after, &start)] {
             dropped += if due { self.send(mark) } else { 0 };

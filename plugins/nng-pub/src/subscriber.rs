@@ -13,6 +13,7 @@ use crate::{
     message::Message,
     pace::Pace,
     queue::{Offered, Queue, WhenFull},
+    securities::Set,
 };
 
 /// A connected subscriber, shared by the publisher and its own two threads.
@@ -48,6 +49,8 @@ struct Counts {
     /// Receipt by the host of the newest one that was sent, and of the newest of all; 0: none.
     sent_us: i64,
     newest_us: i64,
+    /// Of those that were sent.
+    securities: Set,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +95,7 @@ impl Subscriber {
     /// What is known of it as a reader.
     pub fn reader(&self) -> Reader {
         let state = self.lock();
-        let Counts { sent, on_the_way, lost, sent_us, newest_us } = state.counts;
+        let Counts { sent, on_the_way, lost, sent_us, newest_us, ref securities } = state.counts;
         Reader {
             address: self.peer().to_owned(),
             since_us: Some(self.since_us),
@@ -102,6 +105,7 @@ impl Subscriber {
             reached_us: Some(sent_us.max(self.since_us)),
             newest_us: Some(newest_us.max(self.since_us)),
             lost,
+            securities: Some(securities.count()),
             last_record_us: (sent_us > 0).then_some(sent_us),
             ..Reader::new(ReaderKind::Subscriber, self.id())
         }
@@ -262,6 +266,8 @@ impl Counts {
     fn sent(&mut self, group: &[Message]) {
         self.on_the_way = 0;
         self.sent += records(group);
+        let seen = group.iter().filter_map(|message| message.securities.as_ref());
+        seen.for_each(|seen| self.securities.add(seen));
         let received = group.iter().map(|message| message.received_us);
         self.sent_us = received.fold(self.sent_us, i64::max);
     }

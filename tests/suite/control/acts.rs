@@ -87,8 +87,25 @@ fn a_page_logs_in_once_and_its_cookie_is_not_the_token() {
     let foreign = format!("{login}origin: http://evil.example\r\n");
     assert_eq!(send(&host, port, line, &foreign, "").0, 403);
     assert_eq!(send(&host, port, line, "", "").0, 401);
-    assert_eq!(send(&host, port, "POST /api/logout", &login, "").0, 204);
+    // nor does it log out; with the login goes what it follows
+    let (only_cookie, line) = (format!("cookie: {pair}\r\n"), "POST /api/logout");
+    assert_eq!(send(&host, port, line, &only_cookie, "").0, 401);
+    let mut followed = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    followed.set_read_timeout(Some(std::time::Duration::from_secs(60))).unwrap();
+    let events = format!("GET /api/events HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{only_cookie}\r\n");
+    std::io::Write::write_all(&mut followed, events.as_bytes()).unwrap();
+    let mut told = String::new();
+    let mut lines = std::io::BufReader::new(followed);
+    while !told.contains("event: pipeline") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut told).unwrap() > 0, "{told}");
+    }
+    assert_eq!(send(&host, port, line, &login, "").0, 204);
+    std::io::Read::read_to_string(&mut lines, &mut told).expect("the stream ends");
     assert_eq!(with(pair), 401, "who logged out is out");
+    let kept = bench.read("data/audit.jsonl");
+    let refused = kept.lines().filter(|line| line.contains("\"refused (401)\""));
+    assert_eq!(refused.count(), 1, "once a minute: {kept}");
+    assert!(kept.contains("\"refused (403)\""), "{kept}");
     host.signal("TERM");
     let run = host.wait();
     assert!(run.stderr.contains("somebody showed a token that is not this host's"));
@@ -124,7 +141,9 @@ fn a_host_that_is_only_looked_at_refuses_all_that_acts() {
         204,
         "no token is set"
     );
-    assert_eq!(bench.read("data/audit.jsonl"), "", "nothing was done");
+    let kept = bench.read("data/audit.jsonl");
+    let is_refused = |line: &str| line.contains("\"outcome\":\"refused (403)\"");
+    assert!(kept.lines().count() == 7 && kept.lines().all(is_refused), "{kept}");
     // its owner still has it by the signal
     bench.pipeline(&text(false));
     host.signal("HUP");
@@ -147,6 +166,13 @@ fn what_is_asked_of_a_host_is_kept_with_who_asked() {
     assert_eq!(post("/api/components/nobody/pause"), 404, "which does nothing");
     assert_eq!(post("/api/reload?check=true"), 200, "nor does this");
     assert_eq!(post("/api/reload?check=yes"), 400);
+    // what is misspelt does nothing
+    let (code, body) = send(&host, port, "POST /api/reload?chekc=true", "", "");
+    assert!(code == 400 && body.contains("did you mean `check`?"), "{code} {body}");
+    assert_eq!(
+        send(&host, port, "POST /api/components/day/pause", "", "{\"preview\":true}").0,
+        400
+    );
     bench.pipeline(&text.replace("[sinks.out]", "[sinks.out]\nnonsense = 1"));
     assert_eq!(post("/api/reload"), 422);
     let kept = bench.read("data/audit.jsonl");
@@ -159,7 +185,14 @@ fn what_is_asked_of_a_host_is_kept_with_who_asked() {
         .collect();
     assert_eq!(
         told,
-        ["pause day done", "resume day done", "reload  refused (400)", "reload  refused (422)"]
+        [
+            "pause day done",
+            "resume day done",
+            "reload  refused (400)",
+            "reload  refused (400)",
+            "pause day refused (400)",
+            "reload  refused (422)"
+        ]
     );
     for line in &lines {
         assert!(line["from"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ENDLESS, Site, THOUSAND, sink, transform};
 
@@ -78,6 +78,25 @@ fn a_sink_stays_paused_with_another_plugin_and_is_forgotten_when_it_is_removed()
 }
 
 #[test]
+fn a_source_that_is_removed_does_not_wait_for_a_sink_that_is_paused_which_keeps_its_records() {
+    let more =
+        "[sources.more]\nplugin = \"faulty\"\nbatches = 100000000\nrecords = 1\npace = \"1ms\"\n";
+    let site = Site::new(&format!("{ENDLESS}{more}{}", sink("a", "day\", \"more", "")));
+    let host = site.start();
+    site.wait_for_more("a.log", 50);
+    site.pause(&host, "a");
+    site.wait_until(&host, "a", |a| a["queue"]["records"].as_u64() > Some(50));
+    site.write(&format!("{more}{}", sink("a", "more", "")));
+    let since = Instant::now();
+    assert_eq!(host.reload(site.port).0, 200);
+    assert!(since.elapsed() < Duration::from_secs(20), "it waited {:?}", since.elapsed());
+    let kept = site.component(&host, "a")["queue"]["records"].as_u64();
+    assert!(kept > Some(50), "{kept:?}");
+    host.signal("KILL");
+    host.wait();
+}
+
+#[test]
 fn a_host_that_ends_says_what_a_paused_component_had_in_memory_and_keeps_what_is_on_disk() {
     let site = Site::new(&format!("{ENDLESS}{}{}", sink("a", "day", ""), sink("b", "day", "")));
     let host = site.start();
@@ -109,6 +128,30 @@ fn a_host_that_ends_says_what_a_paused_component_had_in_memory_and_keeps_what_is
     let given = usize::try_from(run.summary("day", "out")).unwrap();
     assert_eq!(numbers[..given], (1..=given as u64).collect::<Vec<_>>());
     assert_eq!(numbers[given..], [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn pauses_without_a_host_wait_for_each_other_and_are_kept_account_of() {
+    let ids = ["a", "b", "c", "d"];
+    let sinks: String = ids.iter().map(|id| sink(id, "day", "")).collect();
+    let site = Site::new(&format!("{ENDLESS}{sinks}"));
+    std::thread::scope(|scope| {
+        for id in ids {
+            let bench = &site.bench;
+            scope
+                .spawn(move || bench.run(&["pause", id]).assert(0, &["is paused: the next start"]));
+        }
+    });
+    assert_eq!(site.bench.read("data/paused.json"), "{\"paused\":[\"a\",\"b\",\"c\",\"d\"]}\n");
+    site.bench.run(&["pause", "a"]).assert(0, &["a is paused already"]);
+    site.bench.run(&["resume", "a"]).assert(0, &["a is not paused any more"]);
+    let kept = site.bench.read("data/audit.jsonl");
+    let lines: Vec<Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 5, "{kept}");
+    let last = &lines[4];
+    let told = ["action", "target", "outcome"].map(|key| last[key].as_str().unwrap());
+    assert_eq!(told, ["resume", "a", "done"]);
+    assert!(last["from"].as_str().unwrap().ends_with(" (no host)"), "{last}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugin_api::RoleKind;
 
 use super::{
-    Secret,
+    Secret, address,
     keys::Place,
     read,
     report::Report,
@@ -15,7 +15,7 @@ use super::{
 
 /// Targets that a pipeline may have: each has a thread of its own.
 const MAX_TARGETS: usize = 16;
-/// Bytes of the longest address and of the longest secret.
+/// Bytes of the longest secret.
 const MAX_TEXT: usize = 2_048;
 const DEFAULT_QUIET: Duration = Duration::from_secs(600);
 const EXAMPLE: &str = "[{ kind = \"feishu\", url = \"${file:feishu_hook}\" }]";
@@ -178,21 +178,16 @@ fn read_target(report: &mut Report, node: &Node, table: &Table) -> Option<AlarmT
     let words = [AlarmKind::Feishu, AlarmKind::DingTalk, AlarmKind::WeCom, AlarmKind::Json]
         .map(|kind| (kind.as_str(), kind));
     let kind = table.get("kind").and_then(|entry| read::choice(report, entry, &words));
-    let url = table.get("url").and_then(|entry| read_url(report, entry));
+    let url = table.get("url").and_then(|entry| read_url(report, entry, kind));
     let secret = table.get("secret").and_then(|entry| read_secret(report, entry, kind));
     Some(AlarmTarget { kind: kind?, url: url?, secret })
 }
 
-fn read_url(report: &mut Report, entry: &Entry) -> Option<Secret> {
+fn read_url(report: &mut Report, entry: &Entry, kind: Option<AlarmKind>) -> Option<Secret> {
     let text = read::text(report, entry, "\"${file:feishu_hook}\"")?;
-    let url = text.value.as_str();
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
-    let is_plain = url.len() <= MAX_TEXT && url.bytes().all(|byte| byte.is_ascii_graphic());
-    if host.is_empty() || !is_plain {
-        report
-            .fault(&entry.node.span, "`url` is no address that can be posted to")
-            .help("copy the robot's whole address, which begins with https://");
+    let may_name_user = kind.is_none_or(|kind| kind == AlarmKind::Json);
+    if let Err(wrong) = address::check(&text.value, may_name_user) {
+        report.fault(&entry.node.span, wrong.message).help(wrong.help);
         return None;
     }
     Some(Secret(text.value.clone()))

@@ -109,7 +109,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, state, reload. Without it the interface is off."),
     key(Host, "token", "string", "", ALL, "What clients of the control interface must show. Needed when `http` is not a loopback address; best written `\"${file:NAME}\"`."),
     key(Host, "allowed_hosts", "list of names", "[]", ALL, "Names, without a port, under which clients may reach the control interface. IP addresses and `localhost` are always allowed; a request under another name is refused, so that no web page can reach the interface by pointing a name of its own at this machine."),
-    key(Host, "read_only", "boolean", "false", ALL, "Whether the control interface refuses all that acts: every `POST` but a login. Reloads by SIGHUP, and by a changed file as `watch` says, work either way."),
+    key(Host, "read_only", "boolean", "false", ALL, "Whether the control interface refuses all that acts: every `POST` but those that log in or out, or only read. Reloads by SIGHUP, and by a changed file as `watch` says, work either way."),
     key(Host, "drain_timeout", "duration", "\"30s\"", ALL, "Longest time that a shutdown waits for sinks; `0s` waits for none."),
     key(Host, "stuck_after", "duration", "\"30s\"", ALL, "A call into a plugin that takes longer is reported as stuck."),
     key(Host, "report", "duration", "", ALL, "How often the log tells how it goes, at least `1s`: uptime, records received and delivered, success rate, errors by kind, batches and their mean size, queues, and securities seen of those expected where a source tells. Without it nothing is reported."),

@@ -5,6 +5,7 @@
 //! checks the options against the schema it declares and fills in what depends on the plugin. All
 //! faults of a file are shown at once, each with its place; see [`Faults`].
 
+mod address;
 mod alarms;
 mod backfill;
 mod components;

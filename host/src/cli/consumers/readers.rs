@@ -3,16 +3,30 @@
 use std::{cmp::Ordering, process::ExitCode};
 
 use clap::{Args, ValueEnum};
-use comfy_table::{CellAlignment, Table, presets};
 use plugin_api::terminal;
 use serde_json::Value;
 
-use crate::cli::{PipelineFile, client::Client, output, watch::watch};
+use crate::cli::{
+    PipelineFile,
+    client::Client,
+    output::{self, Column},
+    watch::watch,
+};
 
 /// Where the host tells of them.
 const PATH: &str = "/api/readers";
-/// Columns that stand to the left in the table.
-const TEXTS: usize = 3;
+const COLUMNS: [Column; 10] = [
+    Column::text("reader").or_cut(),
+    Column::text("state"),
+    Column::number("records").or_left_out(),
+    Column::number("rate/s"),
+    Column::number("lag"),
+    Column::number("behind"),
+    Column::number("pending"),
+    Column::number("lost"),
+    Column::number("last record").or_left_out(),
+    Column::text("address").or_left_out(),
+];
 /// Keys of a reader in CSV.
 const KEYS: [&str; 24] = [
     "id",
@@ -197,30 +211,7 @@ fn table(readers: &[Value], now_us: i64) -> String {
     if readers.is_empty() {
         return "nobody reads".to_owned();
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header([
-        "reader",
-        "state",
-        "address",
-        "records",
-        "rate/s",
-        "lag",
-        "behind",
-        "pending",
-        "lost",
-        "last record",
-    ]);
-    for reader in readers {
-        table.add_row(row(reader, now_us));
-    }
-    for (place, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        if place >= TEXTS {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
+    output::table(0, &COLUMNS, readers.iter().map(|reader| row(reader, now_us)))
 }
 
 fn row(reader: &Value, now_us: i64) -> [String; 10] {
@@ -237,7 +228,6 @@ fn row(reader: &Value, now_us: i64) -> [String; 10] {
     [
         text("id"),
         text("state") + is_old,
-        text("address"),
         count("records"),
         reader["rate"].as_f64().map_or_else(unknown, |rate| format!("{rate:.0}")),
         lag,
@@ -245,6 +235,7 @@ fn row(reader: &Value, now_us: i64) -> [String; 10] {
         count("pending"),
         count("lost"),
         last.map_or_else(unknown, |ago_us| format!("{}s ago", ago_us.max(0) / 1_000_000)),
+        text("address"),
     ]
 }
 
@@ -312,6 +303,8 @@ mod tests {
         for text in ["slow (old)", "40 ↑", "12", "60s ago", "–"] {
             assert!(shown.contains(text), "{text} is missing in\n{shown}");
         }
+        let shown = table(&[reader(&"bus/long".repeat(30), "slow", Some(40))], 61_000_000);
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
         assert_eq!(table(&[], 0), "nobody reads");
     }
 

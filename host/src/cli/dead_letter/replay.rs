@@ -111,15 +111,8 @@ fn replay(
     {
         return Ok(progress);
     }
-    let data_dir = pipeline.host.data_dir.display();
-    match HostLock::take(&pipeline.host.data_dir) {
-        Ok(Some(_lock)) => alone(pipeline, sink, catalog, &bar),
-        Ok(None) => Err(complain(format!(
-            "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
-             start it with `http` in this file"
-        ))),
-        Err(error) => Err(complain(format!("data_dir {data_dir}: {error}; mend the folder"))),
-    }
+    let _lock = HostLock::for_verb(&pipeline.host.data_dir).map_err(complain)?;
+    alone(pipeline, sink, catalog, &bar)
 }
 
 /// `None` when no host listens.

@@ -10,7 +10,7 @@ use super::{chosen, folders};
 use crate::{
     cli::{client::Client, output},
     control::Refusal,
-    lock::HostLock,
+    lock::{self, HostLock},
 };
 
 /// Acknowledges the damage of one buffer, or of all.
@@ -67,15 +67,11 @@ fn by_host(client: &Client, id: &str) -> Result<Option<Unacknowledged>, String> 
 }
 
 fn alone(host: &HostSettings, folder: &Path) -> Result<Unacknowledged, String> {
-    let data_dir = host.data_dir.display();
-    let is_idle = HostLock::take(&host.data_dir)
-        .map_err(|error| format!("data_dir {data_dir}: {error}; mend the folder"))?;
+    let data_dir = host.data_dir.as_path();
     // what no sink of a running host reads is nobody's
-    if is_idle.is_none() && host.http.is_none() {
-        return Err(format!(
-            "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
-             start it with `http` in this file"
-        ));
-    }
+    let _lock = match host.http {
+        Some(_) => HostLock::take(data_dir).map_err(|error| lock::unusable(data_dir, &error))?,
+        None => Some(HostLock::for_verb(data_dir)?),
+    };
     spool::acknowledge(folder).map_err(|error| format!("{}: {error}", folder.display()))
 }

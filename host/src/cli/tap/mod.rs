@@ -12,6 +12,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use form_urlencoded::byte_serialize;
 use plugin_api::{RecordKind, parse_duration};
+use serde_json::{Value, json};
 
 use self::show::Screen;
 use super::{
@@ -107,7 +108,7 @@ impl Tap {
             if most == Some(Duration::ZERO) {
                 return Ok(());
             }
-            match client.follow(&self.path(left), most) {
+            match client.follow(&self.path(), &self.wanted(left), most) {
                 Followed::Lines(mut lines) => {
                     if is_told {
                         output::note("the host answers again");
@@ -146,23 +147,19 @@ impl Tap {
         }
     }
 
-    fn path(&self, left: Option<u64>) -> String {
-        let (id, of_inputs) = match &self.inputs_of {
-            Some(id) => (id.as_str(), true),
-            None => (self.id.as_deref().unwrap_or_default(), false),
-        };
-        let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let mut path = format!("/api/tap/{}?inputs={of_inputs}", encoded(id));
-        if !self.symbols.is_empty() {
-            path += &format!("&symbols={}", encoded(&self.symbols.join(",")));
-        }
-        if let Some(kind) = self.record_kind() {
-            path += &format!("&kind={}", kind.as_str());
-        }
-        if let Some(left) = left {
-            path += &format!("&limit={left}");
-        }
-        path
+    fn path(&self) -> String {
+        let id = self.inputs_of.as_ref().or(self.id.as_ref()).map_or("", String::as_str);
+        format!("/api/tap/{}", byte_serialize(id.as_bytes()).collect::<String>())
+    }
+
+    /// What is wanted of that component's records, of which so many are left to be shown.
+    fn wanted(&self, left: Option<u64>) -> Value {
+        json!({
+            "inputs": self.inputs_of.is_some(),
+            "symbols": self.symbols,
+            "kind": self.record_kind().map(RecordKind::as_str),
+            "limit": left,
+        })
     }
 }
 
@@ -217,19 +214,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_stands_in_the_address() {
-        for (arguments, left, path) in [
-            ("qq", None, "/api/tap/qq?inputs=false"),
-            ("--inputs-of lake", None, "/api/tap/lake?inputs=true"),
-            (
-                "qq --symbols 000001.SZ,600519.SH",
-                None,
-                "/api/tap/qq?inputs=false&symbols=000001.SZ%2C600519.SH",
-            ),
-            ("qq --kind bar", Some(7), "/api/tap/qq?inputs=false&kind=bar&limit=7"),
-            ("qq --format csv", None, "/api/tap/qq?inputs=false&kind=spot"),
+    fn what_is_asked_for_stands_in_address_and_body() {
+        let symbols = json!(["000001.SZ", "600519.SH"]);
+        for (arguments, left, path, key, value) in [
+            ("qq", None, "/api/tap/qq", "inputs", json!(false)),
+            ("--inputs-of lake", None, "/api/tap/lake", "inputs", json!(true)),
+            ("qq --symbols 000001.SZ,600519.SH", None, "/api/tap/qq", "symbols", symbols),
+            ("qq --kind bar", None, "/api/tap/qq", "kind", json!("bar")),
+            ("qq", Some(7), "/api/tap/qq", "limit", json!(7)),
+            ("qq --format csv", None, "/api/tap/qq", "kind", json!("spot")),
+            ("a/b", None, "/api/tap/a%2Fb", "kind", json!(null)),
         ] {
-            assert_eq!(tap(arguments).unwrap().path(left), path, "{arguments}");
+            let tap = tap(arguments).unwrap();
+            assert_eq!(
+                (tap.path().as_str(), &tap.wanted(left)[key]),
+                (path, &value),
+                "{arguments}"
+            );
         }
     }
 

@@ -28,11 +28,7 @@ use plugin_api::{Action, ErrorKind, Outcome, ReaderKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    audit::{ChangedNothing, Details},
-    refusal::refuse,
-    watchers::Watching,
-};
+use super::{audit::ChangedNothing, refusal::refuse, watchers::Watching};
 use book::{Book, Listing, Row};
 use request::Request;
 
@@ -89,8 +85,7 @@ async fn list(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes) -> Response {
-    let asked = Details(String::from_utf8_lossy(&body).into_owned());
-    let mut response = match tokio::task::spawn_blocking(move || desk.act(&id, &body)).await {
+    match tokio::task::spawn_blocking(move || desk.act(&id, &body)).await {
         Ok(Ok(done)) => {
             let mut response = Json(&done).into_response();
             if !done.done {
@@ -100,9 +95,7 @@ async fn act(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bytes)
         }
         Ok(Err((code, error))) => refuse(code, error),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-    };
-    response.extensions_mut().insert(asked);
-    response
+    }
 }
 
 impl Desk {

@@ -45,7 +45,9 @@ fn each_subscriber_is_told_with_what_it_was_sent() {
         readers.iter().map(told).collect::<Vec<_>>(),
         [("1".to_owned(), kind, since, Some(5), 0), ("2".to_owned(), kind, since, Some(2), 0)]
     );
-    assert!(readers[0].address.contains("127.0.0.1"), "{}", readers[0].address);
+    let securities = readers.iter().map(|reader| reader.securities).collect::<Vec<_>>();
+    assert_eq!(securities, [Some(5), Some(2)]);
+    assert!(readers[0].address.starts_with("tcp://127.0.0.1:"), "{}", readers[0].address);
     let newest = Some(CAME_US + 2_000_000);
     for reader in &readers {
         assert_eq!((reader.reached_us, reader.newest_us), (newest, newest));

@@ -24,8 +24,8 @@ pub struct Pending {
 pub fn pending(
     node: &mut Node,
     stream: &str,
-    group: &str,
-    consumer: &str,
+    group: &[u8],
+    consumer: &[u8],
     from: Option<EntryId>,
     count: usize,
 ) -> Result<Vec<Pending>, Fault> {
@@ -50,11 +50,11 @@ pub struct Claimed {
 /// Entries that are to be claimed.
 pub struct Claim<'a> {
     pub stream: &'a str,
-    pub group: &'a str,
+    pub group: &'a [u8],
     /// Who has them.
-    pub from: &'a str,
+    pub from: &'a [u8],
     /// Who gets them; may be the same.
-    pub to: &'a str,
+    pub to: &'a [u8],
     /// Only those that were given out so long ago.
     pub min_idle_ms: u64,
     /// They count as given out once more.
@@ -109,7 +109,7 @@ impl Claim<'_> {
 }
 
 /// Asks for all entries that a consumer has between two ids.
-fn list(stream: &str, group: &str, consumer: &str, first: EntryId, last: EntryId) -> Cmd {
+fn list(stream: &str, group: &[u8], consumer: &[u8], first: EntryId, last: EntryId) -> Cmd {
     let mut command = cmd("XPENDING");
     command.arg(stream).arg(group).arg(first.to_string()).arg(last.to_string());
     command.arg(MOST_LISTED).arg(consumer);

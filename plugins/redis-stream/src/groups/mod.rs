@@ -1,4 +1,7 @@
 //! Groups of streams and their clients: what servers tell of them, and what an operator changes.
+//!
+//! Their names are whatever bytes somebody gave them. As text they are for people alone: a name that
+//! is no text would be that of another.
 
 mod claim;
 
@@ -7,7 +10,7 @@ use std::collections::HashMap;
 use plugin_api::PluginError;
 use redis::{Value, cmd};
 
-use crate::server::{Fault, Servers, array, int, map, text};
+use crate::server::{Fault, Servers, array, bytes, int, map, text};
 
 pub use claim::{Claim, Claimed, Pending, pending};
 
@@ -23,7 +26,12 @@ impl Info {
         map(value).map(Self)
     }
 
-    /// A text; empty for what this server does not know.
+    /// A name as the server has it; empty for what this server does not know.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.0.get(name).and_then(bytes).unwrap_or_default()
+    }
+
+    /// A text, with signs for what is none; empty for what this server does not know.
     pub fn text(&self, name: &str) -> String {
         self.0.get(name).and_then(text).unwrap_or_default()
     }
@@ -41,21 +49,21 @@ pub fn claimed_name(consumer: &str) -> String {
 
 /// Groups of a stream; none when there is no such stream.
 pub fn groups(servers: &mut Servers, stream: &str) -> Result<Vec<Info>, Fault> {
-    match info(servers, &["GROUPS", stream], stream) {
+    match info(servers, &[b"GROUPS", stream.as_bytes()], stream) {
         Err(fault) if fault.is_no_key() => Ok(Vec::new()),
         groups => groups,
     }
 }
 
 /// Clients of a group; none when there is no such group.
-pub fn clients(servers: &mut Servers, stream: &str, group: &str) -> Result<Vec<Info>, Fault> {
-    match info(servers, &["CONSUMERS", stream, group], stream) {
+pub fn clients(servers: &mut Servers, stream: &str, group: &[u8]) -> Result<Vec<Info>, Fault> {
+    match info(servers, &[b"CONSUMERS", stream.as_bytes(), group], stream) {
         Err(fault) if fault.is_no_group() => Ok(Vec::new()),
         clients => clients,
     }
 }
 
-fn info(servers: &mut Servers, about: &[&str], stream: &str) -> Result<Vec<Info>, Fault> {
+fn info(servers: &mut Servers, about: &[&[u8]], stream: &str) -> Result<Vec<Info>, Fault> {
     let node = servers.of(stream)?;
     let answer = node.ask(cmd("XINFO").arg(about)).map_err(|fault| fault.about(stream))?;
     let infos = array(answer).and_then(|infos| infos.into_iter().map(Info::of).collect());
@@ -96,8 +104,8 @@ pub fn move_all(servers: &mut Servers, claim: &Claim<'_>) -> Result<(usize, usiz
 pub fn remove_client(
     servers: &mut Servers,
     stream: &str,
-    group: &str,
-    client: &str,
+    group: &[u8],
+    client: &[u8],
 ) -> Result<(), PluginError> {
     let mut command = cmd("XGROUP");
     command.arg("DELCONSUMER").arg(stream).arg(group).arg(client);
@@ -106,9 +114,16 @@ pub fn remove_client(
 }
 
 /// Removes a group, with all that its clients have not acknowledged.
-pub fn remove_group(servers: &mut Servers, stream: &str, group: &str) -> Result<(), PluginError> {
+pub fn remove_group(servers: &mut Servers, stream: &str, group: &[u8]) -> Result<(), PluginError> {
     let mut command = cmd("XGROUP");
     command.arg("DESTROY").arg(stream).arg(group);
-    servers.of(stream)?.ask(&command).map_err(|fault| fault.about(stream))?;
-    Ok(())
+    let removed = servers.of(stream)?.ask(&command).map_err(|fault| fault.about(stream))?;
+    match int(&removed) {
+        Some(0) => {
+            let group = String::from_utf8_lossy(group);
+            let text = format!("{stream} has no group {group} any more; list the readers again");
+            Err(PluginError::bad_data(text))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,6 +1,6 @@
 //! What an operator does with a client or a group, or looks at before.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use plugin_api::{
     Action, Outcome, PluginError, no_such_action, no_such_reader,
@@ -12,7 +12,7 @@ use super::name::Name;
 use crate::{
     extent::Extent,
     groups::{self, Claim, Info, claimed_name, clients, each_page, move_all, pending},
-    server::{EntryId, Servers},
+    server::{EntryId, Servers, int},
 };
 
 /// Most entries that are acknowledged at once.
@@ -58,17 +58,17 @@ impl Act<'_> {
 
     fn claim(
         &mut self,
-        from: &str,
+        from: &[u8],
         to: Option<&str>,
         min_idle: Duration,
     ) -> Result<Outcome, PluginError> {
         let to = self.heir(to)?;
-        let before = (self.held(from)?, self.held_or_nothing(&to)?);
+        let before = (self.held(from)?, self.held_or_nothing(to.as_bytes())?);
         let claim = Claim {
             stream: &self.name.stream,
             group: &self.name.group,
             from,
-            to: &to,
+            to: to.as_bytes(),
             min_idle_ms: u64::try_from(min_idle.as_millis()).unwrap_or(u64::MAX),
             is_another_try: false,
         };
@@ -80,12 +80,19 @@ impl Act<'_> {
             })?;
             (before.0.saturating_sub(moves), before.1 + moves)
         } else {
-            move_all(self.servers, &claim)?;
-            (self.held(from)?, self.held_or_nothing(&to)?)
+            if move_all(self.servers, &claim)? == (0, 0) {
+                let text = format!(
+                    "nothing was moved: {} holds no entry that was given out {min_idle:?} ago or \
+                     before; give a shorter `min_idle`",
+                    shown(from)
+                );
+                return Err(PluginError::bad_data(text));
+            }
+            (self.held(from)?, self.held_or_nothing(to.as_bytes())?)
         };
-        let shown =
+        let told =
             |(left, held): (u64, u64)| json!({ "pending": left, "to": to, "to_pending": held });
-        Ok(Outcome { before: shown(before), after: shown(after) })
+        Ok(Outcome { before: told(before), after: told(after) })
     }
 
     /// Who gets what is claimed. A source of ours reads it under a second name of its own.
@@ -104,7 +111,7 @@ impl Act<'_> {
         }
     }
 
-    fn acknowledge(&mut self, client: &str, entries: &[String]) -> Result<Outcome, PluginError> {
+    fn acknowledge(&mut self, client: &[u8], entries: &[String]) -> Result<Outcome, PluginError> {
         if entries.len() > MOST_ENTRIES {
             let text = format!("{} entries at once; the most is {MOST_ENTRIES}", entries.len());
             return Err(PluginError::config(text));
@@ -125,7 +132,8 @@ impl Act<'_> {
         held.sort_unstable();
         held.dedup();
         if held.is_empty() {
-            return Err(PluginError::bad_data(format!("{client} holds none of these entries")));
+            let text = format!("{} holds none of these entries", shown(client));
+            return Err(PluginError::bad_data(text));
         }
         let after = if self.preview {
             before.saturating_sub(held.len() as u64)
@@ -135,7 +143,11 @@ impl Act<'_> {
             for id in &held {
                 command.arg(id.to_string());
             }
-            self.servers.of(stream)?.ask(&command).map_err(|fault| fault.about(stream))?;
+            let done = self.servers.of(stream)?.ask(&command);
+            if int(&done.map_err(|fault| fault.about(stream))?) == Some(0) {
+                let text = "nothing was done: they were acknowledged meanwhile";
+                return Err(PluginError::bad_data(text));
+            }
             self.held(client)?
         };
         Ok(Outcome { before: json!({ "pending": before }), after: json!({ "pending": after }) })
@@ -179,13 +191,14 @@ impl Act<'_> {
         Ok(json!({ "last_delivered": last, "lag": group.number("lag") }))
     }
 
-    fn remove_client(&mut self, client: &str) -> Result<Outcome, PluginError> {
+    fn remove_client(&mut self, client: &[u8]) -> Result<Outcome, PluginError> {
         let Name { stream, group, .. } = self.name;
         let held = self.held(client)?;
         if held > 0 {
             return Err(PluginError::bad_data(format!(
-                "{client} holds {held} entries of {stream} that are not acknowledged; claim them for \
-                 another client first"
+                "{} holds {held} entries of {stream} that are not acknowledged; claim them for \
+                 another client first",
+                shown(client)
             )));
         }
         if !self.preview {
@@ -198,7 +211,7 @@ impl Act<'_> {
         let Name { stream, group, .. } = self.name;
         self.group()?;
         if !clients(self.servers, stream, group)?.is_empty() {
-            let text = format!("{group} has clients by now; list the readers again");
+            let text = format!("{} has clients by now; list the readers again", shown(group));
             return Err(PluginError::bad_data(text));
         }
         if !self.preview {
@@ -208,25 +221,30 @@ impl Act<'_> {
     }
 
     /// What a client holds; an error when it is not there.
-    fn held(&mut self, client: &str) -> Result<u64, PluginError> {
+    fn held(&mut self, client: &[u8]) -> Result<u64, PluginError> {
         self.find(client)?.ok_or_else(|| no_such_reader(&self.name.text()))
     }
 
-    fn held_or_nothing(&mut self, client: &str) -> Result<u64, PluginError> {
+    fn held_or_nothing(&mut self, client: &[u8]) -> Result<u64, PluginError> {
         Ok(self.find(client)?.unwrap_or_default())
     }
 
-    fn find(&mut self, client: &str) -> Result<Option<u64>, PluginError> {
+    fn find(&mut self, client: &[u8]) -> Result<Option<u64>, PluginError> {
         let clients = clients(self.servers, &self.name.stream, &self.name.group)?;
-        let found = clients.iter().find(|it| it.text("name") == client);
+        let found = clients.iter().find(|it| it.bytes("name") == client);
         Ok(found.map(|it| it.number("pending").unwrap_or_default()))
     }
 
     fn group(&mut self) -> Result<Info, PluginError> {
         let groups = groups::groups(self.servers, &self.name.stream)?;
-        let found = groups.into_iter().find(|it| it.text("name") == self.name.group);
+        let found = groups.into_iter().find(|it| it.bytes("name") == self.name.group);
         found.ok_or_else(|| no_such_reader(&self.name.text()))
     }
+}
+
+/// A name for people.
+fn shown(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name)
 }
 
 fn removed() -> Outcome {

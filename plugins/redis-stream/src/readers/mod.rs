@@ -45,7 +45,7 @@ pub struct Readers {
     /// The last fault, and until when it holds.
     fault: Option<(Instant, PluginError)>,
     /// What groups lost, by stream and group.
-    losses: HashMap<(String, String), Losses>,
+    losses: HashMap<(String, Vec<u8>), Losses>,
 }
 
 /// Entries that a group lost. What a server tells goes back to nothing once the group reads on.
@@ -118,7 +118,8 @@ impl Readers {
 
     fn is_ours(&self, name: &Name) -> bool {
         let group = self.group.as_ref();
-        self.streams.contains(&name.stream) && group.is_none_or(|group| *group == name.group)
+        self.streams.contains(&name.stream)
+            && group.is_none_or(|group| group.as_bytes() == name.group)
     }
 
     fn connect(&mut self) -> Result<Servers, PluginError> {
@@ -138,8 +139,8 @@ impl Readers {
                 extent => extent.map_err(|fault| fault.about(stream))?,
             };
             for group in groups(servers, stream)? {
-                let name = group.text("name");
-                if self.group.as_ref().is_some_and(|own| *own != name) {
+                let name = group.bytes("name");
+                if self.group.as_ref().is_some_and(|own| own.as_bytes() != name) {
                     continue;
                 }
                 let clients = clients(servers, stream, &name)?;

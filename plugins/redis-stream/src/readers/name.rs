@@ -1,18 +1,19 @@
-//! Names of readers: stream, group and client, each of which may hold any character.
+//! Names of readers: stream, group and client, of which the last two may be any bytes.
 
 /// A client of a group, or a group that has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     pub stream: String,
-    pub group: String,
-    pub client: Option<String>,
+    pub group: Vec<u8>,
+    pub client: Option<Vec<u8>>,
 }
 
 impl Name {
     /// Reads what [`text`](Self::text) wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/').map(decoded);
-        let (stream, group) = (parts.next()??, parts.next()??);
+        let stream = String::from_utf8(parts.next()??).ok()?;
+        let group = parts.next()??;
         let client = match parts.next() {
             Some(client) => Some(client?),
             None => None,
@@ -22,14 +23,15 @@ impl Name {
 
     /// `STREAM/GROUP/CLIENT`, or `STREAM/GROUP`; what is no plain character is written as `%2F`.
     pub fn text(&self) -> String {
-        let parts = [&self.stream, &self.group].into_iter().chain(&self.client);
-        parts.map(|part| encoded(part)).collect::<Vec<_>>().join("/")
+        let parts = [self.stream.as_bytes(), &self.group].into_iter();
+        let parts = parts.chain(self.client.as_deref());
+        parts.map(encoded).collect::<Vec<_>>().join("/")
     }
 }
 
-fn encoded(part: &str) -> String {
+fn encoded(part: &[u8]) -> String {
     let mut text = String::new();
-    for byte in part.bytes() {
+    for &byte in part {
         if byte.is_ascii_alphanumeric() || b"-_.:{}".contains(&byte) {
             text.push(char::from(byte));
         } else {
@@ -39,7 +41,7 @@ fn encoded(part: &str) -> String {
     text
 }
 
-fn decoded(part: &str) -> Option<String> {
+fn decoded(part: &str) -> Option<Vec<u8>> {
     let (mut bytes, mut rest) = (Vec::new(), part.bytes());
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
@@ -51,7 +53,7 @@ fn decoded(part: &str) -> Option<String> {
             plain => plain,
         });
     }
-    String::from_utf8(bytes).ok()
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -60,18 +62,21 @@ mod tests {
 
     #[test]
     fn names_of_any_characters_are_read_back() {
-        for (stream, group, client, text) in [
-            ("spot_stream", "readers", Some("a"), "spot_stream/readers/a"),
-            ("s:{0}", "g", None, "s:{0}/g"),
-            ("a/b", "%", Some("交易 1"), "a%2Fb/%25/%E4%BA%A4%E6%98%93%201"),
-            ("s", "g", Some(""), "s/g/"),
-        ] {
+        let trade = Some("交易 1".as_bytes());
+        let table: [(&str, &[u8], Option<&[u8]>, &str); 5] = [
+            ("spot_stream", b"readers", Some(b"a"), "spot_stream/readers/a"),
+            ("s:{0}", b"g", None, "s:{0}/g"),
+            ("a/b", b"%", trade, "a%2Fb/%25/%E4%BA%A4%E6%98%93%201"),
+            ("s", b"g", Some(b""), "s/g/"),
+            ("s", b"g\xff", Some(b"caf\xe9\0"), "s/g%FF/caf%E9%00"),
+        ];
+        for (stream, group, client, text) in table {
             let (stream, group) = (stream.to_owned(), group.to_owned());
-            let name = Name { stream, group, client: client.map(str::to_owned) };
+            let name = Name { stream, group, client: client.map(<[u8]>::to_owned) };
             assert_eq!(name.text(), text);
             assert_eq!(Name::parse(text), Some(name));
         }
-        for odd in ["", "s", "s/g/c/d", "s/%", "s/%2", "s/%zz", "s/%FF"] {
+        for odd in ["", "s", "s/g/c/d", "s/%", "s/%2", "s/%zz", "%FF/g"] {
             assert_eq!(Name::parse(odd), None, "{odd}");
         }
     }

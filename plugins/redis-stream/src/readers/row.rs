@@ -39,17 +39,16 @@ impl GroupRow<'_> {
     }
 
     fn client(&self, client: &Info, is_alone: bool) -> Reader {
-        let name = client.text("name");
         let pending = client.number("pending");
         // a server counts what a group was given, not which client was
         let records = self.given().filter(|_| is_alone);
         let reader = Reader {
-            name: name.clone(),
+            name: client.text("name"),
             records,
             pending,
             acknowledged: records.zip(pending).map(|(given, held)| given.saturating_sub(held)),
             silent_us: client.number("idle").map(|idle_ms| idle_ms.saturating_mul(1_000)),
-            ..self.reader(Some(name))
+            ..self.reader(Some(client.bytes("name")))
         };
         let held = pending.unwrap_or_default();
         let reader = if held > 0 {
@@ -75,17 +74,16 @@ impl GroupRow<'_> {
     }
 
     /// What is the same for all clients of the group.
-    fn reader(&self, client: Option<String>) -> Reader {
-        let group = self.group.text("name");
+    fn reader(&self, client: Option<Vec<u8>>) -> Reader {
         let (last, newest) = (self.last(), self.extent.last);
         let lag = self.group.number("lag").or((last >= newest).then_some(0));
         // what was never read begins with what is left
         let is_new = last == EntryId::default();
         let reached = if is_new { self.extent.first.unwrap_or(newest) } else { last };
-        let name = Name { stream: self.stream.to_owned(), group: group.clone(), client };
+        let name = Name { stream: self.stream.to_owned(), group: self.group.bytes("name"), client };
         Reader {
             address: format!("{} at {}", self.stream, self.server),
-            group: Some(group),
+            group: Some(self.group.text("name")),
             lag_records: lag,
             reached_us: us(reached),
             newest_us: us(newest),

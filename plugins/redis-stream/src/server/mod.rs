@@ -18,4 +18,4 @@ pub use cluster::Servers;
 pub use fault::Fault;
 pub use node::Node;
 pub use reply::MOST_ENTRIES;
-pub use value::{Entry, EntryId, array, int, into_entries, map, text};
+pub use value::{Entry, EntryId, array, bytes, int, into_entries, map, text};

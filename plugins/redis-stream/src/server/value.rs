@@ -80,6 +80,14 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// The bytes of a name, which need not be text.
+pub fn bytes(value: &Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes.clone()),
+        other => text(other).map(String::into_bytes),
+    }
+}
+
 /// A whole number, whatever it is sent as.
 pub fn int(value: &Value) -> Option<u64> {
     match value {

@@ -12,7 +12,7 @@ use redis::cmd;
 use super::options::Settings;
 use crate::{
     groups::{
-        Claim, claimed_name, clients, groups, move_all, pending, remove_client, remove_group,
+        Claim, Info, claimed_name, clients, groups, move_all, pending, remove_client, remove_group,
     },
     server::{Servers, int},
 };
@@ -98,10 +98,9 @@ impl CommandRun<'_> {
     fn list(&mut self, stream: &str) -> Result<Vec<Value>, PluginError> {
         let mut rows = Vec::new();
         for group in groups(&mut self.servers, stream)? {
-            let name = group.text("name");
-            for client in clients(&mut self.servers, stream, &name)? {
+            for client in clients(&mut self.servers, stream, &group.bytes("name"))? {
                 rows.push(json!({
-                    "stream": stream, "group": name, "consumer": client.text("name"),
+                    "stream": stream, "group": group.text("name"), "consumer": client.text("name"),
                     "pending": client.number("pending"), "idle_ms": client.number("idle"),
                 }));
             }
@@ -128,16 +127,16 @@ impl CommandRun<'_> {
         let group = self.group();
         let least = self.min_idle_ms(0);
         let mut rows = Vec::new();
-        for client in clients(&mut self.servers, stream, &group)? {
-            let name = client.text("name");
-            if self.request.consumer.as_ref().is_some_and(|wanted| *wanted != name) {
+        for client in clients(&mut self.servers, stream, group.as_bytes())? {
+            let name = client.bytes("name");
+            if self.request.consumer.as_ref().is_some_and(|wanted| wanted.as_bytes() != name) {
                 continue;
             }
             let node = self.servers.of(stream)?;
-            for entry in pending(node, stream, &group, &name, None, limit)? {
+            for entry in pending(node, stream, group.as_bytes(), &name, None, limit)? {
                 if entry.idle_ms >= least {
                     rows.push(json!({
-                        "stream": stream, "group": group, "consumer": name,
+                        "stream": stream, "group": group, "consumer": client.text("name"),
                         "entry": entry.id.to_string(), "idle_ms": entry.idle_ms,
                         "tries": entry.tries,
                     }));
@@ -157,9 +156,9 @@ impl CommandRun<'_> {
         let least = self.min_idle_ms(u64::try_from(usual.as_millis()).unwrap_or(u64::MAX));
         let claim = Claim {
             stream,
-            group: &group,
-            from: &from,
-            to: &to,
+            group: group.as_bytes(),
+            from: from.as_bytes(),
+            to: to.as_bytes(),
             min_idle_ms: least,
             is_another_try: false,
         };
@@ -175,8 +174,9 @@ impl CommandRun<'_> {
         let Some(name) = self.request.consumer.clone() else {
             return self.remove_group(stream, &group);
         };
-        let clients = clients(&mut self.servers, stream, &group)?;
-        let Some(client) = clients.iter().find(|client| client.text("name") == name) else {
+        let clients = clients(&mut self.servers, stream, group.as_bytes())?;
+        let is_it = |client: &&Info| client.bytes("name") == name.as_bytes();
+        let Some(client) = clients.iter().find(is_it) else {
             return Ok(Vec::new());
         };
         let pending = client.number("pending").unwrap_or_default();
@@ -186,7 +186,7 @@ impl CommandRun<'_> {
                  or use --force to give them up"
             )));
         }
-        remove_client(&mut self.servers, stream, &group, &name)?;
+        remove_client(&mut self.servers, stream, group.as_bytes(), name.as_bytes())?;
         Ok(vec![json!({
             "stream": stream, "group": group, "consumer": name, "given_up": pending,
         })])
@@ -199,7 +199,8 @@ impl CommandRun<'_> {
             ));
         }
         let groups = groups(&mut self.servers, stream)?;
-        let Some(known) = groups.iter().find(|known| known.text("name") == group) else {
+        let is_it = |known: &&Info| known.bytes("name") == group.as_bytes();
+        let Some(known) = groups.iter().find(is_it) else {
             return Ok(Vec::new());
         };
         let pending = known.number("pending").unwrap_or_default();
@@ -210,7 +211,7 @@ impl CommandRun<'_> {
                  acknowledged, or use --force to give them up"
             )));
         }
-        remove_group(&mut self.servers, stream, group)?;
+        remove_group(&mut self.servers, stream, group.as_bytes())?;
         Ok(vec![json!({
             "stream": stream, "group": group, "consumers": clients, "given_up": pending,
         })])

@@ -55,7 +55,7 @@ impl Lane {
         state: &mut State,
     ) -> Result<(), PluginError> {
         let known = state.epoch(&self.key);
-        let (group, consumer) = (&settings.group, &settings.consumer);
+        let (group, consumer) = (settings.group.as_bytes(), settings.consumer.as_bytes());
         match pending(servers.of(&self.stream)?, &self.stream, group, consumer, None, 1) {
             Ok(_) if self.epoch > 0 => Ok(()),
             Ok(_) => {

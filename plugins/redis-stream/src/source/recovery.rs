@@ -94,7 +94,8 @@ impl RedisSource {
         };
         let node = servers.of(&stream)?;
         let from = recovery.from;
-        let mut page = pending(node, &stream, &settings.group, name, from, self.pages.size)?;
+        let (group, name) = (settings.group.as_bytes(), name.as_bytes());
+        let mut page = pending(node, &stream, group, name, from, self.pages.size)?;
         if !recovery.is_own && !page.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
         }
@@ -102,7 +103,7 @@ impl RedisSource {
         page.retain(|it| !recovery.in_hand.contains(&(place, it.id)));
         let claim = Claim {
             stream: &stream,
-            group: &settings.group,
+            group,
             from: name,
             to: name,
             min_idle_ms: 0,

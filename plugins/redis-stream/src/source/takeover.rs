@@ -6,14 +6,13 @@
 use std::time::{Duration, Instant};
 
 use plugin_api::PluginError;
-use redis::cmd;
 
 use super::{
     RedisSource, batches::Numbers, heartbeat::Heartbeat, options::Settings, recovery::Recovery,
 };
 use crate::{
-    groups::{Claim, Claimed, pending},
-    server::{Fault, Node, Servers, array, int, map, text},
+    groups::{Claim, Claimed, Info, clients, pending},
+    server::Servers,
 };
 
 /// Entries that are taken over in one step from one client.
@@ -32,11 +31,11 @@ impl RedisSource {
         let mut is_complete = true;
         for place in 0..self.lanes.len() {
             let stream = self.lanes[place].stream.clone();
-            let clients = clients(servers.of(&stream)?, &stream, &self.settings.group)?;
+            let clients = clients(servers, &stream, self.settings.group.as_bytes())?;
+            let clients: Vec<_> = clients.iter().map(Client::of).collect();
+            let is_ours = |it: &Client| it.name == self.settings.claimed.as_bytes();
             // an operator may have given us something
-            if self.recovery.is_none()
-                && clients.iter().any(|it| it.name == self.settings.claimed && it.pending > 0)
-            {
+            if self.recovery.is_none() && clients.iter().any(|it| is_ours(it) && it.pending > 0) {
                 self.recovery = Some(Recovery::of_claimed(self.in_hand()));
             }
             for client in clients {
@@ -55,7 +54,7 @@ impl RedisSource {
     /// Whether another client has entries and shows no sign of life.
     fn is_dead(&self, client: &Client, claim_after: Duration) -> bool {
         let Settings { consumer, claimed, .. } = &self.settings;
-        let is_other = client.name != *consumer && client.name != *claimed;
+        let is_other = ![consumer, claimed].iter().any(|own| client.name == own.as_bytes());
         is_other && client.pending > 0 && u128::from(client.idle_ms) >= claim_after.as_millis()
     }
 
@@ -64,21 +63,22 @@ impl RedisSource {
         &mut self,
         servers: &mut Servers,
         place: usize,
-        client: &str,
+        client: &[u8],
         claim_after: Duration,
     ) -> Result<bool, PluginError> {
         let settings = &self.settings;
         let stream = self.lanes[place].stream.clone();
         let idle_ms = u64::try_from(claim_after.as_millis()).unwrap_or(u64::MAX);
         let node = servers.of(&stream)?;
-        let mut page = pending(node, &stream, &settings.group, client, None, AT_ONCE)?;
+        let group = settings.group.as_bytes();
+        let mut page = pending(node, &stream, group, client, None, AT_ONCE)?;
         let is_complete = page.len() < AT_ONCE;
         page.retain(|it| it.idle_ms >= idle_ms);
         let claim = Claim {
             stream: &stream,
-            group: &settings.group,
+            group,
             from: client,
-            to: &settings.claimed,
+            to: settings.claimed.as_bytes(),
             min_idle_ms: idle_ms,
             is_another_try: true,
         };
@@ -87,7 +87,7 @@ impl RedisSource {
         if !entries.is_empty() {
             self.heartbeat.iter().for_each(Heartbeat::claimed);
             self.context.count("redis_claimed_total", entries.len() as u64);
-            let count = entries.len();
+            let (count, client) = (entries.len(), String::from_utf8_lossy(client));
             self.context.warn(&format!("takes over {count} entries of {stream} from {client}"));
         }
         // what others are faster to take is theirs
@@ -101,25 +101,16 @@ impl RedisSource {
 
 /// A client of the group.
 struct Client {
-    name: String,
+    name: Vec<u8>,
     /// Entries that it did not acknowledge.
     pending: u64,
     /// How long it asked for nothing.
     idle_ms: u64,
 }
 
-fn clients(node: &mut Node, stream: &str, group: &str) -> Result<Vec<Client>, Fault> {
-    let answer = node.ask(cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group));
-    let clients = array(answer.map_err(|fault| fault.about(stream))?).and_then(|clients| {
-        let clients = clients.into_iter().map(|client| {
-            let client = map(client)?;
-            Some(Client {
-                name: text(client.get("name")?)?,
-                pending: int(client.get("pending")?)?,
-                idle_ms: int(client.get("idle")?)?,
-            })
-        });
-        clients.collect::<Option<Vec<_>>>()
-    });
-    clients.ok_or_else(|| Fault::strange(node.name(), "no list of clients"))
+impl Client {
+    fn of(info: &Info) -> Self {
+        let number = |name: &str| info.number(name).unwrap_or_default();
+        Self { name: info.bytes("name"), pending: number("pending"), idle_ms: number("idle") }
+    }
 }

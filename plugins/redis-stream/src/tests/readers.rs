@@ -104,8 +104,9 @@ fn each_action_tells_before_and_after_and_changes_nothing_when_it_is_only_looked
         to: Some("heir".to_owned()),
         min_idle: Some(Duration(std::time::Duration::from_secs(3600))),
     };
-    let outcome = act(dead, &patient).unwrap();
-    assert_eq!((&outcome.after["pending"], &outcome.after["to_pending"]), (&json!(4), &json!(0)));
+    let refused = act(dead, &patient).unwrap_err();
+    assert!(refused.message.contains("nothing was moved"), "{refused}");
+    assert_eq!(refused.kind, ErrorKind::BadData, "{refused}");
     let outcome = act(dead, &claim(Some("heir"))).unwrap();
     assert_eq!(outcome.before, json!({ "pending": 4, "to": "heir", "to_pending": 0 }));
     assert_eq!(outcome.after, json!({ "pending": 0, "to": "heir", "to_pending": 4 }));
@@ -146,6 +147,47 @@ fn each_action_tells_before_and_after_and_changes_nothing_when_it_is_only_looked
         let refused = act(reader, &action).unwrap_err();
         assert!(refused.message.contains(said), "{reader}: {refused}");
     }
+}
+
+#[test]
+fn names_that_are_no_text_are_told_apart_and_acted_on_as_what_they_are() {
+    let (bench, server) = (Bench::new(), Server::start(&[]));
+    let mut sink = bench.sink(&server, &json!({}));
+    sink.write(&[batch(1, 10, FIRST)]).unwrap();
+    // as text they all look like the last one
+    let (group, looks_alike) = (b"g\xff".as_slice(), "g\u{fffd}");
+    let clients = [b"c\xff".as_slice(), b"c\xfe", "c\u{fffd}".as_bytes()];
+    for name in [group, looks_alike.as_bytes()] {
+        let mut make = redis::cmd("XGROUP");
+        make.arg("CREATE").arg("spot_stream").arg(name).arg("0");
+        server.run::<Answer>(&make);
+    }
+    for client in clients {
+        let mut read = redis::cmd("XREADGROUP");
+        read.arg("GROUP").arg(group).arg(client).arg("COUNT").arg(2);
+        read.arg("STREAMS").arg("spot_stream").arg(">");
+        server.run::<Answer>(&read);
+    }
+    let pending = |sink: &mut RedisSink| {
+        let rows = told(sink).into_iter().map(|it| (it.id, it.pending.unwrap_or_default()));
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_unstable();
+        rows
+    };
+    let row = |id: &str, pending: u64| (format!("spot_stream/{id}"), pending);
+    assert_eq!(
+        pending(&mut sink),
+        [row("g%EF%BF%BD", 0), row("g%FF/c%EF%BF%BD", 2), row("g%FF/c%FE", 2), row("g%FF/c%FF", 2)]
+    );
+    let first = "spot_stream/g%FF/c%FF";
+    let outcome = sink.act(first, &claim(Some("heir")), false).unwrap();
+    assert_eq!(outcome.after, json!({ "pending": 0, "to": "heir", "to_pending": 2 }));
+    sink.act(first, &Action::Remove, false).unwrap();
+    let left: Vec<_> = pending(&mut sink).into_iter().map(|(id, _)| id).collect();
+    assert!(!left.contains(&first.to_owned()) && left.len() == 4, "{left:?}");
+    // a group with the same looks goes, this one stays
+    sink.act("spot_stream/g%EF%BF%BD", &Action::Remove, false).unwrap();
+    assert!(pending(&mut sink).iter().all(|(id, _)| id.contains("g%FF")));
 }
 
 #[test]

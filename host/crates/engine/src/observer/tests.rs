@@ -130,6 +130,31 @@ fn a_tap_is_told_of_what_passed_unseen() {
 }
 
 #[test]
+fn who_reads_a_fast_feed_seldom_is_given_the_newest_and_told_of_all_else() {
+    let mut bench = Bench::new();
+    let (tap, port) = (bench.tap("day"), bench.observer.port("day", true));
+    let keys = ["600000.SH", "600001.SH"].map(|symbol| Key::parse(symbol).unwrap());
+    let mut watch = Watch::new(keys.to_vec());
+    bench.turn();
+    let rounds = 200;
+    for _ in 0..rounds {
+        port.offer(&spot_batch(500, Round::WHOLE));
+        bench.now += TURN;
+        bench.turn();
+    }
+    // what passed behind the last look
+    bench.turn();
+    assert_eq!(bench.observer.changed(&mut watch).len(), 2, "each once, however often it came");
+    assert!(bench.observer.changed(&mut watch).is_empty());
+    // far more than may wait for one who does not read
+    let text = read(&tap);
+    assert!(text.len() < 2 << 20, "{}", text.len());
+    let missed = |line: &str| line.strip_prefix("{\"missed\":")?.strip_suffix('}')?.parse().ok();
+    let told: u64 = text.lines().map(|line| missed(line).unwrap_or(1)).sum();
+    assert_eq!(told, rounds * 500, "each is given or told of");
+}
+
+#[test]
 fn a_tap_that_has_left_costs_nothing_more() {
     let bench = Bench::new();
     let (tap, port) = (bench.tap("clean"), bench.observer.port("clean", false));

@@ -68,7 +68,8 @@ impl Queue {
                 Recv::Empty
             };
         }
-        if !limits.max_wait.is_zero() {
+        // what is there goes first, and whoever asks waits for no more
+        if !limits.max_wait.is_zero() && !interrupted {
             (state, _) = self
                 .readable
                 .wait_timeout_while(state, limits.max_wait, |state| {
@@ -77,10 +78,12 @@ impl Queue {
                         && backlog.bytes < state.max_memory() / 2
                         && !state.writer_blocked
                         && !state.detached
+                        && !state.interrupted
                         && state.writers > 0
                         && !state.aborted
                 })
                 .unwrap_or_else(PoisonError::into_inner);
+            state.interrupted = false;
         }
         self.take_some(state, limits.max_records)
     }

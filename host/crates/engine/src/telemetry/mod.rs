@@ -11,3 +11,4 @@ pub use metrics::{ComponentMetrics, Metrics};
 pub use reference::reference_markdown;
 pub use status::{CallGuard, ComponentStatus, Latency, Rates, State, WorkerStatus};
 pub use table::Series;
+pub use throttle::Throttle;

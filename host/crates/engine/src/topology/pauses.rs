@@ -129,15 +129,23 @@ impl Pauses {
 
     /// Says which components of a pipeline that starts are paused.
     pub fn tell(&self, pipeline: &Pipeline) {
-        for id in paused(&self.lock()) {
-            let component = id.as_str();
-            if pipeline.components.iter().any(|it| it.id == id) {
-                tracing::warn!(component, "it stays paused until `dataserver resume {id}`");
-            } else {
-                let file = self.file.path().display();
-                tracing::warn!(component, %file, "it is paused there, and not in this pipeline");
-            }
+        for component in self.among(pipeline, true) {
+            tracing::warn!(component, "it stays paused until `dataserver resume {component}`");
         }
+    }
+
+    /// Says what is paused that is no component of a whole pipeline.
+    pub fn tell_others(&self, pipeline: &Pipeline) {
+        let file = self.file.path().display();
+        for component in self.among(pipeline, false) {
+            tracing::warn!(component, %file, "it is paused there, and not in this pipeline");
+        }
+    }
+
+    /// What is paused of a pipeline, or what is no part of it.
+    fn among(&self, pipeline: &Pipeline, is_part: bool) -> Vec<String> {
+        let has = |id: &String| pipeline.components.iter().any(|it| it.id == *id);
+        paused(&self.lock()).into_iter().filter(|id| has(id) == is_part).collect()
     }
 
     fn keep(&self, paused: BTreeSet<String>) -> Result<(), PauseError> {

@@ -32,7 +32,9 @@ pub fn start(
     clock: &Arc<dyn Clock>,
     shutdown: Arc<Shutdown>,
 ) -> Result<Topology, ChangeError> {
-    start_with(pipeline, catalog, clock, shutdown, |_| ()).map(|(topology, ())| topology)
+    let topology = Topology::empty(&pipeline, clock, shutdown)?;
+    topology.begin(pipeline, catalog)?;
+    Ok(topology)
 }
 
 /// Starts one sink of a pipeline alone, with what waits in its buffer on disk.
@@ -82,19 +84,9 @@ pub fn start_sinks(
     let feeds = |nodes: &[Node]| {
         nodes.iter().filter_map(|node| node.feed(&node.component.id, shutdown)).collect()
     };
-    start_with(pipeline, catalog, clock, Arc::clone(shutdown), feeds)
-}
-
-fn start_with<T>(
-    pipeline: Pipeline,
-    catalog: &PluginCatalog,
-    clock: &Arc<dyn Clock>,
-    shutdown: Arc<Shutdown>,
-    before: impl FnOnce(&[Node]) -> T,
-) -> Result<(Topology, T), ChangeError> {
-    let topology = Topology::empty(&pipeline, clock, shutdown)?;
-    let made = topology.begin_with(pipeline, catalog, before)?;
-    Ok((topology, made))
+    let topology = Topology::empty(&pipeline, clock, Arc::clone(shutdown))?;
+    let feeds = topology.begin_with(pipeline, catalog, feeds)?;
+    Ok((topology, feeds))
 }
 
 impl Topology {
@@ -130,6 +122,7 @@ impl Topology {
     /// # Errors
     /// As [`start`].
     pub fn begin(&self, pipeline: Pipeline, catalog: &PluginCatalog) -> Result<(), ChangeError> {
+        self.runtime.pauses.tell_others(&pipeline);
         self.begin_with(pipeline, catalog, |_| ())
     }
 

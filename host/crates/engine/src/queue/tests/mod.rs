@@ -215,3 +215,23 @@ fn a_reader_that_waits_comes_back_once_when_it_is_interrupted_and_batches_go_fir
     let hurried = ReadLimits { timeout: Duration::ZERO, ..EVERYTHING };
     assert!(matches!(queue.recv(hurried), Recv::Empty));
 }
+
+#[test]
+fn a_reader_that_collects_gives_what_it_has_when_it_is_interrupted() {
+    let queue = queue(4, WhenFull::Block);
+    let patient = ReadLimits { max_wait: Duration::from_secs(3600), ..EVERYTHING };
+    push(&queue, delivery(1));
+    queue.interrupt();
+    assert!(matches!(queue.recv(patient), Recv::Batches(some) if some.len() == 1));
+    push(&queue, delivery(1));
+    let reader = thread::spawn({
+        let queue = Arc::clone(&queue);
+        move || queue.recv(patient)
+    });
+    // whenever it comes, before the wait or within it
+    while !reader.is_finished() {
+        queue.interrupt();
+        thread::yield_now();
+    }
+    assert!(matches!(reader.join().unwrap(), Recv::Batches(some) if some.len() == 1));
+}

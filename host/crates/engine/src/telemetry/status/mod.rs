@@ -325,6 +325,13 @@ impl ComponentStatus {
         });
     }
 
+    /// How long the call into its plugin runs that has run longest; nothing when none does.
+    pub fn in_call(&self) -> Duration {
+        let inner = self.lock();
+        let calls = inner.workers.iter().filter_map(|worker| worker.call);
+        calls.map(|(_, since)| since.elapsed()).max().unwrap_or_default()
+    }
+
     /// Marks the component stuck when a call has run longer than `limit`; returns the call and its
     /// time once.
     pub fn find_stuck(&self, limit: Duration) -> Option<(&'static str, Duration)> {

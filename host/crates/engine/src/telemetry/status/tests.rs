@@ -55,7 +55,9 @@ fn a_call_that_returns_late_ends_the_state_that_it_caused() {
     let (status, _) = status();
     let worker = status.join();
     worker.set_state(State::Running);
+    assert_eq!(status.in_call(), Duration::ZERO);
     let call = worker.enter("write");
+    assert!(status.in_call() > Duration::ZERO);
     assert_eq!(status.find_stuck(Duration::ZERO).map(|(call, _)| call), Some("write"));
     assert_eq!(status.find_stuck(Duration::ZERO), None, "told once");
     assert_eq!(status.state_since().0, State::Stuck);

@@ -2,15 +2,28 @@
 
 use std::{sync::Arc, time::Instant};
 
+use plugin_api::RoleKind;
+
 use super::{Change, Next};
 use crate::{
     shutdown::Phase,
     topology::{LAST_WAIT, node::Node},
 };
 
+/// Whether a paused component reads from it, directly or behind others.
+fn feeds_paused(writer: &Node, nodes: &[Node]) -> bool {
+    let mut readers = nodes.iter().filter(|it| it.component.inputs.contains(&writer.component.id));
+    readers.any(|reader| reader.status.is_paused() || feeds_paused(reader, nodes))
+}
+
 impl Change<'_> {
-    /// Drains and ends removed components. Returns those that do not end.
-    pub(super) fn drain_removed(&self, removed: &[Node], deadline: Instant) -> Vec<String> {
+    /// Drains and ends removed components of those that there were. Returns those that do not end.
+    pub(super) fn drain_removed(
+        &self,
+        removed: &[Node],
+        old: &[Node],
+        deadline: Instant,
+    ) -> Vec<String> {
         let runners: Vec<_> =
             removed.iter().filter_map(|node| Some((node, node.runner()?))).collect();
         for (node, runner) in &runners {
@@ -20,7 +33,9 @@ impl Change<'_> {
             if is_on_disk || node.status.is_paused() {
                 runner.shutdown.cancel();
             }
-            runner.shutdown.advance(Phase::Draining);
+            // what it gave stays with who is paused, so a source need not wait to hear of it
+            let hears_nothing = node.component.kind == RoleKind::Source && feeds_paused(node, old);
+            runner.shutdown.advance(if hears_nothing { Phase::Aborting } else { Phase::Draining });
         }
         let mut left_behind = Vec::new();
         for (node, runner) in &runners {

@@ -139,7 +139,7 @@ impl Topology {
         };
         self.commit(pipeline, next.nodes.clone());
         let drain_timeout = self.pipeline().host.drain_timeout;
-        let left_behind = change.drain_removed(&next.removed, Instant::now() + drain_timeout);
+        let left_behind = change.drain_removed(&next.removed, &old, Instant::now() + drain_timeout);
         self.runtime.pauses.forget(&plan.removed);
         self.note_in_transition(std::iter::empty());
         change.forget_metrics(&next);
