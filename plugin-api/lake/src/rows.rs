@@ -9,12 +9,12 @@ use arrow::{
         UInt64Array,
     },
     buffer::OffsetBuffer,
-    datatypes::{Float64Type, SchemaRef, UInt64Type},
+    datatypes::{DataType, Float64Type, SchemaRef, UInt64Type},
     error::ArrowError,
 };
 use plugin_api::{Column, ColumnType, Record, Symbol, Visitor};
 
-use crate::schema::{UTC, level};
+use crate::schema::level;
 
 /// Book levels of each side that every row has; absent ones are null.
 const LEAST_LEVELS: usize = 5;
@@ -78,20 +78,22 @@ impl Rows {
         self.rows += 1;
     }
 
-    /// The rows as columns; starts anew, with room for as many if `more` of them will follow.
+    /// The rows as columns of that [`schema`](crate::schema()); starts anew, with room for as many if
+    /// `more` of them will follow.
     pub fn finish(&mut self, schema: &SchemaRef, more: bool) -> Result<RecordBatch, ArrowError> {
         let room = if more { self.rows } else { 0 };
         (self.rows, self.variable_bytes) = (0, 0);
-        let columns = self.columns.iter_mut().map(|column| column.finish(room));
+        let typed = self.columns.iter_mut().zip(schema.fields());
+        let columns = typed.map(|(column, field)| column.finish(room, field.data_type()));
         RecordBatch::try_new(Arc::clone(schema), columns.collect::<Result<_, _>>()?)
     }
 }
 
 impl Values {
-    fn finish(&mut self, room: usize) -> Result<ArrayRef, ArrowError> {
+    fn finish(&mut self, room: usize, kind: &DataType) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
             Self::Texts(column) => Arc::new(column.finish()),
-            Self::Times(column) => Arc::new(column.finish().with_timezone(UTC)),
+            Self::Times(column) => Arc::new(column.finish().with_data_type(kind.clone())),
             Self::Numbers(column) => Arc::new(Float64Array::from(renewed(column, room))),
             Self::Counts(column) => Arc::new(UInt64Array::from(renewed(column, room))),
             Self::Prices(column) => column.finish(room)?,

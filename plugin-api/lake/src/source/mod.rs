@@ -5,10 +5,10 @@
 //! grow with the day, and files that overlap in time, of several writers or written late, come out
 //! in order. A file that cannot be read is told, left out, and makes the reading fail at its end.
 
-mod choose;
-mod columns;
-mod file;
-mod listing;
+pub(crate) mod choose;
+pub(crate) mod columns;
+pub(crate) mod file;
+pub(crate) mod listing;
 mod options;
 
 use std::{
@@ -290,7 +290,7 @@ fn note_times(
     let reader = opened
         .reader()
         .map_err(|error| parquet::errors::ParquetError::General(error.to_string()))?;
-    let mask = choose::mask(reader.parquet_schema());
+    let mask = choose::mask(reader.parquet_schema(), wanted);
     let reader = reader.with_row_groups(vec![group]).with_projection(mask);
     for rows in reader.with_batch_size(UNPACKED_ROWS).build()? {
         choose::times(&rows?, wanted, |time_us| spread.note(time_us))?;

@@ -16,11 +16,19 @@ use arrow::{
     error::ArrowError,
 };
 use kit::history::{Lists, Table, Texts, Values};
+use parquet::{arrow::ProjectionMask, schema::types::SchemaDescriptor};
 use plugin_api::{ColumnType, RecordKind};
 
 use crate::schema::UTC;
 
-/// The rows of a file that hold records of that kind.
+/// Columns of a file, by their names.
+pub fn mask(schema: &SchemaDescriptor, is_chosen: impl Fn(&str) -> bool) -> ProjectionMask {
+    let roots = schema.root_schema().get_fields().iter().enumerate();
+    let chosen = roots.filter(|(_, field)| is_chosen(field.name()));
+    ProjectionMask::roots(schema, chosen.map(|(place, _)| place).collect::<Vec<_>>())
+}
+
+/// Rows as records of that kind; a column that is not there counts as empty.
 ///
 /// # Errors
 /// When a column holds something else.

@@ -17,9 +17,9 @@ use plugin_api::{Column, ColumnType, RecordKind, serde_json::json};
 
 /// Grows when a column changes its meaning; new columns at the end do not count.
 const SCHEMA_VERSION: &str = "1";
-/// Zone of the exchanges' clocks; columns hold UTC.
-const ZONE: &str = "Asia/Shanghai";
-/// Zone of the time columns.
+/// Zone of the exchanges' clocks; the lake's columns hold UTC.
+pub const ZONE: &str = "Asia/Shanghai";
+/// Zone of the time columns of files.
 pub const UTC: &str = "UTC";
 /// Key that every file of the lake has.
 pub const SCHEMA_KEY: &str = "dataserver.schema";
@@ -47,7 +47,7 @@ impl Layout {
         instance: &str,
     ) -> Result<Self, ParquetError> {
         let columns = kind.columns();
-        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let schema = schema(kind, UTC);
         let properties = properties(columns, compression);
         let empty = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties.clone()))?;
         let written = empty.close()?;
@@ -81,6 +81,12 @@ impl Layout {
             self.template.column_orders().cloned(),
         )
     }
+}
+
+/// The columns of records of that kind, times in that zone.
+pub fn schema(kind: RecordKind, zone: &str) -> SchemaRef {
+    let fields = kind.columns().iter().map(|column| field(column, zone));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// First and last record number of each source within a file.
@@ -158,14 +164,14 @@ fn properties(columns: &[Column], compression: Compression) -> WriterProperties 
     builder.build()
 }
 
-/// The column of a file; null where a moment or a name is not known.
-fn field(column: &Column) -> Field {
+/// A column; null where a moment or a name is not known.
+fn field(column: &Column, zone: &str) -> Field {
     let (kind, is_nullable) = match column.kind {
         ColumnType::Symbol | ColumnType::SymbolPart | ColumnType::Text | ColumnType::Source => {
             (DataType::Utf8, false)
         }
         ColumnType::OptionalText => (DataType::Utf8, true),
-        ColumnType::Time => (DataType::Timestamp(TimeUnit::Microsecond, Some(UTC.into())), true),
+        ColumnType::Time => (DataType::Timestamp(TimeUnit::Microsecond, Some(zone.into())), true),
         ColumnType::Price | ColumnType::Amount => (DataType::Float64, false),
         ColumnType::Volume => (DataType::UInt64, false),
         ColumnType::Prices => (DataType::List(level(DataType::Float64)), false),

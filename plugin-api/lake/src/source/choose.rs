@@ -74,19 +74,22 @@ pub fn may_have(group: &RowGroupMetaData, wanted: &Wanted) -> bool {
 }
 
 /// The columns that a choice is made by.
-pub fn mask(schema: &SchemaDescriptor) -> ProjectionMask {
-    let names = [TIME, SYMBOL, PERIOD];
-    let roots = schema.root_schema().get_fields().iter().enumerate();
-    let chosen = roots.filter(|(_, field)| names.contains(&field.name()));
-    ProjectionMask::roots(schema, chosen.map(|(place, _)| place).collect::<Vec<_>>())
+pub fn mask(schema: &SchemaDescriptor, wanted: &Wanted) -> ProjectionMask {
+    columns::mask(schema, |name| match name {
+        TIME => true,
+        SYMBOL => wanted.names_symbols(),
+        PERIOD => wanted.asked().period.is_some(),
+        _ => false,
+    })
 }
 
 /// Lets the reader unpack the other columns of those rows alone that are asked for and lie within
 /// the span.
 pub fn filter(schema: &SchemaDescriptor, wanted: &Arc<Wanted>, span: Span) -> RowFilter {
+    let mask = mask(schema, wanted);
     let wanted = Arc::clone(wanted);
     let choose = move |rows: RecordBatch| chosen(&rows, &wanted, Some(span));
-    RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask(schema), choose))])
+    RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, choose))])
 }
 
 /// The times of rows that are asked for.
