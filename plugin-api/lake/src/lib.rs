@@ -38,6 +38,6 @@ mod writer_lock;
 pub use rows::Rows;
 pub use scan::{Scan, scan};
 pub use schema::{ZONE, schema};
-pub use source::columns::table;
 pub use sink::Parquet;
 pub use source::LakeSource;
+pub use source::columns::table;

@@ -63,6 +63,14 @@ impl Lane {
                 self.never_given = state.never_given(&self.key);
                 Ok(())
             }
+            Err(fault) if fault.is_no_group() && settings.start == Start::Existing => {
+                let stream = &self.stream;
+                Err(PluginError::config(format!(
+                    "no group {group} reads the stream {stream}; correct the names, or make it: XGROUP \
+                     CREATE {stream} {group} 0 MKSTREAM, which begins with what is in the stream, or with $ \
+                     instead of 0 with what comes"
+                )))
+            }
             Err(fault) if fault.is_no_group() => {
                 // before the group: a kill in between must not leave old numbers for new data
                 self.epoch = state.renew(&self.key)?;

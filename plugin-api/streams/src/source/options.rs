@@ -68,6 +68,8 @@ options! {
         All,
         /// What is added from now on.
         New,
+        /// Nothing: a group that is not there is a fault.
+        Existing,
     }
 }
 
