@@ -109,26 +109,25 @@ def test_holes_in_the_publishers_numbers_are_missed_quotes(publisher):
 
 
 def test_a_loop_that_is_slower_than_the_feed_is_told_what_gave_way(publisher):
-    sent = 400
+    sent, is_sent = 2_000, threading.Event()
+
+    def flood() -> None:
+        publisher.wait_for_subscriber()
+        publisher.send_round(payload(0))
+        one = payload(1)
+        for _ in range(sent):
+            publisher.send_round(one)
+        publisher.send_round(payload(999))
+        is_sent.set()
+
     with ds.subscribe(publisher.address, timeout=PATIENCE, receive_buffer=1 << 16) as rounds:
-        threading.Thread(target=publisher.wait_for_subscriber).start()
-        one = rounds  # dials with the first question
-        got, done = [], threading.Event()
-
-        def flood() -> None:
-            publisher.wait_for_subscriber()
-            for number in range(sent):
-                publisher.send_round(payload(number % 1000))
-            publisher.send_round(payload(999))
-            done.set()
-
         threading.Thread(target=flood).start()
-        publisher._connected.release()
-        while not done.is_set() or not got or codes(got[-1]) != ["600999"]:
-            got.append(next(one))
-            time.sleep(0.002)
-        received = sum(map(len, got))
-        assert received + sum(it.missed for it in got) == sent + 1
+        got = [next(rounds)]
+        assert is_sent.wait(PATIENCE)
+        while codes(got[-1]) != ["600999"]:
+            got.append(next(rounds))
+    missed = sum(it.missed for it in got)
+    assert missed > 0 and sum(map(len, got)) + missed == sent + 2
 
 
 def test_only_the_securities_that_are_asked_for_come(publisher):
