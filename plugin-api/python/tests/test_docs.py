@@ -117,4 +117,20 @@ def test_the_example_draws_the_line_of_a_day(start_host, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-DAY_OF_600519 = ""
+DAY_OF_600519 = """\
+market = "SH"
+date = "2023-02-01"
+first_level = 1
+speed = 0.0
+units = { volume = "shares", amount = "cny" }
+[sources.day.columns]
+code = "SecurityID"
+time = "UpdateTime"
+pre_close = "PreCloPrice"
+open = "OpenPrice"
+high = "HighPrice"
+low = "LowPrice"
+close = "LastPrice"
+volume = "TradVolume"
+amount = "Turnover"
+"""
