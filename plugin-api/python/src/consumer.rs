@@ -43,7 +43,7 @@ impl Consumer {
         seconds: f64,
     ) -> PyResult<Option<(&'static str, Bound<'py, PyBytes>)>> {
         let wait = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let polled = py.detach(|| {
+        let polled = py.detach(|| -> Result<Polled, PluginError> {
             let until = Instant::now() + wait;
             let mut source = self.source();
             let source = source.as_mut().ok_or_else(closed)?;
@@ -54,7 +54,7 @@ impl Consumer {
                 }
             }
         });
-        match polled.map_err(|error: PluginError| exception(py, &error))? {
+        match polled.map_err(|error| exception(py, &error))? {
             Polled::Batch(batch) => {
                 Ok(Some((batch.kind().as_str(), PyBytes::new(py, batch.payload()))))
             }

@@ -54,7 +54,7 @@ impl Host {
 
     /// What a source needs to be opened; relative paths count from the working folder.
     pub fn context(host: &Arc<Self>, instance: &str, state_dir: &Path) -> Context {
-        let services: Arc<dyn HostServices> = Arc::clone(host) as _;
+        let services: Arc<dyn HostServices> = host.clone();
         Context::new(instance, std::env::current_dir().unwrap_or_default(), state_dir, services)
     }
 }

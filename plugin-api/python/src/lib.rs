@@ -20,14 +20,14 @@ mod subscription;
 use pyo3::prelude::*;
 
 /// The module `dataserver._native`.
-#[pymodule(gil_used = true)]
+#[pymodule]
 mod _native {
     #[pymodule_export]
     use crate::{
         consumer::Consumer,
         frame::Frame,
         lake::scan,
-        payload::{check, columns, decode, encode_rows, encode_table},
+        payload::{check, decode, describe, encode_rows, encode_table},
         subscription::Subscription,
     };
 }

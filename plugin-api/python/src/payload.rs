@@ -54,7 +54,7 @@ pub fn encode_rows<'py>(
 
 /// The columns of records of a kind, in order.
 #[pyfunction]
-pub fn columns(py: Python<'_>, kind: &str) -> PyResult<Vec<Described>> {
+pub fn describe(py: Python<'_>, kind: &str) -> PyResult<Vec<Described>> {
     let schema = lake::schema(named(py, kind)?, lake::ZONE);
     let described = named(py, kind)?.columns().iter().zip(schema.fields());
     let described = described.map(|(column, field)| {

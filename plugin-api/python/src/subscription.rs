@@ -99,7 +99,8 @@ impl Subscription {
 
     fn next(&self, wait: Duration) -> Result<Option<Round>, PluginError> {
         let until = Instant::now() + wait;
-        let State { source, chosen, columns } = &mut *self.state();
+        let mut state = self.state();
+        let State { source, chosen, columns } = &mut *state;
         let Some(source) = source else {
             return Err(PluginError::fatal("the subscription is closed; make another one"));
         };

@@ -25,4 +25,4 @@ def columns(kind: str) -> List[Column]:
 
     :raises OptionError: for another kind.
     """
-    return [Column(*described) for described in _native.columns(kind)]
+    return [Column(*described) for described in _native.describe(kind)]

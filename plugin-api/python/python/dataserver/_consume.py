@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Type, TypeVar,
 
 from . import _log, _native
 from ._batch import Batch
-from ._errors import NotReachable
+from ._errors import DataserverError, NotReachable
 
 #: Longest wait outside of Python, seconds: after so long Ctrl-C is noticed.
 _SLICE = 0.05
@@ -89,11 +89,17 @@ class Consumer:
 
     def _poll(self) -> Any:
         native = self._native
-        assert native is not None
-        if self._done < self._given:
-            native.confirm(self._given)
-            self._done = self._given
-        got = native.poll(_SLICE)
+        if native is None:
+            return None
+        try:
+            if self._done < self._given:
+                native.confirm(self._given)
+                self._done = self._given
+            got = native.poll(_SLICE)
+        except DataserverError:
+            if self._native is None:  # closed by another thread
+                return None
+            raise
         _log.forward(native.take_lines())
         return got
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Type, Union
 
 from . import _log, _native
-from ._errors import NotReachable
+from ._errors import DataserverError, NotReachable
 from ._tabular import Tabular
 from ._time import moment
 
@@ -96,7 +96,12 @@ class Subscription:
 
     def __next__(self) -> Round:
         while not self._closed:
-            got = self._native.poll(_SLICE)
+            try:
+                got = self._native.poll(_SLICE)
+            except DataserverError:
+                if self._closed:  # by another thread
+                    break
+                raise
             if got is not None:
                 return self._round(got)
             self._look()
@@ -111,7 +116,12 @@ class Subscription:
                 loop = asyncio.get_running_loop()
                 self._waiting = loop.run_in_executor(None, self._native.poll, _SLICE)
             # whoever cancels this does not cost the round that comes meanwhile
-            got = await asyncio.shield(self._waiting)
+            try:
+                got = await asyncio.shield(self._waiting)
+            except DataserverError:
+                if self._closed:
+                    break
+                raise
             self._waiting = None
             if got is not None:
                 return self._round(got)

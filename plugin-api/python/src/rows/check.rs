@@ -61,8 +61,8 @@ fn converted(column: &Column, given: &ArrayRef, kind: &DataType) -> Result<Array
         let given = given.data_type();
         return Err(fault(column, &format!("holds {given}; give {}", wanted(column))));
     }
-    if is_required(column) && given.null_count() > 0 {
-        let row = (0..given.len()).find(|row| given.is_null(*row)).unwrap_or_default();
+    let nulls = given.logical_nulls().filter(|_| is_required(column));
+    if let Some(row) = nulls.and_then(|nulls| (0..nulls.len()).find(|row| nulls.is_null(*row))) {
         return Err(fault(column, &format!("is empty in row {row}; fill it, or drop the row")));
     }
     whole(column, given)?;
