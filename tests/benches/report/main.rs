@@ -52,7 +52,11 @@ fn main() {
             lake::rows,
         ),
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
-        ("python", "The Python package: 5,500 quotes of five levels in 11 messages, from NNG's own publisher", python::rows),
+        (
+            "python",
+            "The Python package: 5,500 quotes of five levels in 11 messages, from NNG's own publisher",
+            python::rows,
+        ),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),

@@ -11,6 +11,7 @@ mod reading;
 mod recovery;
 mod rolling;
 mod round_trip;
+mod scanning;
 
 use std::{
     fs::File,

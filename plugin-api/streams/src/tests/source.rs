@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use plugin_api::{
-    Batch, Polled, Sink, Source,
+    Batch, ErrorKind, Polled, Sink, Source,
     serde_json::{Value, json},
-    testing::bar_batch,
+    testing::{bar_batch, options},
 };
 use redis::{Value as Answer, streams::StreamRangeReply};
 
-use super::{Bench, Server, assert_idle, batch, read, sequences, wait_until};
+use super::{Bench, RedisSource, Server, assert_idle, batch, read, sequences, wait_until, with};
 
 const GROUP: &str = "minute_bar_consumers";
 
@@ -81,6 +81,24 @@ fn entries_are_acknowledged_when_their_batch_is_confirmed() {
     source.confirm(batches.len() as u64).unwrap();
     assert_eq!(pending(&server), 0);
     source.close().unwrap();
+}
+
+#[test]
+fn a_group_that_must_be_there_is_not_made() {
+    let (bench, server) = (Bench::new(), Server::start(&[]));
+    let existing = client("a", json!({ "start": "existing" }));
+    let fault = RedisSource::open(options(with(&server, &existing)).unwrap(), bench.context());
+    let fault = fault.err().unwrap();
+    assert_eq!(fault.kind, ErrorKind::Config);
+    for part in [
+        format!("no group {GROUP} reads the stream spot_stream").as_str(),
+        "XGROUP CREATE spot_stream",
+    ] {
+        assert!(fault.message.contains(part), "{fault}");
+    }
+    feed(&bench, &server, &[batch(1, 3, 1_000)]);
+    bench.source(&server, &client("a", json!({}))).close().unwrap();
+    assert_eq!(sequences(&read(&mut bench.source(&server, &existing), 3)), [1, 2, 3]);
 }
 
 #[test]
