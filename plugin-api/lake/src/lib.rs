@@ -1,5 +1,5 @@
 //! Records in a folder of Parquet files, the lake: a sink that keeps them, a source that reads them back,
-//! and a [`scan`] for analysis.
+//! and a [`scan()`] for analysis.
 //!
 //! ```text
 //! data/lake/kind=spot/date=2021-12-01/spot-20211201T011501.000000Z-lake-0.parquet

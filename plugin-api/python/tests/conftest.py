@@ -119,12 +119,12 @@ def start_host(tmp_path):
 
 
 #: A morning of 20 stocks of Shanghai, as the demo has it.
-def morning(speed: float = 0.0, clock: str = "recorded") -> str:
+def morning(speed: float = 0.0) -> str:
     demo = (REPOSITORY / "config/demo.toml").read_text()
     source = demo[demo.index("[sources.morning]") : demo.index("[sinks.feed]")]
     source = source.replace('"samples/', f'"{REPOSITORY}/config/samples/')
     assert "speed  = 0.0" in source
-    return source.replace("speed  = 0.0", f"speed = {speed}\nclock = \"{clock}\"")
+    return source.replace("speed  = 0.0", f"speed = {speed}")
 
 
 class Redis:

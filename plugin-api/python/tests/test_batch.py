@@ -67,8 +67,9 @@ def test_a_side_of_the_book_is_as_long_as_it_is():
 
 def test_duckdb_reads_a_batch_by_its_name():
     batch = ds.Batch.of("spot", [quote(number) for number in range(5)])
-    table = batch.to_arrow()
-    assert duckdb.sql("SELECT max(close), sum(volume) FROM table").fetchall() == [(10.04, 5_000_010)]
+    quotes = batch.to_arrow()
+    assert len(quotes) == 5
+    assert duckdb.sql("SELECT max(close), sum(volume) FROM quotes").fetchall() == [(10.04, 5_000_010)]
 
 
 def test_memory_is_shared_and_outlives_the_batch():
@@ -116,7 +117,7 @@ def of_pandas(**columns: object) -> pandas.DataFrame:
         (of_pandas(symbol=None), "`symbol` is missing; add it: text such as 600000.SH"),
         (of_pandas(change=0.5), "no column `change`; drop it"),
         (of_pandas(close="10"), "`close` holds LargeUtf8; give numbers"),
-        (of_pandas(close=float("nan")), "`close` is NaN in row 0; fill it, or drop the row"),
+        (of_pandas(close=float("nan")), "`close` is empty in row 0; fill it, or drop the row"),
         (of_pandas(close=float("inf")), "`close` is inf in row 0"),
         (of_pandas(volume=[1, 2, -3]), "`volume`"),
         (of_pandas(volume=1.5), "`volume` is 1.5 in row 0; give whole numbers"),
