@@ -22,11 +22,6 @@ pub fn bad_data(py: Python<'_>, text: &str) -> PyErr {
     named(py, "BadData", text)
 }
 
-/// The exception for a store that cannot be read.
-pub fn lake(py: Python<'_>, text: &str) -> PyErr {
-    named(py, "LakeError", text)
-}
-
 fn named(py: Python<'_>, class: &str, text: &str) -> PyErr {
     let found = py.import(MODULE).and_then(|module| module.getattr(class));
     match found.and_then(|class| class.cast_into::<PyType>().map_err(PyErr::from)) {
