@@ -62,7 +62,7 @@ test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder 
 # The libraries of plugins and the program are built together with the tests: by itself, each of the two would
 # build its dependencies with other features, and wasmtime twice.
 build-for-tests := cargo build --workspace --lib --bins --tests
-maturin = $(VENV)/bin/maturin --quiet build --manifest-path plugin-api/python/Cargo.toml --compatibility linux
+maturin = $(VENV)/bin/maturin build --quiet --manifest-path plugin-api/python/Cargo.toml --compatibility linux
 # what the wheel is compared with lies in $(VENV), and is seen but not copied
 define test-package
 rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)

@@ -206,9 +206,12 @@ def _refusal(error: HTTPError) -> HostError:
 
 def _lines(answer: HTTPResponse) -> Iterator[Answer]:
     with answer:
-        for line in answer:
-            if line.strip():
-                yield json.loads(line)
+        try:
+            for line in answer:
+                if line.strip():
+                    yield json.loads(line)
+        except (OSError, HTTPException, ValueError) as error:
+            raise NotReachable(f"the tap at {answer.url} broke off: {error}; open it again") from error
 
 
 def _joined(names: Symbols) -> Optional[str]:
