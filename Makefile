@@ -11,6 +11,9 @@ WASM        := filter quality http-quotes files-json
 WASM_TESTS  := faulty malicious liar
 WASM_TARGET := wasm32-wasip2
 VENV    := target/venv
+# the environment that the Python package is tested in, and what it is installed from
+PACKAGE_VENV   := $(TARGET)/python/venv
+PACKAGE_WHEELS := $(TARGET)/python/wheels
 # that has Hikyuu
 PYTHON  ?= python3
 # of the random cases of property tests; another number tries others
@@ -18,7 +21,7 @@ export PROPTEST_RNG_SEED ?= 1
 # logs stay readable
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: help demo test test-hikyuu soak drift dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
+.PHONY: help demo test test-python test-hikyuu python soak drift dist check lint docs wasm wasm-tests bench schemas schemas-check venv \
     packages packages-wasm packages-test packages-bench install-hikyuu clean
 
 help: ## this list
@@ -35,7 +38,18 @@ test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	@# most tests wait for other processes, so one more than there are cores pays
 	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),3) \
 	    cargo test --workspace
+	$(test-package)
 	@$(show-skipped)
+
+test-python: packages-test venv ## test the Python package alone: its wheel, in an environment of its own
+	@rm -f $(TEST_SKIPPED)
+	$(build-for-tests)
+	$(test-package)
+	@$(show-skipped)
+
+python: packages venv ## build the wheel of the Python package into target/wheels
+	rm -f $(TARGET)/wheels/dataserver-*.whl
+	$(maturin) --release --out $(TARGET)/wheels
 
 test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder of its own (root, once 3 GB)
 	@# the whole workspace, as `make test` builds it: a selection would build libraries with other features
@@ -48,6 +62,23 @@ test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder 
 # The libraries of plugins and the program are built together with the tests: by itself, each of the two would
 # build its dependencies with other features, and wasmtime twice.
 build-for-tests := cargo build --workspace --lib --bins --tests
+maturin = $(VENV)/bin/maturin build --quiet --manifest-path plugin-api/python/Cargo.toml --compatibility linux
+# what the wheel is compared with lies in $(VENV), and is seen but not copied
+define test-package
+rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)
+$(maturin) --out $(PACKAGE_WHEELS)
+$(install-package)
+TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) DATASERVER_BUILD=$(abspath $(TARGET))/debug \
+    $(PACKAGE_VENV)/bin/python -m pytest -c plugin-api/python/pyproject.toml --rootdir plugin-api/python \
+    plugin-api/python/tests
+endef
+define install-package
+python3 -m venv --without-pip $(PACKAGE_VENV)
+$(VENV)/bin/pip --python $(PACKAGE_VENV)/bin/python install --quiet --disable-pip-version-check --no-index --no-deps \
+    $(PACKAGE_WHEELS)/*.whl
+$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+    >$$(echo $(PACKAGE_VENV)/lib/python3*/site-packages)/venv.pth
+endef
 build-to-measure := cargo build --release --workspace --lib --bins --test suite --bench report
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
@@ -59,8 +90,9 @@ show-skipped = if [ -s $(TEST_SKIPPED) ]; then \
 
 check: lint docs schemas-check test ## what CI runs
 
-dist: packages wasm ## build a tree that can be copied to any machine of this kind
+dist: packages wasm python ## build a tree that can be copied to any machine of this kind
 	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver -p dataserver-plugin-hikyuu-dropin
+	mkdir -p $(DIST)/python && rm -f $(DIST)/python/*.whl && cp $(TARGET)/wheels/dataserver-*.whl $(DIST)/python/
 	@# plugins that somebody else put there stay
 	rm -rf $(DIST)/bin $(DIST)/bridge $(DIST)/config $(DIST)/hikyuu $(DIST)/sdk $(DIST)/systemd
 	mkdir -p $(DIST)/bin $(DIST)/bridge $(DIST)/hikyuu $(DIST)/plugins $(DIST)/sdk $(DIST)/systemd
@@ -74,7 +106,7 @@ dist: packages wasm ## build a tree that can be copied to any machine of this ki
 	cp $(TARGET)/release/libdataserver_hikyuu_dropin.so $(DIST)/hikyuu/libdataserver.so
 	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
-	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && rm -r $(DIST)/sdk/plugin-api/sp $(DIST)/sdk/plugin-api/kit
+	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && cd $(DIST)/sdk/plugin-api && rm -r sp kit days bus lake streams python
 	mkdir $(DIST)/sdk/config && cp config/trading_days.txt $(DIST)/sdk/config/
 	mkdir -p $(DIST)/sdk/tests/fixtures && cp -r tests/fixtures/Cargo.toml tests/fixtures/src $(DIST)/sdk/tests/fixtures/
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
@@ -111,6 +143,9 @@ drift: packages-test venv ## 45 minutes at the market's rate, written to docs/RE
 
 bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	$(build-to-measure)
+	rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)
+	$(maturin) --release --out $(PACKAGE_WHEELS)
+	$(install-package)
 	cargo bench --workspace --bench report
 
 schemas: venv ## generate the Rust code of schemas/*.fbs

@@ -1,34 +1,7 @@
-//! Source that reads what any collector publishes on Hikyuu's quotation bus.
-//!
-//! Hikyuu's own reader trusts what comes: a quote without its time, or a list without its vector,
-//! ends its process; a lost start mark costs it the whole round; what is lost, it does not notice.
-//! This one checks every list and every quote, tells what is missing, takes what comes before the
-//! first start mark, and dials again when the publisher goes. It speaks the subscriber's side of
-//! NNG's protocol itself, on plain sockets, so that what it cannot hand on is bounded in bytes and
-//! counted; NNG's own subscriber drops unseen.
-//!
-//! One message on its way: [`link`] (socket) → [`sp::Frames`] (message) → [`feed`] (mark or list) →
-//! [`inbox`] → [`source`] with [`rounds`] and [`list`] (batch). A thread reads; it ends when the
-//! source is closed.
+//! Source that reads what any collector publishes on Hikyuu's quotation bus: [`bus`] as a plugin.
 
-mod connection;
-mod feed;
-mod handover;
-mod inbox;
-mod link;
-mod list;
-mod options;
-mod rounds;
-mod sequences;
-mod source;
-#[cfg(test)]
-mod tests;
-mod waker;
-mod watch;
-
+use bus::NngSub;
 use plugin_api::export_plugin;
-
-use source::NngSub;
 
 export_plugin! {
     name: "nng-sub",

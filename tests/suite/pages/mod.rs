@@ -105,6 +105,8 @@ enum Runner {
     /// `readers`: needs Hikyuu, with which `make test-hikyuu` calls the same functions; its syntax is
     /// checked.
     Hikyuu,
+    /// The tests of the Python package, in `plugin-api/python/tests/test_docs.py`.
+    Package,
     /// `redis/docs.rs`.
     Redis,
     /// `operations`: asks the control interface.
@@ -131,6 +133,7 @@ impl Block {
             "sql" if has(" FROM spots ") => Runner::ClickHouse,
             "rust" if has("options! {") => Runner::Template,
             "yaml" if has("scrape_configs:") => Runner::Prometheus,
+            "python" if has("import dataserver") => Runner::Package,
             "python" if self.page == "docs/REDIS.md" => Runner::Redis,
             "python" if has("dist/current/data/demo/lake") => Runner::Lake,
             "python" if has("pynng.Sub0") => Runner::Feed,
