@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, seed};
+use harness::{Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, sample, seed};
 use serde_json::Value;
 
 /// The twenty securities of the first recorded morning.
@@ -159,4 +159,32 @@ fn a_backfill_can_be_cancelled_and_what_is_stored_stays() {
     assert_eq!(wait_done(&host, port)["cancelled"], true);
     let audit = bench.read("data/audit.jsonl");
     assert!(audit.contains("\"action\":\"backfill\",\"target\":\"cancel\""), "{audit}");
+}
+
+#[test]
+fn a_round_that_was_lost_within_a_minute_is_missing_still() {
+    let day = &DAYS[2];
+    let bench = with_old_lake(&["ledger"], day);
+    let whole = sample(day.file).display().to_string();
+    let folder = python("split_day.py", &[&whole, "10:00:20", "10:00:40"]).finish();
+    let folder = folder.trim().to_owned();
+    std::fs::remove_file(format!("{folder}/1.csv.gz")).unwrap();
+    bench.pipeline(&format!(
+        "[backfill]\nfrom = [\"past\"]\n[sources.past]\nplugin = \"parquet\"\npath = \"old\"\n{}\n\
+         [sinks.ledger]\nplugin = \"ledger\"\ninputs = [\"day\"]\npath = \"days.db\"\n",
+        day.source_of(&format!("{folder}/*.csv.gz"))
+    ));
+    bench.run(&["run"]).assert(0, &[]);
+    std::fs::remove_dir_all(folder).unwrap();
+    bench.run(&["days", "2022-06-01"]).assert(0, &["* (all)", "10:00"]);
+    let fill = ["backfill", "--kind", "spot", "--from", "2022-06-01", "--to", "2022-06-01"];
+    let told = "rounds that were lost within minutes of which other quotes came";
+    bench.run(&[&fill[..], &["--dry-run"]].concat()).assert(0, &["0 records of 0", told]);
+    let run = bench.run(&[&fill[..], &["--format", "json"]].concat());
+    let outcome: Value = serde_json::from_str(&run.assert(1, &[]).stdout).unwrap();
+    let missing = outcome["still_missing"].as_u64().unwrap();
+    assert!((4..60).contains(&missing), "{outcome}");
+    // of one security it is a quarter of that
+    let run = bench.run(&[&fill[..], &["--symbols", "000400.SZ"]].concat());
+    run.assert(1, &[told, "0 asked", "still missing"]);
 }

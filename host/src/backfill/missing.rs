@@ -1,8 +1,10 @@
 //! What is missing: as the ledger knows it, or without one all that was named.
 
+mod present;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::days::{Day, Ledger, LedgerError, MinuteCount};
+use ::days::{Day, Ledger, LedgerError};
 use dataserver_backfill::{Gap, Job, Series, Tally};
 use dataserver_config::Pipeline;
 use plugin_api::{
@@ -13,6 +15,7 @@ use plugin_api::{
     },
 };
 
+use self::present::Present;
 use crate::days::{place::Place, report::WHOLE_MARKET};
 
 const MINUTE_US: i64 = 60_000_000;
@@ -32,12 +35,28 @@ pub struct Wanted<'a> {
     pub series: &'a Series,
 }
 
+impl Wanted<'_> {
+    fn has(&self, symbol: &String) -> bool {
+        self.symbols.is_empty() || self.symbols.contains(symbol)
+    }
+}
+
+/// What is missing of what is looked for.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// What can be asked for.
+    pub gaps: Vec<Gap>,
+    /// Records, about, that nobody can be asked for: of rounds that were lost within minutes of which
+    /// other quotes came.
+    pub out_of_reach: u64,
+}
+
 /// What is missing of that. Without a ledger it is every trading day of each security that was
 /// named, which counts as one record.
 ///
 /// # Errors
 /// When the ledger cannot be read, or there is none and no security was named.
-pub fn gaps(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
+pub fn missing(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
     match ledger(pipeline)? {
         Some(ledger) => of_ledger(&ledger, wanted, now_us),
         None if wanted.symbols.is_empty() => {
@@ -45,25 +64,23 @@ pub fn gaps(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec
             let none = none.unwrap_or_else(|| "the ledger knows no day yet".to_owned());
             Err(format!("nobody knows what is missing; name securities with --symbols. {none}"))
         }
-        None => Ok(all(wanted)),
+        None => Ok(Missing { gaps: all(wanted), out_of_reach: 0 }),
     }
 }
 
-/// What a job has left missing, in the units of what it asked for. Blocks as reading does.
+/// What a job has left missing, in the units of what it asked for, with what nobody could be asked
+/// for; as of the moment in which it began, because what is lost since is no matter of it. Blocks as
+/// reading does.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn still_missing(
-    pipeline: &Pipeline,
-    job: &Job,
-    tally: &Tally,
-    now_us: i64,
-) -> Result<u64, String> {
+pub fn still_missing(pipeline: &Pipeline, job: &Job, tally: &Tally) -> Result<u64, String> {
     let Some(ledger) = ledger(pipeline)? else { return Ok(tally.without_any) };
     let (Day(from), Day(to)) = (job.days.0.parse()?, job.days.1.parse()?);
-    let wanted = Wanted { from, to, symbols: &[], series: &job.series };
-    let left = of_ledger(&ledger, &wanted, now_us)?;
-    Ok(within(&left, job))
+    let wanted = Wanted { from, to, symbols: &job.symbols, series: &job.series };
+    let began_us = i64::try_from(job.epoch).unwrap_or(i64::MAX);
+    let left = of_ledger(&ledger, &wanted, began_us)?;
+    Ok(within(&left.gaps, job).saturating_add(left.out_of_reach))
 }
 
 /// What of a pipeline's days is missing, by series, bars first. Nothing without a ledger.
@@ -93,75 +110,37 @@ fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
     }
 }
 
-fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
-    let mut gaps = Vec::new();
+fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
+    let mut missing = Missing::default();
     for day in wanted.from..=wanted.to {
         let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
-        let present = present(ledger, Day(day), wanted.series)?;
-        let (mut market, before) = (None, gaps.len());
+        let present = Present::read(ledger, Day(day), wanted.series)?;
+        let mut market = None;
         for gap in report.gaps.into_iter().filter(|gap| is_of(gap, wanted.series)) {
             let Some((from_us, to_us)) = span(&gap) else {
                 return Err(format!("the ledger says \"{}\" to \"{}\"", gap.from, gap.to));
             };
+            let gap = Gap { symbol: gap.symbol, from_us, to_us, records: gap.records };
             if gap.symbol != WHOLE_MARKET {
-                gaps.push(Gap { symbol: gap.symbol, from_us, to_us, records: gap.records });
+                if wanted.has(&gap.symbol) {
+                    missing.gaps.extend(present.without(gap));
+                }
                 continue;
             }
             let of_market = match market.take() {
                 Some(found) => found,
                 None => securities(ledger, day)?,
             };
-            let each = (gap.records / (of_market.len() as u64).max(1)).max(1);
-            let of =
-                |symbol: &String| Gap { symbol: symbol.clone(), from_us, to_us, records: each };
-            gaps.extend(of_market.iter().map(of));
+            let all = of_market.len() as u64;
+            let records = (gap.records / all.max(1)).max(1);
+            let symbols: Vec<_> = of_market.iter().filter(|it| wanted.has(it)).collect();
+            let of = |symbol: &&String| Gap { symbol: (*symbol).clone(), records, ..gap };
+            missing.gaps.extend(symbols.iter().map(of).flat_map(|gap| present.without(gap)));
+            missing.out_of_reach += present.lost(&gap, &symbols, all);
             market = Some(of_market);
         }
-        let of_day = gaps.split_off(before);
-        gaps.extend(of_day.into_iter().flat_map(|gap| without(gap, Day(day), &present)));
     }
-    if !wanted.symbols.is_empty() {
-        gaps.retain(|gap| wanted.symbols.contains(&gap.symbol));
-    }
-    Ok(gaps)
-}
-
-/// Minutes of a day, by security, of which the ledger has something.
-type Present = BTreeMap<String, BTreeSet<u16>>;
-
-fn present(ledger: &Ledger, day: Day, series: &Series) -> Result<Present, String> {
-    let mut present = Present::new();
-    let mut add = |count: MinuteCount<'_>| {
-        if count.kind == series.kind && count.period == series.period.as_deref() {
-            present.entry(count.symbol.to_owned()).or_default().insert(count.minute);
-        }
-    };
-    ledger.counts(day, &mut add).map_err(|error| error.to_string())?;
-    Ok(present)
-}
-
-/// The minutes of a gap of which the ledger has nothing: what came live is kept, and a lost round within
-/// a minute cannot be told from the others of it.
-fn without(gap: Gap, day: Day, present: &Present) -> Vec<Gap> {
-    let Some(present) = present.get(&gap.symbol) else { return vec![gap] };
-    let minute_us = |minute: i64| day.start_us() + minute * MINUTE_US;
-    let of_day = |us: i64| (us - day.start_us()).div_euclid(MINUTE_US);
-    let (first, last) = (of_day(gap.from_us), of_day(gap.to_us));
-    let all = u64::try_from(last - first + 1).unwrap_or(1).max(1);
-    let mut left: Vec<Gap> = Vec::new();
-    let is_there = |minute: &i64| u16::try_from(*minute).is_ok_and(|it| present.contains(&it));
-    for minute in (first..=last).filter(|minute| !is_there(minute)) {
-        let (from_us, to_us) = (minute_us(minute), minute_us(minute + 1) - 1);
-        match left.last_mut() {
-            Some(gap) if gap.to_us + 1 == from_us => gap.to_us = to_us,
-            _ => left.push(Gap { symbol: gap.symbol.clone(), from_us, to_us, records: 0 }),
-        }
-    }
-    for part in &mut left {
-        let minutes = u64::try_from((part.to_us + 1 - part.from_us) / MINUTE_US).unwrap_or(1);
-        part.records = (gap.records * minutes / all).max(1);
-    }
-    left
+    Ok(missing)
 }
 
 /// The securities of a day: those of which the ledger knows something, on it or on the last day
@@ -304,25 +283,6 @@ mod tests {
         let gaps = all(&wanted);
         assert_eq!(gaps.len(), 4, "{gaps:?}");
         assert_eq!(gaps[3].to_us - gaps[3].from_us, DAY_US - 1);
-    }
-
-    #[test]
-    fn minutes_of_which_something_came_are_not_asked_for() {
-        let day: Day = "2026-01-05".parse().unwrap();
-        let at = |minute: i64| day.start_us() + minute * MINUTE_US;
-        let gap = |from: i64, to: i64, records| Gap {
-            symbol: "600000.SH".to_owned(),
-            from_us: at(from),
-            to_us: at(to + 1) - 1,
-            records,
-        };
-        let of = |minutes: &[u16]| {
-            let minutes = minutes.iter().copied().collect();
-            without(gap(600, 609, 100), day, &[("600000.SH".to_owned(), minutes)].into())
-        };
-        assert_eq!(of(&[]), [gap(600, 609, 100)]);
-        assert_eq!(of(&[599, 603, 604, 610]), [gap(600, 602, 30), gap(605, 609, 50)]);
-        assert_eq!(of(&(600..610).collect::<Vec<_>>()), []);
     }
 
     #[test]

@@ -78,12 +78,14 @@ impl Request {
         let sources = self.sources(pipeline)?;
         let stores = stores(pipeline, &sources)?;
         let wanted = Wanted { from, to, symbols: &self.symbols, series: &series };
-        let gaps = missing::gaps(pipeline, &wanted, now_us)?;
+        let found = missing::missing(pipeline, &wanted, now_us)?;
         let epoch = u64::try_from(now_us).unwrap_or_default();
         let mut job = Job::new(name_at(now_us), epoch, series);
         job.days = (Day(from).to_string(), Day(to).to_string());
-        job.asked = gaps.iter().map(|gap| gap.records).sum();
-        job.pieces = plan(&gaps);
+        job.symbols.clone_from(&self.symbols);
+        job.asked = found.gaps.iter().map(|gap| gap.records).sum();
+        job.out_of_reach = found.out_of_reach;
+        job.pieces = plan(&found.gaps);
         (job.sources, job.stores) = (sources, stores);
         Ok(job)
     }

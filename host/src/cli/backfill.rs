@@ -223,8 +223,11 @@ impl Backfill {
             return output::print_json(&serde_json::json!({
                 "from": from, "to": to, "kind": job.series.kind, "period": job.series.period,
                 "sources": job.sources, "stores": job.stores, "securities": securities.len(),
-                "questions": questions, "asked": asked,
+                "questions": questions, "asked": asked, "out_of_reach": job.out_of_reach,
             }));
+        }
+        if job.out_of_reach > 0 {
+            output::note(&running::out_of_reach(job.out_of_reach));
         }
         output::print(&format!(
             "{asked} records of {} securities are missing from {from} to {to}; {} would be asked in \

@@ -44,12 +44,18 @@ pub struct Job {
     pub days: (String, String),
     /// What is asked for.
     pub series: Series,
+    /// Securities that were named; all when empty.
+    #[serde(default)]
+    pub symbols: Vec<String>,
     /// Ids of the sources, in their order.
     pub sources: Vec<String>,
     /// Ids of the stores.
     pub stores: Vec<String>,
     /// What is missing, about: see [`Outcome`].
     pub asked: u64,
+    /// What is missing beside that and nobody can be asked for, about.
+    #[serde(default)]
+    pub out_of_reach: u64,
     /// Who is asked for what.
     pub pieces: Vec<Piece>,
 }
@@ -64,9 +70,11 @@ impl Job {
             is_automatic: false,
             days: Default::default(),
             series,
+            symbols: Vec::new(),
             sources: Vec::new(),
             stores: Vec::new(),
             asked: 0,
+            out_of_reach: 0,
             pieces: Vec::new(),
         }
     }
