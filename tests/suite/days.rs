@@ -205,6 +205,31 @@ fn a_running_host_tells_the_same_over_http() {
 }
 
 #[test]
+fn a_pause_of_a_source_is_told_beside_the_gaps_of_its_day() {
+    let bench = bench();
+    let ledger = LEDGER.replace("[\"day\"]", "[\"waiting\"]");
+    let host = format!("[host]\nhttp = \"127.0.0.1:{}\"\nwatch = false\n", free_port());
+    bench.pipeline(&format!("{host}{}{ledger}", waiting(&bench)));
+    let clock = HostClock::new(&bench.path("clock"));
+    #[allow(clippy::disallowed_methods)] // what the host's clock is off by
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let noon = EVENING - 5 * 3_600 - i64::try_from(now.as_secs()).unwrap();
+    clock.put(noon);
+    let host = bench.start_with("", &clock.environment());
+    host.wait_for("the pipeline runs");
+    bench.run(&["pause", "waiting"]).assert(0, &[]);
+    clock.put(noon + 60);
+    let told = "source waiting was paused";
+    let deadline = Instant::now() + DEADLINE;
+    while !bench.run(&["days", DATE]).stdout.contains(told) {
+        assert!(Instant::now() < deadline, "{}", host.log());
+    }
+    bench.run(&["days", DATE]).assert(0, &["2022-06-01T11:00:"]);
+    host.signal("KILL");
+    host.wait();
+}
+
+#[test]
 fn a_day_with_a_hole_is_an_alarm_after_its_close_and_a_number_for_monitors() {
     let bench = bench();
     let folder = cut();

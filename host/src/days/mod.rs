@@ -5,6 +5,7 @@
 
 pub mod asking;
 pub mod judging;
+mod outages;
 pub mod place;
 pub mod range;
 pub mod report;
