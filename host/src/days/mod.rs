@@ -4,6 +4,7 @@
 //! name of its plugin.
 
 pub mod asking;
+mod deviations;
 pub mod judging;
 mod outages;
 pub mod place;
