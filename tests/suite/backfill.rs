@@ -63,6 +63,9 @@ fn a_store_gets_what_another_one_has_without_a_host() {
     bench.run(&dry).assert(0, &["20 records of 20 securities are missing", "past"]);
     bench.run(&fill(&symbols)).assert(0, &["done: quotes", "21995 written, 0 still missing"]);
     assert_same(&bench, &symbols, 21_995);
+    // what is there already is not written again
+    bench.run(&fill(&symbols)).assert(0, &["0 written, 0 still missing"]);
+    assert_same(&bench, &symbols, 21_995);
     // of a security that the other store does not have nothing comes, and that is told
     let run = bench.run(&fill("600000.SH"));
     run.assert(1, &["0 written, 1 still missing"]);
@@ -159,6 +162,22 @@ fn a_backfill_can_be_cancelled_and_what_is_stored_stays() {
     assert_eq!(wait_done(&host, port)["cancelled"], true);
     let audit = bench.read("data/audit.jsonl");
     assert!(audit.contains("\"action\":\"backfill\",\"target\":\"cancel\""), "{audit}");
+}
+
+#[test]
+fn a_second_backfill_without_a_host_hears_of_the_first() {
+    let bench = with_old_lake(&[], &DAYS[0]);
+    let symbols = symbols(&bench);
+    bench.pipeline(&pipeline(free_port(), "").replace("[backfill]", "[backfill]\nrate = 1000"));
+    let first = bench.spawn(&fill(&symbols));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !bench.path("data/backfill").join("backfill.lock").exists() {
+        assert!(Instant::now() < deadline, "{}", first.log());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    bench.run(&fill(&symbols)).assert(1, &["backfill", "runs", "without a host"]);
+    first.signal("KILL");
+    first.wait();
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct Missing {
     /// Records, about, that nobody can be asked for: of rounds that were lost within minutes of which
     /// other quotes came.
     pub out_of_reach: u64,
+    /// A ledger says so, which knows what the stores have.
+    pub by_ledger: bool,
 }
 
 /// What is missing of that. Without a ledger it is every trading day of each security that was
@@ -64,7 +66,7 @@ pub fn missing(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<
             let none = none.unwrap_or_else(|| "the ledger knows no day yet".to_owned());
             Err(format!("nobody knows what is missing; name securities with --symbols. {none}"))
         }
-        None => Ok(Missing { gaps: all(wanted), out_of_reach: 0 }),
+        None => Ok(Missing { gaps: all(wanted), ..Missing::default() }),
     }
 }
 
@@ -111,7 +113,7 @@ fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
 }
 
 fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
-    let mut missing = Missing::default();
+    let mut missing = Missing { by_ledger: true, ..Missing::default() };
     for day in wanted.from..=wanted.to {
         let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
         let present = Present::read(ledger, Day(day), wanted.series)?;

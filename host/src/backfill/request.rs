@@ -85,6 +85,10 @@ impl Request {
         job.symbols.clone_from(&self.symbols);
         job.asked = found.gaps.iter().map(|gap| gap.records).sum();
         job.out_of_reach = found.out_of_reach;
+        if !found.by_ledger {
+            let ledger = Place::of(pipeline).ok().map(|place| place.id);
+            job.read_first = stores.iter().filter(|id| Some(*id) != ledger.as_ref()).cloned().collect();
+        }
         job.pieces = plan(&found.gaps);
         (job.sources, job.stores) = (sources, stores);
         Ok(job)

@@ -51,6 +51,9 @@ pub struct Job {
     pub sources: Vec<String>,
     /// Ids of the stores.
     pub stores: Vec<String>,
+    /// Those of them that are read first, because no ledger knows what they have.
+    #[serde(default)]
+    pub read_first: Vec<String>,
     /// What is missing, about: see [`Outcome`].
     pub asked: u64,
     /// What is missing beside that and nobody can be asked for, about.
@@ -73,6 +76,7 @@ impl Job {
             symbols: Vec::new(),
             sources: Vec::new(),
             stores: Vec::new(),
+            read_first: Vec::new(),
             asked: 0,
             out_of_reach: 0,
             pieces: Vec::new(),
