@@ -161,6 +161,29 @@ fn a_store_that_lost_rows_is_told_by_security_and_minute_and_by_nothing_else() {
     let csv = run.assert(1, &["symbol,kind,period,from,to,counted,stored"]);
     assert_eq!(csv.stdout.lines().count(), 2, "{}", csv.stdout);
     bench.run(&["verify", DATE, "--store", "lake"]).assert(1, &["differs", &symbol, "10:02"]);
+    std::fs::remove_dir_all(bench.path("lake")).unwrap();
+    bench.run(&["verify", DATE, "--store", "lake"]).assert(1, &["lake is no folder"]);
+}
+
+#[test]
+fn bars_that_were_altered_in_a_store_are_named() {
+    let bench = bench();
+    let more = "[transforms.bars]\nplugin = \"bars\"\ninputs = [\"day\"]\nperiods = [\"1m\", \"day\"]\n\
+                [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"day\", \"bars\"]\npath = \"lake\"\n";
+    let ledger = LEDGER.replace("[\"day\"]", "[\"day\", \"bars\"]");
+    bench.pipeline(&format!("{}\n{ledger}{more}", WHOLE.source()));
+    bench.run(&["run"]).assert(0, &[]);
+    bench.run(&["verify", DATE, "--store", "lake"]).assert(0, &["the same"]);
+    let bars = bench.path("lake/kind=bar").display().to_string();
+    let alter = |arguments: &[&str]| {
+        let all = [&[bars.as_str(), "000400.SZ"], arguments].concat();
+        python("lake_alter.py", &all).finish();
+        bench.run(&["verify", DATE, "--store", "lake"])
+    };
+    let told = "000400.SZ: its bar of the day has";
+    alter(&["day", "volume", "2"]).assert(1, &[told]);
+    alter(&["day", "volume", "0.5"]).assert(0, &["the same"]);
+    alter(&["day", "close", "2"]).assert(1, &["000400.SZ: prices of its day bar"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod deviations;
 pub mod judging;
 mod outages;
 pub mod place;
+pub mod prices;
 pub mod range;
 pub mod report;
 pub mod sums;

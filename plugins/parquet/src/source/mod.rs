@@ -86,18 +86,14 @@ impl Source for LakeSource {
         if options.ask.is_some() {
             Wanted::read(options.ask.as_ref())?;
         }
-        let lake = context.resolve(&options.path);
-        if lake.is_dir() {
-            return Ok(());
-        }
-        let text = format!("path {} is no folder; name that of a lake", lake.display());
-        Err(PluginError::config(text))
+        folder_of(options, context).map(drop).map_err(PluginError::config)
     }
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let wanted = Wanted::read(options.ask.as_ref())?;
-        Self::check(&options, &context)?;
-        let lake = context.resolve(&options.path);
+        options.check()?;
+        // it was there, or the options are those of a sink that has not made it
+        let lake = folder_of(&options, &context).map_err(PluginError::fatal)?;
         let groups = listing::groups(&lake, &wanted).map_err(|(folder, error)| {
             let text = format!("cannot list {}: {error}; let this user read it", folder.display());
             PluginError::retry(text)
@@ -136,6 +132,15 @@ impl Source for LakeSource {
         let count = self.refused.len();
         Err(PluginError::fatal(format!("{count} faults of files of the lake: {first}")))
     }
+}
+
+/// The folder of the lake.
+fn folder_of(options: &Options, context: &Context) -> Result<PathBuf, String> {
+    let lake = context.resolve(&options.path);
+    if lake.is_dir() {
+        return Ok(lake);
+    }
+    Err(format!("path {} is no folder; name that of a lake", lake.display()))
 }
 
 impl LakeSource {
