@@ -168,5 +168,45 @@ fn rows_in_disorder_or_twice_leave_in_order_and_once() {
     );
     let given = Bench::new().run(of_period(options, "5m"));
     let expected = ["2026-09-18 14:50", "2026-09-18 14:55", "2026-09-18 15:00"];
-    assert_eq!((given.times(), given.fault), (expected.map(str::to_owned).to_vec(), None));
+    assert_eq!(given.times(), expected);
+    assert!(given.fault.unwrap().contains("2026-09-18 begins at 14:50"));
+}
+
+#[test]
+fn a_day_that_is_a_whole_one_is_asked_for_by_its_name() {
+    let vendor = Vendor::keeping(TODAY);
+    let urls = [vendor.url.clone()];
+    let asked = of_period(asks(&urls, &["600000.SH"], "2026-09-18", "2026-09-18"), "5m");
+    let given = Bench::new().run(asked);
+    assert_eq!((given.bars.len(), given.fault), (48, None));
+}
+
+#[test]
+fn a_day_of_which_the_service_has_half_is_told() {
+    let half = |first: usize, last: usize| {
+        Vendor::besides_index(move |_, question| {
+            let whole = market(question, TODAY);
+            let answer: plugin_api::serde_json::Value =
+                plugin_api::serde_json::from_str(&whole).unwrap();
+            let rows = answer["data"]["sh600000"]["m5"].as_array().unwrap().clone();
+            let days: Vec<_> = rows.chunks(48).flat_map(|day| day[first..last].to_vec()).collect();
+            Reply::Body(super::vendor::answer("sh600000", "m5", &days))
+        })
+    };
+    for (vendor, told) in [
+        (half(0, 24), "2026-09-17 ends at 11:30, and 1 more days: it was halted"),
+        (half(24, 48), "2026-09-17 begins at 13:05, and 1 more days"),
+        (half(20, 30), "2026-09-17 has rows from 11:15 to 13:30 alone"),
+    ] {
+        let asked = asks(
+            std::slice::from_ref(&vendor.url),
+            &["600000.SH"],
+            "2026-09-17",
+            "2026-09-18",
+        );
+        let given = Bench::new().run(of_period(asked, "5m"));
+        let fault = given.fault.unwrap_or_default();
+        assert!(fault.contains(told), "{told}: {fault}");
+        assert!(!given.bars.is_empty(), "what there is, is given");
+    }
 }
