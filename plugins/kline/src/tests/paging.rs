@@ -1,6 +1,6 @@
 //! Spans of any length are given whole, whatever the service cuts its answers to.
 
-use plugin_api::serde_json::json;
+use plugin_api::serde_json::{self, Value, json};
 
 use super::{
     Bench, asks, of_period,
@@ -183,20 +183,24 @@ fn a_day_that_is_a_whole_one_is_asked_for_by_its_name() {
 
 #[test]
 fn a_day_of_which_the_service_has_half_is_told() {
-    let half = |first: usize, last: usize| {
+    // of the last day only what ends within these times
+    let part = |first: &'static str, last: &'static str| {
         Vendor::besides_index(move |_, question| {
             let whole = market(question, TODAY);
-            let answer: plugin_api::serde_json::Value =
-                plugin_api::serde_json::from_str(&whole).unwrap();
-            let rows = answer["data"]["sh600000"]["m5"].as_array().unwrap().clone();
-            let days: Vec<_> = rows.chunks(48).flat_map(|day| day[first..last].to_vec()).collect();
-            Reply::Body(super::vendor::answer("sh600000", "m5", &days))
+            let whole: Value = serde_json::from_str(&whole).unwrap();
+            let rows = whole["data"]["sh600000"]["m5"].as_array().unwrap().iter();
+            let is_there = |row: &&Value| {
+                let label = row[0].as_str().unwrap();
+                !label.starts_with("20260918") || (first..=last).contains(&&label[8..])
+            };
+            let rows: Vec<_> = rows.filter(is_there).cloned().collect();
+            Reply::Body(answer("sh600000", "m5", &rows))
         })
     };
     for (vendor, told) in [
-        (half(0, 24), "2026-09-17 ends at 11:30, and 1 more days: it was halted"),
-        (half(24, 48), "2026-09-17 begins at 13:05, and 1 more days"),
-        (half(20, 30), "2026-09-17 has rows from 11:15 to 13:30 alone"),
+        (part("0935", "1130"), "2026-09-18 ends at 11:30: it was halted"),
+        (part("1305", "1500"), "2026-09-18 begins at 13:05: it was halted"),
+        (part("1115", "1330"), "2026-09-18 has rows from 11:15 to 13:30 alone"),
     ] {
         let asked = asks(
             std::slice::from_ref(&vendor.url),
