@@ -71,9 +71,9 @@ fn a_whole_day_is_complete_and_one_with_a_hole_names_it() {
     // a look is no verdict: it ends with 0
     let run = bench.run(&["days", DATE, "--format", "json"]);
     let day = json(run.assert(0, &[]));
-    let keys: Vec<_> = day.as_object().unwrap().keys().take(6).map(String::as_str).collect();
-    let expected = ["date", "verdict", "expected", "seen", "complete", "gaps"];
-    assert!(expected.iter().all(|key| !day[key].is_null()), "{keys:?}");
+    let keys = ["date", "verdict", "expected", "seen", "complete", "gaps"];
+    let places = keys.map(|key| run.stdout.find(&format!("\"{key}\":")).unwrap());
+    assert!(places[0] == 1 && places.is_sorted(), "{}", run.stdout);
     assert_eq!(day["verdict"], "incomplete");
     let gaps = day["gaps"].as_array().unwrap();
     let of_all: Vec<_> = gaps.iter().filter(|gap| gap["symbol"] == "*").collect();

@@ -37,7 +37,8 @@ pub fn run(
     listeners: &Listeners<'_>,
 ) -> Result<Outcome, End> {
     let pipeline = topology.pipeline();
-    let mut past = Past::new(Arc::clone(&pipeline), catalog, Arc::clone(stop));
+    let stopped = Arc::clone(stop);
+    let mut past = Past::new(Arc::clone(&pipeline), catalog, stopped, listeners.waits_for);
     let rate = pipeline.backfill.rate;
     let targets = Targets::new(topology, &job.stores, stop, rate, listeners.waits_for);
     let settled = RefCell::new(Tally::default());

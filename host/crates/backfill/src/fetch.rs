@@ -30,7 +30,7 @@ pub trait Sources {
     ///
     /// # Errors
     /// As [`Answer::next`].
-    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer>, PluginError>;
+    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer + '_>, PluginError>;
 }
 
 /// What a source gives.
