@@ -10,11 +10,12 @@ use std::{
     time::Instant,
 };
 
+use kit::history::Bar;
 use plugin_api::{Context, PluginError, schemas::time::ExchangeTime};
 
 use crate::{
     answer::Security,
-    bar::Bar,
+    bar::bar_of,
     service::Service,
     walk::{Span, Walked, walk},
     whole,
@@ -174,7 +175,7 @@ impl Shared {
                 padding += 1;
                 continue;
             }
-            match Bar::of(row, market, code, service.question(), asked_us) {
+            match bar_of(row, market, code, service.question(), asked_us) {
                 Ok(bar) => bars.push(bar),
                 Err(reason) => damaged.push((reason, format!("{row:?}"))),
             }

@@ -11,14 +11,9 @@ mod file;
 mod listing;
 mod options;
 
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
-use kit::history::{Gather, SPAN_ROWS, Span, Spread, Wanted};
+use kit::history::{self, Gather, Reading, SPAN_ROWS, Span, Spread, Wanted};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
 
@@ -51,7 +46,7 @@ enum Stage {
     /// Looks for times.
     Looking(Looking),
     /// Reads rows.
-    Reading(Reading),
+    Reading(Spans),
     End,
 }
 
@@ -68,7 +63,7 @@ struct Looking {
 }
 
 /// A group of files while it is read.
-struct Reading {
+struct Spans {
     files: Vec<Listed>,
     parts: Vec<Option<(usize, usize)>>,
     spread: Spread,
@@ -111,26 +106,39 @@ impl Source for LakeSource {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Ok(Polled::Batch(batch));
-            }
-            if matches!(self.stage, Stage::End) {
-                return Ok(Polled::End);
-            }
-            self.step()?;
-            if self.ready.is_empty() && Instant::now() >= deadline {
-                let has_ended = matches!(self.stage, Stage::End);
-                return Ok(if has_ended { Polled::End } else { Polled::Idle });
-            }
-        }
+        history::next(self, wait)
     }
 
     fn close(&mut self) -> Result<(), PluginError> {
         let Some(first) = self.refused.first() else { return Ok(()) };
         let count = self.refused.len();
         Err(PluginError::fatal(format!("{count} faults of files of the lake: {first}")))
+    }
+}
+
+impl Reading for LakeSource {
+    /// A row group of times, or one file's rows of a span.
+    fn step(&mut self) -> Result<(), PluginError> {
+        match std::mem::replace(&mut self.stage, Stage::End) {
+            Stage::Between => {
+                self.stage = match self.groups.pop_front() {
+                    Some(files) => Stage::Looking(Looking::new(files)),
+                    None => Stage::End,
+                };
+                Ok(())
+            }
+            Stage::Looking(looking) => self.look(looking),
+            Stage::Reading(reading) => self.read(reading),
+            Stage::End => Ok(()),
+        }
+    }
+
+    fn ready(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.ready
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::End)
     }
 }
 
@@ -151,22 +159,6 @@ impl LakeSource {
         ready + self.gather.rows()
     }
 
-    /// Does the next piece of work: a row group of times, or one file's rows of a span.
-    fn step(&mut self) -> Result<(), PluginError> {
-        match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Between => {
-                self.stage = match self.groups.pop_front() {
-                    Some(files) => Stage::Looking(Looking::new(files)),
-                    None => Stage::End,
-                };
-                Ok(())
-            }
-            Stage::Looking(looking) => self.look(looking),
-            Stage::Reading(reading) => self.read(reading),
-            Stage::End => Ok(()),
-        }
-    }
-
     fn look(&mut self, mut looking: Looking) -> Result<(), PluginError> {
         let looked = looking.step(&self.lake, &self.wanted);
         match looked {
@@ -174,13 +166,13 @@ impl LakeSource {
             Ok(false) => {
                 let Looking { files, mut spread, parts, .. } = looking;
                 let spans = spread.spans(SPAN_ROWS).into();
-                self.stage = Stage::Reading(Reading { files, parts, spread, spans, due: None });
+                self.stage = Stage::Reading(Spans { files, parts, spread, spans, due: None });
             }
         }
         looked.map(drop).or_else(|text| self.refuse(text))
     }
 
-    fn read(&mut self, mut reading: Reading) -> Result<(), PluginError> {
+    fn read(&mut self, mut reading: Spans) -> Result<(), PluginError> {
         let Some(span) = reading.spans.front().copied() else {
             self.stage = Stage::Between;
             return Ok(());
@@ -234,7 +226,7 @@ impl LakeSource {
 }
 
 /// Row groups with rows of a span, by file.
-fn by_file(reading: &Reading, span: &Span) -> VecDeque<(usize, Vec<usize>)> {
+fn by_file(reading: &Spans, span: &Span) -> VecDeque<(usize, Vec<usize>)> {
     let mut files = VecDeque::<(usize, Vec<usize>)>::new();
     for part in reading.spread.parts_of(span) {
         let Some((file, group)) = reading.parts[part] else { continue };
