@@ -207,3 +207,37 @@ fn a_round_that_was_lost_within_a_minute_is_missing_still() {
     let run = bench.run(&[&fill[..], &["--symbols", "000400.SZ"]].concat());
     run.assert(1, &[told, "0 asked", "still missing"]);
 }
+
+#[test]
+fn bars_of_history_take_the_place_of_those_that_are_there_when_that_is_wanted() {
+    let (day, date) = (&DAYS[2], "2022-06-01");
+    let bench = Bench::with_links(&["replay", "bars", "parquet", "ledger"]);
+    let lake = |name: &str| {
+        format!("[sinks.{name}]\nplugin = \"parquet\"\ninputs = [\"bars\"]\npath = \"{name}\"\n")
+    };
+    bench.pipeline(&format!(
+        "[backfill]\nfrom = [\"past\"]\nto = [\"new\"]\n\
+         [sources.past]\nplugin = \"parquet\"\npath = \"old\"\n{}\n\
+         [transforms.bars]\nplugin = \"bars\"\ninputs = [\"day\"]\nperiods = [\"1m\", \"day\"]\n\
+         updates = false\n{}{}\
+         [sinks.ledger]\nplugin = \"ledger\"\ninputs = [\"bars\"]\npath = \"days.db\"\n",
+        day.source(),
+        lake("old"),
+        lake("new")
+    ));
+    bench.run(&["run"]).assert(0, &[]);
+    let new = bench.path("new").display().to_string();
+    python("lake_alter.py", &[&new, "000400.SZ", "1m", "close", "2"]).finish();
+    let verify = ["verify", date, "--store", "new"];
+    bench.run(&verify).assert(1, &["000400.SZ: prices of its 1m bar"]);
+    let fill = ["backfill", "--from", date, "--to", date, "--symbols", "000400.SZ"];
+    bench.run(&fill).assert(0, &["0 asked", "0 written, 0 still missing"]);
+    bench.run(&[&fill[..], &["--replace"]].concat()).assert(0, &["0 still missing"]);
+    bench.run(&verify).assert(0, &["the same"]);
+    let quotes = [&fill[..], &["--replace", "--kind", "spot"]].concat();
+    bench.run(&quotes).assert(1, &["quotes that came live stay"]);
+    // of a security of which history has nothing what is there stays, and that is told
+    let absent = ["backfill", "--replace", "--from", date, "--to", date, "--period", "day"];
+    std::fs::remove_dir_all(bench.path("old/kind=bar")).unwrap();
+    bench.run(&absent).assert(1, &["0 written, 4 still missing"]);
+}

@@ -1,26 +1,19 @@
 //! What is missing: as the ledger knows it, or without one all that was named.
 
+mod of_ledger;
 mod present;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::days::{Day, Ledger, LedgerError};
+use ::days::{Day, Ledger, LedgerError, MinuteCount};
 use dataserver_backfill::{Gap, Job, Series, Tally};
 use dataserver_config::Pipeline;
-use plugin_api::{
-    RecordKind,
-    schemas::{
-        session::TradingCalendar,
-        time::{DAY_US, parse_exchange_time},
-    },
-};
+use plugin_api::schemas::{session::TradingCalendar, time::DAY_US};
 
-use self::present::Present;
-use crate::days::{place::Place, report::WHOLE_MARKET};
+use self::of_ledger::{of_ledger, whole_days};
+use crate::days::place::Place;
 
 const MINUTE_US: i64 = 60_000_000;
-/// Days before one of which nothing is known in which its securities are looked for.
-const DAYS_BEFORE: i64 = 15;
 
 /// What is looked for; days since 1970-01-01 on the exchange's calendar, both inclusive.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +26,8 @@ pub struct Wanted<'a> {
     pub symbols: &'a [String],
     /// What is looked for.
     pub series: &'a Series,
+    /// Whether what is there is looked for as well.
+    pub replace: bool,
 }
 
 impl Wanted<'_> {
@@ -60,6 +55,7 @@ pub struct Missing {
 /// When the ledger cannot be read, or there is none and no security was named.
 pub fn missing(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
     match ledger(pipeline)? {
+        Some(ledger) if wanted.replace => whole_days(&ledger, wanted, now_us),
         Some(ledger) => of_ledger(&ledger, wanted, now_us),
         None if wanted.symbols.is_empty() => {
             let none = Place::of(pipeline).err().map(|it| it.to_string());
@@ -79,10 +75,29 @@ pub fn missing(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<
 pub fn still_missing(pipeline: &Pipeline, job: &Job, tally: &Tally) -> Result<u64, String> {
     let Some(ledger) = ledger(pipeline)? else { return Ok(tally.without_any) };
     let (Day(from), Day(to)) = (job.days.0.parse()?, job.days.1.parse()?);
-    let wanted = Wanted { from, to, symbols: &job.symbols, series: &job.series };
+    let (symbols, series) = (&job.symbols, &job.series);
+    let wanted = Wanted { from, to, symbols, series, replace: false };
     let began_us = i64::try_from(job.epoch).unwrap_or(i64::MAX);
     let left = of_ledger(&ledger, &wanted, began_us)?;
-    Ok(within(&left.gaps, job).saturating_add(left.out_of_reach))
+    // what was to be replaced and of which history has nothing is there, but not as it was wanted
+    let kept = if job.replace { tally.without_any } else { 0 };
+    Ok(within(&left.gaps, job).saturating_add(left.out_of_reach).max(kept))
+}
+
+/// The bars that came on a day, by series. Nothing without a ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn bars_of(pipeline: &Pipeline, day: i64) -> Result<Vec<Series>, String> {
+    let Some(ledger) = ledger(pipeline)? else { return Ok(Vec::new()) };
+    let mut periods = BTreeSet::new();
+    let mut add = |count: MinuteCount<'_>| {
+        if let Some(period) = count.period.filter(|period| !periods.contains(*period)) {
+            periods.insert(period.to_owned());
+        }
+    };
+    ledger.counts(Day(day), &mut add).map_err(|error| error.to_string())?;
+    Ok(periods.iter().map(|period| Series::bars(period)).collect())
 }
 
 /// What of a pipeline's days is missing, by series, bars first. Nothing without a ledger.
@@ -110,68 +125,6 @@ fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
         Err(LedgerError::Absent(_)) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
-    let mut missing = Missing { by_ledger: true, ..Missing::default() };
-    for day in wanted.from..=wanted.to {
-        let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
-        let present = Present::read(ledger, Day(day), wanted.series)?;
-        let mut market = None;
-        for gap in report.gaps.into_iter().filter(|gap| is_of(gap, wanted.series)) {
-            let Some((from_us, to_us)) = span(&gap) else {
-                return Err(format!("the ledger says \"{}\" to \"{}\"", gap.from, gap.to));
-            };
-            let gap = Gap { symbol: gap.symbol, from_us, to_us, records: gap.records };
-            if gap.symbol != WHOLE_MARKET {
-                if wanted.has(&gap.symbol) {
-                    missing.gaps.extend(present.without(gap));
-                }
-                continue;
-            }
-            let of_market = match market.take() {
-                Some(found) => found,
-                None => securities(ledger, day)?,
-            };
-            let all = of_market.len() as u64;
-            let records = (gap.records / all.max(1)).max(1);
-            let symbols: Vec<_> = of_market.iter().filter(|it| wanted.has(it)).collect();
-            let of = |symbol: &&String| Gap { symbol: (*symbol).clone(), records, ..gap };
-            missing.gaps.extend(symbols.iter().map(of).flat_map(|gap| present.without(gap)));
-            missing.out_of_reach += present.lost(&gap, &symbols, all);
-            market = Some(of_market);
-        }
-    }
-    Ok(missing)
-}
-
-/// The securities of a day: those of which the ledger knows something, on it or on the last day
-/// before.
-fn securities(ledger: &Ledger, day: i64) -> Result<Vec<String>, String> {
-    let mut found = BTreeSet::new();
-    let of = |day| ledger.securities(Day(day)).map_err(|error| error.to_string());
-    found.extend(of(day)?.into_iter().map(|it| it.symbol));
-    for before in (day - DAYS_BEFORE..day).rev() {
-        let known = of(before)?;
-        if !known.is_empty() {
-            found.extend(known.into_iter().map(|it| it.symbol));
-            break;
-        }
-    }
-    Ok(found.into_iter().collect())
-}
-
-/// A gap of bars without a period is one of minutes.
-fn is_of(gap: &::days::Gap, series: &Series) -> bool {
-    let period =
-        (gap.kind == RecordKind::Bar.as_str()).then(|| gap.period.as_deref().unwrap_or("1m"));
-    gap.kind == series.kind && period == series.period.as_deref()
-}
-
-/// First and last moment: the last minute of a gap is in it to its end.
-fn span(gap: &::days::Gap) -> Option<(i64, i64)> {
-    let (from_us, to_us) = (parse_exchange_time(&gap.from)?, parse_exchange_time(&gap.to)?);
-    Some((from_us, to_us + MINUTE_US - 1))
 }
 
 fn all(wanted: &Wanted<'_>) -> Vec<Gap> {
@@ -241,47 +194,14 @@ mod tests {
 
     use super::*;
 
-    fn gap(kind: &str, period: Option<&str>) -> ::days::Gap {
-        ::days::Gap {
-            symbol: "600000.SH".to_owned(),
-            kind: kind.to_owned(),
-            from: "2026-01-05T09:31+08:00".to_owned(),
-            to: "2026-01-05T09:32+08:00".to_owned(),
-            records: 2,
-            period: period.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_gap_lasts_to_the_end_of_its_last_minute() {
-        let (from_us, to_us) = span(&gap("bar", None)).unwrap();
-        assert_eq!(from_us, 1_767_576_660_000_000);
-        assert_eq!(to_us - from_us, 2 * MINUTE_US - 1);
-        let odd = ::days::Gap { to: "soon".to_owned(), ..gap("bar", None) };
-        assert_eq!(span(&odd), None);
-    }
-
-    #[test]
-    fn gaps_are_those_of_the_series_that_is_asked_for() {
-        let cases = [
-            (gap("bar", None), Series::bars("1m"), true),
-            (gap("bar", Some("1m")), Series::bars("1m"), true),
-            (gap("bar", Some("5m")), Series::bars("1m"), false),
-            (gap("spot", None), Series::bars("1m"), false),
-            (gap("spot", None), Series::spots(), true),
-        ];
-        for (gap, series, expected) in cases {
-            assert_eq!(is_of(&gap, &series), expected, "{gap:?} {series:?}");
-        }
-    }
-
     #[test]
     fn without_a_ledger_each_trading_day_of_each_security_is_asked_for() {
         let symbols = ["600000.SH".to_owned(), "000001.SZ".to_owned()];
         // from Thursday over New Year's day and the weekend to Monday
         let day = |text: &str| text.parse::<Day>().unwrap().0;
         let (from, to) = (day("2025-12-31"), day("2026-01-05"));
-        let wanted = Wanted { from, to, symbols: &symbols, series: &Series::bars("1m") };
+        let series = &Series::bars("1m");
+        let wanted = Wanted { from, to, symbols: &symbols, series, replace: false };
         let gaps = all(&wanted);
         assert_eq!(gaps.len(), 4, "{gaps:?}");
         assert_eq!(gaps[3].to_us - gaps[3].from_us, DAY_US - 1);

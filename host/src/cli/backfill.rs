@@ -58,6 +58,10 @@ pub struct Backfill {
     /// Id of the source, or of the store, that is asked. Default: those of `[backfill] from`.
     #[arg(long, value_name = "ID")]
     source: Option<String>,
+    /// Ask for whole days of bars: those of history take the place of those that are there. Default:
+    /// as `[backfill] prefer` says.
+    #[arg(long)]
+    replace: bool,
     /// Tell what would be asked for, and ask for nothing.
     #[arg(long, conflicts_with = "cancel")]
     dry_run: bool,
@@ -126,6 +130,7 @@ impl Backfill {
             "kind" => self.kind.as_deref(),
             "period" => self.period.as_deref(),
             "source" => self.source.as_deref(),
+            "replace" => self.replace.then_some("true"),
             _ => None,
         };
         Request::of(one, self.symbols.iter().map(String::as_str).collect())

@@ -54,6 +54,9 @@ pub struct Job {
     /// Those of them that are read first, because no ledger knows what they have.
     #[serde(default)]
     pub read_first: Vec<String>,
+    /// Bars that are there are asked for as well, and take the place of those.
+    #[serde(default)]
+    pub replace: bool,
     /// What is missing, about: see [`Outcome`].
     pub asked: u64,
     /// What is missing beside that and nobody can be asked for, about.
@@ -77,6 +80,7 @@ impl Job {
             sources: Vec::new(),
             stores: Vec::new(),
             read_first: Vec::new(),
+            replace: false,
             asked: 0,
             out_of_reach: 0,
             pieces: Vec::new(),

@@ -42,6 +42,11 @@ impl Present {
         }
     }
 
+    /// Minutes of which that security has something.
+    pub fn minutes_of(&self, symbol: &str) -> u64 {
+        self.by_symbol.get(symbol).map_or(0, |minutes| minutes.len() as u64)
+    }
+
     /// The minutes of a gap of which the ledger has nothing: what came live is kept, and a lost round
     /// within a minute cannot be told from the others of it.
     pub fn without(&self, gap: Gap) -> Vec<Gap> {
