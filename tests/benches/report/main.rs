@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout)]
 
 mod abi;
+mod backfill;
 mod feed;
 mod hikyuu;
 mod lake;
@@ -30,7 +31,7 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 12] = [
+    let sections: [Section; 13] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
@@ -53,6 +54,11 @@ fn main() {
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
+        (
+            "backfill",
+            "A backfill of ten million bars, and a live feed beside it",
+            backfill::rows,
+        ),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (
             "round",
