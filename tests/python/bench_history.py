@@ -14,14 +14,14 @@ import pyarrow.parquet as parquet
 import script
 
 CALENDAR = Path(__file__).parents[2] / "config/trading_days.txt"
-BEFORE = "2026-01-01"
+BEFORE = "20260101"
 ZONE = timezone(timedelta(hours=8))
 
 
 def main(lake: str, securities: str, days: str) -> None:
     codes = [f"{600000 + number}.SH" for number in range(int(securities))]
-    known = [line[:10] for line in CALENDAR.read_text().splitlines() if line[:1].isdigit()]
-    dates = [date for date in known if date < BEFORE][-int(days) :]
+    known = [line for line in CALENDAR.read_text().splitlines() if line[:1].isdigit() and line < BEFORE]
+    dates = [f"{day[:4]}-{day[4:6]}-{day[6:8]}" for day in known[-int(days) :]]
     minutes = [*range(571, 691), *range(781, 901)]
     rows = len(codes) * len(minutes)
     price = pyarrow.array([10.0] * rows)
