@@ -33,7 +33,11 @@ mod tests {
         for (report, written) in [
             (Report::Degraded { reason: None }, json!({ "report": "degraded", "reason": null })),
             (
-                Report::Deviation { symbol: "600000.SH".to_owned(), text: "x".to_owned(), count: 2 },
+                Report::Deviation {
+                    symbol: "600000.SH".to_owned(),
+                    text: "x".to_owned(),
+                    count: 2,
+                },
                 json!({ "report": "deviation", "symbol": "600000.SH", "text": "x", "count": 2 }),
             ),
         ] {

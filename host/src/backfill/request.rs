@@ -98,7 +98,8 @@ impl Request {
         (job.out_of_reach, job.replace) = (found.out_of_reach, replace);
         if !found.by_ledger && !replace {
             let ledger = Place::of(pipeline).ok().map(|place| place.id);
-            job.read_first = stores.iter().filter(|id| Some(*id) != ledger.as_ref()).cloned().collect();
+            job.read_first =
+                stores.iter().filter(|id| Some(*id) != ledger.as_ref()).cloned().collect();
         }
         job.pieces = plan(&found.gaps);
         (job.sources, job.stores) = (sources, stores);

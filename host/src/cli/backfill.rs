@@ -119,7 +119,9 @@ impl Backfill {
                 "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
                  start it with `http` in this file"
             ))),
-            (Err(error), _) | (_, Err(error)) => Err(complain(format!("data_dir {data_dir}: {error}; mend the folder"))),
+            (Err(error), _) | (_, Err(error)) => {
+                Err(complain(format!("data_dir {data_dir}: {error}; mend the folder")))
+            }
         }
     }
 

@@ -64,10 +64,7 @@ async fn day(
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
     let now_us = SystemClock.now_us();
-    read(&topology, move |place| {
-        report::day(&place.read()?, day, symbol.as_deref(), now_us)
-    })
-    .await
+    read(&topology, move |place| report::day(&place.read()?, day, symbol.as_deref(), now_us)).await
 }
 
 /// Answers with what is read of the ledger of the pipeline that runs, keys in the order of the fields.

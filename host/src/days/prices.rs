@@ -80,11 +80,13 @@ impl Security {
     fn faults(&self) -> Vec<(&(String, i64), String)> {
         let own = self.bars.iter().filter_map(|(key, bar)| Some((key, bar.fault()?)));
         let mut found: Vec<_> = own.collect();
-        let minutes: Vec<_> = self.bars.iter().filter(|((period, _), _)| period == MINUTE).collect();
+        let minutes: Vec<_> =
+            self.bars.iter().filter(|((period, _), _)| period == MINUTE).collect();
         let volume: u64 = minutes.iter().map(|(_, bar)| bar.volume).sum();
-        let days = self.bars.iter().filter(|((period, _), bar)| {
-            period == DAY && bar.volume > 0 && bar.volume == volume
-        });
+        let days = self
+            .bars
+            .iter()
+            .filter(|((period, _), bar)| period == DAY && bar.volume > 0 && bar.volume == volume);
         for (key, day) in days {
             for (minute, bar) in &minutes {
                 if is_more(bar.high, day.high) || is_more(day.low, bar.low) {

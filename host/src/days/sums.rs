@@ -92,8 +92,7 @@ impl Sums {
     pub fn day_faults(&self, came: Vec<(String, u64, f64)>) -> Vec<DayFault> {
         let fault = |(symbol, counted_volume, counted_amount): (String, u64, f64)| {
             let (stored_volume, stored_amount) = self.0.get(&symbol)?.day?;
-            let is_same =
-                stored_volume == counted_volume && is_near(stored_amount, counted_amount);
+            let is_same = stored_volume == counted_volume && is_near(stored_amount, counted_amount);
             let fault =
                 DayFault { symbol, counted_volume, stored_volume, counted_amount, stored_amount };
             (!is_same).then_some(fault)

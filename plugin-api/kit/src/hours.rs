@@ -68,9 +68,8 @@ impl SessionOptions<'_> {
         let phases = phases(texts, |fault| faults.push(format!("{name}: {fault}")));
         let (name, file) = self.holidays;
         let path = file.map(|file| context.resolve(file));
-        let calendar = calendar(path.as_deref()).map_err(|fault| {
-            format!("{name} {}: {fault}", path.unwrap_or_default().display())
-        });
+        let calendar = calendar(path.as_deref())
+            .map_err(|fault| format!("{name} {}: {fault}", path.unwrap_or_default().display()));
         let calendar = faults.keep(calendar)?;
         Some(Sessions::new(&phases, self.ignore_weekend, calendar))
     }

@@ -125,9 +125,10 @@ fn page(values: &[Value], question: &Question) -> Page {
         match same {
             [row] => page.rows.push(*row),
             // which of them is true cannot be told
-            _ => page.damaged.extend(same.iter().map(|row| {
-                ("several rows of one time differ".to_owned(), format!("{row:?}"))
-            })),
+            _ => page.damaged.extend(
+                same.iter()
+                    .map(|row| ("several rows of one time differ".to_owned(), format!("{row:?}"))),
+            ),
         }
     }
     page

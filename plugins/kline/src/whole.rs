@@ -4,12 +4,7 @@ use std::collections::BTreeMap;
 
 use plugin_api::schemas::time::{DAY_US, EXCHANGE_OFFSET_US, ExchangeTime, SECOND_US};
 
-use crate::{
-    question::Period,
-    row::Row,
-    service::date,
-    walk::Span,
-};
+use crate::{question::Period, row::Row, service::date, walk::Span};
 
 const MINUTE_US: i64 = 60 * SECOND_US;
 /// Trading of a day, microseconds since midnight.
@@ -42,7 +37,9 @@ pub fn shortfall(rows: &[Row], span: &Span, period: Period, asked_us: i64) -> Op
         let is_early = last_us < close_us - QUIET_US && span.to_us >= close_us && is_over;
         let name = date(ExchangeTime::from_utc_us(first_us));
         match (is_late, is_early) {
-            (true, true) => Some(format!("{name} has rows from {} to {} alone", at(first_us), at(last_us))),
+            (true, true) => {
+                Some(format!("{name} has rows from {} to {} alone", at(first_us), at(last_us)))
+            }
             (true, false) => Some(format!("{name} begins at {}", at(first_us))),
             (false, true) => Some(format!("{name} ends at {}", at(last_us))),
             (false, false) => None,

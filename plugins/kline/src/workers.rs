@@ -163,7 +163,8 @@ impl Shared {
         let Walked { rows, mut damaged, shortfall } = walked;
         let period = service.question().period;
         // of a span that was not reached more is told than of its first day
-        let shortfall = shortfall.or_else(|| whole::shortfall(&rows, &self.job.span, period, asked_us));
+        let shortfall =
+            shortfall.or_else(|| whole::shortfall(&rows, &self.job.span, period, asked_us));
         let (mut bars, mut padding) = (Vec::with_capacity(rows.len()), 0);
         for row in &rows {
             let day = ExchangeTime::from_utc_us(row.time_us).day;

@@ -123,6 +123,9 @@ pub fn rows() -> Vec<Row> {
             "25,000 live quotes a second beside it, 99 of 100 batches",
             format!("{with:.2} ms from receipt to delivery"),
         )
-        .against(format!("{without:.2} ms without a backfill: {:+.0} %", (with / without - 1.0) * 100.0)),
+        .against(format!(
+            "{without:.2} ms without a backfill: {:+.0} %",
+            (with / without - 1.0) * 100.0
+        )),
     ]
 }

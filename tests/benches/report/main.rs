@@ -54,11 +54,7 @@ fn main() {
         ("feed", "The feed: 500-quote messages to one NNG subscriber over ipc", feed::rows),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
-        (
-            "backfill",
-            "A backfill of ten million bars, and a live feed beside it",
-            backfill::rows,
-        ),
+        ("backfill", "A backfill of ten million bars, and a live feed beside it", backfill::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (
             "round",

@@ -84,7 +84,9 @@ impl<'a> Keeping<'a> {
         };
         let is_new = self.seen.insert((place, key));
         let place = place as usize;
-        if let (Some(known), Some(minutes)) = (self.known.get_mut(place), self.minutes.get_mut(place)) {
+        if let (Some(known), Some(minutes)) =
+            (self.known.get_mut(place), self.minutes.get_mut(place))
+        {
             *known = true;
             *minutes += i64::from(is_new);
         }

@@ -13,8 +13,7 @@ use plugin_api::{
 use serde_json::Value;
 
 use super::{
-    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, readers,
-    reports,
+    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, readers, reports,
 };
 
 /// See the module.

@@ -145,6 +145,9 @@ mod tests {
         let symbols: Vec<_> = (0..4).map(|n| format!("60000{n}.SH")).collect();
         let mut present = Present::new(day());
         present.add(&symbols[0], 600);
-        assert_eq!(present.lost(&gap("*", 600, 600, 40), &symbols.iter().collect::<Vec<_>>(), 4), 0);
+        assert_eq!(
+            present.lost(&gap("*", 600, 600, 40), &symbols.iter().collect::<Vec<_>>(), 4),
+            0
+        );
     }
 }

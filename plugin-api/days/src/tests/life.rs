@@ -116,7 +116,8 @@ fn days_that_are_too_old_go_though_they_are_not_sealed_yet() {
     assert!(!desk.writer.tidy(desk.now_us, Some(kept)).unwrap());
     let ledger = Ledger::read(&desk.path()).unwrap();
     assert_eq!(ledger.span().unwrap(), Some((day(DATE), day(DATE))));
-    let sealed: i64 = ledger.db.query_row("SELECT max(sealed) FROM days", [], |it| it.get(0)).unwrap();
+    let sealed: i64 =
+        ledger.db.query_row("SELECT max(sealed) FROM days", [], |it| it.get(0)).unwrap();
     assert_eq!(sealed, 0);
 }
 

@@ -202,12 +202,8 @@ fn a_day_of_which_the_service_has_half_is_told() {
         (part("1305", "1500"), "2026-09-18 begins at 13:05: it was halted"),
         (part("1115", "1330"), "2026-09-18 has rows from 11:15 to 13:30 alone"),
     ] {
-        let asked = asks(
-            std::slice::from_ref(&vendor.url),
-            &["600000.SH"],
-            "2026-09-17",
-            "2026-09-18",
-        );
+        let asked =
+            asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2026-09-17", "2026-09-18");
         let given = Bench::new().run(of_period(asked, "5m"));
         let fault = given.fault.unwrap_or_default();
         assert!(fault.contains(told), "{told}: {fault}");

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     super::{
-        AlarmKind, AlarmRule, Backfill, BackfillPrefer, BackfillWhen, Carrier, OnFailure, Secret, WhenFull, load,
-        load_text,
+        AlarmKind, AlarmRule, Backfill, BackfillPrefer, BackfillWhen, Carrier, OnFailure, Secret,
+        WhenFull, load, load_text,
     },
     Given, Plugins, parsed, resolve,
 };

@@ -95,9 +95,8 @@ impl Inner {
         }
         // what was going wrong is not tried again
         let state = if is_paused && state < State::Stuck { State::Paused } else { state };
-        let is_degraded = self.disk_fault.is_some()
-            || self.damage.places > 0
-            || self.reports.degraded.is_some();
+        let is_degraded =
+            self.disk_fault.is_some() || self.damage.places > 0 || self.reports.degraded.is_some();
         let degraded = is_degraded.then_some(State::Degraded);
         let silent = self.silence.is_silent.then_some(State::Silent);
         degraded.into_iter().chain(silent).fold(state, State::max)
