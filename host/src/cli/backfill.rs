@@ -107,14 +107,10 @@ impl Backfill {
         let root = running::root(pipeline);
         match (HostLock::take_for_backfill(&root), HostLock::take(&pipeline.host.data_dir)) {
             (Ok(Some(_alone)), Ok(Some(_lock))) => self.alone(pipeline, catalog, &request),
-            (Ok(None), Ok(_)) => Err(complain(match unfinished(&root) {
-                Ok(Some((_, job))) => format!(
-                    "backfill {} runs in another process, without a host; wait for its end, or end \
-                     that process (`kill`): the next `dataserver backfill` goes on with it",
-                    job.name
-                ),
-                _ => "another `dataserver backfill` runs without a host; ask again".to_owned(),
-            })),
+            (Ok(None), Ok(_)) => Err(complain(format!(
+                "another `dataserver backfill` runs without a host on {data_dir}; wait for its end, or \
+                 end that process: the next one goes on with it"
+            ))),
             (Ok(Some(_)), Ok(None)) => Err(complain(format!(
                 "{data_dir} is used by a host that cannot be asked over `[host] http`; stop it, or \
                  start it with `http` in this file"

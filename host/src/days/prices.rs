@@ -94,7 +94,7 @@ impl Security {
                         "{} to {}, and the day has {} to {}",
                         bar.low, bar.high, day.low, day.high
                     );
-                    found.push((minute, why));
+                    found.push((*minute, why));
                 }
             }
             let last = minutes.last().map(|(_, bar)| bar.close);
@@ -122,7 +122,7 @@ impl Bar {
 
 /// Whether the first one is more, or either is no number.
 fn is_more(one: f64, other: f64) -> bool {
-    !(one <= other + other.abs() * TOLERANCE)
+    one.is_nan() || other.is_nan() || one > other + other.abs() * TOLERANCE
 }
 
 fn differ(one: f64, other: f64) -> bool {

@@ -24,7 +24,6 @@ pub mod lent {
                 import dataserver:reports/reports@1.0.0;
             }
         ",
-        world: "dataserver:sdk-lent/lent",
         pub_export_macro: true,
         generate_all,
     });

@@ -44,7 +44,8 @@ impl ComponentStatus {
             }
             Report::Deviation { symbol, text, count } => {
                 let now_us = self.clock.now_us();
-                let deviations = &mut self.lock().reports.deviations;
+                let mut inner = self.lock();
+                let deviations = &mut inner.reports.deviations;
                 let key = (short(symbol), short(text));
                 if deviations.len() < MAX_DEVIATIONS || deviations.contains_key(&key) {
                     let (total, at_us) = deviations.entry(key).or_default();
