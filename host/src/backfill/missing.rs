@@ -31,8 +31,8 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn has(&self, symbol: &String) -> bool {
-        self.symbols.is_empty() || self.symbols.contains(symbol)
+    fn has(&self, symbol: &str) -> bool {
+        self.symbols.is_empty() || self.symbols.iter().any(|it| it == symbol)
     }
 }
 

@@ -77,15 +77,16 @@ impl Present {
         let cells = minutes_in(&minutes).saturating_mul(all.max(1));
         let minutes = minutes.filter_map(|minute| u16::try_from(minute).ok());
         let is_full = |minute: &u16| self.by_minute.get(minute).is_some_and(|it| it * 2 >= all);
-        let has = |symbol: &String, minute: u16| {
-            self.by_symbol.get(symbol).is_some_and(|minutes| minutes.contains(&minute))
-        };
-        let full = minutes.filter(is_full);
-        let there = full.map(|minute| symbols.iter().filter(|it| has(it, minute)).count() as u64);
+        let having = |minute| symbols.iter().filter(|it| self.has(it, minute)).count() as u64;
+        let there = minutes.filter(is_full).map(having);
         match there.sum::<u64>() {
             0 => 0,
             there => (gap.records.saturating_mul(there) / cells).max(1),
         }
+    }
+
+    fn has(&self, symbol: &str, minute: u16) -> bool {
+        self.by_symbol.get(symbol).is_some_and(|minutes| minutes.contains(&minute))
     }
 
     /// First and last minute of a gap.
