@@ -53,6 +53,7 @@ export default {
   'problem.restarting': '{id} failed and is started again: {error}',
   'problem.retrying': '{id} failed and tries again: {error}',
   'problem.silent': '{id} gives no records although it should: {error}',
+  'problem.plugin_degraded': '{id} works, but worse than it should: {reason}',
   'problem.degraded': '{id} works, but its disk fails or is damaged: {error}',
   'problem.starting': '{id} is starting',
   'problem.paused': '{id} is paused',

@@ -29,7 +29,9 @@ export function judge(pipeline) {
 function component(it, add) {
   const error = it.last_error ?? '';
   if (it.paused) add('note', 'paused', it.id, it.since_us);
-  else if (BAD.includes(it.state)) add('bad', it.state, it.id, it.since_us, { error });
+  else if (it.state === 'degraded' && it.degraded) {
+    add('warn', 'plugin_degraded', it.id, it.since_us, { reason: it.degraded });
+  } else if (BAD.includes(it.state)) add('bad', it.state, it.id, it.since_us, { error });
   else if (UNWELL.includes(it.state)) add('warn', it.state, it.id, it.since_us, { error });
   else if (it.state === 'starting') add('note', 'starting', it.id, it.since_us);
   if ((it.queue?.fill ?? 0) >= FULL) {

@@ -53,6 +53,7 @@ export default {
   'problem.restarting': '{id} 出错，正在重启：{error}',
   'problem.retrying': '{id} 出错，正在重试：{error}',
   'problem.silent': '{id} 应有数据却没有：{error}',
+  'problem.plugin_degraded': '{id} 降级运行：{reason}',
   'problem.degraded': '{id} 仍在工作，但磁盘有故障或损坏：{error}',
   'problem.starting': '{id} 正在启动',
   'problem.paused': '{id} 已暂停',

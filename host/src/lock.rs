@@ -16,6 +16,7 @@ const FILE: &str = "host.lock";
 /// How long a verb waits for another one to be through, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_millis(20);
+const BACKFILL_FILE: &str = "backfill.lock";
 
 /// A data folder that is in use, until this is dropped or the process ends in whatever way.
 #[derive(Debug)]
@@ -89,8 +90,21 @@ impl HostLock {
     /// # Errors
     /// When the folder cannot be made or written.
     pub fn take(data_dir: &Path) -> io::Result<Option<Self>> {
-        std::fs::create_dir_all(data_dir)?;
-        let file = own_file::open(&data_dir.join(FILE), own_file::Access::Write)?;
+        Self::take_file(data_dir, FILE)
+    }
+
+    /// Takes the folder of backfills for a process that fills gaps without a host, beside the folder of
+    /// the pipeline: so a second one can tell it from a host. `None` when another process has it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or written.
+    pub fn take_for_backfill(folder: &Path) -> io::Result<Option<Self>> {
+        Self::take_file(folder, BACKFILL_FILE)
+    }
+
+    fn take_file(folder: &Path, name: &str) -> io::Result<Option<Self>> {
+        std::fs::create_dir_all(folder)?;
+        let file = own_file::open(&folder.join(name), own_file::Access::Write)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),

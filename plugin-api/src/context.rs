@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use crate::Report;
+
 /// Severity of a log line.
 #[repr(u8)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +42,8 @@ pub trait HostServices: Send + Sync {
     fn expect_records(&self, within: Option<Duration>);
     /// Sets data aside that cannot be used, with the reason, in the component's dead letters.
     fn dead_letter(&self, reason: &str, payload: &[u8]);
+    /// Takes what a plugin reports of itself; a host without use for it passes it over.
+    fn report(&self, _report: &Report) {}
 }
 
 /// What the host lends to a plugin instance. A clone lends the same.
@@ -163,6 +167,21 @@ impl Context {
     /// Sets data aside that cannot be used, with the reason.
     pub fn dead_letter(&self, reason: &str, payload: &[u8]) {
         self.host.dead_letter(reason, payload);
+    }
+
+    /// Says why this component works, but worse than it should, for example with its second choice;
+    /// `None` when it works as it should again. The host's health shows it as degraded with that reason.
+    ///
+    /// What is said holds until something else is said, or this instance fails.
+    pub fn degraded(&self, reason: Option<&str>) {
+        self.host.report(&Report::Degraded { reason: reason.map(str::to_owned) });
+    }
+
+    /// Says that sources disagreed about a security so often since this was said last. Who disagrees is
+    /// told by the same text each time, so that the account of the day can count it.
+    pub fn deviation(&self, symbol: &str, text: &str, count: u64) {
+        let (symbol, text) = (symbol.to_owned(), text.to_owned());
+        self.host.report(&Report::Deviation { symbol, text, count });
     }
 }
 

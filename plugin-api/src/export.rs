@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     Ack, ActRequest, Action, Batch, Context, Descriptor, Outcome, Output, PluginError, Polled,
-    Reader, Role, RoleKind, Sink, Source, Transform, options_schema,
+    Reader, Report, Role, RoleKind, Sink, Source, Transform, options_schema,
 };
 
 /// Names what a plugin can be. Exactly one call in a plugin's crate, which is a `cdylib`.
@@ -201,6 +201,11 @@ pub(crate) fn command<P: Exports>(
         RoleKind::Transform => return Err(PluginError::config("transforms have no commands")),
     };
     Ok(answer.to_string())
+}
+
+/// A report as JSON; it is made of texts and numbers alone, so there is one always.
+pub(crate) fn report(report: &Report) -> String {
+    serde_json::to_string(report).unwrap_or_default()
 }
 
 /// The readers of an instance as JSON; `null` when it never knows any.

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     PluginError, RecordKind,
-    schemas::{symbol::Symbol, time::parse_exchange_time},
+    schemas::{
+        symbol::Symbol,
+        time::{DAY_US, parse_date, parse_exchange_time},
+    },
 };
 
 /// Securities, a span of time and a kind of record.
@@ -23,7 +26,8 @@ pub struct Ask {
     pub symbols: Vec<String>,
     /// First exchange time, e.g. `2026-01-05 09:30:00`.
     pub from: String,
-    /// Last exchange time; a record of that very time is asked for, too.
+    /// Last exchange time; a record of that very time is asked for, too. A day alone, e.g.
+    /// `2026-01-05`, is that day to its end.
     pub to: String,
     /// `spot` or `bar`.
     pub kind: String,
@@ -58,7 +62,10 @@ impl Ask {
             PluginError::config(fault)
         };
         let time = |key, text: &str| parse_exchange_time(text).ok_or_else(|| no_time(key, text));
-        let (from_us, to_us) = (time("from", &self.from)?, time("to", &self.to)?);
+        let (from_us, mut to_us) = (time("from", &self.from)?, time("to", &self.to)?);
+        if parse_date(&self.to).is_some() {
+            to_us += DAY_US - 1;
+        }
         if from_us > to_us {
             let fault = format!("ask.from {} is after ask.to {}; swap them", self.from, self.to);
             return Err(PluginError::config(fault));
@@ -102,6 +109,17 @@ mod tests {
         assert_eq!(asked.symbols, ["600000.SH"]);
         assert_eq!(asked.to_us - asked.from_us, 5 * 3_600_000_000 + 1_800_000_000);
         assert_eq!((asked.kind, asked.period.as_deref()), (RecordKind::Bar, Some("1m")));
+    }
+
+    #[test]
+    fn a_day_is_asked_for_from_its_first_moment_to_its_last() {
+        let day = |text: &str| Ask { from: text.to_owned(), to: text.to_owned(), ..ask() };
+        for text in ["2026-01-05", "20260105"] {
+            let Asked { from_us, to_us, .. } = day(text).read().unwrap();
+            assert_eq!(to_us - from_us, DAY_US - 1, "{text}");
+        }
+        let Asked { from_us, to_us, .. } = day("2026-01-05 00:00:00").read().unwrap();
+        assert_eq!(from_us, to_us, "a moment");
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub mod native;
 mod options;
 mod readers;
 mod records;
+mod report;
 mod sink;
 mod source;
 pub mod terminal;
@@ -90,6 +91,7 @@ pub use readers::{
     Action, ActionKind, Outcome, Reader, ReaderKind, no_such_action, no_such_reader,
 };
 pub use records::{RecordKind, WithRecords};
+pub use report::Report;
 pub use sink::{Ack, Delivery, Sink};
 pub use source::{Polled, Source};
 pub use transform::{Output, Transform};

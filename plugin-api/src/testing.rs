@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Action, Batch, Context, ErrorKind, HostServices, Level, Outcome, Output, PluginError, Polled,
-    Reader, Round, Sink, Source, Transform, options_schema,
+    Reader, Report, Round, Sink, Source, Transform, options_schema,
 };
 
 /// A host that remembers what a plugin told it.
@@ -55,6 +55,8 @@ pub struct Told {
     pub expectations: Vec<Option<Duration>>,
     /// Dead letters: reason and payload.
     pub dead_letters: Vec<(String, Vec<u8>)>,
+    /// What it reported of itself.
+    pub reports: Vec<Report>,
 }
 
 impl TestHost {
@@ -114,6 +116,10 @@ impl HostServices for TestHost {
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
         self.lock().dead_letters.push((reason.to_owned(), payload.to_vec()));
+    }
+
+    fn report(&self, report: &Report) {
+        self.lock().reports.push(report.clone());
     }
 }
 

@@ -23,8 +23,13 @@ fn pull(client: &mut Session, address: &str) {
 /// Asks for bars of every type and asserts that the client then holds those of the recorded day.
 #[track_caller]
 pub fn assert_whole_day(client: &mut Session, address: &str, expected: &Value) {
+    bars::assert_same(&pulled(client, address), &bars::of_hikyuu(&expected["bars"]));
+}
+
+/// Asks for bars of every type; those that the client then holds of the recorded day.
+pub fn pulled(client: &mut Session, address: &str) -> bars::Bars {
     pull(client, address);
-    bars::assert_same(&bars::of_hikyuu(&held(client)), &bars::of_hikyuu(&expected["bars"]));
+    bars::of_hikyuu(&held(client))
 }
 
 /// How many quotes of a security the recorded day has.

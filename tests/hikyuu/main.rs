@@ -13,6 +13,7 @@ mod broken;
 mod buffer;
 mod dropin;
 mod feed;
+mod joined;
 mod odd;
 mod real;
 mod server;

@@ -1,9 +1,10 @@
 """Computes the bars of a recorded day with pandas and compares them with those in a lake.
 
-usage: bars_check.py LAKE RECORDED_DAY CHANGES
+usage: bars_check.py LAKE RECORDED_DAY CHANGES [PERIOD...]
 
 CHANGES is `changes` when the lake also holds bars that were not complete yet, of which the last row
-of each counts; with `complete` every bar must be there once. Prints how many bars there are.
+of each counts; with `complete` every bar must be there once. Without PERIOD all that there are are
+expected. Prints how many bars there are.
 
 The computation shares nothing with the project but the rules of Hikyuu's client: it cuts whole
 columns into groups, where the project goes from quote to quote.
@@ -87,7 +88,7 @@ def lake_rows(lake: str) -> pandas.DataFrame:
     return frame
 
 
-def main(lake: str, day: str, changes: str) -> None:
+def main(lake: str, day: str, changes: str, *periods: str) -> None:
     quotes, newest = session_quotes(day)
     found = lake_rows(lake)
     sources = set(found["source"])
@@ -98,7 +99,7 @@ def main(lake: str, day: str, changes: str) -> None:
         assert doubled.empty, f"told twice:\n{doubled}"
     found = found.drop_duplicates(keys, keep="last")
     bars = 0
-    for period in [*MINUTES, *LAST_DAY]:
+    for period in periods or [*MINUTES, *LAST_DAY]:
         is_within_day = period in MINUTES
         expected = within_day(quotes, MINUTES[period]) if is_within_day else of_days(quotes, LAST_DAY[period])
         of_period = found[found["period"] == period].set_index(["symbol", "end"]).sort_index()

@@ -70,12 +70,12 @@ def check_ticks(client: Client, day: str) -> int:
     return ticks
 
 
-def check_bars(client: Client, day: str) -> int:
+def check_bars(client: Client, day: str, ktypes: dict = KTYPES) -> int:
     quotes, _ = bars_check.session_quotes(day)
     symbols = sorted(quotes["symbol"].unique())
     names = {market + code: f"{code}.{market}" for code, market in (symbol.split(".") for symbol in symbols)}
     bars = 0
-    for period, ktype in KTYPES.items():
+    for period, ktype in ktypes.items():
         is_within_day = period in bars_check.MINUTES
         if is_within_day:
             expected = bars_check.within_day(quotes, bars_check.MINUTES[period])

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, seed};
+use harness::{Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, sample, seed};
 use serde_json::Value;
 
 /// The twenty securities of the first recorded morning.
@@ -62,6 +62,9 @@ fn a_store_gets_what_another_one_has_without_a_host() {
     let dry = [fill(&symbols), vec!["--dry-run"]].concat();
     bench.run(&dry).assert(0, &["20 records of 20 securities are missing", "past"]);
     bench.run(&fill(&symbols)).assert(0, &["done: quotes", "21995 written, 0 still missing"]);
+    assert_same(&bench, &symbols, 21_995);
+    // what is there already is not written again
+    bench.run(&fill(&symbols)).assert(0, &["0 written, 0 still missing"]);
     assert_same(&bench, &symbols, 21_995);
     // of a security that the other store does not have nothing comes, and that is told
     let run = bench.run(&fill("600000.SH"));
@@ -159,4 +162,82 @@ fn a_backfill_can_be_cancelled_and_what_is_stored_stays() {
     assert_eq!(wait_done(&host, port)["cancelled"], true);
     let audit = bench.read("data/audit.jsonl");
     assert!(audit.contains("\"action\":\"backfill\",\"target\":\"cancel\""), "{audit}");
+}
+
+#[test]
+fn a_second_backfill_without_a_host_hears_of_the_first() {
+    let bench = with_old_lake(&[], &DAYS[0]);
+    let symbols = symbols(&bench);
+    bench.pipeline(&pipeline(free_port(), "").replace("[backfill]", "[backfill]\nrate = 1000"));
+    let first = bench.spawn(&fill(&symbols));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !bench.path("data/backfill").join("backfill.lock").exists() {
+        assert!(Instant::now() < deadline, "{}", first.log());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    bench.run(&fill(&symbols)).assert(1, &["backfill", "runs", "without a host"]);
+    first.signal("KILL");
+    first.wait();
+}
+
+#[test]
+fn a_round_that_was_lost_within_a_minute_is_missing_still() {
+    let day = &DAYS[2];
+    let bench = with_old_lake(&["ledger"], day);
+    let whole = sample(day.file).display().to_string();
+    let folder = python("split_day.py", &[&whole, "10:00:20", "10:00:40"]).finish();
+    let folder = folder.trim().to_owned();
+    std::fs::remove_file(format!("{folder}/1.csv.gz")).unwrap();
+    bench.pipeline(&format!(
+        "[backfill]\nfrom = [\"past\"]\n[sources.past]\nplugin = \"parquet\"\npath = \"old\"\n{}\n\
+         [sinks.ledger]\nplugin = \"ledger\"\ninputs = [\"day\"]\npath = \"days.db\"\n",
+        day.source_of(&format!("{folder}/*.csv.gz"))
+    ));
+    bench.run(&["run"]).assert(0, &[]);
+    std::fs::remove_dir_all(folder).unwrap();
+    bench.run(&["days", "2022-06-01"]).assert(0, &["* (all)", "10:00"]);
+    let fill = ["backfill", "--kind", "spot", "--from", "2022-06-01", "--to", "2022-06-01"];
+    let told = "rounds that were lost within minutes of which other quotes came";
+    bench.run(&[&fill[..], &["--dry-run"]].concat()).assert(0, &["0 records of 0", told]);
+    let run = bench.run(&[&fill[..], &["--format", "json"]].concat());
+    let outcome: Value = serde_json::from_str(&run.assert(1, &[]).stdout).unwrap();
+    let missing = outcome["still_missing"].as_u64().unwrap();
+    assert!((4..60).contains(&missing), "{outcome}");
+    // of one security it is a quarter of that
+    let run = bench.run(&[&fill[..], &["--symbols", "000400.SZ"]].concat());
+    run.assert(1, &[told, "0 asked", "still missing"]);
+}
+
+#[test]
+fn bars_of_history_take_the_place_of_those_that_are_there_when_that_is_wanted() {
+    let (day, date) = (&DAYS[2], "2022-06-01");
+    let bench = Bench::with_links(&["replay", "bars", "parquet", "ledger"]);
+    let lake = |name: &str| {
+        format!("[sinks.{name}]\nplugin = \"parquet\"\ninputs = [\"bars\"]\npath = \"{name}\"\n")
+    };
+    bench.pipeline(&format!(
+        "[backfill]\nfrom = [\"past\"]\nto = [\"new\"]\n\
+         [sources.past]\nplugin = \"parquet\"\npath = \"old\"\n{}\n\
+         [transforms.bars]\nplugin = \"bars\"\ninputs = [\"day\"]\nperiods = [\"1m\", \"day\"]\n\
+         updates = false\n{}{}\
+         [sinks.ledger]\nplugin = \"ledger\"\ninputs = [\"bars\"]\npath = \"days.db\"\n",
+        day.source(),
+        lake("old"),
+        lake("new")
+    ));
+    bench.run(&["run"]).assert(0, &[]);
+    let new = bench.path("new").display().to_string();
+    python("lake_alter.py", &[&new, "000400.SZ", "1m", "close", "2"]).finish();
+    let verify = ["verify", date, "--store", "new"];
+    bench.run(&verify).assert(1, &["000400.SZ: prices of its 1m bar"]);
+    let fill = ["backfill", "--from", date, "--to", date, "--symbols", "000400.SZ"];
+    bench.run(&fill).assert(0, &["0 asked", "0 written, 0 still missing"]);
+    bench.run(&[&fill[..], &["--replace"]].concat()).assert(0, &["0 still missing"]);
+    bench.run(&verify).assert(0, &["the same"]);
+    let quotes = [&fill[..], &["--replace", "--kind", "spot"]].concat();
+    bench.run(&quotes).assert(1, &["quotes that came live stay"]);
+    // of a security of which history has nothing what is there stays, and that is told
+    let absent = ["backfill", "--replace", "--from", date, "--to", date, "--period", "day"];
+    std::fs::remove_dir_all(bench.path("old/kind=bar")).unwrap();
+    bench.run(&absent).assert(1, &["0 written, 4 still missing"]);
 }

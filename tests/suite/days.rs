@@ -71,9 +71,9 @@ fn a_whole_day_is_complete_and_one_with_a_hole_names_it() {
     // a look is no verdict: it ends with 0
     let run = bench.run(&["days", DATE, "--format", "json"]);
     let day = json(run.assert(0, &[]));
-    let keys: Vec<_> = day.as_object().unwrap().keys().take(6).map(String::as_str).collect();
-    let expected = ["date", "verdict", "expected", "seen", "complete", "gaps"];
-    assert!(expected.iter().all(|key| !day[key].is_null()), "{keys:?}");
+    let keys = ["date", "verdict", "expected", "seen", "complete", "gaps"];
+    let places = keys.map(|key| run.stdout.find(&format!("\"{key}\":")).unwrap());
+    assert!(places[0] == 1 && places.is_sorted(), "{}", run.stdout);
     assert_eq!(day["verdict"], "incomplete");
     let gaps = day["gaps"].as_array().unwrap();
     let of_all: Vec<_> = gaps.iter().filter(|gap| gap["symbol"] == "*").collect();
@@ -161,6 +161,29 @@ fn a_store_that_lost_rows_is_told_by_security_and_minute_and_by_nothing_else() {
     let csv = run.assert(1, &["symbol,kind,period,from,to,counted,stored"]);
     assert_eq!(csv.stdout.lines().count(), 2, "{}", csv.stdout);
     bench.run(&["verify", DATE, "--store", "lake"]).assert(1, &["differs", &symbol, "10:02"]);
+    std::fs::remove_dir_all(bench.path("lake")).unwrap();
+    bench.run(&["verify", DATE, "--store", "lake"]).assert(1, &["lake is no folder"]);
+}
+
+#[test]
+fn bars_that_were_altered_in_a_store_are_named() {
+    let bench = bench();
+    let more = "[transforms.bars]\nplugin = \"bars\"\ninputs = [\"day\"]\nperiods = [\"1m\", \"day\"]\n\
+                [sinks.lake]\nplugin = \"parquet\"\ninputs = [\"day\", \"bars\"]\npath = \"lake\"\n";
+    let ledger = LEDGER.replace("[\"day\"]", "[\"day\", \"bars\"]");
+    bench.pipeline(&format!("{}\n{ledger}{more}", WHOLE.source()));
+    bench.run(&["run"]).assert(0, &[]);
+    bench.run(&["verify", DATE, "--store", "lake"]).assert(0, &["the same"]);
+    let bars = bench.path("lake/kind=bar").display().to_string();
+    let alter = |arguments: &[&str]| {
+        let all = [&[bars.as_str(), "000400.SZ"], arguments].concat();
+        python("lake_alter.py", &all).finish();
+        bench.run(&["verify", DATE, "--store", "lake"])
+    };
+    let told = "000400.SZ: its bar of the day has";
+    alter(&["day", "volume", "2"]).assert(1, &[told]);
+    alter(&["day", "volume", "0.5"]).assert(0, &["the same"]);
+    alter(&["day", "close", "2"]).assert(1, &["000400.SZ: prices of its day bar"]);
 }
 
 #[test]
@@ -202,6 +225,31 @@ fn a_running_host_tells_the_same_over_http() {
     assert!(answer["error"].as_str().unwrap().contains("plugin = \"ledger\""), "{answer}");
     host.signal("TERM");
     host.wait().assert(0, &[]);
+}
+
+#[test]
+fn a_pause_of_a_source_is_told_beside_the_gaps_of_its_day() {
+    let bench = bench();
+    let ledger = LEDGER.replace("[\"day\"]", "[\"waiting\"]");
+    let host = format!("[host]\nhttp = \"127.0.0.1:{}\"\nwatch = false\n", free_port());
+    bench.pipeline(&format!("{host}{}{ledger}", waiting(&bench)));
+    let clock = HostClock::new(&bench.path("clock"));
+    #[allow(clippy::disallowed_methods)] // what the host's clock is off by
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let noon = EVENING - 5 * 3_600 - i64::try_from(now.as_secs()).unwrap();
+    clock.put(noon);
+    let host = bench.start_with("", &clock.environment());
+    host.wait_for("the pipeline runs");
+    bench.run(&["pause", "waiting"]).assert(0, &[]);
+    clock.put(noon + 60);
+    let told = "source waiting was paused";
+    let deadline = Instant::now() + DEADLINE;
+    while !bench.run(&["days", DATE]).stdout.contains(told) {
+        assert!(Instant::now() < deadline, "{}", host.log());
+    }
+    bench.run(&["days", DATE]).assert(0, &["2022-06-01T11:00:"]);
+    host.signal("KILL");
+    host.wait();
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod faults;
 mod files;
 mod hikyuu_server;
 mod interop;
+mod joined;
 mod kline;
 mod ledger;
 mod merge;

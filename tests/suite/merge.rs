@@ -50,6 +50,33 @@ fn a_recorded_day_of_two_sources_is_merged_quote_by_quote_as_pandas_merges_it() 
     assert!(run.summary("one", "out") > day.records * 99 / 100, "{}", run.stderr);
 }
 
+#[test]
+fn health_says_why_a_feed_without_its_first_choice_is_degraded() {
+    let (day, port) = (DAYS[0], free_port());
+    let bench = Bench::with_links(&["replay", "merge", "parquet", "null"]);
+    record(&bench, &day, "first", "from = \"09:30:00\"\nto = \"09:32:00\"", "before");
+    record(&bench, &day, "second", "from = \"09:30:00\"\nto = \"09:34:00\"", "second");
+    // keeps the feed up
+    bench.write(
+        "waiting.csv",
+        "symbol,time,close\n600000.SH,2021-12-01 09:30:00,1\n600000.SH,2021-12-01 09:34:00,1\n",
+    );
+    bench.pipeline(&format!(
+        "[host]\nhttp = \"127.0.0.1:{port}\"\nwatch = false\n\
+         [sources.day]\nplugin = \"replay\"\npath = \"recorded\"\nspeed = 0.0\n\
+         [sources.waiting]\nplugin = \"replay\"\npath = \"waiting.csv\"\n\
+         [transforms.one]\nplugin = \"merge\"\ninputs = [\"day\", \"waiting\"]\n\
+         prefer = [\"first\", \"second\"]\n[sinks.end]\nplugin = \"null\"\ninputs = [\"one\"]\n"
+    ));
+    let host = bench.start();
+    let why = "\"degraded\":\"first, the first of `prefer`, is away: others serve\"";
+    let health = host.wait_for_answer(port, "/health", why);
+    assert!(health.contains("\"state\":\"degraded\""), "{health}");
+    assert!(health.contains("\"status\":\"failing\""), "{health}");
+    host.signal("KILL");
+    host.wait();
+}
+
 /// Two replays, of which none waits for the other: who is ahead changes all the time.
 #[test]
 fn two_sources_that_are_not_in_step_never_go_back_and_give_nothing_twice() {

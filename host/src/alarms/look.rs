@@ -29,6 +29,8 @@ pub struct Seen {
     pub in_call: Duration,
     /// It gives no records although it should.
     pub is_silent: bool,
+    /// Why its plugin says that it works worse than it should.
+    pub degraded: Option<String>,
     /// Its last error; empty without one.
     pub error: String,
     /// Failures that cost an instance.
@@ -49,6 +51,7 @@ pub fn look(topology: &Topology) -> Vec<Seen> {
         state: status.state(),
         in_call: status.in_call(),
         is_silent: status.metrics.is_silent(),
+        degraded: status.degraded(),
         error: status.last_error().unwrap_or_default(),
         fatal: status.metrics.errors_of(ErrorKind::Fatal),
         lost: lost(status.kind, status.metrics.dropped_by()),

@@ -171,6 +171,9 @@ impl Growth {
 }
 
 fn failure(seen: &Seen) -> String {
+    if let (State::Degraded, Some(reason)) = (seen.state, &seen.degraded) {
+        return format!("降级运行：{reason}");
+    }
     let what = match seen.state {
         State::Failed => "已停止",
         State::Stuck => "对插件的调用没有返回",
@@ -203,6 +206,7 @@ mod tests {
             state,
             in_call: Duration::ZERO,
             is_silent: false,
+            degraded: None,
             error: "no route".to_owned(),
             fatal: 0,
             lost: Vec::new(),

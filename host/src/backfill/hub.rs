@@ -12,8 +12,9 @@ use std::{
 
 use ::days::Day;
 use dataserver_backfill::{
-    End, Folder, Halt, Job, Outcome, Progress, State, Tally, latest, unfinished,
+    End, Folder, Halt, Job, Outcome, Progress, Series, State, Tally, latest, unfinished,
 };
+use dataserver_config::BackfillPrefer;
 use dataserver_engine::{shutdown::ActiveGuard, telemetry, topology::Topology};
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ use super::{
     request::Request,
     running::{self, Listeners},
     stop::Stop,
-    when::When,
+    when::{Reason, When},
 };
 use crate::reload::Reloader;
 
@@ -353,19 +354,29 @@ impl Hub {
         let back = settings.within.as_secs().div_ceil(DAY_SECONDS);
         let today = Day::of(now_us).0;
         let days = (today.saturating_sub(i64::try_from(back).unwrap_or(i64::MAX)), today);
+        let of = |(from, to), replace| {
+            move |series: Series| Request {
+                from: Some(from),
+                to: Some(to),
+                kind: Some(series.kind),
+                period: series.period,
+                replace: Some(replace),
+                ..Request::default()
+            }
+        };
         match missing::series(&pipeline, days, now_us) {
             Ok(series) => {
                 let reason = reason.as_str();
                 tracing::info!(reason, series = series.len(), "gaps are looked for");
-                due.extend(series.into_iter().map(|series| Request {
-                    from: Some(days.0),
-                    to: Some(days.1),
-                    kind: Some(series.kind),
-                    period: series.period,
-                    ..Request::default()
-                }));
+                due.extend(series.into_iter().map(of(days, false)));
             }
             Err(error) => tracing::warn!("gaps are not looked for: {error}"),
+        }
+        if reason == Reason::Close && settings.prefer == BackfillPrefer::History {
+            match missing::bars_of(&pipeline, today) {
+                Ok(series) => due.extend(series.into_iter().map(of((today, today), true))),
+                Err(error) => tracing::warn!("bars are not replaced: {error}"),
+            }
         }
     }
 }

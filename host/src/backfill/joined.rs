@@ -194,7 +194,8 @@ impl Watching {
         };
         let Some(feed) = topology.feed(&transform.id) else { return };
         let catalog = self.reloader.catalog();
-        let mut past = Past::new(Arc::clone(pipeline), catalog, Arc::clone(&self.stop));
+        let nobody = |_: Option<String>| {};
+        let mut past = Past::new(Arc::clone(pipeline), catalog, Arc::clone(&self.stop), &nobody);
         let mut giving = Giving { feed: &feed, stop: &self.stop, source, now_us };
         for group in due.chunks(MAX_SYMBOLS) {
             match giving.give(&mut past, known, group, span) {

@@ -1,23 +1,19 @@
 //! What is missing: as the ledger knows it, or without one all that was named.
 
+mod of_ledger;
+mod present;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::days::{Day, Ledger, LedgerError, MinuteCount};
 use dataserver_backfill::{Gap, Job, Series, Tally};
 use dataserver_config::Pipeline;
-use plugin_api::{
-    RecordKind,
-    schemas::{
-        session::TradingCalendar,
-        time::{DAY_US, parse_exchange_time},
-    },
-};
+use plugin_api::schemas::{session::TradingCalendar, time::DAY_US};
 
-use crate::days::{place::Place, report::WHOLE_MARKET};
+use self::of_ledger::{of_ledger, whole_days};
+use crate::days::place::Place;
 
 const MINUTE_US: i64 = 60_000_000;
-/// Days before one of which nothing is known in which its securities are looked for.
-const DAYS_BEFORE: i64 = 15;
 
 /// What is looked for; days since 1970-01-01 on the exchange's calendar, both inclusive.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +26,26 @@ pub struct Wanted<'a> {
     pub symbols: &'a [String],
     /// What is looked for.
     pub series: &'a Series,
+    /// Whether what is there is looked for as well.
+    pub replace: bool,
+}
+
+impl Wanted<'_> {
+    fn has(&self, symbol: &str) -> bool {
+        self.symbols.is_empty() || self.symbols.iter().any(|it| it == symbol)
+    }
+}
+
+/// What is missing of what is looked for.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// What can be asked for.
+    pub gaps: Vec<Gap>,
+    /// Records, about, that nobody can be asked for: of rounds that were lost within minutes of which
+    /// other quotes came.
+    pub out_of_reach: u64,
+    /// A ledger says so, which knows what the stores have.
+    pub by_ledger: bool,
 }
 
 /// What is missing of that. Without a ledger it is every trading day of each security that was
@@ -37,33 +53,51 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// When the ledger cannot be read, or there is none and no security was named.
-pub fn gaps(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
+pub fn missing(pipeline: &Pipeline, wanted: &Wanted<'_>, now_us: i64) -> Result<Missing, String> {
     match ledger(pipeline)? {
+        Some(ledger) if wanted.replace => whole_days(&ledger, wanted, now_us),
         Some(ledger) => of_ledger(&ledger, wanted, now_us),
         None if wanted.symbols.is_empty() => {
             let none = Place::of(pipeline).err().map(|it| it.to_string());
             let none = none.unwrap_or_else(|| "the ledger knows no day yet".to_owned());
             Err(format!("nobody knows what is missing; name securities with --symbols. {none}"))
         }
-        None => Ok(all(wanted)),
+        None => Ok(Missing { gaps: all(wanted), ..Missing::default() }),
     }
 }
 
-/// What a job has left missing, in the units of what it asked for. Blocks as reading does.
+/// What a job has left missing, in the units of what it asked for, with what nobody could be asked
+/// for; as of the moment in which it began, because what is lost since is no matter of it. Blocks as
+/// reading does.
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn still_missing(
-    pipeline: &Pipeline,
-    job: &Job,
-    tally: &Tally,
-    now_us: i64,
-) -> Result<u64, String> {
+pub fn still_missing(pipeline: &Pipeline, job: &Job, tally: &Tally) -> Result<u64, String> {
     let Some(ledger) = ledger(pipeline)? else { return Ok(tally.without_any) };
     let (Day(from), Day(to)) = (job.days.0.parse()?, job.days.1.parse()?);
-    let wanted = Wanted { from, to, symbols: &[], series: &job.series };
-    let left = of_ledger(&ledger, &wanted, now_us)?;
-    Ok(within(&left, job))
+    let (symbols, series) = (&job.symbols, &job.series);
+    let wanted = Wanted { from, to, symbols, series, replace: false };
+    let began_us = i64::try_from(job.epoch).unwrap_or(i64::MAX);
+    let left = of_ledger(&ledger, &wanted, began_us)?;
+    // what was to be replaced and of which history has nothing is there, but not as it was wanted
+    let kept = if job.replace { tally.without_any } else { 0 };
+    Ok(within(&left.gaps, job).saturating_add(left.out_of_reach).max(kept))
+}
+
+/// The bars that came on a day, by series. Nothing without a ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn bars_of(pipeline: &Pipeline, day: i64) -> Result<Vec<Series>, String> {
+    let Some(ledger) = ledger(pipeline)? else { return Ok(Vec::new()) };
+    let mut periods = BTreeSet::new();
+    let mut add = |count: MinuteCount<'_>| {
+        if let Some(period) = count.period.filter(|period| !periods.contains(*period)) {
+            periods.insert(period.to_owned());
+        }
+    };
+    ledger.counts(Day(day), &mut add).map_err(|error| error.to_string())?;
+    Ok(periods.iter().map(|period| Series::bars(period)).collect())
 }
 
 /// What of a pipeline's days is missing, by series, bars first. Nothing without a ledger.
@@ -91,106 +125,6 @@ fn ledger(pipeline: &Pipeline) -> Result<Option<Ledger>, String> {
         Err(LedgerError::Absent(_)) => Ok(None),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn of_ledger(ledger: &Ledger, wanted: &Wanted<'_>, now_us: i64) -> Result<Vec<Gap>, String> {
-    let mut gaps = Vec::new();
-    for day in wanted.from..=wanted.to {
-        let report = ledger.day(Day(day), now_us).map_err(|error| error.to_string())?;
-        let present = present(ledger, Day(day), wanted.series)?;
-        let (mut market, before) = (None, gaps.len());
-        for gap in report.gaps.into_iter().filter(|gap| is_of(gap, wanted.series)) {
-            let Some((from_us, to_us)) = span(&gap) else {
-                return Err(format!("the ledger says \"{}\" to \"{}\"", gap.from, gap.to));
-            };
-            if gap.symbol != WHOLE_MARKET {
-                gaps.push(Gap { symbol: gap.symbol, from_us, to_us, records: gap.records });
-                continue;
-            }
-            let of_market = match market.take() {
-                Some(found) => found,
-                None => securities(ledger, day)?,
-            };
-            let each = (gap.records / (of_market.len() as u64).max(1)).max(1);
-            let of =
-                |symbol: &String| Gap { symbol: symbol.clone(), from_us, to_us, records: each };
-            gaps.extend(of_market.iter().map(of));
-            market = Some(of_market);
-        }
-        let of_day = gaps.split_off(before);
-        gaps.extend(of_day.into_iter().flat_map(|gap| without(gap, Day(day), &present)));
-    }
-    if !wanted.symbols.is_empty() {
-        gaps.retain(|gap| wanted.symbols.contains(&gap.symbol));
-    }
-    Ok(gaps)
-}
-
-/// Minutes of a day, by security, of which the ledger has something.
-type Present = BTreeMap<String, BTreeSet<u16>>;
-
-fn present(ledger: &Ledger, day: Day, series: &Series) -> Result<Present, String> {
-    let mut present = Present::new();
-    let mut add = |count: MinuteCount<'_>| {
-        if count.kind == series.kind && count.period == series.period.as_deref() {
-            present.entry(count.symbol.to_owned()).or_default().insert(count.minute);
-        }
-    };
-    ledger.counts(day, &mut add).map_err(|error| error.to_string())?;
-    Ok(present)
-}
-
-/// The minutes of a gap of which the ledger has nothing: what came live is kept, and a lost round within
-/// a minute cannot be told from the others of it.
-fn without(gap: Gap, day: Day, present: &Present) -> Vec<Gap> {
-    let Some(present) = present.get(&gap.symbol) else { return vec![gap] };
-    let minute_us = |minute: i64| day.start_us() + minute * MINUTE_US;
-    let of_day = |us: i64| (us - day.start_us()).div_euclid(MINUTE_US);
-    let (first, last) = (of_day(gap.from_us), of_day(gap.to_us));
-    let all = u64::try_from(last - first + 1).unwrap_or(1).max(1);
-    let mut left: Vec<Gap> = Vec::new();
-    let is_there = |minute: &i64| u16::try_from(*minute).is_ok_and(|it| present.contains(&it));
-    for minute in (first..=last).filter(|minute| !is_there(minute)) {
-        let (from_us, to_us) = (minute_us(minute), minute_us(minute + 1) - 1);
-        match left.last_mut() {
-            Some(gap) if gap.to_us + 1 == from_us => gap.to_us = to_us,
-            _ => left.push(Gap { symbol: gap.symbol.clone(), from_us, to_us, records: 0 }),
-        }
-    }
-    for part in &mut left {
-        let minutes = u64::try_from((part.to_us + 1 - part.from_us) / MINUTE_US).unwrap_or(1);
-        part.records = (gap.records * minutes / all).max(1);
-    }
-    left
-}
-
-/// The securities of a day: those of which the ledger knows something, on it or on the last day
-/// before.
-fn securities(ledger: &Ledger, day: i64) -> Result<Vec<String>, String> {
-    let mut found = BTreeSet::new();
-    let of = |day| ledger.securities(Day(day)).map_err(|error| error.to_string());
-    found.extend(of(day)?.into_iter().map(|it| it.symbol));
-    for before in (day - DAYS_BEFORE..day).rev() {
-        let known = of(before)?;
-        if !known.is_empty() {
-            found.extend(known.into_iter().map(|it| it.symbol));
-            break;
-        }
-    }
-    Ok(found.into_iter().collect())
-}
-
-/// A gap of bars without a period is one of minutes.
-fn is_of(gap: &::days::Gap, series: &Series) -> bool {
-    let period =
-        (gap.kind == RecordKind::Bar.as_str()).then(|| gap.period.as_deref().unwrap_or("1m"));
-    gap.kind == series.kind && period == series.period.as_deref()
-}
-
-/// First and last moment: the last minute of a gap is in it to its end.
-fn span(gap: &::days::Gap) -> Option<(i64, i64)> {
-    let (from_us, to_us) = (parse_exchange_time(&gap.from)?, parse_exchange_time(&gap.to)?);
-    Some((from_us, to_us + MINUTE_US - 1))
 }
 
 fn all(wanted: &Wanted<'_>) -> Vec<Gap> {
@@ -260,69 +194,17 @@ mod tests {
 
     use super::*;
 
-    fn gap(kind: &str, period: Option<&str>) -> ::days::Gap {
-        ::days::Gap {
-            symbol: "600000.SH".to_owned(),
-            kind: kind.to_owned(),
-            from: "2026-01-05T09:31+08:00".to_owned(),
-            to: "2026-01-05T09:32+08:00".to_owned(),
-            records: 2,
-            period: period.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn a_gap_lasts_to_the_end_of_its_last_minute() {
-        let (from_us, to_us) = span(&gap("bar", None)).unwrap();
-        assert_eq!(from_us, 1_767_576_660_000_000);
-        assert_eq!(to_us - from_us, 2 * MINUTE_US - 1);
-        let odd = ::days::Gap { to: "soon".to_owned(), ..gap("bar", None) };
-        assert_eq!(span(&odd), None);
-    }
-
-    #[test]
-    fn gaps_are_those_of_the_series_that_is_asked_for() {
-        let cases = [
-            (gap("bar", None), Series::bars("1m"), true),
-            (gap("bar", Some("1m")), Series::bars("1m"), true),
-            (gap("bar", Some("5m")), Series::bars("1m"), false),
-            (gap("spot", None), Series::bars("1m"), false),
-            (gap("spot", None), Series::spots(), true),
-        ];
-        for (gap, series, expected) in cases {
-            assert_eq!(is_of(&gap, &series), expected, "{gap:?} {series:?}");
-        }
-    }
-
     #[test]
     fn without_a_ledger_each_trading_day_of_each_security_is_asked_for() {
         let symbols = ["600000.SH".to_owned(), "000001.SZ".to_owned()];
         // from Thursday over New Year's day and the weekend to Monday
         let day = |text: &str| text.parse::<Day>().unwrap().0;
         let (from, to) = (day("2025-12-31"), day("2026-01-05"));
-        let wanted = Wanted { from, to, symbols: &symbols, series: &Series::bars("1m") };
+        let series = &Series::bars("1m");
+        let wanted = Wanted { from, to, symbols: &symbols, series, replace: false };
         let gaps = all(&wanted);
         assert_eq!(gaps.len(), 4, "{gaps:?}");
         assert_eq!(gaps[3].to_us - gaps[3].from_us, DAY_US - 1);
-    }
-
-    #[test]
-    fn minutes_of_which_something_came_are_not_asked_for() {
-        let day: Day = "2026-01-05".parse().unwrap();
-        let at = |minute: i64| day.start_us() + minute * MINUTE_US;
-        let gap = |from: i64, to: i64, records| Gap {
-            symbol: "600000.SH".to_owned(),
-            from_us: at(from),
-            to_us: at(to + 1) - 1,
-            records,
-        };
-        let of = |minutes: &[u16]| {
-            let minutes = minutes.iter().copied().collect();
-            without(gap(600, 609, 100), day, &[("600000.SH".to_owned(), minutes)].into())
-        };
-        assert_eq!(of(&[]), [gap(600, 609, 100)]);
-        assert_eq!(of(&[599, 603, 604, 610]), [gap(600, 602, 30), gap(605, 609, 50)]);
-        assert_eq!(of(&(600..610).collect::<Vec<_>>()), []);
     }
 
     #[test]

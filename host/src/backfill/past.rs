@@ -22,11 +22,13 @@ use crate::days::asking::{self, AskError, History};
 const PADDING: &str = "padding_total";
 
 /// Sources of a pipeline, opened for each question.
-pub struct Past {
+pub struct Past<'t> {
     pipeline: Arc<Pipeline>,
     catalog: Arc<PluginCatalog>,
     stop: Arc<Stop>,
     by_id: HashMap<String, (History, Arc<Lent>)>,
+    /// Gets whom a question waits for.
+    waits_for: &'t dyn Fn(Option<String>),
 }
 
 /// What the host lends to a source that is asked.
@@ -37,10 +39,15 @@ struct Lent {
     padding: AtomicU64,
 }
 
-impl Past {
-    /// Sources of that pipeline, until the job stops.
-    pub fn new(pipeline: Arc<Pipeline>, catalog: Arc<PluginCatalog>, stop: Arc<Stop>) -> Self {
-        Self { pipeline, catalog, stop, by_id: HashMap::new() }
+impl<'t> Past<'t> {
+    /// Sources of that pipeline, until the job stops; `waits_for` gets who is away meanwhile.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        catalog: Arc<PluginCatalog>,
+        stop: Arc<Stop>,
+        waits_for: &'t dyn Fn(Option<String>),
+    ) -> Self {
+        Self { pipeline, catalog, stop, by_id: HashMap::new(), waits_for }
     }
 
     fn of(&mut self, id: &str) -> Result<&(History, Arc<Lent>), AskError> {
@@ -55,22 +62,23 @@ impl Past {
     }
 }
 
-impl Sources for Past {
-    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer>, PluginError> {
+impl Sources for Past<'_> {
+    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer + '_>, PluginError> {
+        let waits_for = self.waits_for;
         let (history, lent) = self.of(source).map_err(plain)?;
         lent.padding.store(0, Ordering::Relaxed);
-        let answer = history.ask(ask).map_err(plain)?;
+        let answer = history.ask_telling(ask, waits_for).map_err(plain)?;
         Ok(Box::new(Asked { answer, lent: Arc::clone(lent) }))
     }
 }
 
 /// An answer of a source.
-struct Asked {
-    answer: asking::Answer,
+struct Asked<'t> {
+    answer: asking::Answer<'t>,
     lent: Arc<Lent>,
 }
 
-impl Answer for Asked {
+impl Answer for Asked<'_> {
     fn next(&mut self) -> Result<Option<Batch>, PluginError> {
         self.answer.next_batch().map_err(plain)
     }

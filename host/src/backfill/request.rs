@@ -2,7 +2,7 @@
 
 use ::days::Day;
 use dataserver_backfill::{Job, Series, plan};
-use dataserver_config::{BufferKind, Component, Pipeline, closest};
+use dataserver_config::{BackfillPrefer, BufferKind, Component, Pipeline, closest};
 use plugin_api::{RecordKind, RoleKind, schemas::symbol::Symbol};
 
 use super::missing::{self, Wanted};
@@ -29,6 +29,9 @@ pub struct Request {
     pub period: Option<String>,
     /// A source of history; those of `[backfill] from`, unless given.
     pub source: Option<String>,
+    /// Whether bars of history take the place of those that are there; as `[backfill] prefer` says,
+    /// unless given.
+    pub replace: Option<bool>,
 }
 
 impl Request {
@@ -45,6 +48,11 @@ impl Request {
             day.map_err(|error| format!("{name}: {error}"))
         };
         let owned = |name: &str| one(name).map(str::to_owned);
+        let replace = one("replace").map(|text| match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(format!("replace: \"{other}\" is neither true nor false")),
+        });
         let symbol = |text: &str| {
             let symbol = Symbol::parse(text, None).map(|symbol| symbol.to_string());
             symbol
@@ -57,6 +65,7 @@ impl Request {
             kind: owned("kind"),
             period: owned("period"),
             source: owned("source"),
+            replace: replace.transpose()?,
         })
     }
 
@@ -67,7 +76,8 @@ impl Request {
         let texts = [("kind", &self.kind), ("period", &self.period), ("source", &self.source)];
         let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
         let symbols = (!self.symbols.is_empty()).then(|| ("symbols", self.symbols.join(",")));
-        days.chain(texts).chain(symbols).collect()
+        let replace = self.replace.map(|replace| ("replace", replace.to_string()));
+        days.chain(texts).chain(symbols).chain(replace).collect()
     }
 
     /// The job that fills what is missing of that. Reads the ledger, so it may block.
@@ -79,15 +89,34 @@ impl Request {
         let (from, to) = self.days(pipeline, now_us)?;
         let sources = self.sources(pipeline)?;
         let stores = stores(pipeline, &sources)?;
-        let wanted = Wanted { from, to, symbols: &self.symbols, series: &series };
-        let gaps = missing::gaps(pipeline, &wanted, now_us)?;
+        let replace = self.replaces(pipeline, &series)?;
+        let wanted = Wanted { from, to, symbols: &self.symbols, series: &series, replace };
+        let found = missing::missing(pipeline, &wanted, now_us)?;
         let epoch = u64::try_from(now_us).unwrap_or_default();
         let mut job = Job::new(name_at(now_us), epoch, series);
         job.days = (Day(from).to_string(), Day(to).to_string());
-        job.asked = gaps.iter().map(|gap| gap.records).sum();
-        job.pieces = plan(&gaps);
+        job.symbols.clone_from(&self.symbols);
+        job.asked = found.gaps.iter().map(|gap| gap.records).sum();
+        (job.out_of_reach, job.replace) = (found.out_of_reach, replace);
+        if !found.by_ledger && !replace {
+            let ledger = Place::of(pipeline).ok().map(|place| place.id);
+            job.read_first =
+                stores.iter().filter(|id| Some(*id) != ledger.as_ref()).cloned().collect();
+        }
+        job.pieces = plan(&found.gaps);
         (job.sources, job.stores) = (sources, stores);
         Ok(job)
+    }
+
+    /// Whether what is there is asked for as well.
+    fn replaces(&self, pipeline: &Pipeline, series: &Series) -> Result<bool, String> {
+        match self.replace {
+            Some(true) if !series.is_bars() => Err("replace: quotes that came live stay as they \
+                                                    are; replace bars, or leave it out"
+                .to_owned()),
+            Some(replace) => Ok(replace),
+            None => Ok(series.is_bars() && pipeline.backfill.prefer == BackfillPrefer::History),
+        }
     }
 
     /// What is asked for, whoever lacks it.
@@ -178,6 +207,7 @@ mod tests {
             from: "2026-01-05".parse::<Day>().ok().map(|day| day.0),
             symbols: vec!["600000.SH".to_owned(), "000001.SZ".to_owned()],
             period: Some("5m".to_owned()),
+            replace: Some(true),
             ..Request::default()
         };
         let pairs = request.pairs();
@@ -194,6 +224,7 @@ mod tests {
         let faulty = [
             ("from", "soon", "from: \"soon\" is no day"),
             ("to", "2026-13-01", "to: \"2026-13-01\" is no day"),
+            ("replace", "all", "neither true nor false"),
         ];
         for (name, value, expected) in faulty {
             let error = Request::of(|it| (it == name).then_some(value), Vec::new()).unwrap_err();

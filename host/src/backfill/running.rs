@@ -37,7 +37,8 @@ pub fn run(
     listeners: &Listeners<'_>,
 ) -> Result<Outcome, End> {
     let pipeline = topology.pipeline();
-    let mut past = Past::new(Arc::clone(&pipeline), catalog, Arc::clone(stop));
+    let stopped = Arc::clone(stop);
+    let mut past = Past::new(Arc::clone(&pipeline), catalog, stopped, listeners.waits_for);
     let rate = pipeline.backfill.rate;
     let targets = Targets::new(topology, &job.stores, stop, rate, listeners.waits_for);
     let settled = RefCell::new(Tally::default());
@@ -54,10 +55,10 @@ pub fn run(
     };
     let mut outcome = outcome(job, tally, topology.now_us());
     outcome.cancelled = cancelled;
-    let counted = missing::still_missing(&pipeline, job, &outcome.tally, topology.now_us());
+    let counted = missing::still_missing(&pipeline, job, &outcome.tally);
     outcome.still_missing = counted.unwrap_or_else(|error| {
         outcome.tally.fault(&format!("what is missing still is not known: {error}"));
-        job.asked.saturating_sub(outcome.tally.written).max(1)
+        (job.asked.saturating_sub(outcome.tally.written) + job.out_of_reach).max(1)
     });
     folder.finish(&outcome).map_err(|error| Halt::Failed(error.to_string()))?;
     if let Err(error) = missing::note(&pipeline, &outcome) {
@@ -66,8 +67,12 @@ pub fn run(
     Ok(outcome)
 }
 
-/// What a job has come to at that time, but for what is missing still.
-pub fn outcome(job: &Job, tally: Tally, now_us: i64) -> Outcome {
+/// What a job has come to at that time; what is missing still is as if it had given all that it asked
+/// for.
+pub fn outcome(job: &Job, mut tally: Tally, now_us: i64) -> Outcome {
+    if job.out_of_reach > 0 {
+        tally.fault(&out_of_reach(job.out_of_reach));
+    }
     Outcome {
         name: job.name.clone(),
         from: job.days.0.clone(),
@@ -79,10 +84,18 @@ pub fn outcome(job: &Job, tally: Tally, now_us: i64) -> Outcome {
         begun_us: i64::try_from(job.epoch).unwrap_or(i64::MAX),
         ended_us: now_us,
         asked: job.asked,
-        still_missing: 0,
+        still_missing: job.out_of_reach,
         cancelled: false,
         tally,
     }
+}
+
+/// What is told of records that nobody can be asked for.
+pub fn out_of_reach(records: u64) -> String {
+    format!(
+        "about {records} records are of rounds that were lost within minutes of which other quotes \
+         came; nobody is asked for these, as what came live is kept"
+    )
 }
 
 /// The line that a job ends with.

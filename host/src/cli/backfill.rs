@@ -59,6 +59,10 @@ pub struct Backfill {
     /// Id of the source, or of the store, that is asked. Default: those of `[backfill] from`.
     #[arg(long, value_name = "ID")]
     source: Option<String>,
+    /// Ask for whole days of bars: those of history take the place of those that are there. Default:
+    /// as `[backfill] prefer` says.
+    #[arg(long)]
+    replace: bool,
     /// Tell what would be asked for, and ask for nothing.
     #[arg(long, conflicts_with = "cancel")]
     dry_run: bool,
@@ -100,6 +104,17 @@ impl Backfill {
         {
             return Ok(outcome);
         }
+        let root = running::root(pipeline);
+        let alone = HostLock::take_for_backfill(&root).map_err(|error| {
+            complain(format!("data_dir {}: {error}; mend the folder", root.display()))
+        })?;
+        let Some(_alone) = alone else {
+            return Err(complain(format!(
+                "another `dataserver backfill` runs without a host on {}; wait for its end, or end \
+                 that process: the next one goes on with it",
+                pipeline.host.data_dir.display()
+            )));
+        };
         let _lock = HostLock::for_verb(&pipeline.host.data_dir).map_err(complain)?;
         self.alone(pipeline, catalog, &request)
     }
@@ -111,6 +126,7 @@ impl Backfill {
             "kind" => self.kind.as_deref(),
             "period" => self.period.as_deref(),
             "source" => self.source.as_deref(),
+            "replace" => self.replace.then_some("true"),
             _ => None,
         };
         Request::of(one, self.symbols.iter().map(String::as_str).collect())
@@ -223,8 +239,11 @@ impl Backfill {
             return output::print_json(&serde_json::json!({
                 "from": from, "to": to, "kind": job.series.kind, "period": job.series.period,
                 "sources": job.sources, "stores": job.stores, "securities": securities.len(),
-                "questions": questions, "asked": asked,
+                "questions": questions, "asked": asked, "out_of_reach": job.out_of_reach,
             }));
+        }
+        if job.out_of_reach > 0 {
+            output::note(&running::out_of_reach(job.out_of_reach));
         }
         output::print(&format!(
             "{asked} records of {} securities are missing from {from} to {to}; {} would be asked in \

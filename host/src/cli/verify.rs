@@ -22,6 +22,7 @@ use super::{
 use crate::days::{
     asking::History,
     place::Place,
+    prices::PriceFault,
     tally::{Difference, Series},
     verifying::{Compared, Verified, verify},
 };
@@ -167,7 +168,7 @@ fn note_of_inputs(pipeline: &Pipeline, place: &Place, store: &str) {
 }
 
 fn table(verified: &Verified) -> String {
-    let Verified { date, store, series, differences, sums } = verified;
+    let Verified { date, store, series, differences, sums, days, prices } = verified;
     let row = |it: &Compared| {
         let result = match (&it.error, &it.unreadable) {
             (Some(error), _) => error.clone(),
@@ -194,6 +195,19 @@ fn table(verified: &Verified) -> String {
             sum.symbol, sum.minutes_volume, sum.day_volume
         );
     }
+    for day in days {
+        text += &format!(
+            "{}: its bar of the day has {} shares and {:.2} CNY; what came had {} and {:.2}\n",
+            day.symbol,
+            day.stored_volume,
+            day.stored_amount,
+            day.counted_volume,
+            day.counted_amount
+        );
+    }
+    for PriceFault { symbol, period, at, why } in prices {
+        text += &format!("{symbol}: prices of its {period} bar of {at} do not fit: {why}\n");
+    }
     text
 }
 
@@ -217,6 +231,7 @@ mod tests {
     use ::days::SumFault;
 
     use super::*;
+    use crate::days::sums::DayFault;
 
     fn verified() -> Verified {
         let compared = |series, error: Option<&str>| Compared {
@@ -248,6 +263,19 @@ mod tests {
                 minutes_amount: 0.0,
                 day_amount: 0.0,
             }],
+            days: vec![DayFault {
+                symbol: "600002.SH".to_owned(),
+                counted_volume: 7,
+                stored_volume: 70,
+                counted_amount: 14.0,
+                stored_amount: 14.0,
+            }],
+            prices: vec![PriceFault {
+                symbol: "600003.SH".to_owned(),
+                period: "1m".to_owned(),
+                at: "2026-01-05T09:31+08:00".to_owned(),
+                why: "close 20".to_owned(),
+            }],
         }
     }
 
@@ -262,6 +290,8 @@ mod tests {
             "bar 1m: lake: nothing of bars",
             "600000.SH spot 09:31 09:32 7 2",
             "600001.SH: its minutes have 5 shares, its day 6",
+            "600002.SH: its bar of the day has 70 shares and 14.00 CNY; what came had 7 and 14.00",
+            "600003.SH: prices of its 1m bar of 2026-01-05T09:31+08:00 do not fit: close 20",
         ] {
             assert!(lines.contains(&line.to_owned()), "{line} is missing in\n{text}");
         }
@@ -282,6 +312,9 @@ mod tests {
         assert!(!sound.is_sound());
         sound.differences.clear();
         sound.sums.clear();
+        sound.days.clear();
+        assert!(!sound.is_sound(), "prices do not fit");
+        sound.prices.clear();
         assert!(!sound.is_sound(), "one was not read");
         sound.series.remove(0);
         assert!(sound.is_sound());

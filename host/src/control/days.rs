@@ -14,10 +14,14 @@ use dataserver_engine::{
     clock::{Clock, SystemClock},
     topology::Topology,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{parameters::Parameters, refusal::refuse};
-use crate::days::{place::Place, range::Range, report};
+use crate::days::{
+    place::Place,
+    range::Range,
+    report::{self, Calendar},
+};
 
 /// The routes.
 pub fn routes<S>(topology: &Arc<Topology>) -> Router<S>
@@ -38,9 +42,9 @@ async fn calendar(State(topology): State<Arc<Topology>>, parameters: Parameters)
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
     read(&topology, move |place| match place.read() {
-        Ok(ledger) => Ok(json!({ "days": report::calendar(&ledger, range, now_us)? })),
+        Ok(ledger) => Ok(Calendar { days: report::calendar(&ledger, range, now_us)? }),
         // its sink is being opened for the first time
-        Err(LedgerError::Absent(_)) => Ok(json!({ "days": [] })),
+        Err(LedgerError::Absent(_)) => Ok(Calendar { days: Vec::new() }),
         Err(error) => Err(error),
     })
     .await
@@ -60,17 +64,13 @@ async fn day(
         Err(error) => return refuse(StatusCode::BAD_REQUEST, error),
     };
     let now_us = SystemClock.now_us();
-    read(&topology, move |place| {
-        let shown = report::day(&place.read()?, day, symbol.as_deref(), now_us)?;
-        Ok(json!(shown))
-    })
-    .await
+    read(&topology, move |place| report::day(&place.read()?, day, symbol.as_deref(), now_us)).await
 }
 
-/// Answers with what is read of the ledger of the pipeline that runs.
-async fn read(
+/// Answers with what is read of the ledger of the pipeline that runs, keys in the order of the fields.
+async fn read<T: Serialize + Send + 'static>(
     topology: &Topology,
-    work: impl FnOnce(&Place) -> Result<Value, LedgerError> + Send + 'static,
+    work: impl FnOnce(&Place) -> Result<T, LedgerError> + Send + 'static,
 ) -> Response {
     let place = match Place::of(&topology.pipeline()) {
         Ok(place) => place,

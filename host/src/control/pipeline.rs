@@ -68,6 +68,9 @@ pub fn in_short(status: &ComponentStatus) -> Value {
         "state": status.state().as_str(),
         "last_error": status.last_error(),
     });
+    if let Some(reason) = status.degraded() {
+        component["degraded"] = reason.into();
+    }
     let damage = status.damage();
     if damage.places > 0 {
         component["damage"] = json!(damage);

@@ -15,7 +15,7 @@ use dataserver_loader::{Opening, Plugin, PluginCatalog, SourceInstance};
 use plugin_api::{Ask, Batch, Context, ErrorKind, HostServices, PluginError, Polled, RoleKind};
 use serde_json::{Map, Value};
 
-use self::patience::Patience;
+use self::patience::{Patience, Tell};
 
 /// The option by which a source is asked.
 const ASK: &str = "ask";
@@ -123,13 +123,22 @@ impl History {
     ///
     /// # Errors
     /// [`AskError::Failed`] when the question or the options cannot work, or nothing can be opened.
-    pub fn ask(&self, ask: &Ask) -> Result<Answer, AskError> {
+    pub fn ask(&self, ask: &Ask) -> Result<Answer<'static>, AskError> {
+        self.ask_telling(ask, &tell_nobody)
+    }
+
+    /// Asks as [`ask`](Self::ask) does; `tell` gets who is waited for while a fault is waited out.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn ask_telling<'t>(&self, ask: &Ask, tell: Tell<'t>) -> Result<Answer<'t>, AskError> {
         let failed = |error| AskError::Failed { component: self.id().to_owned(), error };
         ask.read().map_err(failed)?;
-        let mut patience = Patience::new(&self.host);
+        let mut patience = Patience::new(&self.host, tell);
         loop {
             match self.plugin.open_source(self.opening(ask).map_err(failed)?) {
                 Ok(instance) => {
+                    patience.end_wait();
                     let component = self.id().to_owned();
                     let instance = Some(instance);
                     return Ok(Answer { instance, component, patience, refused: None });
@@ -151,17 +160,19 @@ impl History {
     }
 }
 
+fn tell_nobody(_: Option<String>) {}
+
 /// What a plugin gives when it is asked; ended when dropped.
-pub struct Answer {
+pub struct Answer<'t> {
     /// There until it has come to its end.
     instance: Option<Box<dyn SourceInstance>>,
     component: String,
-    patience: Patience,
+    patience: Patience<'t>,
     /// The first record or file of which it said that it cannot be read.
     refused: Option<String>,
 }
 
-impl Answer {
+impl Answer<'_> {
     /// The next batch; `None` at the end. Blocks until there is one.
     ///
     /// # Errors
@@ -198,7 +209,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for Answer<'_> {
     fn drop(&mut self) {
         if let Some(instance) = &mut self.instance
             && let Err(error) = instance.close()

@@ -1,7 +1,8 @@
 //! Judges the trading days that are over, for the alarm and the metric.
 //!
 //! A thread of its own reads the ledger once a minute, because that may block: who looks at what is
-//! wrong takes what was found last. A day is judged a quarter of an hour after its close, when what
+//! wrong takes what was found last. The same thread notes [outages](Outages) and
+//! [deviations](Deviations) there. A day is judged a quarter of an hour after its close, when what
 //! sources give late has come. One on which no host ran is nobody's fault: it is not judged.
 
 use std::{
@@ -11,15 +12,17 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ::days::{Day, DaySummary, LedgerError, Verdict};
 use dataserver_engine::{clock::Clock, topology::Topology};
 
-use super::place::Place;
+use super::{deviations::Deviations, outages::Outages, place::Place};
 
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked which sources are away.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const JUDGE_EVERY: Duration = Duration::from_secs(60);
 /// From midnight to a quarter of an hour after the close.
 const JUDGED_AFTER_US: i64 = (15 * 60 + 15) * 60 * 1_000_000;
 /// So far back a day that is not complete stays an alarm.
@@ -103,8 +106,15 @@ struct Judge {
 
 impl Judge {
     fn run(mut self, topology: &Topology, clock: &dyn Clock, ended: &Receiver<()>) {
+        let (mut outages, mut deviations) = (Outages::default(), Deviations::default());
+        let mut judged = None::<Instant>;
         loop {
-            self.look(topology, clock.now_us());
+            outages.look(topology);
+            deviations.look(topology);
+            if judged.is_none_or(|judged| judged.elapsed() >= JUDGE_EVERY) {
+                judged = Some(Instant::now());
+                self.look(topology, clock.now_us());
+            }
             if ended.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
                 return;
             }

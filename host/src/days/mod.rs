@@ -4,8 +4,11 @@
 //! name of its plugin.
 
 pub mod asking;
+mod deviations;
 pub mod judging;
+mod outages;
 pub mod place;
+pub mod prices;
 pub mod range;
 pub mod report;
 pub mod sums;

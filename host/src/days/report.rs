@@ -20,6 +20,22 @@ pub struct Shown {
     pub security: Option<SecurityDay>,
 }
 
+/// Days of a calendar.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Calendar {
+    /// In their order.
+    pub days: Vec<DaySummary>,
+}
+
+/// Days of one security.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SecurityCalendar<'a> {
+    /// Which one.
+    pub symbol: &'a str,
+    /// In their order.
+    pub days: &'a [SecurityDays],
+}
+
 /// A day of one security.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SecurityDays {

@@ -3,11 +3,14 @@
 //! The day is that of the last quote before fixed-price trading begins at 15:05, if that came after the
 //! close, or else that of the bar of the day. That one may count fixed-price trades, of which no minute has anything: where there
 //! is such trading, its day may be more than its minutes.
+//!
+//! The bar of the day itself is compared with the one that the ledger counted.
 
 use std::collections::{BTreeMap, HashMap};
 
 use ::days::{Day, SumFault};
 use plugin_api::{Batch, schemas::symbol::Symbol};
+use serde::Serialize;
 
 /// Period of the bars that are added up, and of those that they are compared with.
 const MINUTE: &str = "1m";
@@ -19,6 +22,21 @@ const FIXED_PRICE_US: i64 = (15 * 60 + 5) * 60 * 1_000_000;
 const WITH_FIXED_PRICE: [&str; 5] = ["688", "689", "300", "301", "302"];
 /// Share by which turnovers may differ: vendors round each bar.
 const TOLERANCE: f64 = 1e-4;
+
+/// A bar of the day that is another one than came.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayFault {
+    /// The security, as `600000.SH`.
+    pub symbol: String,
+    /// Volume that the ledger counted, shares.
+    pub counted_volume: u64,
+    /// Volume that the store has, shares.
+    pub stored_volume: u64,
+    /// Turnover that the ledger counted, CNY.
+    pub counted_amount: f64,
+    /// Turnover that the store has, CNY.
+    pub stored_amount: f64,
+}
 
 /// Volume in shares and turnover in CNY.
 type Sum = (u64, f64);
@@ -69,6 +87,21 @@ impl Sums {
         faults
     }
 
+    /// Bars of the day that are others than those that came. One that is not there is missed where
+    /// records are counted.
+    pub fn day_faults(&self, came: Vec<(String, u64, f64)>) -> Vec<DayFault> {
+        let fault = |(symbol, counted_volume, counted_amount): (String, u64, f64)| {
+            let (stored_volume, stored_amount) = self.0.get(&symbol)?.day?;
+            let is_same = stored_volume == counted_volume && is_near(stored_amount, counted_amount);
+            let fault =
+                DayFault { symbol, counted_volume, stored_volume, counted_amount, stored_amount };
+            (!is_same).then_some(fault)
+        };
+        let mut faults: Vec<_> = came.into_iter().filter_map(fault).collect();
+        faults.sort_by(|one, other| one.symbol.cmp(&other.symbol));
+        faults
+    }
+
     fn of(&mut self, symbol: Symbol<'_>) -> &mut Security {
         self.0.entry(symbol.to_string()).or_default()
     }
@@ -88,13 +121,17 @@ impl Security {
             .fold((0_u64, 0.0), |(volume, amount), (of_one, in_cny)| {
                 (volume + of_one, amount + in_cny)
             });
-        let near = (minutes_amount - day_amount).abs() <= 1.0 + TOLERANCE * day_amount.abs();
+        let near = is_near(minutes_amount, day_amount);
         let is_equal = minutes_volume == day_volume && near;
         let is_less = minutes_volume <= day_volume && (near || minutes_amount < day_amount);
         let symbol = symbol.to_owned();
         let fault = SumFault { symbol, minutes_volume, day_volume, minutes_amount, day_amount };
         (!(is_equal || may_be_more && is_less)).then_some(fault)
     }
+}
+
+fn is_near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1.0 + TOLERANCE * other.abs()
 }
 
 fn is_after_close(time_us: i64) -> bool {
@@ -179,6 +216,21 @@ mod tests {
         assert_eq!(faults(&[day("688001", 120)]), [], "it may have traded at the fixed price");
         assert_eq!(faults(&[day("688001", 90)]).len(), 1);
         assert_eq!(faults(&[bars("600000", &[("1m", 571, 100)])]), [], "nothing to compare with");
+    }
+
+    #[test]
+    fn a_bar_of_the_day_is_the_one_that_came() {
+        let mut sums = Sums::default();
+        let batch = bars("600000", &[("1m", 571, 150), ("day", 900, 1_500)]);
+        sums.add(today(), &batch);
+        sums.add(today(), &quote("600000", 901, 150));
+        assert_eq!(sums.faults(), [], "the day is that of the quotes");
+        let came = |volume: u64, amount| vec![("600000.SH".to_owned(), volume, amount)];
+        let found = sums.day_faults(came(150, 300.0));
+        assert_eq!((found[0].counted_volume, found[0].stored_volume), (150, 1_500));
+        assert_eq!(sums.day_faults(came(1_500, 3_000.2)), []);
+        assert_eq!(sums.day_faults(came(1_500, 6_000.0)).len(), 1, "another turnover");
+        assert_eq!(sums.day_faults(vec![("600001.SH".to_owned(), 1, 1.0)]), []);
     }
 
     #[test]

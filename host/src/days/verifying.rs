@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::{
     asking::{AskError, History},
-    sums::Sums,
+    prices::{PriceFault, Prices},
+    sums::{DayFault, Sums},
     tally::{Difference, Placing, Series, Tally},
 };
 
@@ -28,6 +29,10 @@ pub struct Verified {
     pub differences: Vec<Difference>,
     /// Securities whose 1m bars in the store do not add up to their day.
     pub sums: Vec<SumFault>,
+    /// Bars of the day that are others than those that came.
+    pub days: Vec<DayFault>,
+    /// Bars whose prices do not fit together.
+    pub prices: Vec<PriceFault>,
 }
 
 /// Records of one kind.
@@ -73,7 +78,9 @@ impl Verified {
     /// Whether the store has what came, and this adds up.
     pub fn is_sound(&self) -> bool {
         let is_read = |it: &Compared| it.error.is_none() && it.unreadable.is_none();
-        self.differences.is_empty() && self.sums.is_empty() && self.series.iter().all(is_read)
+        let is_same = self.differences.is_empty() && self.days.is_empty();
+        let adds_up = self.sums.is_empty() && self.prices.is_empty();
+        is_same && adds_up && self.series.iter().all(is_read)
     }
 }
 
@@ -97,7 +104,8 @@ pub fn verify(
         return Err(VerifyError::Unknown(day, kind));
     }
     let idle = idle(ledger, day)?;
-    let (mut sums, mut compared, mut differences) = (Sums::default(), Vec::new(), Vec::new());
+    let (mut sums, mut prices) = (Sums::default(), Prices::default());
+    let (mut compared, mut differences) = (Vec::new(), Vec::new());
     for (series, total) in all {
         let mut found = [Tally::default(), Tally::default()];
         let read = read(history, day, &series, |batch, records| {
@@ -106,6 +114,7 @@ pub fn verify(
                 found[1].add(day, Placing::Answer, batch);
             }
             sums.add(day, batch);
+            prices.add(day, batch);
             tell(&series, records, total);
         });
         let (error, unreadable) = match read {
@@ -127,9 +136,10 @@ pub fn verify(
     }
     // of minutes that were not read to their end the sum says nothing
     let is_whole = compared.iter().all(|it| it.error.is_none());
+    let days = sums.day_faults(ledger.day_bars(day)?);
     let sums = if is_whole { sums.faults() } else { Vec::new() };
-    let store = history.id().to_owned();
-    Ok(Verified { date: day, store, series: compared, differences, sums })
+    let (store, prices) = (history.id().to_owned(), prices.faults(day));
+    Ok(Verified { date: day, store, series: compared, differences, sums, days, prices })
 }
 
 /// Reads all that a store has of a series of a day; gives what it could not read of it.

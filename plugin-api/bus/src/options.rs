@@ -2,11 +2,8 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc, time};
 
-use kit::{Faults, Texts, count, endpoints, hours};
-use plugin_api::{
-    ByteSize, Context, Duration, PluginError, options,
-    schemas::session::{Sessions, TradingCalendar},
-};
+use kit::{Faults, Texts, count, endpoints, hours::SessionOptions};
+use plugin_api::{ByteSize, Context, Duration, PluginError, options, schemas::session::Sessions};
 use sp::{Address, tls};
 
 /// Smallest bound of messages and of the buffer, in bytes.
@@ -141,8 +138,13 @@ impl Settings {
         }
         faults.within("connect_timeout", options.connect_timeout, CONNECT_TIMEOUT, "use");
         faults.within("reconnect_max", options.reconnect_max, RECONNECT_MAX, "use");
-        let sessions = sessions(options, context, &mut faults);
-        faults.check()?;
+        let sessions = SessionOptions {
+            phases: ("phases", &options.phases),
+            holidays: ("holidays_file", options.holidays_file.as_deref()),
+            ignore_weekend: options.ignore_weekend,
+        };
+        let sessions = sessions.check(context, &mut faults);
+        let sessions = faults.check_made(sessions)?;
         Ok(Self {
             dial,
             tls,
@@ -156,19 +158,6 @@ impl Settings {
             sessions,
         })
     }
-}
-
-fn sessions(options: &Options, context: &Context, faults: &mut Faults) -> Sessions {
-    let phases = hours::phases(&options.phases, |error| faults.push(format!("phases: {error}")));
-    let path = options.holidays_file.as_deref().map(|file| context.resolve(file));
-    let calendar = hours::calendar(path.as_deref()).unwrap_or_else(|fault| {
-        faults.push(format!(
-            "holidays_file {} cannot be used: {fault}; name a file with one date a line",
-            path.unwrap_or_default().display()
-        ));
-        TradingCalendar::shipped()
-    });
-    Sessions::new(&phases, options.ignore_weekend, calendar)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{
     Day, Ledger, LedgerError,
     cells::{BarCell, BarState},
     facts::{Facts, names},
+    totals,
 };
 
 /// Records of a security in a minute of a day.
@@ -62,6 +63,23 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+impl Ledger {
+    /// Volume in shares and turnover in CNY of each security's bar of a day, as it came last.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn day_bars(&self, day: Day) -> Result<Vec<(String, u64, f64)>, LedgerError> {
+        let _snapshot = self.db.unchecked_transaction().map_err(self.fault())?;
+        let securities = names(&self.db, &self.path, "securities")?;
+        let totals = totals::read(&self.db, day.0).map_err(self.fault())?;
+        let bar = |(id, total): (u32, totals::Total)| {
+            let (volume, amount) = total.day?;
+            Some((securities.name(id).to_owned(), volume, amount))
+        };
+        Ok(totals.into_iter().filter_map(bar).collect())
     }
 }
 

@@ -122,7 +122,8 @@ impl Before {
                 securities
             }
         };
-        let suspended = of_last.iter().filter(|(_, total)| total.is_suspended());
+        let has_opened = totals::has_market_opened(&of_last);
+        let suspended = of_last.iter().filter(|(_, total)| total.is_suspended(has_opened));
         let has_spots = "SELECT EXISTS (SELECT 1 FROM spots WHERE day = ?1)";
         let periods = "SELECT DISTINCT period FROM bars WHERE day = ?1";
         let mut statement = db.prepare(periods).map_err(&fault)?;

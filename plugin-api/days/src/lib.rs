@@ -11,6 +11,7 @@
 //! **Expected** is the universe that the sink was given, or else every security that came on this day
 //! or on the last complete one of the three days before it. A security that was quoted with the close of
 //! the day before and had neither a first price nor a volume by 9:31 does not trade and is not expected,
+//! nor is one of which nothing came after 9:25, without either, while most others were quoted after 9:31,
 //! nor is one that was such on the day before and of which nothing came.
 //!
 //! **Quotes.** In every minute of the sessions (9:30 to 11:30, 13:00 to 15:00) every expected security

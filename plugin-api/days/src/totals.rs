@@ -14,6 +14,9 @@ use crate::{
 const AFTER_HOURS: u16 = 905;
 /// A security that has not opened by then does not trade that day: 9:31.
 const OPENED: u16 = 571;
+/// The opening auction is over, and its result known: 9:25. Some sources give a suspended security no
+/// later than that.
+const AUCTION_OVER: u16 = 565;
 /// Bits of `state`.
 const PRE_CLOSE: i64 = 1;
 const OPEN: i64 = 2;
@@ -76,11 +79,13 @@ impl Total {
         }
     }
 
-    /// It was quoted with the close of the day before and never opened.
-    pub fn is_suspended(&self) -> bool {
+    /// It was quoted with the close of the day before and never opened: not by 9:31, or not when its
+    /// source was done with it after the auction, while the market went on.
+    pub fn is_suspended(&self, has_market_opened: bool) -> bool {
+        let known_from = if has_market_opened { AUCTION_OVER } else { OPENED };
         self.state & (PRE_CLOSE | OPEN) == PRE_CLOSE
             && self.at_us > 0
-            && minute_of(self.at_us) >= OPENED
+            && minute_of(self.at_us) >= known_from
     }
 
     /// Its minutes do not tell their sum any more, as one was changed after the day was sealed.
@@ -97,6 +102,12 @@ impl Total {
             (day, quoted) => day.or(quoted),
         }
     }
+}
+
+/// Whether most securities of a day were quoted when the market had opened.
+pub fn has_market_opened(totals: &HashMap<u32, Total>) -> bool {
+    let is_after = |total: &&Total| total.at_us > 0 && minute_of(total.at_us) >= OPENED;
+    totals.values().filter(is_after).count() * 2 > totals.len()
 }
 
 /// All of a day, by the number of the security.

@@ -7,7 +7,7 @@ use plugin_api::{
     schemas::session::{CalendarError, Phase, Sessions, TradingCalendar},
 };
 
-use crate::file;
+use crate::{Faults, file};
 
 /// Why a file with holidays is of no use; the text names no file.
 #[derive(Debug)]
@@ -47,6 +47,32 @@ pub fn calendar(holidays: Option<&Path>) -> Result<TradingCalendar, HolidaysFaul
         HolidaysFault::Unreadable(io::Error::new(io::ErrorKind::InvalidData, error))
     })?;
     shipped.with_holidays(&text).map_err(HolidaysFault::Invalid)
+}
+
+/// The options that say when a feed is expected, as they are written; with the names under which the
+/// plugin shows them.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionOptions<'a> {
+    /// Times of a day.
+    pub phases: (&'a str, &'a [String]),
+    /// A file with further days without trading.
+    pub holidays: (&'a str, Option<&'a Path>),
+    /// Sessions are on trading days only.
+    pub ignore_weekend: bool,
+}
+
+impl SessionOptions<'_> {
+    /// The sessions, or `None` with the faults of all these options.
+    pub fn check(&self, context: &Context, faults: &mut Faults) -> Option<Sessions> {
+        let (name, texts) = self.phases;
+        let phases = phases(texts, |fault| faults.push(format!("{name}: {fault}")));
+        let (name, file) = self.holidays;
+        let path = file.map(|file| context.resolve(file));
+        let calendar = calendar(path.as_deref())
+            .map_err(|fault| format!("{name} {}: {fault}", path.unwrap_or_default().display()));
+        let calendar = faults.keep(calendar)?;
+        Some(Sessions::new(&phases, self.ignore_weekend, calendar))
+    }
 }
 
 /// Tells the host whether silence is normal, and the operator when the calendar has ended.
@@ -128,6 +154,26 @@ mod tests {
         let day = ExchangeTime::from_utc_us(us("2021-12-01 08:00")).day;
         assert!(calendar(Some(&path)).unwrap().is_added_holiday(day));
         assert!(!calendar(None).unwrap().is_added_holiday(day));
+    }
+
+    #[test]
+    fn sessions_are_made_of_options_or_all_their_faults_are_named() {
+        let context = testing::context(&Arc::<TestHost>::default(), Path::new("/base"));
+        let (good, bad) = (texts(&["09:00-12:00"]), texts(&["9-10"]));
+        let options = SessionOptions {
+            phases: ("sessions", &good),
+            holidays: ("holidays_file", None),
+            ignore_weekend: true,
+        };
+        let mut faults = Faults::default();
+        let sessions = options.check(&context, &mut faults).unwrap();
+        assert!(sessions.is_open(us("2021-12-01 10:00")) && faults.is_empty());
+        assert!(!sessions.is_open(us("2021-12-04 10:00")), "a Saturday");
+        let absent = ("holidays_file", Some(Path::new("absent.txt")));
+        let options = SessionOptions { phases: ("sessions", &bad), holidays: absent, ..options };
+        assert!(options.check(&context, &mut faults).is_none());
+        assert!(faults[0].starts_with("sessions: \"9-10\""), "{faults:?}");
+        assert!(faults[1].starts_with("holidays_file /base/absent.txt: "), "{faults:?}");
     }
 
     #[test]

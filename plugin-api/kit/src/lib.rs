@@ -11,7 +11,7 @@
 //! | [`count`] | sizes and durations as numbers |
 //! | [`Throttle`] | lines that a peer can bring about as often as it likes |
 //! | [`Daily`] | work that is done once a day |
-//! | [`history`] | reading a store back |
+//! | [`history`] | reading a store back, and bars of the past |
 //! | [`hours`] | trading hours, with feature `session` |
 //! | [`endpoints`] | addresses and certificates, with feature `sp` |
 //! | `testing` | waiting, and tests in a process of their own, with feature `testing` |

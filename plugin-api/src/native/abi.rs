@@ -165,6 +165,8 @@ pub trait AbiHost: Send + Sync {
     fn expect_records(&self, within_us: ROption<u64>);
     #[sabi(last_prefix_field)]
     fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>);
+    /// A [`Report`](crate::Report) as JSON; a host that was built before this was added takes none.
+    fn report(&self, _report: RStr<'_>) {}
 }
 
 /// The host, lent for as long as the plugin keeps it.

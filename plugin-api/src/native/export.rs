@@ -21,7 +21,8 @@ use super::{
     guard::{guard, install_panic_hook},
 };
 use crate::{
-    Ack, Batch, Context, HostServices, Level, Output, PluginError, Polled, Sink, Source, Transform,
+    Ack, Batch, Context, HostServices, Level, Output, PluginError, Polled, Report, Sink, Source,
+    Transform,
     export::{self, Exports, parse},
 };
 
@@ -316,6 +317,10 @@ impl HostServices for LentHost {
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
         self.0.dead_letter(reason.into(), payload.into());
+    }
+
+    fn report(&self, report: &Report) {
+        self.0.report(export::report(report).as_str().into());
     }
 }
 

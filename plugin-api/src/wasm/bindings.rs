@@ -16,14 +16,23 @@
 /// What the host lends, and the types of all worlds.
 pub mod lent {
     wit_bindgen::generate!({
-        path: "../schemas/wit/v1",
-        world: "dataserver:plugin/lent",
+        path: ["../schemas/wit/v1", "../schemas/wit/reports"],
+        inline: "
+            package dataserver:sdk-lent;
+            world lent {
+                include dataserver:plugin/lent@1.0.0;
+                import dataserver:reports/reports@1.0.0;
+            }
+        ",
         pub_export_macro: true,
         generate_all,
     });
 }
 
-pub use lent::dataserver::plugin::{clock, host, log, metrics, types};
+pub use lent::dataserver::{
+    plugin::{clock, host, log, metrics, types},
+    reports::reports,
+};
 
 macro_rules! exported {
     ($module:ident, $inline:literal) => {

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::bindings::{clock, host, log, metrics, types::Instance};
-use crate::{Context, HostServices, Level};
+use super::bindings::{clock, host, log, metrics, reports, types::Instance};
+use crate::{Context, HostServices, Level, Report, export};
 
 struct LentHost;
 
@@ -45,6 +45,10 @@ impl HostServices for LentHost {
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
         host::dead_letter(reason, payload);
+    }
+
+    fn report(&self, report: &Report) {
+        reports::report(&export::report(report));
     }
 }
 

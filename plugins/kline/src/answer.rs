@@ -17,7 +17,7 @@ const MOST_SHOWN: usize = 40;
 /// The rows of an answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// Those that could be read, in the order of time, none twice.
+    /// Those that could be read, in the order of time; of a time that has two, neither.
     pub rows: Vec<Row>,
     /// Those that could not: why, and as they came.
     pub damaged: Vec<(String, String)>,
@@ -119,12 +119,17 @@ fn page(values: &[Value], question: &Question) -> Page {
         }
     }
     page.rows.sort_by_key(|row| row.time_us);
-    page.rows.dedup_by(|later, earlier| {
-        let is_same = later.time_us == earlier.time_us;
-        if is_same {
-            *earlier = *later;
+    page.rows.dedup();
+    let rows = std::mem::take(&mut page.rows);
+    for same in rows.chunk_by(|one, other| one.time_us == other.time_us) {
+        match same {
+            [row] => page.rows.push(*row),
+            // which of them is true cannot be told
+            _ => page.damaged.extend(
+                same.iter()
+                    .map(|row| ("several rows of one time differ".to_owned(), format!("{row:?}"))),
+            ),
         }
-        is_same
-    });
+    }
     page
 }

@@ -24,6 +24,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod whole;
 mod workers;
 
 use plugin_api::export_plugin;

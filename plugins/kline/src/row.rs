@@ -4,7 +4,7 @@ use plugin_api::{
     schemas::{
         lots::{Kind, Unit},
         number::{parse_float, whole_shares},
-        time::{ExchangeTime, parse_date, parse_exchange_time},
+        time::{ExchangeTime, SECOND_US, parse_date, parse_exchange_time},
     },
     serde_json::Value,
 };
@@ -13,6 +13,9 @@ use crate::question::{Period, Question};
 
 /// CNY in the unit of a row's turnover (万元).
 const CNY_PER_TURNOVER: f64 = 10_000.0;
+/// Minutes of a day at which bars of minutes end; the opening auction may have one of its own, and so has
+/// the fixed-price trading after the close.
+const ENDS: [std::ops::RangeInclusive<i64>; 2] = [570..=690, 780..=930];
 /// Place of the turnover, in rows that have one.
 const TURNOVER: usize = 8;
 
@@ -49,6 +52,9 @@ impl Row {
         let label = cells[0].as_str().unwrap_or_default();
         let time_us =
             time_us(label, question.period).ok_or_else(|| format!("{} is no time", cells[0]))?;
+        if !is_label(time_us, question.period) {
+            return Err(format!("{} is no time of trading", cells[0]));
+        }
         let number = |place: usize| number(&cells[place]);
         let [open, close, high, low, volume] =
             [number(1)?, number(2)?, number(3)?, number(4)?, number(5)?];
@@ -122,6 +128,12 @@ fn time_us(label: &str, period: Period) -> Option<i64> {
         Period::Minutes(_) if label.len() == 12 => parse_exchange_time(label),
         Period::Minutes(_) => None,
     }
+}
+
+/// Whether a bar of that period can have that label.
+fn is_label(time_us: i64, period: Period) -> bool {
+    let minute = ExchangeTime::from_utc_us(time_us).of_day_us / (60 * SECOND_US);
+    period == Period::Day || ENDS.iter().any(|ends| ends.contains(&minute))
 }
 
 fn number(value: &Value) -> Result<f64, String> {

@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::history::Bar;
 use plugin_api::{
     Batch, Context, PluginError, Polled, Source, Symbol, encode_bars, schemas::lots::Kind,
     serde_json::json,
 };
 
 use crate::{
-    bar::Bar,
     client::Client,
     options::{Options, Settings},
     row::{NO_UNIT, measured_unit},

@@ -10,13 +10,15 @@ use std::{
     time::Instant,
 };
 
-use plugin_api::{Context, PluginError};
+use kit::history::Bar;
+use plugin_api::{Context, PluginError, schemas::time::ExchangeTime};
 
 use crate::{
     answer::Security,
-    bar::Bar,
+    bar::bar_of,
     service::Service,
     walk::{Span, Walked, walk},
+    whole,
 };
 
 /// Most bars that a thread hands over at once.
@@ -159,13 +161,22 @@ impl Shared {
         let Job { service, context, .. } = &self.job;
         let (code, market) = symbol.split_once('.').unwrap_or((symbol, ""));
         let Walked { rows, mut damaged, shortfall } = walked;
+        let period = service.question().period;
+        // of a span that was not reached more is told than of its first day
+        let shortfall =
+            shortfall.or_else(|| whole::shortfall(&rows, &self.job.span, period, asked_us));
         let (mut bars, mut padding) = (Vec::with_capacity(rows.len()), 0);
         for row in &rows {
+            let day = ExchangeTime::from_utc_us(row.time_us).day;
+            if !service.calendar().is_trading_day(day) {
+                damaged.push(("nobody trades on its day".to_owned(), format!("{row:?}")));
+                continue;
+            }
             if row.is_padding() {
                 padding += 1;
                 continue;
             }
-            match Bar::of(row, market, code, service.question(), asked_us) {
+            match bar_of(row, market, code, service.question(), asked_us) {
                 Ok(bar) => bars.push(bar),
                 Err(reason) => damaged.push((reason, format!("{row:?}"))),
             }

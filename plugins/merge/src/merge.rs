@@ -285,7 +285,7 @@ impl Merge {
 
     fn report(&mut self) {
         let strays = self.sources.iter_mut().map(|it| it.feed.take_strays()).sum();
-        self.tally.report(&self.context, strays);
+        self.tally.report(&self.context, &self.names, strays);
         let Some(began_us) = self.began_us else { return };
         let clock_us = self.time.clock_us();
         let (has, others) = self.book.first_choice();

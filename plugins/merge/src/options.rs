@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, time};
 
-use kit::{Faults, count, hours};
-use plugin_api::{Context, Duration, PluginError, options, schemas::session::Sessions};
+use kit::{Faults, count, hours::SessionOptions};
+use plugin_api::{Context, Duration, PluginError, options};
 
 use crate::hours::Hours;
 
@@ -82,15 +82,13 @@ impl Settings {
         faults.at_most("hold", options.hold, HOUR, "use at most");
         faults.within("tolerance", options.tolerance, 0.0001..=1.0, "use");
         faults.within("max_symbols", options.max_symbols, 1..=MOST_SYMBOLS, "use");
-        let phases = hours::phases(&options.sessions, |fault| {
-            faults.push(format!("sessions: {fault}"));
-        });
-        let path = options.holidays_file.as_deref().map(|file| context.resolve(file));
-        let calendar = hours::calendar(path.as_deref()).map_err(|fault| {
-            let path = path.unwrap_or_default();
-            faults.push(format!("holidays_file {}: {fault}", path.display()));
-        });
-        let calendar = faults.check_made(calendar.ok())?;
+        let sessions = SessionOptions {
+            phases: ("sessions", &options.sessions),
+            holidays: ("holidays_file", options.holidays_file.as_deref()),
+            ignore_weekend: options.ignore_weekend,
+        };
+        let sessions = sessions.check(context, &mut faults);
+        let sessions = faults.check_made(sessions)?;
         Ok(Self {
             prefer: options.prefer.clone(),
             rules: Rules {
@@ -98,7 +96,7 @@ impl Settings {
                 hold_us: count::micros(options.hold),
                 tolerance: options.tolerance,
             },
-            hours: Hours::new(Sessions::new(&phases, options.ignore_weekend, calendar)),
+            hours: Hours::new(sessions),
             max_symbols: options.max_symbols,
         })
     }

@@ -1,5 +1,7 @@
 //! Counts what becomes of quotes, a batch at a time, and says in the log what an operator should know.
 
+use std::collections::BTreeMap;
+
 use kit::Throttle;
 use plugin_api::Context;
 
@@ -9,6 +11,9 @@ use crate::{
     security::{Switch, Verdict},
     sources::Names,
 };
+
+/// Most securities of which a report names who disagrees; `merge_deviations_total` counts all.
+const MOST_DEVIATING: usize = 200;
 
 /// What happened since the last report.
 #[derive(Debug, Default)]
@@ -28,6 +33,8 @@ struct Counts {
 #[derive(Debug, Default)]
 pub struct Tally {
     counts: Counts,
+    /// How often two sources, by rank, disagreed about a security since the last report.
+    deviating: BTreeMap<(String, [usize; 2]), u64>,
     deviations: Throttle,
     drops: Throttle,
     has_warned_of_unnamed: bool,
@@ -64,6 +71,14 @@ impl Tally {
                 share * 100.0
             );
             self.deviations.warn(context, line);
+            self.deviating(security, [rank.min(other), rank.max(other)]);
+        }
+    }
+
+    fn deviating(&mut self, security: &str, ranks: [usize; 2]) {
+        let key = (security.to_owned(), ranks);
+        if self.deviating.len() < MOST_DEVIATING || self.deviating.contains_key(&key) {
+            *self.deviating.entry(key).or_default() += 1;
         }
     }
 
@@ -98,7 +113,12 @@ impl Tally {
     }
 
     /// Tells the host and starts anew. `strays` are quotes with a time that those around them refute.
-    pub fn report(&mut self, context: &Context, strays: u64) {
+    pub fn report(&mut self, context: &Context, names: &Names, strays: u64) {
+        for ((security, [one, other]), count) in std::mem::take(&mut self.deviating) {
+            let (one, other) = (names.name(one), names.name(other));
+            let text = format!("prices of {one} and {other} are further apart than `tolerance`");
+            context.deviation(&security, &text, count);
+        }
         let counts = std::mem::take(&mut self.counts);
         for (metric, count) in [
             ("merge_switched_total", counts.switched),
@@ -138,7 +158,12 @@ impl Tally {
         context.gauge("merge_first_choice_fresh", if is_fresh { 1.0 } else { 0.0 });
         context
             .gauge("merge_served_by_others", f64::from(u32::try_from(others).unwrap_or(u32::MAX)));
-        match (before.is_none_or(|(was_fresh, _)| was_fresh), is_fresh) {
+        let was_fresh = before.map(|(was_fresh, _)| was_fresh);
+        if was_fresh != Some(is_fresh) {
+            let away = format!("{name}, the first of `prefer`, is away: others serve");
+            context.degraded((!is_fresh).then_some(away.as_str()));
+        }
+        match (was_fresh.unwrap_or(true), is_fresh) {
             (true, false) => context.warn(&format!(
                 "{name}, the first of `prefer`, lacks quotes that other sources have brought: these serve \
                  until it has followed for `hold`; look at it"

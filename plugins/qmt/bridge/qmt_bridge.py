@@ -967,36 +967,51 @@ class Link(threading.Thread):
 
     def serve(self, connection, frames, backlog, position, heartbeat):
         heartbeat = max(1, heartbeat)
+        status_at = 0.0
+
+        def hear(kind, sequence, body):
+            if kind == ACK:
+                self.spool.ack(sequence)
+
+        def fill(unsent, now):
+            nonlocal position, status_at
+            if len(unsent) < MOST_UNSENT // 4:
+                data, position = self.spool.after(position)
+                unsent += data
+            if now - status_at >= heartbeat or self.news or self.stopping:
+                status_at = now
+                status = self.status()
+                if status:
+                    unsent += frame(STATUS, json.dumps(status).encode("utf-8"))
+            return not self.stopping or bool(self.spool.after(position, 1)[0])
+
+        unsent = self.exchange(connection, frames, backlog, heartbeat, hear, fill)
+        unsent += frame(BYE)
+        connection.settimeout(CONNECT_TIMEOUT)
+        connection.sendall(bytes(unsent))
+        if self.tls is None:  # within TLS that would end both directions
+            connection.shutdown(socket.SHUT_WR)
+        self.hear_the_rest(connection, frames)
+
+    def exchange(self, connection, frames, backlog, heartbeat, hear, fill):
+        """Gives what comes to `hear`, and sends what `fill` adds to what is unsent until that is over.
+
+        `fill` says with each call whether it goes on; what is unsent in the end is returned.
+        """
         unsent = bytearray()
         heard = said = time.monotonic()
-        status_at = 0.0
         with selectors.DefaultSelector() as selector:
             selector.register(self.wake_in, selectors.EVENT_READ)
             selector.register(connection, selectors.EVENT_READ)
             while True:
                 for kind, sequence, body in backlog:
-                    if kind == ACK:
-                        self.spool.ack(sequence)
-                    elif kind == REFUSED:
+                    if kind == REFUSED:
                         raise Refused(body[0] if body else 0, body[1:].decode("utf-8", "replace"))
+                    hear(kind, sequence, body)
                 backlog = []
                 now = time.monotonic()
-                if len(unsent) < MOST_UNSENT // 4:
-                    data, position = self.spool.after(position)
-                    unsent += data
-                if now - status_at >= heartbeat or self.news or self.stopping:
-                    status_at = now
-                    status = self.status()
-                    if status:
-                        unsent += frame(STATUS, json.dumps(status).encode("utf-8"))
-                if self.stopping and not self.spool.after(position, 1)[0]:
-                    unsent += frame(BYE)
-                    connection.settimeout(CONNECT_TIMEOUT)
-                    connection.sendall(bytes(unsent))
-                    if self.tls is None:  # within TLS that would end both directions
-                        connection.shutdown(socket.SHUT_WR)
-                    self.hear_the_rest(connection, frames)
-                    return
+                if not fill(unsent, now):
+                    return unsent
                 if not unsent and now - said >= heartbeat:
                     unsent += frame(HEARTBEAT)
                 if now - heard > heartbeat * MISSED_HEARTBEATS:
@@ -1670,46 +1685,22 @@ class HistoryLink(Link):
         outgoing = Outgoing(MOST_UNSENT, self.wake)
         worker = HistoryWorker(self.terminal, outgoing, self.options.history_wait)
         worker.start()
+
+        def hear(kind, sequence, body):
+            if kind == ASK:
+                worker.asks.put(json.loads(body.decode("utf-8")))
+
+        def fill(unsent, now):
+            if len(unsent) < MOST_UNSENT // 4:
+                unsent += outgoing.take()
+            return not self.stopping
+
         try:
-            self.pump(connection, frames, backlog, outgoing, worker, max(1, heartbeat))
+            self.exchange(connection, frames, backlog, max(1, heartbeat), hear, fill)
         finally:
             outgoing.close()
             worker.asks.put(None)
             self.rows += worker.rows
-
-    def pump(self, connection, frames, backlog, outgoing, worker, heartbeat):
-        unsent = bytearray()
-        heard = said = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.wake_in, selectors.EVENT_READ)
-            selector.register(connection, selectors.EVENT_READ)
-            while not self.stopping:
-                for kind, _, body in backlog:
-                    if kind == ASK:
-                        worker.asks.put(json.loads(body.decode("utf-8")))
-                    elif kind == REFUSED:
-                        raise Refused(body[0] if body else 0, body[1:].decode("utf-8", "replace"))
-                backlog = []
-                if len(unsent) < MOST_UNSENT // 4:
-                    unsent += outgoing.take()
-                now = time.monotonic()
-                if not unsent and now - said >= heartbeat:
-                    unsent += frame(HEARTBEAT)
-                if now - heard > heartbeat * MISSED_HEARTBEATS:
-                    raise ConnectionError("nothing came from it for %d s" % (now - heard))
-                selector.modify(connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if unsent else 0))
-                for key, events in selector.select(0.5):
-                    if key.fileobj is self.wake_in:
-                        self.drain_wakes()
-                        continue
-                    if events & selectors.EVENT_READ:
-                        for data in self.available(connection):
-                            heard = time.monotonic()
-                            backlog.extend(frames.feed(data))
-                    if events & selectors.EVENT_WRITE and unsent:
-                        sent = self.send_some(connection, unsent)
-                        del unsent[:sent]
-                        said = time.monotonic() if sent else said
 
 
 class HistoryProcess(threading.Thread):

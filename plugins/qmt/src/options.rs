@@ -8,7 +8,7 @@ use std::{
     time,
 };
 
-use kit::{Faults, endpoints, hours};
+use kit::{Faults, endpoints, hours::SessionOptions};
 use plugin_api::{
     Ask, Context, Duration, PluginError, options, schemas::session::Sessions, shown_address,
 };
@@ -222,15 +222,12 @@ impl Options {
     }
 
     fn sessions(&self, context: &Context, faults: &mut Faults) -> Option<Sessions> {
-        let fault = |error: String| faults.push(format!("`phases`: {error}"));
-        let phases = hours::phases(&self.phases, fault);
-        let path = self.holidays_file.as_deref().map(|file| context.resolve(file));
-        let calendar = hours::calendar(path.as_deref()).map_err(|fault| {
-            let path = path.unwrap_or_default();
-            faults.push(format!("`holidays_file` {}: {fault}", path.display()));
-        });
-        let calendar = calendar.ok()?;
-        Some(Sessions::new(&phases, self.ignore_weekend, calendar))
+        let options = SessionOptions {
+            phases: ("`phases`", &self.phases),
+            holidays: ("`holidays_file`", self.holidays_file.as_deref()),
+            ignore_weekend: self.ignore_weekend,
+        };
+        options.check(context, faults)
     }
 }
 

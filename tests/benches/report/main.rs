@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, clippy::print_stdout)]
 
 mod abi;
+mod backfill;
 mod feed;
 mod hikyuu;
 mod lake;
@@ -59,6 +60,7 @@ fn main() {
         ),
         ("hikyuu", "The query server: requests over loopback, and a host under load", hikyuu::rows),
         ("qq", "The Tencent quote service: lines of 82 fields, rounds over loopback", qq::rows),
+        ("backfill", "A backfill of ten million bars, and a live feed beside it", backfill::rows),
         ("stores", "Stores against their own tools, quotes of five levels", stores::rows),
         (
             "round",

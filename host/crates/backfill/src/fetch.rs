@@ -13,7 +13,7 @@ use super::{
     outcome::Tally,
     page::PageWriter,
     plan::{Piece, Series},
-    stores::{End, Stores},
+    stores::{End, Halt, Stores},
 };
 
 /// Questions in a row that a source leaves unanswered, and says that it may pass, after which it
@@ -30,7 +30,7 @@ pub trait Sources {
     ///
     /// # Errors
     /// As [`Answer::next`].
-    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer>, PluginError>;
+    fn ask(&mut self, source: &str, ask: &Ask) -> Result<Box<dyn Answer + '_>, PluginError>;
 }
 
 /// What a source gives.
@@ -72,6 +72,8 @@ pub(super) struct Fetching<'a> {
     pub asked: &'a mut dyn Sources,
     /// Ids of the sources, in their order.
     pub sources: &'a [String],
+    /// Ids of stores that tell first what they have.
+    pub read_first: &'a [String],
     pub series: &'a Series,
     pub refusals: &'a mut Refusals,
     /// Where what is fetched goes in the end.
@@ -86,6 +88,9 @@ impl Fetching<'_> {
     pub fn fetch(&mut self, piece: &Piece, path: &Path) -> Result<Tally, End> {
         let mut page = PageWriter::create(path)?;
         let (mut keeping, mut tally) = (Keeping::new(piece, self.series), Tally::default());
+        for store in self.read_first {
+            self.read(store, piece, &mut keeping, &mut tally)?;
+        }
         for source in 0..self.sources.len() {
             let (mut groups, mut unanswered) = (vec![keeping.lacking()], 0);
             groups.retain(|group| !group.is_empty());
@@ -114,6 +119,33 @@ impl Fetching<'_> {
         tally.without_any = keeping.without_any();
         page.finish(&tally)?;
         Ok(tally)
+    }
+
+    /// Reads what a store has of a piece already. One that cannot be read back is told, and gets all.
+    fn read(
+        &mut self,
+        store: &str,
+        piece: &Piece,
+        keeping: &mut Keeping<'_>,
+        tally: &mut Tally,
+    ) -> Result<(), End> {
+        let ask = piece.ask(piece.symbols.clone(), self.series);
+        let failed = |error: PluginError| {
+            let text = format!("what {store} has already cannot be read: {error}");
+            End::Halt(Halt::Failed(text))
+        };
+        let mut answer = match self.asked.ask(store, &ask) {
+            Err(error) if error.kind == ErrorKind::Config => {
+                tally.fault(&format!("what {store} has already may be there twice: {error}"));
+                return Ok(());
+            }
+            answer => answer.map_err(failed)?,
+        };
+        while let Some(batch) = answer.next().map_err(failed)? {
+            keeping.know(&batch);
+            self.stores.pause(Duration::ZERO)?;
+        }
+        Ok(())
     }
 
     /// Asks a source for a group of securities; the inner error is what the plugin says.

@@ -44,12 +44,24 @@ pub struct Job {
     pub days: (String, String),
     /// What is asked for.
     pub series: Series,
+    /// Securities that were named; all when empty.
+    #[serde(default)]
+    pub symbols: Vec<String>,
     /// Ids of the sources, in their order.
     pub sources: Vec<String>,
     /// Ids of the stores.
     pub stores: Vec<String>,
+    /// Those of them that are read first, because no ledger knows what they have.
+    #[serde(default)]
+    pub read_first: Vec<String>,
+    /// Bars that are there are asked for as well, and take the place of those.
+    #[serde(default)]
+    pub replace: bool,
     /// What is missing, about: see [`Outcome`].
     pub asked: u64,
+    /// What is missing beside that and nobody can be asked for, about.
+    #[serde(default)]
+    pub out_of_reach: u64,
     /// Who is asked for what.
     pub pieces: Vec<Piece>,
 }
@@ -64,9 +76,13 @@ impl Job {
             is_automatic: false,
             days: Default::default(),
             series,
+            symbols: Vec::new(),
             sources: Vec::new(),
             stores: Vec::new(),
+            read_first: Vec::new(),
+            replace: false,
             asked: 0,
+            out_of_reach: 0,
             pieces: Vec::new(),
         }
     }

@@ -25,6 +25,8 @@ pub struct Keeping<'a> {
     place_by_symbol: HashMap<&'a str, u32>,
     /// Records that were kept, by the place of the security in the piece.
     kept: Vec<u64>,
+    /// Whether a store has something of the piece already, by that place.
+    known: Vec<bool>,
     /// Minutes of quotes that are seen, by that place.
     minutes: Vec<i64>,
     /// Ends of bars, or minutes of quotes, with the place of the security.
@@ -52,10 +54,41 @@ impl<'a> Keeping<'a> {
             series,
             place_by_symbol: places.map(|(place, symbol)| (symbol.as_str(), place)).collect(),
             kept: vec![0; piece.symbols.len()],
+            known: vec![false; piece.symbols.len()],
             minutes: vec![0; piece.symbols.len()],
             seen: HashSet::new(),
             of_this: HashSet::new(),
             name: String::new(),
+        }
+    }
+
+    /// A store has these records already: no answer gives them again. A minute of which it has quotes
+    /// stays as it is.
+    pub fn know(&mut self, batch: &Batch) {
+        for bar in batch.bars().filter(|bar| bar.closed) {
+            if self.series.period.as_deref() == Some(bar.period) {
+                self.know_at(bar.symbol, bar.time_us, bar.time_us);
+            }
+        }
+        if !self.series.is_bars() {
+            for spot in batch.spots().iter() {
+                let time_us = spot.time_us();
+                self.know_at(spot.symbol(), time_us, time_us.div_euclid(MINUTE_US));
+            }
+        }
+    }
+
+    fn know_at(&mut self, symbol: Symbol<'_>, time_us: i64, key: i64) {
+        let Some(place) = self.asked(symbol, time_us).filter(|_| self.piece.holds(time_us)) else {
+            return;
+        };
+        let is_new = self.seen.insert((place, key));
+        let place = place as usize;
+        if let (Some(known), Some(minutes)) =
+            (self.known.get_mut(place), self.minutes.get_mut(place))
+        {
+            *known = true;
+            *minutes += i64::from(is_new);
         }
     }
 
@@ -112,9 +145,10 @@ impl<'a> Keeping<'a> {
         (0..self.kept.len()).filter(lacks).collect()
     }
 
-    /// Securities of which nothing has come.
+    /// Securities of which nothing has come, and of which no store has anything.
     pub fn without_any(&self) -> u64 {
-        self.kept.iter().filter(|kept| **kept == 0).count() as u64
+        let both = self.kept.iter().zip(&self.known);
+        both.filter(|(kept, known)| **kept == 0 && !**known).count() as u64
     }
 
     fn of_bar(&mut self, bar: &BarRecord<'_>) -> Verdict {
@@ -217,6 +251,26 @@ mod tests {
         let quotes = spots(&[("600000.SH", 1)]);
         assert!(keeping.keep(&quotes, &mut tally).unwrap().is_none(), "another kind");
         assert_eq!((tally.not_asked_for, keeping.lacking()), (5, vec![0]));
+    }
+
+    #[test]
+    fn what_a_store_has_already_is_not_kept_again_and_not_missing() {
+        let piece = piece(&["600000.SH", "600001.SH"], &[(0, 9)], 1);
+        let series = Series::bars("1m");
+        let (mut keeping, mut tally) = (Keeping::new(&piece, &series), Tally::default());
+        keeping.know(&bars("1m", &[("600000.SH", 0, 10.0), ("600000.SH", 1, 10.0)]));
+        keeping.know(&bars("5m", &[("600001.SH", 0, 10.0)]));
+        assert_eq!(keeping.without_any(), 1);
+        let given = bars("1m", &[("600000.SH", 0, 11.0), ("600000.SH", 2, 10.0)]);
+        let kept = keeping.keep(&given, &mut tally).unwrap().unwrap();
+        let times: Vec<_> = kept.bars().map(|bar| (bar.time_us - T) / MINUTE_US).collect();
+        assert_eq!((times, tally.present), (vec![2], 1));
+
+        let series = Series::spots();
+        let (mut keeping, mut tally) = (Keeping::new(&piece, &series), Tally::default());
+        keeping.know(&spots(&[("600000.SH", 0)]));
+        let given = spots(&[("600000.SH", 0), ("600000.SH", 1)]);
+        assert_eq!(keeping.keep(&given, &mut tally).unwrap().unwrap().records(), 1);
     }
 
     #[test]

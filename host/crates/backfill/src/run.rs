@@ -119,6 +119,7 @@ impl Run<'_> {
                 let mut fetching = Fetching {
                     asked: &mut *self.sources,
                     sources: &self.job.sources,
+                    read_first: &self.job.read_first,
                     series: &self.job.series,
                     refusals: &mut refusals,
                     stores: self.stores,

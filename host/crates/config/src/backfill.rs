@@ -36,6 +36,18 @@ pub struct Backfill {
     pub within: Duration,
     /// Most records a second. Default 50,000.
     pub rate: u32,
+    /// Which bars stay where both sides have one.
+    pub prefer: BackfillPrefer,
+}
+
+/// Which of two bars with one security, period and time stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BackfillPrefer {
+    /// The one that came live: history gives only what is missing.
+    #[default]
+    Live,
+    /// That of history, which gives whole days.
+    History,
 }
 
 /// When gaps are filled without anybody asking.
@@ -72,6 +84,7 @@ impl Default for Backfill {
             when: BackfillWhen::Never,
             within: DEFAULT_WITHIN,
             rate: DEFAULT_RATE,
+            prefer: BackfillPrefer::Live,
         }
     }
 }
@@ -120,6 +133,9 @@ pub(super) fn read_backfill(report: &mut Report, table: &Table) -> Raw {
     let rate = table.get("rate");
     let rate = rate.and_then(|entry| read::integer(report, entry, &(1..=10_000_000)));
     settings.rate = rate.unwrap_or(DEFAULT_RATE);
+    let sides = [("live", BackfillPrefer::Live), ("history", BackfillPrefer::History)];
+    let prefer = table.get("prefer").and_then(|entry| read::choice(report, entry, &sides));
+    settings.prefer = prefer.unwrap_or_default();
     settings.from = raw.from.iter().map(|input| input.id.clone()).collect();
     settings.to = raw.to.iter().map(|input| input.id.clone()).collect();
     raw

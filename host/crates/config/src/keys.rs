@@ -130,6 +130,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Backfill, "when", "`never`, `after_outage`, `after_close`, `both`", "\"never\"", ALL, "When gaps are looked for without `dataserver backfill`: after a start of the host and after a source was silent in a session; ten minutes after the close of a trading day; or both."),
     key(Backfill, "within", "duration", "\"5d\"", ALL, "How far back gaps are looked for then, `1d` to `30d`."),
     key(Backfill, "rate", "integer", "50000", ALL, "Most records a second that a backfill puts before the stores. It waits besides, as long as a store has more than 4 MiB waiting, so that live records do not wait for it."),
+    key(Backfill, "prefer", "`live`, `history`", "\"live\"", ALL, "Which bars stay where both sides have one: those that came live, so that only what is missing is asked for; or those of history, as with `dataserver backfill --replace`, and after the close for all bars of the day. Quotes that came live always stay."),
 
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
     key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),

@@ -39,7 +39,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use plugin_api::{Delivery, Role, RoleKind};
 
 pub use alarms::{AlarmKind, AlarmRule, AlarmTarget, Alarms};
-pub use backfill::{Backfill, BackfillWhen};
+pub use backfill::{Backfill, BackfillPrefer, BackfillWhen};
 pub use fault::{Diagnostic, Faults, Label, Severity};
 pub use file::read as read_file;
 pub use granted::user_cache_folder;

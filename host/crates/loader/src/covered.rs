@@ -8,12 +8,12 @@ use std::{sync::Arc, time::Duration};
 use dataserver_config::Secrets;
 use plugin_api::{
     Ack, Action, Batch, Context, HostServices, Level, Manifest, Outcome, PluginError, Polled,
-    Reader, RoleKind,
+    Reader, Report, RoleKind,
 };
 use serde_json::Value;
 
 use super::{
-    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, readers,
+    AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, readers, reports,
 };
 
 /// See the module.
@@ -218,6 +218,11 @@ impl HostServices for With<Arc<dyn HostServices>> {
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
         self.inner.dead_letter(&self.secrets.cover(reason), payload);
+    }
+
+    fn report(&self, report: &Report) {
+        let cover = |text: &str| self.secrets.cover(text).into_owned();
+        reports::give(report, self.inner.as_ref(), cover);
     }
 }
 

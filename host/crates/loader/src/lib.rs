@@ -16,6 +16,7 @@ mod null_host;
 mod probe;
 mod problem;
 mod readers;
+mod reports;
 mod trial_settings;
 mod wasm;
 

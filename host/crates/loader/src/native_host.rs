@@ -11,6 +11,8 @@ use plugin_api::{
     native::{AbiContext, AbiHost, AbiHost_TO},
 };
 
+use crate::reports;
+
 /// A context for a plugin behind the boundary.
 pub fn abi_context(context: Context) -> AbiContext {
     AbiContext {
@@ -55,5 +57,11 @@ impl AbiHost for Lent {
 
     fn dead_letter(&self, reason: RStr<'_>, payload: RSlice<'_, u8>) {
         self.0.dead_letter(reason.as_str(), payload.as_slice());
+    }
+
+    fn report(&self, report: RStr<'_>) {
+        if let Some(report) = reports::read(report.as_str()) {
+            self.0.report(&report);
+        }
     }
 }

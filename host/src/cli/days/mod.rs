@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use dataserver_config::Pipeline;
 use dataserver_engine::clock::{Clock, SystemClock};
 use dataserver_loader::PluginCatalog;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     PipelineFile, output,
@@ -18,7 +18,7 @@ use super::{
 use crate::days::{
     place::Place,
     range::Range,
-    report::{self, SecurityDays, parse_symbol},
+    report::{self, Calendar, SecurityCalendar, SecurityDays, parse_symbol},
 };
 
 /// Arguments of `days`.
@@ -77,7 +77,7 @@ impl Days {
             let shown = report::day(&ledger, day, symbol, now_us).map_err(|it| it.to_string())?;
             return Ok(match self.format {
                 Format::Table => show::day(&shown, symbol),
-                Format::Json => json!(shown).to_string(),
+                Format::Json => json(&shown)?,
                 Format::Csv => show::gaps_csv(&shown.report.gaps),
             });
         }
@@ -86,17 +86,22 @@ impl Days {
             let days = report::calendar(&ledger, range, now_us).map_err(|it| it.to_string())?;
             return Ok(match self.format {
                 Format::Table => show::calendar(&days),
-                Format::Json => json!({ "days": days }).to_string(),
+                Format::Json => json(&Calendar { days })?,
                 Format::Csv => show::calendar_csv(&days),
             });
         };
         let days = days_of(&ledger, symbol, range, now_us)?;
         Ok(match self.format {
             Format::Table => show::security_calendar(&days),
-            Format::Json => json!({ "symbol": symbol, "days": days }).to_string(),
+            Format::Json => json(&SecurityCalendar { symbol, days: &days })?,
             Format::Csv => show::security_calendar_csv(symbol, &days),
         })
     }
+}
+
+/// As JSON, with keys in the order of the fields.
+fn json(shown: &impl Serialize) -> Result<String, String> {
+    serde_json::to_string(shown).map_err(|error| error.to_string())
 }
 
 /// The pipeline of a file, with its plugins; what is wrong with it was told when that fails.

@@ -16,21 +16,35 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::fro
 /// Faults that pass, one behind the other, after which it is given up: about 20 s.
 const MAX_FAULTS: u32 = 8;
 
+/// Gets who is waited for, and why; `None` when nobody is any more.
+pub type Tell<'t> = &'t dyn Fn(Option<String>);
+
 /// Waits out faults that pass.
-pub struct Patience {
+pub struct Patience<'t> {
     backoff: Backoff,
     host: Arc<dyn HostServices>,
+    tell: Tell<'t>,
+    is_told: bool,
 }
 
-impl Patience {
+impl<'t> Patience<'t> {
     /// For a question that ends with that host.
-    pub fn new(host: &Arc<dyn HostServices>) -> Self {
-        Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), host: Arc::clone(host) }
+    pub fn new(host: &Arc<dyn HostServices>, tell: Tell<'t>) -> Self {
+        let (backoff, host) = (Backoff::new(BACKOFF.0, BACKOFF.1), Arc::clone(host));
+        Self { backoff, host, tell, is_told: false }
     }
 
     /// Something came: the pauses start anew.
     pub fn reset(&mut self) {
         self.backoff.reset();
+        self.end_wait();
+    }
+
+    /// Nobody is waited for.
+    pub fn end_wait(&mut self) {
+        if std::mem::take(&mut self.is_told) {
+            (self.tell)(None);
+        }
     }
 
     /// Whether the question goes on.
@@ -44,8 +58,11 @@ impl Patience {
     /// Returns when it is time for another attempt.
     pub fn wait_out(&mut self, component: &str, error: PluginError) -> Result<(), AskError> {
         if error.kind != ErrorKind::Retry || self.backoff.attempts() >= MAX_FAULTS {
+            self.end_wait();
             return Err(AskError::Failed { component: component.to_owned(), error });
         }
+        (self.tell)(Some(format!("{component}: {error}")));
+        self.is_told = true;
         let until = Instant::now() + self.backoff.next_pause();
         loop {
             self.check(component)?;

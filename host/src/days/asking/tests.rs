@@ -137,7 +137,7 @@ pub fn asked() -> Value {
 }
 
 /// Records of all batches up to the end, or the error.
-fn read(answer: &mut Answer) -> Result<u32, AskError> {
+fn read(answer: &mut Answer<'_>) -> Result<u32, AskError> {
     let mut records = 0;
     while let Some(batch) = answer.next_batch()? {
         records += batch.records();
@@ -184,6 +184,24 @@ fn faults_that_pass_are_waited_out_and_others_end_it() {
         let read = read(&mut answer).map_err(|error| error.to_string());
         assert_eq!(read, expected.map_err(str::to_owned));
         assert_eq!(answer.refused(), refused);
+    }
+}
+
+#[test]
+fn whoever_waits_hears_for_whom_until_something_comes_or_it_is_given_up() {
+    let away = || Err(PluginError::retry("no route"));
+    for (script, is_given_up) in [
+        (vec![batch(1), away(), batch(2)], false),
+        (vec![away(), Err(PluginError::fatal("gone"))], true),
+    ] {
+        let told = std::cell::RefCell::new(Vec::new());
+        let tell = |whom: Option<String>| told.borrow_mut().push(whom);
+        let history = history(&store(asked(), script), &Arc::default()).unwrap();
+        let mut answer = history.ask_telling(&ask(), &tell).unwrap();
+        assert_eq!(read(&mut answer).is_err(), is_given_up);
+        let told = told.borrow();
+        assert!(told[0].as_ref().unwrap().starts_with("lake: ") && told[1].is_none(), "{told:?}");
+        assert_eq!(told.len(), 2);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     bits::Bits,
     facts::{Before, Facts},
     names::Names,
+    totals::has_market_opened,
 };
 
 pub use traded::Traded;
@@ -104,8 +105,9 @@ fn expected(question: &Question<'_>) -> Bits {
         }
         (None, None) => facts.seen(),
     };
+    let has_opened = has_market_opened(&facts.totals);
     for (id, total) in &facts.totals {
-        if total.is_suspended() {
+        if total.is_suspended(has_opened) {
             expected.remove(*id);
         }
     }

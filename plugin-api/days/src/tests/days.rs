@@ -148,6 +148,29 @@ fn a_quiet_security_of_a_polled_source_is_there_with_its_old_time() {
 }
 
 #[test]
+fn a_suspended_security_that_is_quoted_until_the_auction_is_over_alone_is_not_expected() {
+    let mut desk = Desk::new();
+    desk.whole_day("600000", DATE);
+    desk.whole_day("600001", DATE);
+    for minute in 15..27 {
+        let time_us = us(&format!("{DATE} 09:{minute}"));
+        desk.quote(&Quote { open: 0.0, amount: 0.0, ..quote("600002", time_us, 0) });
+    }
+    let report = desk.report(DATE);
+    assert_eq!((report.verdict, report.expected, report.seen), (Verdict::Complete, 2, 3));
+    // where nothing came of the others either, it may have opened later
+    let mut desk = Desk::new();
+    for code in ["600000", "600001", "600002"] {
+        for minute in 15..27 {
+            let time_us = us(&format!("{DATE} 09:{minute}"));
+            desk.quote(&Quote { open: 0.0, amount: 0.0, ..quote(code, time_us, 0) });
+        }
+    }
+    desk.whole_day("600003", DATE);
+    assert_eq!(desk.report(DATE).expected, 4);
+}
+
+#[test]
 fn strays_open_no_day() {
     let mut desk = Desk::new();
     desk.whole_day("600000", DATE);

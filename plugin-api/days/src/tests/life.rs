@@ -106,6 +106,22 @@ fn old_days_are_deleted_and_the_file_shrinks() {
 }
 
 #[test]
+fn days_that_are_too_old_go_though_they_are_not_sealed_yet() {
+    let mut desk = Desk::new();
+    desk.whole_day("600000", "2021-11-30");
+    desk.whole_day("600000", DATE);
+    desk.commit();
+    let kept = u32::try_from(Day::of(desk.now_us).0 - day(DATE).0).unwrap();
+    // just committed, so nothing of it is at rest
+    assert!(!desk.writer.tidy(desk.now_us, Some(kept)).unwrap());
+    let ledger = Ledger::read(&desk.path()).unwrap();
+    assert_eq!(ledger.span().unwrap(), Some((day(DATE), day(DATE))));
+    let sealed: i64 =
+        ledger.db.query_row("SELECT max(sealed) FROM days", [], |it| it.get(0)).unwrap();
+    assert_eq!(sealed, 0);
+}
+
+#[test]
 fn other_rules_judge_days_anew() {
     let mut desk = Desk::new();
     desk.whole_day("600000", DATE);

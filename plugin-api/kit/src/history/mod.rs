@@ -4,14 +4,20 @@
 //! than fit into memory. So it is looked through twice: first for times alone, whose [`Spread`] over
 //! the parts of the store is cut into [`Span`]s of bounded size; then for the rows of one span after
 //! the other, of which a [`Table`] makes records and a [`Gather`] sorts them. What is asked for is
-//! told by [`Wanted`].
+//! told by [`Wanted`]; [`next`] gives what such a [`Reading`] has.
+//!
+//! A vendor's own bars leave as [`Bar`]s.
 
+mod bar;
 mod gather;
+mod reading;
 mod spread;
 mod table;
 mod wanted;
 
+pub use bar::Bar;
 pub use gather::Gather;
+pub use reading::{Reading, next};
 pub use spread::{Span, Spread};
 pub use table::{Lists, Table, Texts, Values};
 pub use wanted::Wanted;

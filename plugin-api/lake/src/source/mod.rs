@@ -11,14 +11,9 @@ pub(crate) mod file;
 pub(crate) mod listing;
 mod options;
 
-use std::{
-    collections::VecDeque,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
-use kit::history::{Gather, SPAN_ROWS, Span, Spread, Wanted};
+use kit::history::{self, Gather, Reading, SPAN_ROWS, Span, Spread, Wanted};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use plugin_api::{Batch, Context, PluginError, Polled, Source};
 
@@ -51,7 +46,7 @@ enum Stage {
     /// Looks for times.
     Looking(Looking),
     /// Reads rows.
-    Reading(Reading),
+    Reading(Spans),
     End,
 }
 
@@ -68,7 +63,7 @@ struct Looking {
 }
 
 /// A group of files while it is read.
-struct Reading {
+struct Spans {
     files: Vec<Listed>,
     parts: Vec<Option<(usize, usize)>>,
     spread: Spread,
@@ -86,18 +81,14 @@ impl Source for LakeSource {
         if options.ask.is_some() {
             Wanted::read(options.ask.as_ref())?;
         }
-        let lake = context.resolve(&options.path);
-        if lake.is_dir() {
-            return Ok(());
-        }
-        let text = format!("path {} is no folder; name that of a lake", lake.display());
-        Err(PluginError::config(text))
+        folder_of(options, context).map(drop).map_err(PluginError::config)
     }
 
     fn open(options: Options, context: Context) -> Result<Self, PluginError> {
         let wanted = Wanted::read(options.ask.as_ref())?;
-        Self::check(&options, &context)?;
-        let lake = context.resolve(&options.path);
+        options.check()?;
+        // it was there, or the options are those of a sink that has not made it
+        let lake = folder_of(&options, &context).map_err(PluginError::fatal)?;
         let groups = listing::groups(&lake, &wanted).map_err(|(folder, error)| {
             let text = format!("cannot list {}: {error}; let this user read it", folder.display());
             PluginError::retry(text)
@@ -115,20 +106,7 @@ impl Source for LakeSource {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Ok(Polled::Batch(batch));
-            }
-            if matches!(self.stage, Stage::End) {
-                return Ok(Polled::End);
-            }
-            self.step()?;
-            if self.ready.is_empty() && Instant::now() >= deadline {
-                let has_ended = matches!(self.stage, Stage::End);
-                return Ok(if has_ended { Polled::End } else { Polled::Idle });
-            }
-        }
+        history::next(self, wait)
     }
 
     fn close(&mut self) -> Result<(), PluginError> {
@@ -138,15 +116,8 @@ impl Source for LakeSource {
     }
 }
 
-impl LakeSource {
-    /// Rows that are read and not given, for tests.
-    #[cfg(test)]
-    pub fn rows_in_memory(&self) -> u64 {
-        let ready = self.ready.iter().map(|batch| u64::from(batch.records())).sum::<u64>();
-        ready + self.gather.rows()
-    }
-
-    /// Does the next piece of work: a row group of times, or one file's rows of a span.
+impl Reading for LakeSource {
+    /// A row group of times, or one file's rows of a span.
     fn step(&mut self) -> Result<(), PluginError> {
         match std::mem::replace(&mut self.stage, Stage::End) {
             Stage::Between => {
@@ -162,6 +133,32 @@ impl LakeSource {
         }
     }
 
+    fn ready(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.ready
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::End)
+    }
+}
+
+/// The folder of the lake.
+fn folder_of(options: &Options, context: &Context) -> Result<PathBuf, String> {
+    let lake = context.resolve(&options.path);
+    if lake.is_dir() {
+        return Ok(lake);
+    }
+    Err(format!("path {} is no folder; name that of a lake", lake.display()))
+}
+
+impl LakeSource {
+    /// Rows that are read and not given, for tests.
+    #[cfg(test)]
+    pub fn rows_in_memory(&self) -> u64 {
+        let ready = self.ready.iter().map(|batch| u64::from(batch.records())).sum::<u64>();
+        ready + self.gather.rows()
+    }
+
     fn look(&mut self, mut looking: Looking) -> Result<(), PluginError> {
         let looked = looking.step(&self.lake, &self.wanted);
         match looked {
@@ -169,13 +166,13 @@ impl LakeSource {
             Ok(false) => {
                 let Looking { files, mut spread, parts, .. } = looking;
                 let spans = spread.spans(SPAN_ROWS).into();
-                self.stage = Stage::Reading(Reading { files, parts, spread, spans, due: None });
+                self.stage = Stage::Reading(Spans { files, parts, spread, spans, due: None });
             }
         }
         looked.map(drop).or_else(|text| self.refuse(text))
     }
 
-    fn read(&mut self, mut reading: Reading) -> Result<(), PluginError> {
+    fn read(&mut self, mut reading: Spans) -> Result<(), PluginError> {
         let Some(span) = reading.spans.front().copied() else {
             self.stage = Stage::Between;
             return Ok(());
@@ -229,7 +226,7 @@ impl LakeSource {
 }
 
 /// Row groups with rows of a span, by file.
-fn by_file(reading: &Reading, span: &Span) -> VecDeque<(usize, Vec<usize>)> {
+fn by_file(reading: &Spans, span: &Span) -> VecDeque<(usize, Vec<usize>)> {
     let mut files = VecDeque::<(usize, Vec<usize>)>::new();
     for part in reading.spread.parts_of(span) {
         let Some((file, group)) = reading.parts[part] else { continue };

@@ -6,12 +6,9 @@
 
 mod rows;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
-use kit::history::{Gather, SPAN_ROWS, Span, Spread, Wanted};
+use kit::history::{self, Gather, Reading, SPAN_ROWS, Span, Spread, Wanted};
 use plugin_api::{Batch, Context, PluginError, Polled};
 use redis::cmd;
 
@@ -97,20 +94,7 @@ impl Asked {
 
     /// As [`Source::next`](plugin_api::Source::next).
     pub fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Ok(Polled::Batch(batch));
-            }
-            if matches!(self.stage, Stage::End) {
-                return Ok(Polled::End);
-            }
-            self.step()?;
-            if self.ready.is_empty() && Instant::now() >= deadline {
-                let has_ended = matches!(self.stage, Stage::End);
-                return Ok(if has_ended { Polled::End } else { Polled::Idle });
-            }
-        }
+        history::next(self, wait)
     }
 
     /// As [`Source::close`](plugin_api::Source::close): fails when something could not be read.
@@ -118,15 +102,6 @@ impl Asked {
         let Some(first) = self.refused.first() else { return Ok(()) };
         let count = self.refused.len();
         Err(PluginError::fatal(format!("{count} faults of entries: {first}")))
-    }
-
-    /// Reads the next page. After a fault it is read again.
-    fn step(&mut self) -> Result<(), PluginError> {
-        match &self.stage {
-            Stage::Looking(stream, from) => self.look(*stream, *from),
-            Stage::Reading(..) => self.read(),
-            Stage::End => Ok(()),
-        }
     }
 
     fn look(&mut self, stream: usize, from: EntryId) -> Result<(), PluginError> {
@@ -228,6 +203,25 @@ impl Asked {
         self.context.error(&text);
         self.refused.push(text.clone());
         Err(PluginError::bad_data(text))
+    }
+}
+
+impl Reading for Asked {
+    /// Reads the next page. After a fault it is read again.
+    fn step(&mut self) -> Result<(), PluginError> {
+        match &self.stage {
+            Stage::Looking(stream, from) => self.look(*stream, *from),
+            Stage::Reading(..) => self.read(),
+            Stage::End => Ok(()),
+        }
+    }
+
+    fn ready(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.ready
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::End)
     }
 }
 

@@ -8,12 +8,9 @@
 mod options;
 mod select;
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Duration};
 
-use kit::history::{Gather, SPAN_ROWS, Wanted};
+use kit::history::{self, Gather, Reading, SPAN_ROWS, Wanted};
 use plugin_api::{
     Batch, Context, PluginError, Polled, Source,
     schemas::time::{DAY_US, EXCHANGE_OFFSET_US},
@@ -69,26 +66,29 @@ impl Source for TableSource {
     }
 
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
-        let deadline = Instant::now() + wait;
-        loop {
-            if let Some(batch) = self.ready.pop_front() {
-                return Ok(Polled::Batch(batch));
-            }
-            if self.days.as_ref().is_some_and(VecDeque::is_empty) && self.chunks.is_empty() {
-                return Ok(Polled::End);
-            }
-            self.step().map_err(|failure| Fault::of(&self.server, failure).running())?;
-            self.ready.extend(self.gather.finish()?);
-            if self.ready.is_empty() && Instant::now() >= deadline {
-                return Ok(Polled::Idle);
-            }
-        }
+        history::next(self, wait)
+    }
+}
+
+impl Reading for TableSource {
+    fn step(&mut self) -> Result<(), PluginError> {
+        self.question().map_err(|failure| Fault::of(&self.server, failure).running())?;
+        self.ready.extend(self.gather.finish()?);
+        Ok(())
+    }
+
+    fn ready(&mut self) -> &mut VecDeque<Batch> {
+        &mut self.ready
+    }
+
+    fn has_ended(&self) -> bool {
+        self.days.as_ref().is_some_and(VecDeque::is_empty) && self.chunks.is_empty()
     }
 }
 
 impl TableSource {
     /// Asks the next question.
-    fn step(&mut self) -> Result<(), Failure> {
+    fn question(&mut self) -> Result<(), Failure> {
         let Some(days) = &mut self.days else {
             let asked = self.wanted.asked();
             let rows = self.server.rows(&self.selection.days(asked.from_us, asked.to_us))?;

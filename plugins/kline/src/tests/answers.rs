@@ -159,6 +159,20 @@ fn a_row_that_cannot_be_read_is_set_apart_with_its_reason() {
         assert_eq!((page.rows.len(), page.damaged.len()), (1, 1), "{said}");
         assert!(page.damaged[0].0.contains(said), "{said}: {:?}", page.damaged);
     }
+    // one that lies outside of trading, and two that do not agree
+    let minute = |label: &str, close: &str| json!([label, "10", close, "12", "10", "1"]);
+    for (rows, said) in [
+        (vec![minute("202609181230", "10")], "no time of trading"),
+        (vec![minute("202609180925", "10")], "no time of trading"),
+        (vec![minute("202609181000", "10"), minute("202609181000", "11")], "differ"),
+    ] {
+        let count = rows.len();
+        let rows = [&[minute("202609180935", "10")][..], &rows].concat();
+        let text = answer("sh600000", "m5", &rows);
+        let page = page(&text, "600000.SH", &FIVE_MINUTES).unwrap();
+        assert_eq!((page.rows.len(), page.damaged.len()), (1, count), "{said}");
+        assert!(page.damaged[0].0.contains(said), "{said}: {:?}", page.damaged);
+    }
     // a day's label is none of minutes
     let text = answer("sh600000", "m5", &[day_row()]);
     assert_eq!(page(&text, "600000.SH", &FIVE_MINUTES).unwrap().damaged.len(), 1);

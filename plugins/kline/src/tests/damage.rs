@@ -56,7 +56,7 @@ fn takes(bytes: &[u8], symbol: &str, question: &Question) {
         assert!(row.volume >= 0.0 && row.volume.is_finite());
         let (code, market) = symbol.split_once('.').unwrap();
         // whatever it says, it does not panic
-        let _ = crate::bar::Bar::of(row, market, code, question, 0);
+        let _ = crate::bar::bar_of(row, market, code, question, 0);
     }
 }
 

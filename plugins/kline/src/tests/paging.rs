@@ -1,6 +1,6 @@
 //! Spans of any length are given whole, whatever the service cuts its answers to.
 
-use plugin_api::serde_json::json;
+use plugin_api::serde_json::{self, Value, json};
 
 use super::{
     Bench, asks, of_period,
@@ -168,5 +168,45 @@ fn rows_in_disorder_or_twice_leave_in_order_and_once() {
     );
     let given = Bench::new().run(of_period(options, "5m"));
     let expected = ["2026-09-18 14:50", "2026-09-18 14:55", "2026-09-18 15:00"];
-    assert_eq!((given.times(), given.fault), (expected.map(str::to_owned).to_vec(), None));
+    assert_eq!(given.times(), expected);
+    assert!(given.fault.unwrap().contains("2026-09-18 begins at 14:50"));
+}
+
+#[test]
+fn a_day_that_is_a_whole_one_is_asked_for_by_its_name() {
+    let vendor = Vendor::keeping(TODAY);
+    let urls = [vendor.url.clone()];
+    let asked = of_period(asks(&urls, &["600000.SH"], "2026-09-18", "2026-09-18"), "5m");
+    let given = Bench::new().run(asked);
+    assert_eq!((given.bars.len(), given.fault), (48, None));
+}
+
+#[test]
+fn a_day_of_which_the_service_has_half_is_told() {
+    // of the last day only what ends within these times
+    let part = |first: &'static str, last: &'static str| {
+        Vendor::besides_index(move |_, question| {
+            let whole = market(question, TODAY);
+            let whole: Value = serde_json::from_str(&whole).unwrap();
+            let rows = whole["data"]["sh600000"]["m5"].as_array().unwrap().iter();
+            let is_there = |row: &&Value| {
+                let label = row[0].as_str().unwrap();
+                !label.starts_with("20260918") || (first..=last).contains(&&label[8..])
+            };
+            let rows: Vec<_> = rows.filter(is_there).cloned().collect();
+            Reply::Body(answer("sh600000", "m5", &rows))
+        })
+    };
+    for (vendor, told) in [
+        (part("0935", "1130"), "2026-09-18 ends at 11:30: it was halted"),
+        (part("1305", "1500"), "2026-09-18 begins at 13:05: it was halted"),
+        (part("1115", "1330"), "2026-09-18 has rows from 11:15 to 13:30 alone"),
+    ] {
+        let asked =
+            asks(std::slice::from_ref(&vendor.url), &["600000.SH"], "2026-09-17", "2026-09-18");
+        let given = Bench::new().run(of_period(asked, "5m"));
+        let fault = given.fault.unwrap_or_default();
+        assert!(fault.contains(told), "{told}: {fault}");
+        assert!(!given.bars.is_empty(), "what there is, is given");
+    }
 }

@@ -12,7 +12,7 @@ use super::{
     vendor::{Reply, Vendor, answer},
     with,
 };
-use crate::{bar::Bar, question::Question};
+use crate::{bar::bar_of, question::Question};
 
 fn text(name: &str) -> Option<String> {
     Some(fs::read_to_string(whole_fixture(&format!("kline/{name}"))?).unwrap())
@@ -23,7 +23,7 @@ fn volumes(text: &str, symbol: &str, question: &Question) -> Vec<(i64, u64)> {
     let page = page(text, symbol, question).unwrap();
     assert!(page.damaged.is_empty(), "{:?}", page.damaged);
     let (code, market) = symbol.split_once('.').unwrap();
-    let bar = |row| Bar::of(row, market, code, question, i64::MAX).unwrap();
+    let bar = |row| bar_of(row, market, code, question, i64::MAX).unwrap();
     page.rows.iter().map(bar).map(|bar| (bar.time_us, bar.volume_shares)).collect()
 }
 
@@ -67,7 +67,7 @@ fn an_index_carries_its_turnover_in_the_newer_form() {
     let Some(text) = text("newfqkline_day_none_sh000001_index_202609.json") else { return };
     let question = Question { turnover: true, ..DAYS };
     let page = page(&text, "000001.SH", &question).unwrap();
-    let bar = Bar::of(&page.rows[0], "SH", "000001", &question, i64::MAX).unwrap();
+    let bar = bar_of(&page.rows[0], "SH", "000001", &question, i64::MAX).unwrap();
     assert!((bar.amount_cny - 835_367_755_900.0).abs() < 1.0, "{bar:?}");
     assert_eq!(bar.volume_shares, 51_647_277_500);
 }

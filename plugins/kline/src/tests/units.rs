@@ -9,7 +9,7 @@ use super::{
     vendor::{Reply, Vendor, answer},
     with,
 };
-use crate::{bar::Bar, question::Question, row::Row};
+use crate::{bar::bar_of, question::Question, row::Row};
 
 const TURNOVER: Question = Question { turnover: true, ..DAYS };
 
@@ -21,7 +21,7 @@ fn row(volume: &str, turnover: Option<&str>) -> Row {
 }
 
 fn shares(row: &Row, market: &str, code: &str, question: &Question) -> Result<u64, String> {
-    Bar::of(row, market, code, question, 0).map(|bar| bar.volume_shares)
+    bar_of(row, market, code, question, 0).map(|bar| bar.volume_shares)
 }
 
 #[test]
@@ -65,9 +65,9 @@ fn the_turnover_of_a_row_proves_the_unit() {
             (shares, _) => panic!("{code} {volume}: {shares:?}"),
         }
     }
-    let bar = Bar::of(&row("1000.00", Some("100.00")), "SH", "600000", &TURNOVER, 0).unwrap();
+    let bar = bar_of(&row("1000.00", Some("100.00")), "SH", "600000", &TURNOVER, 0).unwrap();
     assert_eq!(bar.amount_cny.to_bits(), 1_000_000_f64.to_bits());
-    let bar = Bar::of(&row("1000.00", None), "SH", "600000", &DAYS, 0).unwrap();
+    let bar = bar_of(&row("1000.00", None), "SH", "600000", &DAYS, 0).unwrap();
     assert_eq!(bar.amount_cny.to_bits(), 0_f64.to_bits());
 }
 
@@ -137,7 +137,7 @@ fn a_bar_is_closed_once_it_can_change_no_more() {
     let closed = |question: &Question, (market, code), label: &str, now: &str| {
         let row = json!([label, "10.00", "10.00", "11.00", "9.00", "5"]);
         let row = Row::read(&row, question).unwrap();
-        Bar::of(&row, market, code, question, us(now)).unwrap().closed
+        bar_of(&row, market, code, question, us(now)).unwrap().closed
     };
     let (main, star, chinext) = (("SH", "600000"), ("SH", "688981"), ("SZ", "300750"));
     let cases = [

@@ -10,7 +10,7 @@ mod strays;
 use std::{path::Path, sync::Arc};
 
 use plugin_api::{
-    Batch, Output, PluginError, Provenance, Round, SpotListEncoder, SpotRecord, Transform,
+    Batch, Output, PluginError, Provenance, Report, Round, SpotListEncoder, SpotRecord, Transform,
     serde_json::{Value, json},
     testing::{self, TestHost},
 };
@@ -135,6 +135,16 @@ impl Bench {
     pub fn gauge(&self, name: &str) -> Option<f64> {
         let gauges = self.host.told().gauges;
         gauges.iter().rev().find(|(it, _)| it == name).map(|(_, value)| *value)
+    }
+
+    /// Each time that it said how well it works.
+    pub fn degraded(&self) -> Vec<Option<String>> {
+        let reports = self.host.told().reports.into_iter();
+        let degraded = reports.filter_map(|report| match report {
+            Report::Degraded { reason } => Some(reason),
+            Report::Deviation { .. } => None,
+        });
+        degraded.collect()
     }
 
     pub fn log(&self) -> String {

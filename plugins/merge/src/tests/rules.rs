@@ -67,6 +67,8 @@ fn a_source_that_is_cut_off_is_replaced_after_stale_after_and_comes_back_after_h
     assert_eq!((bench.counted("switched"), bench.counted("stale")), (1, 1));
     assert_eq!(bench.gauge("merge_first_choice_fresh"), Some(0.0));
     assert!(bench.log().contains("a, the first of `prefer`, lacks quotes"), "{}", bench.log());
+    let away = "a, the first of `prefer`, is away: others serve".to_owned();
+    assert_eq!(bench.degraded(), [None, Some(away.clone())]);
     // it is there again, and has to be fresh for 30 seconds
     let mut passed = both(&mut bench, 90, 150);
     let back = passed.iter().position(|(source, ..)| source == "a").unwrap();
@@ -75,6 +77,27 @@ fn a_source_that_is_cut_off_is_replaced_after_stale_after_and_comes_back_after_h
     assert_eq!((bench.counted("switched"), bench.counted("stale")), (2, 1));
     assert_eq!(bench.gauge("merge_first_choice_fresh"), Some(1.0));
     assert!(bench.log().contains("serves again"), "{}", bench.log());
+    assert_eq!(bench.degraded(), [None, Some(away), None]);
+}
+
+#[test]
+fn sources_that_disagree_are_reported_by_security_whoever_of_them_serves() {
+    let mut bench = Bench::open(json!({}));
+    let theirs = |second: i64| quote("b", s(second), 500).price(11.0);
+    for second in [0, 3] {
+        bench.give(s(second), &[quote("a", s(second), 500), theirs(second)]);
+    }
+    bench.give(s(6), &[theirs(6), quote("a", s(6), 500)]);
+    let reported = bench.host.told().reports.into_iter().filter_map(|report| match report {
+        Report::Deviation { symbol, text, count } => Some((symbol, text, count)),
+        Report::Degraded { .. } => None,
+    });
+    let reported: Vec<_> = reported.collect();
+    let text = "prices of a and b are further apart than `tolerance`";
+    assert!(reported.iter().all(|it| it.0 == "600000.SH" && it.1 == text), "{reported:?}");
+    let total: u64 = reported.iter().map(|it| it.2).sum();
+    assert_eq!(total, bench.counted("deviations"));
+    assert!(total >= 2, "{reported:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use kit::history::Bar;
 use plugin_api::schemas::{
     lots::Kind,
     session::TradingCalendar,
@@ -14,7 +15,7 @@ use plugin_api::schemas::{
 };
 
 use super::{
-    bar::Bar,
+    bar::bar_of,
     question::{Auction, Period, Question, Request, date},
     row::{Row, at, unit},
 };
@@ -112,7 +113,7 @@ impl Judge<'_> {
             };
             let closed = self.asked_us >= self.end_us(symbol, time_us) + GRACE_US;
             match row.shares(unit) {
-                Ok(shares) => judged.bars.push(Bar::of(&row, time_us, shares, closed)),
+                Ok(shares) => judged.bars.push(bar_of(&row, time_us, shares, closed)),
                 Err(fault) => judged.damaged.push((fault, row)),
             }
         }

@@ -22,6 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kit::history::Bar;
 use plugin_api::{
     Batch, Context, PluginError, Polled, Symbol, encode_bars, schemas::session::TradingCalendar,
 };
@@ -36,7 +37,6 @@ use crate::{
     server::{ListenConfig, Server},
 };
 use asking::Asking;
-use bar::Bar;
 use missing::Missing;
 use question::Request;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     super::{
-        AlarmKind, AlarmRule, Backfill, BackfillWhen, Carrier, OnFailure, Secret, WhenFull, load,
-        load_text,
+        AlarmKind, AlarmRule, Backfill, BackfillPrefer, BackfillWhen, Carrier, OnFailure, Secret,
+        WhenFull, load, load_text,
     },
     Given, Plugins, parsed, resolve,
 };
@@ -304,6 +304,7 @@ fn sources_of_history_do_not_run_and_fill_all_stores_that_know_repeats() {
         when: BackfillWhen::Both,
         within: Duration::from_secs(3 * 86_400),
         rate: 50_000,
+        prefer: BackfillPrefer::Live,
     };
     assert_eq!(pipeline.backfill, expected);
     assert!(pipeline.backfill.when.is_after_outage() && pipeline.backfill.when.is_after_close());
@@ -316,6 +317,7 @@ fn a_named_store_is_filled_alone() {
     let text = BACKFILL.replace("[\"past\"]", "[\"past\", \"today\"]\nto = [\"db\"]");
     let pipeline = resolve(&text, &Given::default()).unwrap();
     assert_eq!((pipeline.backfill.from.len(), pipeline.backfill.to), (2, vec!["db".to_owned()]));
-    let none = BACKFILL.replace("[backfill]", "[backfill]\nrate = 1000");
-    assert_eq!(resolve(&none, &Given::default()).unwrap().backfill.rate, 1_000);
+    let none = BACKFILL.replace("[backfill]", "[backfill]\nrate = 1000\nprefer = \"history\"");
+    let backfill = resolve(&none, &Given::default()).unwrap().backfill;
+    assert_eq!((backfill.rate, backfill.prefer), (1_000, BackfillPrefer::History));
 }

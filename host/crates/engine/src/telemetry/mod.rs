@@ -9,6 +9,6 @@ mod throttle;
 
 pub use metrics::{ComponentMetrics, Metrics};
 pub use reference::reference_markdown;
-pub use status::{CallGuard, ComponentStatus, Latency, Rates, State, WorkerStatus};
+pub use status::{CallGuard, ComponentStatus, Deviating, Latency, Rates, State, WorkerStatus};
 pub use table::Series;
 pub use throttle::Throttle;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use dataserver_loader::NullHost;
-use plugin_api::{HostServices, Level};
+use plugin_api::{HostServices, Level, Report};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -73,6 +73,10 @@ impl HostServices for Services {
             let text = format!("a dead letter could not be written and is lost: {error}");
             self.log(Level::Error, &text);
         }
+    }
+
+    fn report(&self, report: &Report) {
+        self.status.note_report(report);
     }
 }
 

@@ -16,6 +16,7 @@ wasmtime::component::bindgen!({
         /// All that a plugin can ask for and offer. What one offers indeed is looked up one by one.
         world whole {
             include dataserver:plugin/lent@1.0.0;
+            import dataserver:reports/reports@1.0.0;
             export dataserver:plugin/plugin@1.0.0;
             export dataserver:plugin/source-role@1.0.0;
             export dataserver:plugin/transform-role@1.0.0;
@@ -23,7 +24,11 @@ wasmtime::component::bindgen!({
             export dataserver:readers/readers@1.0.0;
         }
     ",
-    path: ["../../../schemas/wit/v1", "../../../schemas/wit/readers"],
+    path: [
+        "../../../schemas/wit/v1",
+        "../../../schemas/wit/readers",
+        "../../../schemas/wit/reports",
+    ],
     world: "whole",
     imports: { default: trappable },
     exports: { default: async },

@@ -9,9 +9,14 @@ use plugin_api::Level;
 use wasmtime::Result;
 
 use super::{
-    bindings::dataserver::plugin::{clock, host, log, metrics, types},
+    bindings::dataserver::{
+        plugin::{clock, host, log, metrics, types},
+        reports::reports,
+    },
     sandbox::Sandbox,
 };
+
+use crate::reports as told;
 
 /// Metric of lines that came too fast.
 const LEFT_OUT: &str = "sandbox_log_lines_left_out";
@@ -75,6 +80,15 @@ impl Sandbox {
 impl clock::Host for Sandbox {
     fn now_us(&mut self) -> Result<i64> {
         Ok(self.host.now_us())
+    }
+}
+
+impl reports::Host for Sandbox {
+    fn report(&mut self, told: String) -> Result<()> {
+        if let Some(report) = told::read(&told) {
+            told::give(&report, self.host.as_ref(), |text| self.shown(text));
+        }
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ mod blocking;
 mod cpu;
 mod disk;
 mod latency;
+mod reports;
 mod samples;
 mod silence;
 mod state;
@@ -28,6 +29,7 @@ use plugin_api::{ErrorKind, PluginError, RoleKind};
 use self::{
     blocking::Blocking,
     latency::Latencies,
+    reports::Reports,
     samples::{Counters, Samples},
     silence::Silence,
     worker::Worker,
@@ -36,6 +38,7 @@ use super::{ComponentMetrics, throttle::Throttle};
 use crate::{clock::Clock, pause::PauseSwitch};
 
 pub use latency::Latency;
+pub use reports::Deviating;
 pub use samples::Rates;
 pub use state::State;
 pub use worker::{CallGuard, WorkerStatus};
@@ -75,6 +78,7 @@ struct Inner {
     /// With its time, microseconds since 1970 UTC.
     last_error: Option<(String, i64)>,
     silence: Silence,
+    reports: Reports,
     latencies: Latencies,
     samples: Samples,
     /// Processor time of its threads, those that have ended among them.
@@ -91,7 +95,8 @@ impl Inner {
         }
         // what was going wrong is not tried again
         let state = if is_paused && state < State::Stuck { State::Paused } else { state };
-        let is_degraded = self.disk_fault.is_some() || self.damage.places > 0;
+        let is_degraded =
+            self.disk_fault.is_some() || self.damage.places > 0 || self.reports.degraded.is_some();
         let degraded = is_degraded.then_some(State::Degraded);
         let silent = self.silence.is_silent.then_some(State::Silent);
         degraded.into_iter().chain(silent).fold(state, State::max)
@@ -128,6 +133,7 @@ impl ComponentStatus {
                 damage: Unacknowledged::default(),
                 last_error: None,
                 silence: Silence::default(),
+                reports: Reports::default(),
                 latencies: Latencies::new(Instant::now()),
                 samples: Samples::default(),
                 cpu_ticks: 0,

@@ -44,6 +44,15 @@ impl ComponentStatus {
         self.lock().silence.last_record = Some(Instant::now());
     }
 
+    /// Since when a source is silent against its expectation, microseconds since 1970 UTC; `None` when it
+    /// is not.
+    pub fn silent_since_us(&self) -> Option<i64> {
+        let inner = self.lock();
+        let silent = inner.silence.beyond_promise().filter(|_| inner.silence.is_silent)?;
+        let silent_us = i64::try_from(silent.as_micros()).unwrap_or(i64::MAX);
+        Some(self.clock.now_us().saturating_sub(silent_us))
+    }
+
     /// Checks whether a source is silent against its expectation; on a change, how long it has been
     /// silent, or `None` when it is no longer. One that is paused is not.
     pub fn check_silence(&self) -> Option<Option<Duration>> {
@@ -73,11 +82,13 @@ mod tests {
         status.expect_records(Some(Duration::ZERO));
         assert!(matches!(status.check_silence(), Some(Some(_))));
         assert_eq!((status.check_silence(), status.state()), (None, State::Silent), "told once");
+        assert!(status.silent_since_us().is_some());
         assert!(metrics.encode().contains(
             "dataserver_source_silent{component=\"day\",kind=\"source\",plugin=\"qq\"} 1"
         ));
         status.expect_records(None);
         assert_eq!((status.check_silence(), status.state()), (Some(None), State::Running));
+        assert_eq!(status.silent_since_us(), None);
         status.expect_records(Some(Duration::from_secs(3600)));
         status.note_record(1);
         assert_eq!(status.check_silence(), None);

@@ -14,7 +14,7 @@ pub enum State {
     /// Somebody paused it: a source is not asked, and others take nothing from their queue.
     Paused,
     /// It works, but the disk of its queue fails and writers wait, or damage there lost records and
-    /// is not acknowledged.
+    /// is not acknowledged, or its plugin says that it works worse than it should.
     Degraded,
     /// It gives no records although it should.
     Silent,

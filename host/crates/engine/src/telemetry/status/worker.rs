@@ -69,6 +69,10 @@ impl WorkerStatus {
                 worker.state = state;
             }
             inner.was_open |= state == State::Running;
+            if state == State::Restarting {
+                // it was said by the instance that failed
+                inner.reports.degraded = None;
+            }
         });
     }
 
