@@ -3,18 +3,23 @@
 
 mod about;
 mod apart;
+mod at_fault;
 mod build_id;
 mod catalog;
 pub mod child;
 mod covered;
 mod descriptor;
 mod elf;
+mod guest_output;
 mod hex;
+mod manifest;
 mod native;
 mod native_host;
 mod null_host;
 mod probe;
 mod problem;
+mod process;
+mod rate_limit;
 mod readers;
 mod trial_settings;
 mod wasm;

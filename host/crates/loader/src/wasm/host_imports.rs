@@ -10,6 +10,7 @@ use wasmtime::Result;
 
 use super::{
     bindings::dataserver::plugin::{clock, host, log, metrics, types},
+    from_guest,
     sandbox::Sandbox,
 };
 
@@ -96,6 +97,7 @@ impl host::Host for Sandbox {
     }
 
     fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
-        self.output.push(batch)
+        self.output.push(from_guest::made(batch))?;
+        Ok(())
     }
 }
