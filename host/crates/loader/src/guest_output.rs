@@ -146,6 +146,12 @@ impl GuestOutput {
         made.into_iter().map(|made| self.accept(made, input)).collect()
     }
 
+    /// The only batch of the call, as it was handed over; `None` when there are none or several.
+    pub fn take_single(&mut self) -> Option<MadeBatch> {
+        let batch = self.batches.pop();
+        batch.filter(|_| self.batches.is_empty())
+    }
+
     /// Ends the call: output that was not taken is discarded.
     pub fn end(&mut self) {
         (self.bytes, self.open) = (0, false);

@@ -1,5 +1,5 @@
-//! Finds, checks and opens plugins, with the same interface for native libraries and WebAssembly
-//! components.
+//! Finds, checks and opens plugins, with the same interface for native libraries, WebAssembly
+//! components and processes.
 
 mod about;
 mod apart;
@@ -26,7 +26,7 @@ mod wasm;
 
 use std::time::Duration;
 
-use dataserver_config::{Component, Grants, Limits};
+use dataserver_config::{Carrier, Component, Grants, Limits};
 use plugin_api::{
     Ack, Action, Batch, Context, Manifest, Outcome, PluginError, Polled, Reader, RoleKind,
     no_such_reader,
@@ -35,9 +35,10 @@ use serde_json::Value;
 
 pub use about::About;
 pub use apart::{Helper, this_is_the_program};
-pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog};
+pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog, may_be_plugin};
 pub use null_host::NullHost;
 pub use problem::Problem;
+pub use process::PythonSettings;
 
 /// What an instance is opened with, or asked about.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ pub struct Opening {
     pub options: String,
     /// Host services.
     pub context: Context,
-    /// What it may use up, if its plugin is sandboxed.
+    /// What it may use up, if its plugin is sandboxed or a process.
     pub limits: Limits,
     /// What it may reach, if its plugin is sandboxed.
     pub grants: Grants,
@@ -61,7 +62,7 @@ impl Opening {
 
     /// With those options, and no more than a sandboxed plugin has by default.
     pub fn plain(options: &str, context: Context) -> Self {
-        let (limits, grants) = (Limits::default(), Grants::default());
+        let (limits, grants) = (Limits::of(Carrier::Wasm), Grants::default());
         Self { options: options.to_owned(), context, limits, grants }
     }
 }
