@@ -207,8 +207,7 @@ impl Reloader {
         let parsed = (self.read)()?;
         let host = parsed.host();
         let catalog = self.catalog().rescan(&host.plugins, &host.pins);
-        let catalog =
-            catalog.with_compile(host.compile).with_python(host.python.as_deref());
+        let catalog = catalog.with_compile(host.compile).with_python(host.python.as_deref());
         catalog.warn_of_exposed();
         let pipeline = parsed.resolve(&catalog)?;
         Ok((pipeline, catalog))

@@ -263,11 +263,8 @@ impl<'a> Reading<'a> {
 
     fn carrier(&mut self) -> (Option<Carrier>, bool) {
         let Some(entry) = self.get("carrier") else { return (None, true) };
-        let words = [
-            ("native", Carrier::Native),
-            ("wasm", Carrier::Wasm),
-            ("process", Carrier::Process),
-        ];
+        let words =
+            [("native", Carrier::Native), ("wasm", Carrier::Wasm), ("process", Carrier::Process)];
         let carrier = read::choice(self.report, entry, &words);
         (carrier, carrier.is_some())
     }

@@ -94,7 +94,11 @@ fn read_python(report: &mut Report, entry: &Entry, base_dir: &Path) -> Option<Pa
         return None;
     }
     let is_name = !text.value.contains('/');
-    Some(if is_name { text.value.as_str().into() } else { absolute(base_dir, Path::new(&text.value)) })
+    Some(if is_name {
+        text.value.as_str().into()
+    } else {
+        absolute(base_dir, Path::new(&text.value))
+    })
 }
 
 /// Characters of a token that nobody guesses, at two tries a second and connection.

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use plugin_api::{
-    Batch, PluginError, Provenance, RecordKind, Round, SpotListEncoder, encode_bars,
-};
+use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round, SpotListEncoder, encode_bars};
 
 use super::at_fault::{GuestFault, at_fault};
 

@@ -38,7 +38,7 @@ pub use apart::{Helper, this_is_the_program};
 pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog, may_be_plugin};
 pub use null_host::NullHost;
 pub use problem::Problem;
-pub use process::PythonSettings;
+pub use process::{PythonSettings, python_package};
 
 /// What an instance is opened with, or asked about.
 #[derive(Clone)]

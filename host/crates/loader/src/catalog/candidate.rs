@@ -12,7 +12,8 @@ use plugin_api::native::{Descriptor, Linked};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, process::declared, wasm,
+    build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, process::declared,
+    wasm,
 };
 
 /// Most bytes that a plugin's file has.
@@ -124,7 +125,8 @@ pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Candidate> {
         Ok(bytes) if carrier == Carrier::Process && !declared::is_one(path, &bytes) => return None,
         Ok(bytes) => {
             let sha256 = hex(&Sha256::digest(&bytes));
-            let identity = identify(path, &bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
+            let identity =
+                identify(path, &bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
             // a file that is pinned is the one that is meant, whatever was done to it
             let identity = identity.and_then(|it| match pins.of(&it.name()) {
                 None if carrier == Carrier::Native => {

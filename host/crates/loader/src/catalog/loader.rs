@@ -11,8 +11,13 @@ use plugin_api::native::Descriptor;
 
 use super::Candidate;
 use crate::{
-    About, Plugin, covered::Covered, native::NativePlugin, problem::Problem,
-    process::{ProcessPlugin, declared}, trial_settings::TrialSettings, wasm::WasmPlugin,
+    About, Plugin,
+    covered::Covered,
+    native::NativePlugin,
+    problem::Problem,
+    process::{ProcessPlugin, declared},
+    trial_settings::TrialSettings,
+    wasm::WasmPlugin,
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are

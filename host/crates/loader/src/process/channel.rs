@@ -93,7 +93,8 @@ impl Channel {
         fill(&mut bytes, &mut self.memory)?;
         let len = bytes.len() - HEADER;
         if len > MAX_BODY {
-            let text = format!("a call with {len} bytes beside its records, the most is {MAX_BODY}");
+            let text =
+                format!("a call with {len} bytes beside its records, the most is {MAX_BODY}");
             return Err(PluginError::bad_data(text));
         }
         if let Some(file) = self.memory.take_announced() {
@@ -116,12 +117,8 @@ impl Channel {
             if let Some(file) = &file {
                 control.push(SendAncillaryMessage::ScmRights(file));
             }
-            let sent = sendmsg(
-                &self.socket,
-                &[IoSlice::new(bytes)],
-                &mut control,
-                SendFlags::NOSIGNAL,
-            );
+            let sent =
+                sendmsg(&self.socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL);
             match sent {
                 Ok(sent) => {
                     next.file = None;
@@ -143,8 +140,7 @@ impl Channel {
         self.inbox.drain(..std::mem::take(&mut self.read));
         let len = self.inbox.len();
         self.inbox.resize(len + CHUNK, 0);
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(
             &self.socket,

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
     path::Path,
@@ -18,8 +18,8 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     process::{
-        Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, getrlimit,
-        kill_process_group, nice, pidfd_open, set_parent_process_death_signal, setrlimit, setsid,
+        Pid, PidfdFlags, Resource, Rlimit, Signal, getpid, getppid, getrlimit, kill_process_group,
+        nice, pidfd_open, set_parent_process_death_signal, setrlimit, setsid,
     },
 };
 
@@ -177,11 +177,4 @@ fn confine(parent: Pid, limits: &Limits) -> Result<(), Errno> {
 fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
     let most = getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-}
-
-/// Whether a descriptor is a socket, as the standard input of a plugin is.
-pub(super) fn is_socket(descriptor: impl AsFd) -> bool {
-    rustix::fs::fstat(descriptor).is_ok_and(|it| {
-        rustix::fs::FileType::from_raw_mode(it.st_mode) == rustix::fs::FileType::Socket
-    })
 }

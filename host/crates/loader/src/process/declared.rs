@@ -146,7 +146,9 @@ fn declared(toml: &str, first_line: usize, is_toml: bool) -> Result<Declared, Pr
     if version.is_empty() || version.len() > MAX_VERSION || version.contains(char::is_control) {
         let help = format!("write e.g. \"0.1.0\", {MAX_VERSION} characters at most");
         let at = written.version.span().start;
-        return Err(fault(at, format!("`version` is no version: {version:?}"), &help).of(id.clone()));
+        return Err(
+            fault(at, format!("`version` is no version: {version:?}"), &help).of(id.clone())
+        );
     }
     let kind = match written.kind.get_ref().as_str() {
         "source" => RoleKind::Source,
@@ -158,9 +160,8 @@ fn declared(toml: &str, first_line: usize, is_toml: bool) -> Result<Declared, Pr
             return Err(fault(at, format!("`kind` is none: {other:?}"), help).of(id.clone()));
         }
     };
-    let runs = runs(&written, is_toml).map_err(|(at, message, help)| {
-        fault(at, message.to_owned(), help).of(id.clone())
-    })?;
+    let runs = runs(&written, is_toml)
+        .map_err(|(at, message, help)| fault(at, message.to_owned(), help).of(id.clone()))?;
     let api = ApiVersion { major: written.api, minor: 0 };
     let descriptor = check_descriptor(Descriptor::for_api(api, id, version))?;
     Ok(Declared { descriptor, kind, runs })
@@ -183,9 +184,7 @@ fn runs(written: &Written, is_toml: bool) -> Result<Runs, Fault> {
             let help = "write the program and its arguments, e.g. [\"./feed\", \"--fast\"]";
             Err((command.span().start, "`command` names no program", help))
         }
-        Some(command) => {
-            Ok(Runs::Command(command.get_ref().iter().map(OsString::from).collect()))
-        }
+        Some(command) => Ok(Runs::Command(command.get_ref().iter().map(OsString::from).collect())),
     }
 }
 
@@ -205,7 +204,10 @@ mod tests {
     #[test]
     fn a_block_is_read_without_running_the_file() {
         let declared = of_python(BLOCK).unwrap();
-        assert_eq!((declared.descriptor.name().as_str(), declared.kind), ("my-alert", RoleKind::Sink));
+        assert_eq!(
+            (declared.descriptor.name().as_str(), declared.kind),
+            ("my-alert", RoleKind::Sink)
+        );
         assert_eq!(declared.descriptor.version(), "0.1.0");
         assert_eq!(declared.runs, Runs::Python);
         assert!(is_one(Path::new("a.py"), BLOCK.as_bytes()));

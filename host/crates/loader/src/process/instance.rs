@@ -78,17 +78,19 @@ impl Instance {
         }
         let batches = input.map(std::slice::from_ref).unwrap_or_default();
         let name = call.1;
-        self.call(
-            call,
-            &|body, memory| put_batches(body, batches, memory),
-            |reply, output| match reply {
+        self.call(call, &|body, memory| put_batches(body, batches, memory), |reply, output| {
+            match reply {
                 Reply::Done(0) => output.finish(input),
                 reply => Err(odd(name, &reply)),
-            },
-        )
+            }
+        })
     }
 
-    fn call_plain(&mut self, call: (Kind, &str, Duration), fill: Fill<'_>) -> Result<(), PluginError> {
+    fn call_plain(
+        &mut self,
+        call: (Kind, &str, Duration),
+        fill: Fill<'_>,
+    ) -> Result<(), PluginError> {
         let name = call.1;
         self.call(call, fill, |reply, _| match reply {
             Reply::Done(0) => Ok(()),
@@ -96,7 +98,11 @@ impl Instance {
         })
     }
 
-    fn call_acked(&mut self, call: (Kind, &str, Duration), fill: Fill<'_>) -> Result<Ack, PluginError> {
+    fn call_acked(
+        &mut self,
+        call: (Kind, &str, Duration),
+        fill: Fill<'_>,
+    ) -> Result<Ack, PluginError> {
         let name = call.1;
         self.call(call, fill, |reply, _| match reply {
             Reply::Done(0) => Ok(Ack::Delivered),
@@ -161,7 +167,12 @@ impl AnyInstance for Instance {
         told::read(&self.call_answered(call, "")?)
     }
 
-    fn act(&mut self, reader: &str, action: &Action, preview: bool) -> Result<Outcome, PluginError> {
+    fn act(
+        &mut self,
+        reader: &str,
+        action: &Action,
+        preview: bool,
+    ) -> Result<Outcome, PluginError> {
         let request = told::request(reader, action, preview)?;
         let call = (Kind::Act, "act", self.limits.deadline);
         told::outcome(&self.call_answered(call, &request)?)

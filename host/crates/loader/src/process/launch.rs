@@ -91,7 +91,7 @@ impl Launch {
                 // a folder of compiled files would appear among the plugins
                 variables.push(("PYTHONDONTWRITEBYTECODE".into(), "1".into()));
                 variables.push(("PYTHONUNBUFFERED".into(), "1".into()));
-                let package = python.package.clone().or_else(package_folder);
+                let package = python.package.clone().or_else(python_package);
                 variables.extend(package.map(|it| ("PYTHONPATH".into(), it.into())));
                 vec![interpreter(folder, python), file.into()]
             }
@@ -115,9 +115,9 @@ impl Launch {
 
     /// All variables of a child.
     pub fn environment(&self) -> impl Iterator<Item = (OsString, OsString)> + '_ {
-        let kept = KEPT_VARIABLES.iter().filter_map(|name| {
-            Some((OsString::from(name), std::env::var_os(name)?))
-        });
+        let kept = KEPT_VARIABLES
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)));
         kept.chain(self.variables.iter().cloned())
     }
 
@@ -159,14 +159,17 @@ fn interpreter(folder: &Path, python: &PythonSettings) -> OsString {
     python.interpreter.clone().map_or_else(|| OsStr::new("python3").to_owned(), Into::into)
 }
 
-fn package_folder() -> Option<PathBuf> {
+/// Folder in which Python files find the package `dataserver`: the one that `DATASERVER_PYTHONPATH`
+/// names, or one above the program; `None` where it is not there.
+pub fn python_package() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(PACKAGE_VARIABLE).filter(|it| !it.is_empty()) {
         return Some(named.into());
     }
     let program = std::env::current_exe().ok()?;
-    let above = program.ancestors().skip(1).flat_map(|folder| {
-        [folder.join("python"), folder.join("plugin-api/python/python")]
-    });
+    let above = program
+        .ancestors()
+        .skip(1)
+        .flat_map(|folder| [folder.join("python"), folder.join("plugin-api/python/python")]);
     above.into_iter().find(|folder| folder.join(PACKAGE_FILE).is_file())
 }
 

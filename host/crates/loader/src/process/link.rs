@@ -119,9 +119,9 @@ impl Link {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let used = since.zip(self.child.ticks()).map(|((since, then), now)| {
-                    (since.elapsed(), now.saturating_sub(then))
-                });
+                let used = since
+                    .zip(self.child.ticks())
+                    .map(|((since, then), now)| (since.elapsed(), now.saturating_sub(then)));
                 return Err(fault::overdue(call, allowed, used));
             }
             self.tell_of_stop()?;

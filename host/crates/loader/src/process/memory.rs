@@ -39,7 +39,8 @@ impl Memory {
         }
         if len > MAX_SIZE {
             let most = plugin_api::ByteSize(MAX_SIZE);
-            let text = format!("{len} bytes for one call, the most is {most}; send smaller batches");
+            let text =
+                format!("{len} bytes for one call, the most is {most}; send smaller batches");
             return Err(PluginError::bad_data(text));
         }
         let size = len.next_power_of_two().max(MIN_SIZE);

@@ -23,5 +23,5 @@ mod printed;
 pub(crate) mod serve;
 mod wire;
 
-pub use launch::PythonSettings;
+pub use launch::{PythonSettings, python_package};
 pub(crate) use plugin::ProcessPlugin;

@@ -47,11 +47,14 @@ impl ProcessPlugin {
         python: &PythonSettings,
     ) -> Result<Self, Problem> {
         let declared = declared::read(file, bytes)?;
-        let plugin =
-            Self::greeted(Launch::declared(file, sha256, declared.runs, python), &declared.descriptor)?;
+        let plugin = Self::greeted(
+            Launch::declared(file, sha256, declared.runs, python),
+            &declared.descriptor,
+        )?;
         let kinds: Vec<_> = plugin.manifest.roles.iter().map(|role| role.kind).collect();
         if kinds != [declared.kind] {
-            let message = format!("says in its file that it is a {}, and runs as {kinds:?}", declared.kind);
+            let message =
+                format!("says in its file that it is a {}, and runs as {kinds:?}", declared.kind);
             return Err(Problem::new(message, "correct `kind`, or what it runs"));
         }
         Ok(plugin)
@@ -85,7 +88,10 @@ impl ProcessPlugin {
                 Fault::Problem(problem) => problem,
                 Fault::Error(error) => {
                     let message = format!("does not tell what it is: {error}");
-                    Problem::new(message, "mend the plugin; `dataserver plugins probe FILE` tries it")
+                    Problem::new(
+                        message,
+                        "mend the plugin; `dataserver plugins probe FILE` tries it",
+                    )
                 }
             })?;
         if manifest.version != descriptor.version() {

@@ -31,7 +31,11 @@ use crate::{AnyInstance, Opening, Plugin, SinkInstance, SourceInstance, Transfor
 ///
 /// # Errors
 /// When the host is gone in the middle of something, or what it says is not understood.
-pub(crate) fn serve(plugin: &dyn Plugin, socket: UnixStream, now_us: fn() -> i64) -> io::Result<()> {
+pub(crate) fn serve(
+    plugin: &dyn Plugin,
+    socket: UnixStream,
+    now_us: fn() -> i64,
+) -> io::Result<()> {
     let outgoing = Mutex::new(Channel::new(socket.try_clone()?));
     let incoming = Incoming { channel: Channel::new(socket), calls: VecDeque::new() };
     let is_stopping = AtomicBool::new(false);
@@ -177,9 +181,8 @@ impl HostServices for Wire {
     }
 
     fn dead_letter(&self, reason: &str, payload: &[u8]) {
-        let _ = self.tell(Kind::DeadLetter, |body, memory| {
-            put_blob(body, reason, Some(payload), memory)
-        });
+        let _ = self
+            .tell(Kind::DeadLetter, |body, memory| put_blob(body, reason, Some(payload), memory));
     }
 }
 
@@ -272,9 +275,7 @@ impl Server<'_> {
         Ok(match (&mut self.open, kind) {
             (Open::Source(source), Kind::Next) => {
                 match source.next(Duration::from_micros(body.u64()?)) {
-                    Ok(Polled::Batch(batch)) => {
-                        wire.push(&[batch], None).map(|()| Answer::done(0))
-                    }
+                    Ok(Polled::Batch(batch)) => wire.push(&[batch], None).map(|()| Answer::done(0)),
                     Ok(Polled::Idle) => Ok(Answer::done(1)),
                     Ok(Polled::End) => Ok(Answer::done(2)),
                     Err(error) => Err(error),
@@ -290,14 +291,12 @@ impl Server<'_> {
                     wire.push(&transform.apply(&batch)?, Some(&batch)).map(|()| Answer::done(0))
                 })
             }
-            (Open::Transform(transform), Kind::Tick) => transform
-                .tick()
-                .and_then(|made| wire.push(&made, None))
-                .map(|()| Answer::done(0)),
-            (Open::Transform(transform), Kind::Close) => transform
-                .close()
-                .and_then(|made| wire.push(&made, None))
-                .map(|()| Answer::done(0)),
+            (Open::Transform(transform), Kind::Tick) => {
+                transform.tick().and_then(|made| wire.push(&made, None)).map(|()| Answer::done(0))
+            }
+            (Open::Transform(transform), Kind::Close) => {
+                transform.close().and_then(|made| wire.push(&made, None)).map(|()| Answer::done(0))
+            }
             (Open::Sink(sink), Kind::Write) => {
                 let mut batches = Vec::new();
                 let number = body.u32()?;
@@ -318,9 +317,8 @@ impl Server<'_> {
     fn about_component(&mut self, kind: Kind, body: &mut Body<'_>) -> Answered {
         let question: Question = serde_json::from_str(&body.rest())
             .map_err(|error| PluginError::fatal(format!("a call of the host: {error}")))?;
-        let role = hello::role_named(&question.role).ok_or_else(|| {
-            PluginError::fatal(format!("the host asks for a {}", question.role))
-        })?;
+        let role = hello::role_named(&question.role)
+            .ok_or_else(|| PluginError::fatal(format!("the host asks for a {}", question.role)))?;
         let state_dir = question.state_dir.unwrap_or_default();
         let host = Arc::clone(&self.wire) as Arc<dyn HostServices>;
         let context = Context::new(question.instance, question.base_dir, state_dir, host);

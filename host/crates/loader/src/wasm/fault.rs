@@ -7,10 +7,7 @@ use plugin_api::{ByteSize, ErrorKind, Level, PluginError};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::{
-    bindings::dataserver::plugin::types,
-    sandbox::Sandbox,
-};
+use super::{bindings::dataserver::plugin::types, sandbox::Sandbox};
 use crate::{
     at_fault::{GuestFault, at_fault},
     rate_limit,

@@ -26,8 +26,7 @@ use super::{
 };
 use crate::{
     NullHost, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, problem::Problem,
-    rate_limit::NameLimiter,
-    trial_settings::TrialSettings,
+    rate_limit::NameLimiter, trial_settings::TrialSettings,
 };
 
 /// Longest answer to an operator's request, bytes.

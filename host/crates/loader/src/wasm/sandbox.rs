@@ -14,12 +14,7 @@ use wasmtime_wasi::{
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{
-    denied::Denied,
-    http::Gate,
-    limiter::Limiter,
-    output::Printed,
-};
+use super::{denied::Denied, http::Gate, limiter::Limiter, output::Printed};
 use crate::{
     guest_output::GuestOutput,
     rate_limit::{self, LineLimiter, NameLimiter},

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from . import _batch, _block, _samples, _wire
 from ._batch import Batch
@@ -34,6 +34,13 @@ def check(file: str, options: Dict[str, Any]) -> Iterator[str]:
 
     :raises SystemExit: names the rule that was broken.
     """
+    try:
+        yield from _check(file, options)
+    except _Failed as failed:
+        sys.exit(f"broken: the plugin takes what the host gives it (it failed: {failed})")
+
+
+def _check(file: str, options: Dict[str, Any]) -> Iterator[str]:
     block = _block.read(file)
     with tempfile.TemporaryDirectory() as folder, _Child(file, folder) as child:
         hello = json.loads(child.reply("start")[1])
@@ -87,6 +94,7 @@ def _try_source(child: "_Child") -> str:
             _must(again[0] == 2, "the end of a source is final")
             break
         if pushed:
+            _verify(pushed)
             batches, last = batches + 1, time.monotonic()
     child.call(_wire.CONFIRM, struct.pack("<Q", batches))
     return f"it gives {batches} batches in time"
@@ -95,6 +103,7 @@ def _try_source(child: "_Child") -> str:
 def _try_transform(child: "_Child") -> str:
     for given in _samples.batches():
         pushed = child.call(_wire.APPLY, _given(given))[1]
+        _verify(batch for batch in pushed if batch.payload)
         for mark in ("first", "last"):
             comes = any(getattr(batch, mark) for batch in pushed)
             _must(comes or not getattr(given, mark), f"the mark `{mark}` of a round comes through")
@@ -112,6 +121,19 @@ def _try_sink(child: "_Child") -> str:
     child.call(_wire.FLUSH)
     child.call(_wire.FLUSH)
     return "it takes quotes and bars, one by one and together, and flushes"
+
+
+def _verify(batches: Iterable[Batch]) -> None:
+    """Reads what was made, as the host does; without the package's library that cannot be tried."""
+    try:
+        from dataserver import Batch as Records
+    except ImportError:
+        return
+    for batch in batches:
+        try:
+            Records(batch.kind, batch.payload)
+        except ValueError as error:
+            _must(False, f"batches are lists of records ({error})")
 
 
 def _given(batch: Batch) -> bytes:
