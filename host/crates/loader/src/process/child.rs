@@ -8,7 +8,6 @@ use std::{
         fd::OwnedFd,
         unix::{net::UnixStream, process::CommandExt},
     },
-    path::Path,
     process::{Child as Process, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -58,18 +57,14 @@ pub(super) struct Ready {
 }
 
 impl Child {
-    /// Starts it in that folder; the socket is its standard input.
-    pub fn start(
-        launch: &Launch,
-        folder: &Path,
-        limits: &Limits,
-    ) -> io::Result<(Self, UnixStream)> {
+    /// Starts it in the folder of its file; the socket is its standard input.
+    pub fn start(launch: &Launch, limits: &Limits) -> io::Result<(Self, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let (printed, prints) = io::pipe()?;
         let mut command = Command::new(&launch.command[0]);
         command
             .args(&launch.command[1..])
-            .current_dir(folder)
+            .current_dir(launch.folder())
             .env_clear()
             .envs(launch.environment())
             .stdin(Stdio::from(OwnedFd::from(theirs)))

@@ -75,6 +75,7 @@ pub(super) struct Launch {
 impl Launch {
     /// For a file that declares how it is run.
     pub fn declared(file: &Path, sha256: &str, runs: Runs, python: &PythonSettings) -> Self {
+        let file = &std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let folder = file.parent().unwrap_or(Path::new("."));
         let is_python = runs == Runs::Python;
         let mut variables = protocol_variable();
@@ -101,6 +102,7 @@ impl Launch {
 
     /// For a library that is run by the program that is `dataserver`.
     pub fn library(file: &Path, sha256: &str, helper: &Helper) -> Option<Self> {
+        let file = &std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let program = helper.program()?;
         // a link of this process would lead a child to itself
         let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
@@ -111,6 +113,11 @@ impl Launch {
             variables: protocol_variable(),
             is_python: false,
         })
+    }
+
+    /// The folder that it runs in: that of its file.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     /// All variables of a child.

@@ -2,7 +2,6 @@
 
 use std::{
     io::Read,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -65,15 +64,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Starts a child in that folder; its greeting is the reply to the first call.
+    /// Starts a child; its greeting is the reply to the first call.
     pub fn start(
         launch: &Launch,
-        folder: &Path,
         limits: Limits,
         host: Arc<dyn HostServices>,
         names: Arc<Mutex<NameLimiter>>,
     ) -> std::io::Result<Self> {
-        let (child, socket) = Child::start(launch, folder, &limits)?;
+        let (child, socket) = Child::start(launch, &limits)?;
         Ok(Self {
             child,
             channel: Channel::new(socket),

@@ -82,8 +82,7 @@ impl ProcessPlugin {
     fn greeted(launch: Launch, descriptor: &Descriptor) -> Result<Self, Problem> {
         let host = Arc::new(NullHost { now_us: || 0 });
         let limits = Limits::of(Carrier::Process);
-        let folder = folder_of(&launch.file);
-        let (_, manifest) = start(&launch, folder, limits, HELLO_TIMEOUT, host, Arc::default())
+        let (_, manifest) = start(&launch, limits, HELLO_TIMEOUT, host, Arc::default())
             .map_err(|fault| match fault {
                 Fault::Problem(problem) => problem,
                 Fault::Error(error) => {
@@ -108,11 +107,9 @@ impl ProcessPlugin {
     /// A child that has greeted, for a component.
     fn start(&self, opening: &Opening) -> Result<Link, PluginError> {
         self.launch.check_file()?;
-        let base_dir = opening.context.base_dir();
-        let folder = if base_dir.is_dir() { base_dir } else { folder_of(&self.launch.file) };
         let allowed = opening.limits.deadline.max(MIN_OPEN_TIMEOUT);
         let (host, names) = (opening.context.host(), self.names(opening.context.instance()));
-        let started = start(&self.launch, folder, opening.limits, allowed, host, names);
+        let started = start(&self.launch, opening.limits, allowed, host, names);
         let (link, manifest) = started.map_err(|fault| match fault {
             Fault::Error(error) => error,
             Fault::Problem(it) => PluginError::fatal(format!("the plugin {it}")),
@@ -161,10 +158,6 @@ impl ProcessPlugin {
     }
 }
 
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// Why a child did not come so far as to have greeted.
 enum Fault {
     Problem(Problem),
@@ -173,13 +166,12 @@ enum Fault {
 
 fn start(
     launch: &Launch,
-    folder: &Path,
     limits: Limits,
     allowed: Duration,
     host: Arc<dyn HostServices>,
     names: Arc<Mutex<NameLimiter>>,
 ) -> Result<(Link, Manifest), Fault> {
-    let started = Link::start(launch, folder, limits, host, names);
+    let started = Link::start(launch, limits, host, names);
     let mut link = started.map_err(|error| {
         let program = PathBuf::from(&launch.command[0]);
         let message = format!("{} cannot be started: {error}", program.display());
