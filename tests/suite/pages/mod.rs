@@ -4,6 +4,7 @@ mod certificates;
 mod commands;
 mod operations;
 mod pipelines;
+mod plugins;
 mod readers;
 mod readmes;
 
@@ -111,6 +112,8 @@ enum Runner {
     Asked,
     /// `operations`: what the block before it is answered.
     Answer,
+    /// `plugins`: a whole plugin in Python.
+    PythonPlugin,
     /// `readmes`: part of the template of a plugin.
     Template,
     /// `readmes`: settings of Prometheus.
@@ -131,6 +134,7 @@ impl Block {
             "sql" if has(" FROM spots ") => Runner::ClickHouse,
             "rust" if has("options! {") => Runner::Template,
             "yaml" if has("scrape_configs:") => Runner::Prometheus,
+            "python" if has("# /// dataserver\n") => Runner::PythonPlugin,
             "python" if self.page == "docs/REDIS.md" => Runner::Redis,
             "python" if has("dist/current/data/demo/lake") => Runner::Lake,
             "python" if has("pynng.Sub0") => Runner::Feed,

@@ -1,7 +1,6 @@
 //! Plugins in processes of their own: Python files, and libraries that are run apart.
 
 mod delivery;
-mod examples;
 mod files;
 mod hostile;
 mod life;
