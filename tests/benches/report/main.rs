@@ -14,6 +14,7 @@ mod measure;
 mod observer;
 mod payload;
 mod pipeline;
+mod process;
 mod qq;
 mod reload;
 mod round;
@@ -30,7 +31,7 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 12] = [
+    let sections: [Section; 13] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
@@ -43,6 +44,11 @@ fn main() {
             "wasm",
             "The sandbox: a transform built in, in a library and in a component, 500 quotes",
             wasm::rows,
+        ),
+        (
+            "process",
+            "Processes: a plugin in a library and in a process of its own, and one in Python",
+            process::rows,
         ),
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
         (
