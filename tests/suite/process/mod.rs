@@ -4,6 +4,7 @@ mod delivery;
 mod files;
 mod hostile;
 mod life;
+mod python;
 mod reload;
 mod rows;
 
