@@ -97,7 +97,9 @@ fn the_alert_of_the_page_tells_a_web_hook_what_moved_once() {
         return skip(Need::PythonPackage, "the alert of the page");
     }
     let (address, hook) = free_hook(1);
-    let sink = format!("[sinks.alerts]\nplugin = \"my-alert\"\ninputs = [\"day\"]\nurl = \"http://{address}\"\n");
+    let sink = format!(
+        "[sinks.alerts]\nplugin = \"my-alert\"\ninputs = [\"day\"]\nurl = \"http://{address}\"\n"
+    );
     run(&bench(), &sink).assert(0, &[]);
     assert_eq!(hook.join().unwrap(), ["{\"text\": \"000001.SZ 17.50 (+16.7%)\"}"]);
 }
@@ -140,5 +142,10 @@ fn the_source_of_the_page_goes_on_where_it_was_confirmed() {
     host.wait_for_output("{\"close\":17.51}");
     host.signal("TERM");
     let second = host.wait();
-    assert_eq!(second.stdout.lines().count(), 1, "what was confirmed comes once: {}", second.stdout);
+    assert_eq!(
+        second.stdout.lines().count(),
+        1,
+        "what was confirmed comes once: {}",
+        second.stdout
+    );
 }

@@ -47,8 +47,11 @@ fn what_is_wrong_with_a_file_is_told_with_its_name_and_a_remedy() {
     // file, content, what is told
     let cases = [
         (BLOCK.replace("# kind = \"sink\"\n", ""), "line 2: missing field `kind`"),
-        (format!("{BLOCK}import nowhere_to_be_found\n"), "No module named 'nowhere_to_be_found'; \
-          install it into a .venv"),
+        (
+            format!("{BLOCK}import nowhere_to_be_found\n"),
+            "No module named 'nowhere_to_be_found'; \
+          install it into a .venv",
+        ),
         (format!("{BLOCK}raise ValueError('of no use')\n"), "printing: ValueError: of no use"),
         (format!("{BLOCK}{SINK}"), "ended with exit code 0 in start"),
         (BLOCK.replace("api = 1", "api = 9"), "built for plugin API 9.0"),

@@ -96,9 +96,8 @@ fn floods_of_lines_names_and_reasons_are_bounded_and_counted() {
     let names = case(&loaded, &json!({ "how": "names" }));
     names.apply(loaded.plugin.as_ref()).unwrap();
     let told = names.host.told();
-    let different = |names: Vec<&str>| {
-        names.into_iter().collect::<std::collections::HashSet<_>>().len()
-    };
+    let different =
+        |names: Vec<&str>| names.into_iter().collect::<std::collections::HashSet<_>>().len();
     assert_eq!(different(told.counts.iter().map(|(name, _)| name.as_str()).collect()), 64);
     assert_eq!(told.dropped.len(), 5_000, "no dropped record goes uncounted");
     assert!(different(told.dropped.iter().map(|(name, _)| name.as_str()).collect()) <= 65);

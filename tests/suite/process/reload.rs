@@ -31,7 +31,8 @@ fn a_file_that_is_saved_runs_at_once_and_no_record_is_lost() {
     host.wait_for("the first");
     wait_for_lines(&bench, 50);
     let text = fs::read_to_string(python_plugin("pass")).unwrap();
-    let changed = text.replace("self.context.info(self.options.say)", "self.context.info('new code')");
+    let changed =
+        text.replace("self.context.info(self.options.say)", "self.context.info('new code')");
     assert_ne!(changed, text);
     // as an editor saves: a new file in the place of the old one
     bench.write("plugins/pass.py.new", changed);

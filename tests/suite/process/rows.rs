@@ -27,7 +27,11 @@ fn rows_in_any_form_become_a_batch_at_the_place_of_the_one_before() {
         let batch = spot_batch(600, Round::WHOLE).numbered(7, 3, 0);
         let given = transform.apply(&batch).unwrap();
         let closes = |batch: &plugin_api::Batch| {
-            batch.spots().iter().map(|spot| (spot.code().to_owned(), spot.close())).collect::<Vec<_>>()
+            batch
+                .spots()
+                .iter()
+                .map(|spot| (spot.code().to_owned(), spot.close()))
+                .collect::<Vec<_>>()
         };
         let all: Vec<_> = given.iter().flat_map(closes).collect();
         assert_eq!(all, closes(&batch), "{form}");

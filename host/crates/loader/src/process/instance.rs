@@ -14,7 +14,7 @@ use crate::{
     AnyInstance, SinkInstance, SourceInstance, TransformInstance,
     at_fault::at_fault,
     guest_output::{GuestOutput, accept_of_source},
-    readers as told,
+    rate_limit, readers as told,
 };
 
 /// Starting, opening, closing and questions have at least so long.
@@ -144,8 +144,10 @@ pub(super) fn text(body: &mut Vec<u8>, text: &str) -> Result<(), PluginError> {
 
 /// A reply that does not answer the call.
 pub(super) fn odd(call: &str, reply: &Reply) -> PluginError {
-    let text = format!("the plugin's process answered {call} with {reply:.40?}");
-    at_fault(text + "; report this to its author")
+    let reply = rate_limit::line(&format!("{reply:?}"));
+    at_fault(format!(
+        "the plugin's process answered {call} with {reply}; report this to its author"
+    ))
 }
 
 impl AnyInstance for Instance {

@@ -82,8 +82,8 @@ impl ProcessPlugin {
     fn greeted(launch: Launch, descriptor: &Descriptor) -> Result<Self, Problem> {
         let host = Arc::new(NullHost { now_us: || 0 });
         let limits = Limits::of(Carrier::Process);
-        let (_, manifest) = start(&launch, limits, HELLO_TIMEOUT, host, Arc::default())
-            .map_err(|fault| match fault {
+        let (_, manifest) = start(&launch, limits, HELLO_TIMEOUT, host, Arc::default()).map_err(
+            |fault| match fault {
                 Fault::Problem(problem) => problem,
                 Fault::Error(error) => {
                     let message = format!("does not tell what it is: {error}");
@@ -92,7 +92,8 @@ impl ProcessPlugin {
                         "mend the plugin; `dataserver plugins probe FILE` tries it",
                     )
                 }
-            })?;
+            },
+        )?;
         if manifest.version != descriptor.version() {
             let message = format!(
                 "has version {} in its file, and {} when it runs",
