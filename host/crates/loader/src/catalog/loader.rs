@@ -48,8 +48,11 @@ impl Loader {
         let descriptor = found.identity.clone()?;
         let key = match (&found.linked, found.carrier) {
             (Some(_), _) => descriptor.name(),
-            // where a file lies decides what it finds beside it
-            (None, Carrier::Process) => format!("{} {}", found.sha256, found.path.display()),
+            // where a file lies, and who runs it, decides what it finds
+            (None, Carrier::Process) => {
+                let interpreter = &trial.python.interpreter;
+                format!("{} {} {interpreter:?}", found.sha256, found.path.display())
+            }
             (None, _) => found.sha256.clone(),
         };
         let mut loaded = self.loaded();
