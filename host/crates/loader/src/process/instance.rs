@@ -6,9 +6,10 @@ use dataserver_config::Limits;
 use plugin_api::{Ack, Action, Batch, Outcome, PluginError, Polled, Reader};
 
 use super::{
+    layout::{put_batches, put_blob},
     link::{Link, Reply},
     memory::Memory,
-    wire::{Kind, put_batches, put_blob},
+    wire::Kind,
 };
 use crate::{
     AnyInstance, SinkInstance, SourceInstance, TransformInstance,
