@@ -15,7 +15,13 @@ const BATCH: usize = 64;
 
 impl Body<'_> {
     /// A payload by its place: in the frame or in shared memory.
-    fn payload(&mut self, place: u8, len: u32, offset: u64, memory: &TheirMemory) -> Result<Vec<u8>, Broken> {
+    fn payload(
+        &mut self,
+        place: u8,
+        len: u32,
+        offset: u64,
+        memory: &TheirMemory,
+    ) -> Result<Vec<u8>, Broken> {
         match place {
             0 => Ok(self.bytes(len as usize)?.to_vec()),
             1 => memory.read(offset, len),
