@@ -82,7 +82,7 @@ endef
 build-to-measure := cargo build --release --workspace --lib --bins --test suite --bench report
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
-TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64),$(if $(wildcard /usr/share/java/zookeeper.jar),,zookeeper)
+TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64),$(if $(wildcard /usr/share/java/zookeeper.jar),,zookeeper),$(if $(DATASERVER_PYTHONPATH),,python)
 TEST_SKIPPED := $(abspath $(TARGET))/skipped.txt
 show-skipped = if [ -s $(TEST_SKIPPED) ]; then \
     echo; echo "NOT TESTED, or only in part, for want of what stands first:"; sort -u $(TEST_SKIPPED); \
@@ -107,6 +107,7 @@ dist: packages wasm python ## build a tree that can be copied to any machine of 
 	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
 	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && cd $(DIST)/sdk/plugin-api && rm -r sp kit days bus lake streams python
+	mkdir -p $(DIST)/python && rm -rf $(DIST)/python/dataserver && cp -r plugin-api/python/python/dataserver $(DIST)/python/
 	mkdir $(DIST)/sdk/config && cp config/trading_days.txt $(DIST)/sdk/config/
 	mkdir -p $(DIST)/sdk/tests/fixtures && cp -r tests/fixtures/Cargo.toml tests/fixtures/src $(DIST)/sdk/tests/fixtures/
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml

@@ -16,6 +16,7 @@ pub fn carrier(found: &Candidate) -> &'static str {
     match found.carrier {
         Carrier::Native => "native",
         Carrier::Wasm => "wasm",
+        Carrier::Process => "process",
     }
 }
 

@@ -28,10 +28,15 @@ impl Descriptor {
 
     /// The descriptor of a plugin built against this crate. Longer texts are cut.
     pub const fn new(name: &str, version: &str) -> Self {
+        Self::for_api(ApiVersion::CURRENT, name, version)
+    }
+
+    /// The descriptor of a plugin that was written for that interface. Longer texts are cut.
+    pub const fn for_api(api: ApiVersion, name: &str, version: &str) -> Self {
         Self {
             magic: MAGIC,
-            api_major: ApiVersion::CURRENT.major.to_le_bytes(),
-            api_minor: ApiVersion::CURRENT.minor.to_le_bytes(),
+            api_major: api.major.to_le_bytes(),
+            api_minor: api.minor.to_le_bytes(),
             name: filled(name),
             version: filled(version),
         }

@@ -33,7 +33,7 @@ pub use fixtures::{Need, are_complete, fixture, seed, skip};
 pub use joined::{History, LateHost};
 pub use process::{Host, Run};
 pub use proxy::Proxy;
-pub use python::{Python, python};
+pub use python::{Python, python, python_has_records, python_package, python_plugin};
 pub use random::Random;
 pub use servers::{
     ClickHouse, ClickHouseCluster, KlineRows, KlineServer, QuoteDay, QuoteFault, QuoteServer,
@@ -116,6 +116,12 @@ impl Bench {
     /// Puts a plugin's library into the plugin folder under that file name.
     pub fn install(&self, id: &str, file: &str) {
         fs::copy(plugin(id), self.path("plugins").join(file)).unwrap();
+    }
+
+    /// Puts a Python plugin of the tests into the plugin folder.
+    pub fn install_python(&self, name: &str) {
+        let file = self.path("plugins").join(format!("{name}.py"));
+        fs::copy(python_plugin(name), file).unwrap();
     }
 
     /// Puts a plugin's component into the plugin folder.

@@ -131,6 +131,7 @@ impl Host {
             .env("HOME", folder)
             .env_remove("RUST_LOG")
             .env_remove("DATASERVER_CONFIG")
+            .env("DATASERVER_PYTHONPATH", crate::python_package())
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -1,11 +1,36 @@
-//! Independent readers in Python: pynng, flatbuffers, pyarrow.
+//! Independent readers in Python: pynng, flatbuffers, pyarrow; and plugins in Python.
 
 use std::{
     io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
 };
 
 use crate::{repository, servers::send_signal};
+
+/// A plugin in Python among those of the tests.
+pub fn python_plugin(name: &str) -> PathBuf {
+    let path = repository().join("tests/python/plugins").join(format!("{name}.py"));
+    assert!(path.exists(), "{}", path.display());
+    path
+}
+
+/// Folder in which plugins in Python find the package `dataserver`: the built one, whose library
+/// reads records, or its source, which can pass them on.
+pub fn python_package() -> PathBuf {
+    let built = std::env::var_os("DATASERVER_PYTHONPATH").map(PathBuf::from);
+    built.unwrap_or_else(|| repository().join("plugin-api/python/python"))
+}
+
+/// Whether that package reads and makes records.
+pub fn python_has_records() -> bool {
+    let package = Command::new("python3")
+        .args(["-c", "from dataserver import Batch"])
+        .env("PYTHONPATH", python_package())
+        .stderr(Stdio::null())
+        .status();
+    package.unwrap().success()
+}
 
 /// A running script of tests/python; killed when dropped.
 pub struct Python {

@@ -38,6 +38,7 @@ mod pages;
 mod pause;
 mod plugin_files;
 mod plugins_new;
+mod process;
 mod qmt;
 mod qq;
 mod quality;

@@ -1,4 +1,4 @@
-//! Crates that `dataserver plugins new` makes are built, tested and run, without the network.
+//! What `dataserver plugins new` makes is built, tested and run, without the network.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use harness::{Bench, build_dir, repository};
+use harness::{Bench, Need, build_dir, python_has_records, python_package, repository, skip};
 
 /// What the example of each kind shows when its pipeline has run.
 const KINDS: [(&str, &str); 3] = [
@@ -85,6 +85,35 @@ fn a_new_wasm_crate_of_each_kind_builds_passes_its_test_and_runs() {
     try_all_kinds("wasm", &["--wasm"], "test-native", "wasm32-wasip2/release", |name| {
         format!("dataserver_{}.wasm", name.replace('-', "_"))
     });
+}
+
+#[test]
+fn a_new_file_in_python_of_each_kind_passes_its_test_and_runs() {
+    let bench = Bench::new(&[]);
+    for (kind, shown) in KINDS {
+        let name = format!("my-{kind}");
+        let made = bench.run(&["plugins", "new", &name, "--kind", kind, "--python"]);
+        made.assert(0, &["python3 -m dataserver.plugin test plugins/my-", "dataserver run"]);
+        let show = bench.run_in(&name, &["plugins", "show", &name]);
+        show.assert(0, &[&format!("[{kind}s.ID]"), "(process, plugin API"]);
+        bench.run_in(&name, &["check"]).assert(0, &[]);
+        // the sink counts, and needs no library for it
+        if kind != "sink" && !python_has_records() {
+            skip(Need::PythonPackage, "a new plugin in Python");
+            continue;
+        }
+        let options = if kind == "transform" { "{\"min_amount\": 1.0}" } else { "{}" };
+        let file = format!("plugins/{name}.py");
+        let tested = Command::new("python3")
+            .args(["-m", "dataserver.plugin", "test", &file, "--options", options])
+            .env("PYTHONPATH", python_package())
+            .current_dir(bench.path(&name))
+            .output()
+            .unwrap();
+        let faults = String::from_utf8_lossy(&tested.stderr).into_owned();
+        assert!(tested.status.success(), "{kind}: {faults}");
+        bench.run_in(&name, &["run"]).assert(0, &[shown]);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod graph;
 mod logging;
 mod output;
 mod pause;
+mod plugin_host;
 mod plugins;
 mod progress;
 mod reload;
@@ -77,6 +78,12 @@ enum Command {
     Collect(hikyuu::Collect),
     /// List the installed plugins, or show one plugin's options.
     Plugins(plugins::Plugins),
+    /// Serve a native plugin to the host that starts this process.
+    ///
+    /// So any library can be run apart: a component with `carrier = "process"` does it, and a
+    /// `.plugin.toml` may name it as its command. Speaks the protocol of docs/PROCESS.md over its
+    /// standard input.
+    PluginHost(plugin_host::PluginHost),
     /// Let the running host apply the pipeline file and the plugin folders anew.
     ///
     /// Prints what is added, changed, rerouted, kept and removed. On any fault the pipeline goes on
@@ -188,6 +195,7 @@ pub fn main() -> ExitCode {
         Command::Collect(collect) => run::run_asked(collect.asked()),
         Command::Check(check) => check.run(),
         Command::Plugins(plugins) => plugins.run(),
+        Command::PluginHost(plugin_host) => plugin_host.run(),
         Command::Reload(reload) => reload.run(),
         Command::Pause(pause) => pause.run(true),
         Command::Resume(resume) => resume.run(false),
@@ -230,7 +238,8 @@ mod tests {
     }
 
     /// Verbs that need no pipeline, or have one of their own.
-    const WITHOUT: [&str; 5] = ["serve", "collect", "completions", "plugins probe", "plugins new"];
+    const WITHOUT: [&str; 6] =
+        ["serve", "collect", "completions", "plugin-host", "plugins probe", "plugins new"];
 
     /// Every verb that has none below it, with the words that lead there.
     fn verbs(command: &clap::Command) -> Vec<(String, &clap::Command)> {

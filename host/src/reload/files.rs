@@ -14,6 +14,7 @@ use std::{
 };
 
 use dataserver_config::HostSettings;
+use dataserver_loader::may_be_plugin;
 
 /// Links that are followed on one way, as the system does.
 const MAX_LINKS: usize = 40;
@@ -94,7 +95,7 @@ impl Files {
 
     /// Whether the path is one of the files, or a link to one.
     pub fn is_one(&self, path: &Path) -> bool {
-        let is_plugin = is_plugin(path)
+        let is_plugin = may_be_plugin(path)
             && path
                 .parent()
                 .is_some_and(|it| self.plugin_folders.iter().any(|folder| folder == it));
@@ -162,11 +163,7 @@ fn parts(path: &Path) -> VecDeque<OsString> {
 
 fn plugins_in(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).filter(|path| is_plugin(path))
-}
-
-fn is_plugin(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it == "so" || it == "wasm")
+    entries.map(|entry| entry.path()).filter(|path| may_be_plugin(path))
 }
 
 #[cfg(test)]

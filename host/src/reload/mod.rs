@@ -206,7 +206,8 @@ impl Reloader {
     fn look(&self) -> Result<(Pipeline, PluginCatalog), Faults> {
         let parsed = (self.read)()?;
         let host = parsed.host();
-        let catalog = self.catalog().rescan(&host.plugins, &host.pins).with_compile(host.compile);
+        let catalog = self.catalog().rescan(&host.plugins, &host.pins);
+        let catalog = catalog.with_compile(host.compile).with_python(host.python.as_deref());
         catalog.warn_of_exposed();
         let pipeline = parsed.resolve(&catalog)?;
         Ok((pipeline, catalog))

@@ -15,6 +15,7 @@ mod measure;
 mod observer;
 mod payload;
 mod pipeline;
+mod process;
 mod python;
 mod qq;
 mod reload;
@@ -45,6 +46,11 @@ fn main() {
             "wasm",
             "The sandbox: a transform built in, in a library and in a component, 500 quotes",
             wasm::rows,
+        ),
+        (
+            "process",
+            "Processes: a plugin in a library and in a process of its own, and one in Python",
+            process::rows,
         ),
         ("reload", "Reload: how long a component passes nothing on", reload::rows),
         (

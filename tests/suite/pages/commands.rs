@@ -12,6 +12,7 @@ const OTHERS: [&str; 7] = [
     "cargo test-native",
     "pip install target/wheels/dataserver-*.whl",
     "export PATH=$PWD/dist/current/bin:$PATH",
+    "cd my-alert",
     "cd quiet",
     "rustup target add wasm32-wasip2",
     "apt-get install clang lld wasi-libc",

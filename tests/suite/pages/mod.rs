@@ -4,6 +4,7 @@ mod certificates;
 mod commands;
 mod operations;
 mod pipelines;
+mod plugins;
 mod readers;
 mod readmes;
 
@@ -113,6 +114,8 @@ enum Runner {
     Asked,
     /// `operations`: what the block before it is answered.
     Answer,
+    /// `plugins`: a whole plugin in Python.
+    PythonPlugin,
     /// `readmes`: part of the template of a plugin.
     Template,
     /// `readmes`: settings of Prometheus.
@@ -133,6 +136,7 @@ impl Block {
             "sql" if has(" FROM spots ") => Runner::ClickHouse,
             "rust" if has("options! {") => Runner::Template,
             "yaml" if has("scrape_configs:") => Runner::Prometheus,
+            "python" if has("# /// dataserver\n") => Runner::PythonPlugin,
             "python" if has("import dataserver") => Runner::Package,
             "python" if self.page == "docs/REDIS.md" => Runner::Redis,
             "python" if has("dist/current/data/demo/lake") => Runner::Lake,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use harness::Bench;
 
-use super::{Runner, blocks_for};
+use super::{Runner, blocks_for, plugins::install_python};
 
 /// Plugins that the pages use.
 const PLUGINS: [&str; 15] = [
@@ -84,6 +84,7 @@ fn every_piece_of_a_pipeline_is_one_that_check_takes() {
     let c = harness::wasm_plugin("c-passthrough");
     std::fs::copy(c, bench.path("plugins/c-passthrough.wasm")).unwrap();
     bench.write("secrets/qmt_token", "0123456789abcdef");
+    install_python(&bench.path("plugins"));
     let plugins = format!("[{:?}]", bench.path("plugins"));
     for block in blocks_for(Runner::Pipeline) {
         let text = completed(&block.text, &plugins);

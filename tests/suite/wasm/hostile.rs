@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dataserver::config::Limits;
+use dataserver::config::{Carrier, Limits};
 use harness::Random;
 use plugin_api::{Batch, ErrorKind, PluginError, RoleKind, Round, testing::spot_batch};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn limits(options: &Value) -> Limits {
     let how = options["how"].as_str().unwrap();
     let is_endless = ENDLESS.contains(&how) && options.get("amount").is_none();
     let deadline = if is_endless { Duration::from_millis(300) } else { PATIENT };
-    Limits { memory: 32 << 20, deadline }
+    Limits { memory: 32 << 20, deadline, ..Limits::of(Carrier::Wasm) }
 }
 
 fn misbehave(options: Value) -> (Case, Result<usize, PluginError>) {
@@ -77,7 +77,7 @@ fn a_guest_that_breaks_its_bounds_ends_with_the_cause_named() {
 #[test]
 fn what_a_call_hands_over_is_bounded_by_a_multiple_of_its_memory() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = Limits { memory: 8 << 20, deadline: PATIENT };
+    let limits = Limits { memory: 8 << 20, deadline: PATIENT, ..Limits::of(Carrier::Wasm) };
     for how in ["dead_letters", "batches"] {
         let case =
             Case::new(json!({ "how": how, "amount": 1 << 20 }), folder.path()).limits(limits);

@@ -2,7 +2,7 @@
 
 use std::{thread, time::Duration};
 
-use dataserver::config::Limits;
+use dataserver::config::{Carrier, Limits};
 use plugin_api::{RoleKind, Round, testing::spot_batch};
 use serde_json::json;
 
@@ -27,7 +27,7 @@ fn instances_work_side_by_side_and_one_that_hangs_holds_nobody_up() {
     let folder = tempfile::tempdir().unwrap();
     let plugin = load("malicious", RoleKind::Transform);
     let batch = spot_batch(10, Round::WHOLE).numbered(1, 1, 0);
-    let limits = Limits { deadline: Duration::from_secs(2), ..Limits::default() };
+    let limits = Limits { deadline: Duration::from_secs(2), ..Limits::of(Carrier::Wasm) };
     thread::scope(|scope| {
         let hung: Vec<_> = ["loop", "sleep"]
             .map(|how| {

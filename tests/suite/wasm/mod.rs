@@ -39,6 +39,14 @@ fn load_native(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
     catalog.plugin(id, kind, None).unwrap_or_else(|error| panic!("{error:?}")).plugin
 }
 
+/// The library of a plugin, in a process of its own.
+fn load_apart(id: &str, kind: RoleKind) -> Arc<dyn Plugin> {
+    let file = harness::plugin(id);
+    let catalog = PluginCatalog::of_file(&file, file.parent().unwrap());
+    let found = catalog.plugin(id, kind, Some(Carrier::Process));
+    found.unwrap_or_else(|error| panic!("{error:?}")).plugin
+}
+
 /// A deadline that no sound call misses, however busy the machine is.
 const PATIENT: Duration = Duration::from_secs(60);
 

@@ -10,7 +10,7 @@ use super::{
     keys::{self, Place},
     read,
     report::Report,
-    sandbox::{self, SandboxKeys},
+    sandbox::{self, RawLimits, SandboxKeys},
     suggest,
     tree::{Entry, Node, Table, Text, Value},
 };
@@ -34,6 +34,8 @@ pub(super) struct Unresolved {
     pub max_records: Option<u64>,
     /// `batch.max_wait`, when given.
     pub max_wait: Option<Duration>,
+    /// `limits`, as far as it is given.
+    pub limits: RawLimits,
     /// Where `workers` asks for more than one.
     pub workers_span: Option<Range<usize>>,
     /// Keys that only a sandboxed plugin takes.
@@ -121,7 +123,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         buffer: Buffer::of(None, buffer),
         batch: BatchSettings::default(),
         retry: reading.retry(),
-        limits,
+        limits: Limits::of(carrier.unwrap_or(Carrier::Native)),
         grants,
         on_failure: reading.on_failure(),
         options: serde_json::Map::new(),
@@ -138,6 +140,7 @@ fn read_component(report: &mut Report, entry: &Entry, kind: RoleKind) -> Option<
         buffer,
         max_records,
         max_wait,
+        limits,
         workers_span,
         sandbox_keys,
         carrier_known,
@@ -260,12 +263,13 @@ impl<'a> Reading<'a> {
 
     fn carrier(&mut self) -> (Option<Carrier>, bool) {
         let Some(entry) = self.get("carrier") else { return (None, true) };
-        let words = [("native", Carrier::Native), ("wasm", Carrier::Wasm)];
+        let words =
+            [("native", Carrier::Native), ("wasm", Carrier::Wasm), ("process", Carrier::Process)];
         let carrier = read::choice(self.report, entry, &words);
         (carrier, carrier.is_some())
     }
 
-    fn sandbox(&mut self) -> (Limits, Grants) {
+    fn sandbox(&mut self) -> (RawLimits, Grants) {
         let limits = self.sub_table("limits", Place::Limits);
         let limits = limits.map(|table| sandbox::read_limits(self.report, table));
         let grants = self.sub_table("grants", Place::Grants);

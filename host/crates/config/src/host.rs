@@ -42,6 +42,7 @@ pub(super) fn read_host(
     };
     let pins = table.get("pins").map(|entry| read_pins(report, entry)).unwrap_or_default();
     let compile = table.get("compile").map(|entry| read_compile(report, entry));
+    let python = table.get("python").and_then(|entry| read_python(report, entry, base_dir));
     let data_dir = table.get("data_dir").and_then(|entry| read::text(report, entry, "\"data\""));
     let data_dir = data_dir.map_or("data", |text| text.value.as_str());
     let http = table.get("http").and_then(|entry| Some((read_address(report, entry)?, entry)));
@@ -69,6 +70,7 @@ pub(super) fn read_host(
         watch: watch.unwrap_or(true),
         pins,
         compile: compile.unwrap_or_default(),
+        python,
         data_dir: absolute(base_dir, Path::new(data_dir)),
         http: http.map(|(address, _)| address),
         token,
@@ -80,6 +82,23 @@ pub(super) fn read_host(
         plugins: plugins.clone().unwrap_or_default(),
     };
     Host { settings, plugins_known: plugins.is_some() }
+}
+
+/// A path as the file means it; a name without a slash is searched as a shell does.
+fn read_python(report: &mut Report, entry: &Entry, base_dir: &Path) -> Option<PathBuf> {
+    let text = read::text(report, entry, "\"python3.12\" or \"/opt/venv/bin/python\"")?;
+    if text.value.is_empty() {
+        report
+            .fault(&entry.node.span, "`python` names no interpreter")
+            .help("write e.g. \"/opt/venv/bin/python\", or leave the key out");
+        return None;
+    }
+    let is_name = !text.value.contains('/');
+    Some(if is_name {
+        text.value.as_str().into()
+    } else {
+        absolute(base_dir, Path::new(&text.value))
+    })
 }
 
 /// Characters of a token that nobody guesses, at two tries a second and connection.

@@ -104,6 +104,7 @@ pub(super) static KEYS: &[Key] = &[
     key(Host, "plugins", "list of folders", "[\"plugins\"]", ALL, "Folders searched for plugins. Without this key, and without a folder `plugins` beside the file, the folder `plugins` beside the program's own folder is used."),
     key(Host, "pins", "table: plugin id = SHA-256 or list of them", "{}", ALL, "Files that may hold a plugin, by the SHA-256 that `dataserver plugins show ID` prints. A file with the id of a pinned plugin and another content is refused; plugins without a pin may come from any file."),
     key(Host, "compile", "table", "", ALL, "What compiling a component may use up, in a child process of its own. Compiled code is kept, so each component is compiled once."),
+    key(Host, "python", "program", "", ALL, "Interpreter of plugins in Python that have no folder `.venv` beside their file: a name that is searched in `PATH`, or a path relative to this file. `python3` unless given."),
     key(Host, "watch", "boolean", "true", ALL, "Whether the host reloads by itself when this file or a file in a plugin folder changes. `dataserver reload` and SIGHUP work either way."),
     key(Host, "data_dir", "folder", "\"data\"", ALL, "Where buffers on disk, dead letters, checkpoints and compiled components (`cache/wasm/`) are kept. One host at a time uses it."),
     key(Host, "http", "\"IP:PORT\"", "", ALL, "Address of the control interface: health, metrics, state, reload. Without it the interface is off."),
@@ -133,14 +134,14 @@ pub(super) static KEYS: &[Key] = &[
     key(Backfill, "prefer", "`live`, `history`", "\"live\"", ALL, "Which bars stay where both sides have one: those that came live, so that only what is missing is asked for; or those of history, as with `dataserver backfill --replace`, and after the close for all bars of the day. Quotes that came live always stay."),
 
     key(Component, "plugin", "string", "", ALL, "Id of the plugin, as `dataserver plugins list` shows it. Must be given."),
-    key(Component, "carrier", "`native`, `wasm`", "", ALL, "How the plugin is packed. Without it a native plugin is taken where there are both."),
+    key(Component, "carrier", "`native`, `wasm`, `process`", "", ALL, "How the plugin is packed. Where there are several and it is not given, a native plugin goes before one in the sandbox, and that before one in a process. `process` also runs a native library in a process of its own."),
     key(Component, "inputs", "list of ids", "", FED, "Sources and transforms that it reads from. Must be given."),
     key(Component, "workers", "integer", "1", SINK, "Instances that write side by side, each a part of what waits. Only for sinks that need no order."),
     key(Component, "buffer", "table", "", FED, "The queue between the inputs and this component."),
     key(Component, "batch", "table", "", SINK, "How many records the sink gets at once."),
     key(Component, "retry", "table", "", ALL, "What follows a fault that passes, such as a server that is away."),
-    key(Component, "limits", "table", "", ALL, "What a sandboxed plugin may use up; a fault when the plugin that is taken is native."),
-    key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; a fault when the plugin that is taken is native. Nothing is granted by default; a denied use is an error to the plugin, is named in the log and counted in `sandbox_denied_total`."),
+    key(Component, "limits", "table", "", ALL, "What a plugin in a sandbox or a process may use up; a fault when the plugin that is taken is native."),
+    key(Component, "grants", "table", "", ALL, "What a sandboxed plugin may reach; a fault when the plugin that is taken is native or a process. Nothing is granted by default; a denied use is an error to the plugin, is named in the log and counted in `sandbox_denied_total`."),
     key(Component, "on_failure", "`restart`, `stop`", "\"restart\"", ALL, "What follows when the plugin panics or reports a fatal error: a new instance after a pause of 1s to 60s, or the end of the host with exit code 1."),
 
     key(Buffer, "type", "`memory`, `disk`", "", FED, "Where the queue is kept. On `disk`, in `data_dir/spool/ID/`, it outlives restarts, crashes and hours without a server. `disk` for sinks that store, `memory` for all others, unless given; only sinks can have `disk`."),
@@ -154,8 +155,9 @@ pub(super) static KEYS: &[Key] = &[
     key(Retry, "backoff", "\"MIN..MAX\"", "\"100ms..30s\"", ALL, "First and longest pause between attempts; each pause is twice the one before."),
     key(Retry, "dead_letter", "boolean", "true", ALL, "Whether records that are given up are kept in `data_dir/dead-letter/ID/`, up to 1 GiB a component; then the component waits for room."),
 
-    key(Limits, "memory", "size", "\"64MiB\"", ALL, "Memory of one instance, `1MiB` to `2GiB`. What one call hands over is bounded with it: its batches may hold four times as many bytes."),
-    key(Limits, "deadline", "duration", "\"1s\"", ALL, "Longest time of one call, also while it waits for something outside; at least `10ms`. A source that waits for records has the time of its wait on top; opening and closing an instance, and a question of `dataserver check`, have at least `10s`. A call that takes longer ends, and with it the instance."),
+    key(Limits, "memory", "size", "\"64MiB\"", ALL, "Memory of one instance, `1MiB` to `2GiB`; in a process `2GiB` unless given, and it may be more. What one call hands over is bounded with it: its batches may hold four times as many bytes, in a process 1 GiB at most."),
+    key(Limits, "deadline", "duration", "\"1s\"", ALL, "Longest time of one call, also while it waits for something outside; at least `10ms`. `10s` in a process unless given. A source that waits for records has the time of its wait on top; opening and closing an instance, and a question of `dataserver check`, have at least `10s`. A call that takes longer ends, and with it the instance."),
+    key(Limits, "nice", "integer", "", ALL, "By how much a process stands back behind others when processors are short, 0 to 19: the host's own niceness and that. `5` unless given; only for a process."),
 
     key(Grants, "http", "list of hosts", "[]", ALL, "Hosts that it may call by HTTP or HTTPS, as `host` or `host:port`; without a port, those of the scheme. There are no other sockets."),
     key(Grants, "dirs", "table: folder = `read`, `write`", "{}", ALL, "Folders that it may use, relative to this file; the plugin sees each under the name that is written here. `write` is reading and writing, and is refused where `data_dir`, plugins, this file, the program, `$CREDENTIALS_DIRECTORY`, the folder for temporary files or the cache of compiled components are, and in `/proc`, `/sys` and `/dev`."),

@@ -80,6 +80,8 @@ pub struct HostSettings {
     pub pins: Pins,
     /// What compiling a component may use up.
     pub compile: Compile,
+    /// Interpreter of Python files that have none beside them; absolute, or a name to be searched.
+    pub python: Option<PathBuf>,
     /// Whether the host reloads by itself when the pipeline file or a plugin file changes. Default
     /// true.
     pub watch: bool,
@@ -119,6 +121,8 @@ pub enum Carrier {
     Native,
     /// A sandboxed component.
     Wasm,
+    /// A process of its own: a Python file, a program, or a library that is kept apart.
+    Process,
 }
 
 /// One component of the pipeline.
@@ -142,7 +146,7 @@ pub struct Component {
     pub batch: BatchSettings,
     /// What follows a fault that passes.
     pub retry: Retry,
-    /// What an instance may use up, if its plugin is sandboxed.
+    /// What an instance may use up, if its plugin is sandboxed or a process.
     pub limits: Limits,
     /// What it may reach, if its plugin is sandboxed.
     pub grants: Grants,

@@ -79,8 +79,11 @@ impl ParsedConfig {
         for mut unresolved in known {
             let carrier = unresolved.component.carrier;
             let found = find_role(&mut self.report, &unresolved, catalog);
-            if found.as_ref().map(|(_, carrier)| *carrier).or(carrier) == Some(Carrier::Native) {
-                sandbox::refuse_without_sandbox(&mut self.report, &unresolved.sandbox_keys);
+            let (report, keys) = (&mut self.report, &unresolved.sandbox_keys);
+            match found.as_ref().map(|(_, carrier)| *carrier).or(carrier) {
+                Some(Carrier::Native) => sandbox::refuse_without_sandbox(report, keys),
+                Some(Carrier::Process) => sandbox::refuse_grants_of_process(report, keys),
+                Some(Carrier::Wasm) | None => {}
             }
             if let Some((mut role, carrier)) = found {
                 let (report, mut validators) = (&mut self.report, &mut validators);
@@ -136,6 +139,7 @@ fn resolve_component(
     role: &Role,
     carrier: Carrier,
 ) {
+    unresolved.component.limits = unresolved.limits.resolve(report, carrier);
     unresolved.component.buffer = Buffer::of(role.delivery, unresolved.buffer);
     unresolved.component.batch = BatchSettings {
         max_records: unresolved.max_records.unwrap_or(u64::from(role.max_records)),

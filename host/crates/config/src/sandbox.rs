@@ -5,32 +5,80 @@ use std::{collections::BTreeMap, ops::Range, time::Duration};
 use plugin_api::RoleKind;
 
 use super::{
+    Carrier,
     keys::Place,
     read,
     report::Report,
     tree::{Entry, Table, Value},
 };
 
-/// `[….ID.limits]`: what one instance of a sandboxed plugin may use up.
+/// `[….ID.limits]`: what one instance may use up of a plugin that is sandboxed or a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of memory of one instance. Default 64MiB, at least 1MiB, at most 2GiB.
+    /// Bytes of memory of one instance, at least 1MiB. Default 64MiB, at most 2GiB in a sandbox;
+    /// default 2GiB in a process.
     pub memory: u64,
-    /// Longest time of one call. Default 1s.
+    /// Longest time of one call. Default 1s in a sandbox, 10s in a process.
     pub deadline: Duration,
+    /// By how much a process stands back behind others for a processor: 0 to 19. Default 5.
+    pub nice: u8,
 }
 
 impl Limits {
     const MIN_MEMORY: u64 = 1 << 20;
-    /// What the address space set aside for one instance holds.
+    /// What the address space set aside for one instance in a sandbox holds.
     pub const MAX_MEMORY: u64 = 2 << 30;
+    /// More is no bound at all.
+    const MAX_PROCESS_MEMORY: u64 = 1 << 40;
     const MIN_DEADLINE: Duration = Duration::from_millis(10);
+    const MAX_NICE: u32 = 19;
+
+    /// Those of a component that says nothing about them.
+    pub fn of(carrier: Carrier) -> Self {
+        let second = Duration::from_secs(1);
+        match carrier {
+            Carrier::Native | Carrier::Wasm => Self { memory: 64 << 20, deadline: second, nice: 0 },
+            Carrier::Process => Self { memory: 2 << 30, deadline: second * 10, nice: 5 },
+        }
+    }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { memory: 64 << 20, deadline: Duration::from_secs(1) }
+/// `[….ID.limits]` as the file has it, and where.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RawLimits {
+    memory: Option<(u64, Range<usize>)>,
+    deadline: Option<Duration>,
+    nice: Option<(u8, Range<usize>)>,
+}
+
+impl RawLimits {
+    /// What holds for a plugin that is packed so.
+    pub fn resolve(&self, report: &mut Report, carrier: Carrier) -> Limits {
+        let limits = Limits::of(carrier);
+        if let Some((memory, span)) = &self.memory
+            && carrier == Carrier::Wasm
+            && *memory > Limits::MAX_MEMORY
+        {
+            out_of_range(report, span);
+        }
+        if let Some((_, span)) = &self.nice
+            && carrier == Carrier::Wasm
+        {
+            let help = "a sandbox runs on the host's own threads; remove it";
+            report.fault(span, "`nice` is only for a plugin in a process").help(help);
+        }
+        Limits {
+            memory: self.memory.as_ref().map_or(limits.memory, |(memory, _)| *memory),
+            deadline: self.deadline.unwrap_or(limits.deadline),
+            nice: self.nice.as_ref().map_or(limits.nice, |(nice, _)| *nice),
+        }
     }
+}
+
+fn out_of_range(report: &mut Report, span: &Range<usize>) {
+    let message = format!("`memory` is out of range: {}", report.written(span));
+    let help = "a sandbox has from 1MiB to 2GiB, and 64MiB suits most; a process may have more";
+    report.fault(span, message).help(help);
 }
 
 /// `[host.compile]`: what compiling one component may use up.
@@ -95,24 +143,24 @@ impl Pins {
 }
 
 /// Reads `limits`.
-pub(super) fn read_limits(report: &mut Report, table: &Table) -> Limits {
-    let mut limits = Limits::default();
+pub(super) fn read_limits(report: &mut Report, table: &Table) -> RawLimits {
+    let mut limits = RawLimits::default();
     if let Some(entry) = table.get("memory")
         && let Some(memory) = read::byte_size(report, entry)
     {
-        if (Limits::MIN_MEMORY..=Limits::MAX_MEMORY).contains(&memory) {
-            limits.memory = memory;
+        if (Limits::MIN_MEMORY..=Limits::MAX_PROCESS_MEMORY).contains(&memory) {
+            limits.memory = Some((memory, entry.node.span.clone()));
         } else {
-            let message = format!("`memory` is out of range: {}", report.written(&entry.node.span));
-            let help = "a sandbox has from 1MiB to 2GiB; 64MiB suits most";
-            report.fault(&entry.node.span, message).help(help);
+            out_of_range(report, &entry.node.span);
         }
     }
     let deadline = table.get("deadline");
-    if let Some(deadline) =
-        deadline.and_then(|entry| read::duration(report, entry, Limits::MIN_DEADLINE))
+    limits.deadline =
+        deadline.and_then(|entry| read::duration(report, entry, Limits::MIN_DEADLINE));
+    if let Some(entry) = table.get("nice")
+        && let Some(nice) = read::integer(report, entry, &(0..=Limits::MAX_NICE))
     {
-        limits.deadline = deadline;
+        limits.nice = Some((u8::try_from(nice).unwrap_or_default(), entry.node.span.clone()));
     }
     limits
 }
@@ -208,6 +256,15 @@ pub(super) fn read_pins(report: &mut Report, entry: &Entry) -> Pins {
 
 /// Keys that only mean something for a sandboxed plugin, and where they stand.
 pub(super) type SandboxKeys = Vec<(&'static str, Range<usize>)>;
+
+/// Reports `grants` at a component whose plugin is a process.
+pub(super) fn refuse_grants_of_process(report: &mut Report, keys: &SandboxKeys) {
+    for (_, span) in keys.iter().filter(|(name, _)| *name == "grants") {
+        let message = "`grants` is only for a plugin in a sandbox, and this one is a process";
+        let help = "a process may do what the host's user may; remove the table";
+        report.fault(span, message).help(help);
+    }
+}
 
 /// Reports keys of a sandbox at a component that has none.
 pub(super) fn refuse_without_sandbox(report: &mut Report, keys: &SandboxKeys) {

@@ -1,20 +1,25 @@
-//! Finds, checks and opens plugins, with the same interface for native libraries and WebAssembly
-//! components.
+//! Finds, checks and opens plugins, with the same interface for native libraries, WebAssembly
+//! components and processes.
 
 mod about;
 mod apart;
+mod at_fault;
 mod build_id;
 mod catalog;
 pub mod child;
 mod covered;
 mod descriptor;
 mod elf;
+mod guest_output;
 mod hex;
+mod manifest;
 mod native;
 mod native_host;
 mod null_host;
 mod probe;
 mod problem;
+mod process;
+mod rate_limit;
 mod readers;
 mod reports;
 mod trial_settings;
@@ -22,7 +27,7 @@ mod wasm;
 
 use std::time::Duration;
 
-use dataserver_config::{Component, Grants, Limits};
+use dataserver_config::{Carrier, Component, Grants, Limits};
 use plugin_api::{
     Ack, Action, Batch, Context, Manifest, Outcome, PluginError, Polled, Reader, RoleKind,
     no_such_reader,
@@ -31,9 +36,10 @@ use serde_json::Value;
 
 pub use about::About;
 pub use apart::{Helper, this_is_the_program};
-pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog};
+pub use catalog::{BUILT_IN, Candidate, Installed, PluginCatalog, may_be_plugin};
 pub use null_host::NullHost;
 pub use problem::Problem;
+pub use process::{PythonSettings, python_package};
 
 /// What an instance is opened with, or asked about.
 #[derive(Clone)]
@@ -42,7 +48,7 @@ pub struct Opening {
     pub options: String,
     /// Host services.
     pub context: Context,
-    /// What it may use up, if its plugin is sandboxed.
+    /// What it may use up, if its plugin is sandboxed or a process.
     pub limits: Limits,
     /// What it may reach, if its plugin is sandboxed.
     pub grants: Grants,
@@ -57,7 +63,7 @@ impl Opening {
 
     /// With those options, and no more than a sandboxed plugin has by default.
     pub fn plain(options: &str, context: Context) -> Self {
-        let (limits, grants) = (Limits::default(), Grants::default());
+        let (limits, grants) = (Limits::of(Carrier::Wasm), Grants::default());
         Self { options: options.to_owned(), context, limits, grants }
     }
 }

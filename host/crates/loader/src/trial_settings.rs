@@ -2,7 +2,7 @@
 
 use dataserver_config::Compile;
 
-use crate::apart::Helper;
+use crate::{apart::Helper, process::PythonSettings};
 
 /// Settings for the trial of files.
 #[derive(Debug, Clone)]
@@ -11,4 +11,6 @@ pub(crate) struct TrialSettings {
     pub helper: Helper,
     /// Resource limits of the compiler.
     pub compile: Compile,
+    /// How Python files are run.
+    pub python: PythonSettings,
 }

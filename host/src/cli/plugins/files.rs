@@ -28,6 +28,12 @@ pub struct Crate<'a> {
     pub shipped: &'a Path,
 }
 
+/// Lines of commands, each with what it does.
+pub fn aligned(commands: &[(&str, &str)]) -> Vec<String> {
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    commands.iter().map(|(command, does)| format!("{command:width$}  # {does}")).collect()
+}
+
 /// The three kinds as they are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -40,7 +46,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn role(self) -> RoleKind {
+    /// The kind of component.
+    pub fn role(self) -> RoleKind {
         match self {
             Self::Source => RoleKind::Source,
             Self::Transform => RoleKind::Transform,
@@ -48,7 +55,8 @@ impl Kind {
         }
     }
 
-    fn does(self) -> &'static str {
+    /// What the example does.
+    pub fn does(self) -> &'static str {
         match self {
             Self::Source => "Makes quotes that go up a cent a time",
             Self::Transform => "Drops quotes of which little was traded",
@@ -96,9 +104,7 @@ impl Crate<'_> {
         if self.is_wasm {
             commands.insert(0, ("rustup target add wasm32-wasip2", "once on this machine"));
         }
-        let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-        let line = |(command, does): (&str, &str)| format!("{command:width$}  # {does}");
-        commands.into_iter().map(line).collect()
+        aligned(&commands)
     }
 
     fn fill(&self, template: &str) -> String {
@@ -142,6 +148,6 @@ impl Crate<'_> {
 }
 
 /// A path as TOML writes it: its strings in quotes are those of JSON.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     Value::from(path.display().to_string()).to_string()
 }

@@ -3,6 +3,7 @@
 mod child;
 mod files;
 mod new;
+mod python_files;
 mod sdk;
 
 use std::{
@@ -72,17 +73,18 @@ enum Verb {
     /// Try a plugin file as the host does before it loads one, and say why it cannot be used.
     ///
     /// A child process does it first: it loads a library with all symbols resolved, compares its
-    /// types and reads its manifest, or compiles a component. One that crashes, hangs, starts
+    /// types and reads its manifest, or compiles a component; a plugin that is run as a process is
+    /// started, and says what it is. One that crashes, hangs, starts
     /// processes, or takes too much memory costs that child alone. Exit code 0 when the file can be
     /// used, 1 when it cannot.
     Probe {
-        /// The file, `.so` or `.wasm`.
+        /// The file: `.so`, `.wasm`, `.py` or `.plugin.toml`.
         file: PathBuf,
     },
     /// What the host starts a child process with.
     #[command(hide = true)]
     Child(child::Child),
-    /// Make a crate for a new plugin, ready to build, with a test that passes.
+    /// Make a crate for a new plugin, ready to build, with a test that passes; or a file in Python.
     New(New),
 }
 
@@ -170,7 +172,9 @@ fn probe(file: &Path) -> ExitCode {
     let catalog = PluginCatalog::of_file(file, &std::env::temp_dir());
     let Some(found) = catalog.found().first() else {
         let name = file.display();
-        return output::complain(&format!("{name} is no plugin: plugins end in .so or .wasm"));
+        return output::complain(&format!(
+            "{name} is no plugin: plugins end in .so, .wasm or .plugin.toml, or are .py with a block `# /// dataserver`"
+        ));
     };
     match catalog.load(found) {
         Ok(plugin) => output::print(&description(found, &plugin)),

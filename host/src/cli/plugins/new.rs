@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::{
     files::{Crate, Kind},
+    python_files::PythonFiles,
     sdk::{self, Sdk},
 };
 use crate::cli::output;
@@ -28,6 +29,9 @@ pub struct New {
     /// Make `cargo build` give a component for the sandbox instead of a native library.
     #[arg(long)]
     wasm: bool,
+    /// Make a file in Python, which needs no build, instead of a crate.
+    #[arg(long, conflicts_with_all = ["wasm", "sdk"])]
+    python: bool,
     /// Folder of the new crate, which must not be there. Default: one named like the plugin.
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
@@ -48,6 +52,11 @@ impl New {
     fn make(&self) -> Result<String, String> {
         check_name(&self.name)?;
         let program = std::env::current_exe().ok();
+        if self.python {
+            let shipped = &sdk::shipped_plugins(program.as_deref());
+            let new = PythonFiles { name: &self.name, kind: self.kind, shipped };
+            return self.report(&new.files(), &new.commands());
+        }
         let sdk = Sdk::find(self.sdk.as_deref(), program.as_deref())?;
         let new = Crate {
             name: &self.name,
@@ -56,10 +65,13 @@ impl New {
             sdk: &sdk,
             shipped: &sdk::shipped_plugins(program.as_deref()),
         };
+        self.report(&new.files(), &new.commands())
+    }
+
+    fn report(&self, files: &[(PathBuf, Vec<u8>)], commands: &[String]) -> Result<String, String> {
         let folder = self.path.clone().unwrap_or_else(|| PathBuf::from(&self.name));
-        write(&folder, &new.files())?;
+        write(&folder, files)?;
         let folder = folder.display();
-        let commands = new.commands();
         Ok(format!("made {folder}; next:\n\n  cd {folder}\n  {}\n", commands.join("\n  ")))
     }
 }

@@ -129,6 +129,7 @@ fn fixed_host_keys(before: &HostSettings, after: &HostSettings) -> Vec<RestartRe
         plugins: _,
         pins: _,
         compile: _,
+        python: _,
         // read from the running pipeline at each use; see `settings`
         watch: _,
         allowed_hosts: _,
@@ -161,6 +162,7 @@ fn settings(before: &Pipeline, after: &Pipeline) -> Vec<String> {
         ("host.plugins", before.host.plugins == host.plugins),
         ("host.pins", before.host.pins == host.pins),
         ("host.compile", before.host.compile == host.compile),
+        ("host.python", before.host.python == host.python),
         ("host.watch", before.host.watch == host.watch),
         ("host.allowed_hosts", before.host.allowed_hosts == host.allowed_hosts),
         ("host.read_only", before.host.read_only == host.read_only),

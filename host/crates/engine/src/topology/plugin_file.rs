@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct PluginFile {
     /// Version of the plugin.
     pub version: String,
-    /// `native`, `wasm`, or `linked` for one that is part of the program.
+    /// `native`, `wasm`, `process`, or `linked` for one that is part of the program.
     pub carrier: &'static str,
     /// SHA-256 of the file, in hexadecimal; `None` where there is none.
     pub sha256: Option<String>,
@@ -27,6 +27,7 @@ impl PluginFile {
                 Carrier::Native if is_linked => "linked",
                 Carrier::Native => "native",
                 Carrier::Wasm => "wasm",
+                Carrier::Process => "process",
             },
             sha256: Some(installed.sha256.clone()).filter(|sum| !sum.is_empty()),
         }

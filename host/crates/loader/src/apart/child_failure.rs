@@ -81,7 +81,7 @@ pub(super) fn cause(watched: &Watched, output: &str, bounds: &Bounds) -> Option<
         (Some(signal), _) if signal == Signal::XCPU.as_raw() => return Some(Cause::Time),
         (Some(signal), _) if signal == Signal::XFSZ.as_raw() => return Some(Cause::Output),
         (Some(signal), _) if signal == Signal::SYS.as_raw() => return Some(Cause::Processes),
-        (Some(signal), _) => Cause::Crash(name(signal)),
+        (Some(signal), _) => Cause::Crash(signal_name(signal)),
         (None, Some(code)) if code == i32::from(NOT_CONFINED) => {
             return Some(Cause::NotStarted(output.to_owned()));
         }
@@ -93,7 +93,8 @@ pub(super) fn cause(watched: &Watched, output: &str, bounds: &Bounds) -> Option<
     Some(if is_full { Cause::Memory } else { ended })
 }
 
-fn name(signal: i32) -> String {
+/// What a signal is called.
+pub(crate) fn signal_name(signal: i32) -> String {
     let names = [
         (Signal::SEGV, "SIGSEGV"),
         (Signal::BUS, "SIGBUS"),
@@ -102,6 +103,7 @@ fn name(signal: i32) -> String {
         (Signal::ABORT, "SIGABRT"),
         (Signal::TRAP, "SIGTRAP"),
         (Signal::KILL, "SIGKILL"),
+        (Signal::TERM, "SIGTERM"),
     ];
     let known = names.iter().find(|(known, _)| known.as_raw() == signal);
     known.map_or_else(|| format!("signal {signal}"), |(_, name)| (*name).to_owned())

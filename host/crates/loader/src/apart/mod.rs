@@ -25,7 +25,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process_g
 
 pub use self::{child::confine, child_failure::NOT_CONFINED};
 pub(crate) use self::{
-    child_failure::{Cause, ChildFailure},
+    child_failure::{Cause, ChildFailure, signal_name},
     workspace::Workspace,
 };
 
@@ -71,6 +71,11 @@ impl Helper {
         let running = std::env::current_exe().unwrap_or_default();
         let folders = running.ancestors().skip(1).take(2);
         Self(folders.map(|folder| folder.join(PROGRAM)).find(|program| program.is_file()))
+    }
+
+    /// The program, if there is one.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        self.0.as_deref()
     }
 
     /// Runs `verb` in a child on the file of a workspace.

@@ -11,7 +11,10 @@ use dataserver_config::{Carrier, Pins};
 use plugin_api::native::{Descriptor, Linked};
 use sha2::{Digest, Sha256};
 
-use crate::{build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, wasm};
+use crate::{
+    build_id, descriptor::check_descriptor, elf, hex::hex, problem::Problem, process::declared,
+    wasm,
+};
 
 /// Most bytes that a plugin's file has.
 const MAX_BYTES: u64 = 512 << 20;
@@ -62,6 +65,11 @@ impl Candidate {
         self.identity.as_ref().ok().map(Descriptor::name)
     }
 
+    /// The same library, to be run in a process of its own.
+    pub(super) fn apart(&self) -> Self {
+        Self { carrier: Carrier::Process, ..self.clone() }
+    }
+
     /// Reads the file anew: what runs must be what was inspected, also when the file was replaced
     /// meanwhile.
     pub(super) fn read_again(&self) -> Result<Vec<u8>, Problem> {
@@ -99,17 +107,26 @@ pub(super) fn scan_folder(folder: &Path, pins: &Pins) -> Vec<Candidate> {
     paths.iter().filter_map(|path| inspect(path, pins)).collect()
 }
 
+/// Whether a file of that name may hold a plugin.
+pub fn may_be_plugin(path: &Path) -> bool {
+    let extension = path.extension().and_then(std::ffi::OsStr::to_str);
+    matches!(extension, Some("so" | "wasm")) || declared::is_named_so(path)
+}
+
 /// `None` for a file that does not look like a plugin at all.
 pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Candidate> {
     let carrier = match path.extension()?.to_str()? {
         "so" => Carrier::Native,
         "wasm" => Carrier::Wasm,
+        _ if declared::is_named_so(path) => Carrier::Process,
         _ => return None,
     };
     let (sha256, identity) = match read_file(path) {
+        Ok(bytes) if carrier == Carrier::Process && !declared::is_one(path, &bytes) => return None,
         Ok(bytes) => {
             let sha256 = hex(&Sha256::digest(&bytes));
-            let identity = identify(&bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
+            let identity =
+                identify(path, &bytes, carrier).and_then(|it| check_pin(it, &sha256, pins));
             // a file that is pinned is the one that is meant, whatever was done to it
             let identity = identity.and_then(|it| match pins.of(&it.name()) {
                 None if carrier == Carrier::Native => {
@@ -125,10 +142,11 @@ pub(super) fn inspect(path: &Path, pins: &Pins) -> Option<Candidate> {
     Some(Candidate { path: path.to_owned(), sha256, carrier, identity, linked: None })
 }
 
-fn identify(bytes: &[u8], carrier: Carrier) -> Result<Descriptor, Problem> {
+fn identify(path: &Path, bytes: &[u8], carrier: Carrier) -> Result<Descriptor, Problem> {
     match carrier {
         Carrier::Native => elf::inspect(bytes),
         Carrier::Wasm => wasm::inspect(bytes),
+        Carrier::Process => declared::read(path, bytes).map(|it| it.descriptor),
     }
 }
 

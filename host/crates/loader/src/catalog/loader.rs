@@ -11,8 +11,13 @@ use plugin_api::native::Descriptor;
 
 use super::Candidate;
 use crate::{
-    About, Plugin, covered::Covered, native::NativePlugin, problem::Problem,
-    trial_settings::TrialSettings, wasm::WasmPlugin,
+    About, Plugin,
+    covered::Covered,
+    native::NativePlugin,
+    problem::Problem,
+    process::{ProcessPlugin, declared},
+    trial_settings::TrialSettings,
+    wasm::WasmPlugin,
 };
 
 /// What was loaded, by content, and what is built in, by name: the same file is never loaded twice, however often the folders are
@@ -41,9 +46,14 @@ impl Loader {
         trial: &TrialSettings,
     ) -> Result<Arc<dyn Plugin>, Problem> {
         let descriptor = found.identity.clone()?;
-        let key = match &found.linked {
-            Some(_) => descriptor.name(),
-            None => found.sha256.clone(),
+        let key = match (&found.linked, found.carrier) {
+            (Some(_), _) => descriptor.name(),
+            // where a file lies, and who runs it, decides what it finds
+            (None, Carrier::Process) => {
+                let interpreter = &trial.python.interpreter;
+                format!("{} {} {interpreter:?}", found.sha256, found.path.display())
+            }
+            (None, _) => found.sha256.clone(),
         };
         let mut loaded = self.loaded();
         if let Some(plugin) = loaded.get(&key) {
@@ -92,6 +102,14 @@ impl Loader {
                 self.cache_dir.as_deref(),
                 trial,
             )?),
+            Carrier::Process if declared::is_named_so(&found.path) => {
+                let (path, sha256) = (&found.path, &found.sha256);
+                Arc::new(ProcessPlugin::load(path, &bytes, sha256, &trial.python)?)
+            }
+            Carrier::Process => {
+                let (path, sha256) = (&found.path, &found.sha256);
+                Arc::new(ProcessPlugin::of_library(path, sha256, descriptor, &trial.helper)?)
+            }
         };
         if plugin.manifest().name != descriptor.name() {
             return Err(Problem::new(

@@ -19,10 +19,13 @@ use dataserver_config::{
 };
 use plugin_api::{Manifest, Role, RoleKind, native::Linked};
 
-pub use candidate::{BUILT_IN, Candidate};
+pub use candidate::{BUILT_IN, Candidate, may_be_plugin};
 
 use self::loader::Loader;
-use crate::{About, Plugin, apart::Helper, problem::Problem, trial_settings::TrialSettings, wasm};
+use crate::{
+    About, Plugin, PythonSettings, apart::Helper, problem::Problem, trial_settings::TrialSettings,
+    wasm,
+};
 
 /// A plugin that can be used, and the file it came from.
 #[derive(Clone)]
@@ -49,7 +52,7 @@ pub struct PluginCatalog {
     loader: Arc<Loader>,
     trial: TrialSettings,
     /// Why a file could not be loaded: it is not tried again before the folders are looked at anew.
-    refused_by_path: Mutex<HashMap<PathBuf, Problem>>,
+    refused: Mutex<HashMap<(PathBuf, Carrier), Problem>>,
     /// What the plugin of a file said about itself, or why that cannot be told.
     told_by_path: Mutex<HashMap<PathBuf, Result<About, Problem>>>,
 }
@@ -60,6 +63,7 @@ impl PluginCatalog {
         let cache = wasm::cache_folder(&host.data_dir);
         Self::new(&host.plugins, &host.pins, Loader::new(&host.data_dir, Some(&cache)))
             .with_compile(host.compile)
+            .with_python(host.python.as_deref())
     }
 
     /// Looks into folders, in their order. Long reports on unusable files go to `report_dir`,
@@ -95,6 +99,20 @@ impl PluginCatalog {
         self
     }
 
+    /// Has Python files that have no `.venv` beside them run by that interpreter.
+    #[must_use]
+    pub fn with_python(mut self, interpreter: Option<&Path>) -> Self {
+        self.trial.python.interpreter = interpreter.map(Path::to_owned);
+        self
+    }
+
+    /// Has Python files find the package `dataserver` in that folder.
+    #[must_use]
+    pub fn with_python_package(mut self, folder: &Path) -> Self {
+        self.trial.python.package = Some(folder.to_owned());
+        self
+    }
+
     /// Adds plugins that are part of the program. They are called as if they were loaded, need no
     /// file, and stand back for a native file of the same id.
     #[must_use]
@@ -111,8 +129,8 @@ impl PluginCatalog {
     }
 
     fn new(folders: &[PathBuf], pins: &Pins, loader: Loader) -> Self {
-        let trial =
-            TrialSettings { helper: Helper::of_this_process(), compile: Compile::default() };
+        let (helper, compile) = (Helper::of_this_process(), Compile::default());
+        let trial = TrialSettings { helper, compile, python: PythonSettings::default() };
         Self::with_loader(folders, pins, Arc::new(loader), trial)
     }
 
@@ -133,7 +151,7 @@ impl PluginCatalog {
             found,
             loader,
             trial,
-            refused_by_path: Mutex::default(),
+            refused: Mutex::default(),
             told_by_path: Mutex::default(),
         }
     }
@@ -165,12 +183,13 @@ impl PluginCatalog {
         if found.linked.is_some() {
             return self.loader.load(found, &self.trial);
         }
-        let mut refused = self.refused_by_path.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(problem) = refused.get(&found.path) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (found.path.clone(), found.carrier);
+        if let Some(problem) = refused.get(&key) {
             return Err(problem.clone());
         }
         self.loader.load(found, &self.trial).inspect_err(|problem| {
-            refused.insert(found.path.clone(), problem.clone());
+            refused.insert(key, problem.clone());
         })
     }
 
@@ -191,8 +210,8 @@ impl PluginCatalog {
         about
     }
 
-    /// The plugin of that id that has that role; the native one where there are both and the
-    /// component does not say which.
+    /// The plugin of that id that has that role. Where there are several and the component does not
+    /// say which, the native one goes before the sandboxed, and that before the one in a process.
     ///
     /// # Errors
     /// Why there is none, and what to do about it.
@@ -202,8 +221,11 @@ impl PluginCatalog {
         kind: RoleKind,
         carrier: Option<Carrier>,
     ) -> Result<Installed, NotFound> {
-        let found = self.file(name, kind, carrier)?;
-        let plugin = self.load(found).map_err(|problem| refused(found, problem))?;
+        let mut found = self.file(name, kind, carrier)?.clone();
+        if carrier == Some(Carrier::Process) && found.carrier == Carrier::Native {
+            found = found.apart();
+        }
+        let plugin = self.load(&found).map_err(|problem| refused(&found, problem))?;
         if plugin.manifest().role(kind).is_none() {
             return Err(NotFound {
                 message: format!(
@@ -213,7 +235,7 @@ impl PluginCatalog {
                 help: Some(format!("declare it under [{}s.…]", first_role(plugin.manifest()))),
             });
         }
-        let Candidate { path, sha256, carrier, .. } = found.clone();
+        let Candidate { path, sha256, carrier, .. } = found;
         Ok(Installed { plugin, path, sha256, carrier })
     }
 
@@ -228,10 +250,15 @@ impl PluginCatalog {
         let named: Vec<_> =
             self.found.iter().filter(|found| found.name().as_deref() == Some(name)).collect();
         let packed = |carrier| named.iter().copied().filter(move |it| it.carrier == carrier);
+        let order = [Carrier::Native, Carrier::Wasm, Carrier::Process];
+        let is_there = |carrier: &Carrier| packed(*carrier).next().is_some();
         let fitting: Vec<_> = match carrier {
+            // a library can be run apart, one that is built in cannot
+            Some(Carrier::Process) if !is_there(&Carrier::Process) => {
+                packed(Carrier::Native).filter(|found| found.linked.is_none()).collect()
+            }
             Some(carrier) => packed(carrier).collect(),
-            None if packed(Carrier::Native).next().is_some() => packed(Carrier::Native).collect(),
-            None => packed(Carrier::Wasm).collect(),
+            None => order.into_iter().find(is_there).map(packed).into_iter().flatten().collect(),
         };
         let (built_in, files): (Vec<_>, Vec<_>) =
             fitting.into_iter().partition(|found| found.linked.is_some());
@@ -318,6 +345,7 @@ fn refused(found: &Candidate, problem: Problem) -> NotFound {
 fn carrier_name(carrier: Option<Carrier>) -> &'static str {
     match carrier {
         Some(Carrier::Wasm) => "a WebAssembly component",
+        Some(Carrier::Process) => "a process",
         Some(Carrier::Native) | None => "a native library",
     }
 }

@@ -180,3 +180,35 @@ fn a_pin_leaves_out_what_is_built_in() {
     let told = catalog.file("filter", RoleKind::Transform, None).unwrap_err();
     assert!(told.message.contains("is pinned to files"), "{told:?}");
 }
+
+#[test]
+fn a_python_file_with_a_block_is_a_plugin_in_a_process_and_one_without_is_a_module() {
+    let folder = folder(&["a.wasm"]);
+    let block = "# /// dataserver\n# id = \"filter\"\n# kind = \"transform\"\n\
+                 # version = \"1\"\n# api = 1\n# ///\n";
+    fs::write(folder.path().join("filter.py"), block).unwrap();
+    fs::write(folder.path().join("helpers.py"), "import os\n").unwrap();
+    let catalog = scan(&folder, &Pins::default());
+    let found: Vec<_> = catalog.found().iter().map(|it| it.carrier).collect();
+    assert_eq!(found, [Carrier::Wasm, Carrier::Process]);
+    let path = |carrier| catalog.file("filter", RoleKind::Transform, carrier).unwrap().path.clone();
+    assert!(path(None).ends_with("a.wasm"));
+    assert!(path(Some(Carrier::Process)).ends_with("filter.py"));
+    fs::write(folder.path().join("filter.py"), block.replace("api = 1", "api = one")).unwrap();
+    let told = scan(&folder, &Pins::default());
+    let problem = told.found()[1].identity.clone().unwrap_err();
+    assert!(problem.message.starts_with("line 5: "), "{problem}");
+}
+
+#[test]
+fn a_library_can_be_asked_for_in_a_process_of_its_own_and_what_is_built_in_cannot() {
+    let folder = folder(&[]);
+    let mut catalog = scan(&folder, &Pins::default()).with_linked(&[DATASERVER_PLUGIN]);
+    let process = Some(Carrier::Process);
+    let told = catalog.file("filter", RoleKind::Transform, process).unwrap_err();
+    assert!(told.message.contains("not there as a process"), "{told:?}");
+    let file = folder.path().join("libfilter.so");
+    let library = Candidate { path: file.clone(), linked: None, ..catalog.found[0].clone() };
+    catalog.found.insert(0, library);
+    assert_eq!(catalog.file("filter", RoleKind::Transform, process).unwrap().path, file);
+}

@@ -24,7 +24,7 @@ impl Denied {
         self.host.count("sandbox_denied", 1);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.insert(kind) {
-            let what = super::rate_limit::line(what);
+            let what = crate::rate_limit::line(what);
             self.host.log(Level::Warn, &format!("denied: {what}; {remedy}"));
         }
     }

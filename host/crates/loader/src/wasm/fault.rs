@@ -7,10 +7,10 @@ use plugin_api::{ByteSize, ErrorKind, Level, PluginError};
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use super::{
+use super::{bindings::dataserver::plugin::types, sandbox::Sandbox};
+use crate::{
     at_fault::{GuestFault, at_fault},
-    bindings::dataserver::plugin::types,
-    sandbox::Sandbox,
+    rate_limit,
 };
 
 /// Innermost frames that are reported of a trap.
@@ -90,7 +90,7 @@ fn causes(error: &wasmtime::Error) -> String {
 fn place(error: &wasmtime::Error) -> String {
     let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
     let named = frames.unwrap_or_default().iter().find_map(|frame| frame.func_name());
-    named.map(|name| format!(" at {}", super::rate_limit::line(name))).unwrap_or_default()
+    named.map(|name| format!(" at {}", rate_limit::line(name))).unwrap_or_default()
 }
 
 /// Whether the innermost frames repeat a few functions.

@@ -13,6 +13,7 @@ use super::{
         plugin::{clock, host, log, metrics, types},
         reports::reports,
     },
+    from_guest,
     sandbox::Sandbox,
 };
 
@@ -110,6 +111,7 @@ impl host::Host for Sandbox {
     }
 
     fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
-        self.output.push(batch)
+        self.output.push(from_guest::made(batch))?;
+        Ok(())
     }
 }

@@ -19,10 +19,9 @@ use super::{
     },
     engine::Runtime,
     fault::{self, Overdue},
-    rate_limit::NameLimiter,
     sandbox::{STATE_DIR, Sandbox, StateDir},
 };
-use crate::{AnyInstance, Opening, readers as told};
+use crate::{AnyInstance, Opening, rate_limit::NameLimiter, readers as told};
 
 /// Opening, closing and questions have at least so long.
 pub(super) const MIN_OPEN_TIMEOUT: Duration = Duration::from_secs(10);

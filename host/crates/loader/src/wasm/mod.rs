@@ -7,7 +7,6 @@
 //! first the store is dropped, and the loops above open another instance, as after a panic of a
 //! native plugin.
 
-mod at_fault;
 mod bindings;
 mod bounds;
 mod cache;
@@ -15,16 +14,14 @@ pub(crate) mod compile;
 mod denied;
 mod engine;
 mod fault;
-mod guest_output;
+mod from_guest;
 mod host_imports;
 mod http;
 mod inspect;
 mod instance;
 mod limiter;
-mod manifest;
 mod output;
 mod plugin;
-mod rate_limit;
 mod sandbox;
 mod sink;
 mod sizes;

@@ -20,14 +20,13 @@ use super::{
     },
     cache, compile,
     engine::{Runtime, runtime},
+    from_guest,
     instance::{Answer, Exports, Instance, RoleExports, about},
-    manifest,
-    rate_limit::NameLimiter,
     sandbox::{Sandbox, StateDir},
 };
 use crate::{
     NullHost, Opening, Plugin, SinkInstance, SourceInstance, TransformInstance, problem::Problem,
-    trial_settings::TrialSettings,
+    rate_limit::NameLimiter, trial_settings::TrialSettings,
 };
 
 /// Longest answer to an operator's request, bytes.
@@ -111,7 +110,7 @@ impl WasmPlugin {
             let message = format!("does not tell what it is: {error}");
             Problem::new(message, "report this to the plugin's author")
         })?;
-        let manifest = manifest::read(described, descriptor.api())?;
+        let manifest = from_guest::manifest(described, descriptor.api())?;
         // another name is told by whoever compares the two for every carrier
         let is_same = manifest.name == descriptor.name();
         if is_same && manifest.version != descriptor.version() {

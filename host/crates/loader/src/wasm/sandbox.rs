@@ -14,13 +14,10 @@ use wasmtime_wasi::{
 };
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{
-    denied::Denied,
+use super::{denied::Denied, http::Gate, limiter::Limiter, output::Printed};
+use crate::{
     guest_output::GuestOutput,
-    http::Gate,
-    limiter::Limiter,
-    output::Printed,
-    rate_limit::{LineLimiter, NameLimiter},
+    rate_limit::{self, LineLimiter, NameLimiter},
 };
 
 /// Where a guest finds the folder of its own.
@@ -107,7 +104,7 @@ impl Sandbox {
             denied,
             limiter: Limiter::new(limits.memory),
             deadline: Instant::now(),
-            output: GuestOutput::new(limits.memory),
+            output: GuestOutput::of_memory(limits.memory),
             lines: LineLimiter::new(Instant::now()),
             host,
             names,
@@ -119,7 +116,7 @@ impl Sandbox {
 
     /// A text of the guest as it may be shown: values of granted variables are covered.
     pub fn shown(&self, text: &str) -> String {
-        let mut line = super::rate_limit::line(text);
+        let mut line = rate_limit::line(text);
         for secret in &self.secrets {
             line = line.replace(secret, "***");
         }

@@ -6,10 +6,10 @@ use plugin_api::{PluginError, Polled};
 
 use super::{
     bindings::exports::dataserver::plugin::source_role::{self, Guest},
-    guest_output::accept_of_source,
+    from_guest::made,
     instance::Instance,
 };
-use crate::SourceInstance;
+use crate::{SourceInstance, guest_output::accept_of_source};
 
 impl SourceInstance for Instance<Guest> {
     fn next(&mut self, wait: Duration) -> Result<Polled, PluginError> {
@@ -20,7 +20,9 @@ impl SourceInstance for Instance<Guest> {
             allowed,
             async |guest, store| guest.call_next(store, wait_us).await,
             |polled, _| match polled {
-                source_role::Polled::Batch(made) => Ok(Polled::Batch(accept_of_source(made)?)),
+                source_role::Polled::Batch(batch) => {
+                    Ok(Polled::Batch(accept_of_source(made(batch))?))
+                }
                 source_role::Polled::Idle => Ok(Polled::Idle),
                 source_role::Polled::End => Ok(Polled::End),
             },

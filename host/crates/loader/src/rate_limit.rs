@@ -1,4 +1,4 @@
-//! Limits on what a guest reports: log lines, metric names, reasons.
+//! Limits on what a plugin outside of the process reports: log lines, metric names, reasons.
 
 use std::{
     collections::HashSet,
@@ -20,7 +20,7 @@ const OTHER: &str = "other";
 
 /// Admits lines at a bounded rate.
 #[derive(Debug)]
-pub(super) struct LineLimiter {
+pub(crate) struct LineLimiter {
     credit: Duration,
     looked_at: Instant,
     left_out: u64,
@@ -53,7 +53,7 @@ impl LineLimiter {
 
 /// Names that one component gave so far, over all its instances.
 #[derive(Debug, Default)]
-pub(super) struct NameLimiter {
+pub(crate) struct NameLimiter {
     metrics: HashSet<String>,
     reasons: HashSet<String>,
 }
@@ -79,7 +79,7 @@ fn admit(names: &mut HashSet<String>, name: &str) -> bool {
 }
 
 /// A text as it may stand in the log: of bounded length, without control characters.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let short = cut(text, MAX_LINE);
     let mut line: String = short.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if short.len() < text.len() {

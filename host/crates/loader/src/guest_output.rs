@@ -1,14 +1,10 @@
-//! Batches made by a guest, collected and checked.
+//! Batches made by a plugin outside of the process, collected and checked.
 
 use std::collections::HashMap;
 
-use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round};
-use wasmtime::Result;
+use plugin_api::{Batch, PluginError, Provenance, RecordKind, Round, SpotListEncoder, encode_bars};
 
-use super::{
-    at_fault::{GuestFault, at_fault},
-    bindings::dataserver::plugin::types,
-};
+use super::at_fault::{GuestFault, at_fault};
 
 /// A call may output so many times its memory.
 const TIMES_MEMORY: u64 = 4;
@@ -19,10 +15,44 @@ const MAX_SOURCE: usize = 256;
 /// Highest sequence or part.
 const MAX_NUMBER: u64 = u64::MAX >> 2;
 
+/// A batch as the plugin hands it over.
+#[derive(Debug)]
+pub(crate) struct MadeBatch {
+    /// What its records are.
+    pub kind: RecordKind,
+    /// Where it stands in its round.
+    pub round: Round,
+    /// Its place in the counting of its source; `None` leaves that to the host.
+    pub stamp: Option<Stamp>,
+    /// Its records.
+    pub payload: MadePayload,
+}
+
+/// Where a plugin says that a batch comes from.
+#[derive(Debug, Clone)]
+pub(crate) struct Stamp {
+    pub source: String,
+    pub epoch: u64,
+    pub sequence: u64,
+    pub part: u64,
+    pub received_at_us: i64,
+}
+
+/// The records of a batch that a plugin made.
+#[derive(Debug)]
+pub(crate) enum MadePayload {
+    /// Those of the batch that the call was given.
+    Unchanged,
+    /// None, for a batch whose marks of the round count.
+    Nothing,
+    /// A list, which is not verified yet.
+    Bytes(Vec<u8>),
+}
+
 /// Output of the current call.
 #[derive(Debug)]
-pub(super) struct GuestOutput {
-    batches: Vec<types::MadeBatch>,
+pub(crate) struct GuestOutput {
+    batches: Vec<MadeBatch>,
     bytes: u64,
     max_bytes: u64,
     /// Payload of the batch that the call was given, bytes.
@@ -38,8 +68,12 @@ pub(super) struct GuestOutput {
 
 impl GuestOutput {
     /// For an instance with that much memory.
-    pub fn new(memory: u64) -> Self {
-        let max_bytes = memory.saturating_mul(TIMES_MEMORY);
+    pub fn of_memory(memory: u64) -> Self {
+        Self::new(memory.saturating_mul(TIMES_MEMORY))
+    }
+
+    /// At most so many bytes a call.
+    pub fn new(max_bytes: u64) -> Self {
         let (batches, stamp_by_source) = (Vec::new(), HashMap::new());
         Self {
             batches,
@@ -70,18 +104,18 @@ impl GuestOutput {
     ///
     /// # Errors
     /// Ends the call when it may not push, or exceeds its limit.
-    pub fn push(&mut self, batch: types::MadeBatch) -> Result<()> {
+    pub fn push(&mut self, batch: MadeBatch) -> Result<(), GuestFault> {
         if !self.open {
-            return Err(GuestFault("pushed a batch outside of apply, tick and close".into()).into());
+            return Err(GuestFault("pushed a batch outside of apply, tick and close".into()));
         }
         let payload = match &batch.payload {
-            types::Payload::Bytes(bytes) => bytes.len() as u64,
-            types::Payload::Unchanged => self.given,
+            MadePayload::Bytes(bytes) => bytes.len() as u64,
+            MadePayload::Unchanged => self.given,
+            MadePayload::Nothing => 0,
         };
-        let source = batch.provenance.as_ref().map_or(0, |it| it.source.len());
+        let source = batch.stamp.as_ref().map_or(0, |it| it.source.len());
         if source > MAX_SOURCE {
-            let why = format!("named a source with an id of {source} bytes");
-            return Err(GuestFault(why).into());
+            return Err(GuestFault(format!("named a source with an id of {source} bytes")));
         }
         self.admit(payload)?;
         self.batches.push(batch);
@@ -92,13 +126,13 @@ impl GuestOutput {
     ///
     /// # Errors
     /// Ends the call when it is too much.
-    pub fn admit(&mut self, payload: u64) -> Result<()> {
+    pub fn admit(&mut self, payload: u64) -> Result<(), GuestFault> {
         self.bytes = self.bytes.saturating_add(payload).saturating_add(COST);
         if self.bytes <= self.max_bytes {
             return Ok(());
         }
         let most = plugin_api::ByteSize(self.max_bytes);
-        Err(GuestFault(format!("handed over more than {most} in one call")).into())
+        Err(GuestFault(format!("handed over more than {most} in one call")))
     }
 
     /// The checked output of the call; `input` is its input batch.
@@ -110,14 +144,20 @@ impl GuestOutput {
         made.into_iter().map(|made| self.accept(made, input)).collect()
     }
 
+    /// The only batch of the call, as it was handed over; `None` when there are none or several.
+    pub fn take_single(&mut self) -> Option<MadeBatch> {
+        let batch = self.batches.pop();
+        batch.filter(|_| self.batches.is_empty())
+    }
+
     /// Ends the call: output that was not taken is discarded.
     pub fn end(&mut self) {
         (self.bytes, self.open) = (0, false);
         self.batches.clear();
     }
 
-    fn accept(&self, made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
-        let stamp = made.provenance.as_ref().map(|it| self.stamp(it)).transpose()?.flatten();
+    fn accept(&self, made: MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
+        let stamp = made.stamp.as_ref().map(|it| self.stamp(it)).transpose()?.flatten();
         let batch = accept(made, input)?;
         Ok(match (stamp, input) {
             (Some(stamp), _) => batch.with_provenance(stamp),
@@ -127,7 +167,7 @@ impl GuestOutput {
     }
 
     /// The sequence that a batch claims, if it is of a source that the instance knows.
-    fn stamp(&self, claimed: &types::ProvenanceResult) -> Result<Option<Provenance>, PluginError> {
+    fn stamp(&self, claimed: &Stamp) -> Result<Option<Provenance>, PluginError> {
         check_numbers(claimed)?;
         let known = self.stamp_by_source.get(&claimed.source).filter(|_| claimed.sequence > 0);
         Ok(known.cloned().map(|mut stamp| {
@@ -141,7 +181,7 @@ impl GuestOutput {
 }
 
 /// Later parts are counted on from a batch's sequence, so it must not be near the largest number.
-fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
+fn check_numbers(claimed: &Stamp) -> Result<(), PluginError> {
     let highest = claimed.sequence.max(claimed.part);
     if highest <= MAX_NUMBER {
         return Ok(());
@@ -150,27 +190,32 @@ fn check_numbers(claimed: &types::ProvenanceResult) -> Result<(), PluginError> {
 }
 
 /// Checks a batch made by a guest; it has no sequence yet.
-fn accept(made: types::MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
-    let round = Round { first: made.round.first, last: made.round.last };
-    let kind = match made.kind {
-        types::RecordKind::Spot => RecordKind::Spot,
-        types::RecordKind::Bar => RecordKind::Bar,
-    };
+fn accept(made: MadeBatch, input: Option<&Batch>) -> Result<Batch, PluginError> {
+    let MadeBatch { kind, round, .. } = made;
     match (made.payload, input) {
-        (types::Payload::Unchanged, Some(input)) if input.kind() == kind => {
+        (MadePayload::Unchanged, Some(input)) if input.kind() == kind => {
             Ok(input.clone().with_round(round))
         }
-        (types::Payload::Unchanged, _) => {
+        (MadePayload::Unchanged, _) => {
             Err(malformed("it is called unchanged, but there is no such input"))
         }
-        (types::Payload::Bytes(bytes), _) => verify(kind, bytes, round),
+        (MadePayload::Nothing, _) => empty(kind, round),
+        (MadePayload::Bytes(bytes), _) => verify(kind, bytes, round),
+    }
+}
+
+fn empty(kind: RecordKind, round: Round) -> Result<Batch, PluginError> {
+    match kind {
+        RecordKind::Spot => Ok(Batch::from_spots(&mut SpotListEncoder::new(0), round)),
+        RecordKind::Bar => Ok(Batch::from_bars(encode_bars([]))?.with_round(round)),
+        other => Err(malformed(&format!("{} cannot be made by plugins", other.plural()))),
     }
 }
 
 /// Checks a batch made by a source, and sets the sequence that the source claims.
-pub(super) fn accept_of_source(made: types::MadeBatch) -> Result<Batch, PluginError> {
-    made.provenance.as_ref().map_or(Ok(()), check_numbers)?;
-    let number = made.provenance.as_ref().map(|it| (it.epoch, it.sequence, it.part));
+pub(crate) fn accept_of_source(made: MadeBatch) -> Result<Batch, PluginError> {
+    made.stamp.as_ref().map_or(Ok(()), check_numbers)?;
+    let number = made.stamp.as_ref().map(|it| (it.epoch, it.sequence, it.part));
     let batch = accept(made, None)?;
     Ok(match number {
         Some((epoch, sequence, part)) if sequence > 0 => batch.numbered(epoch, sequence, part),
@@ -196,17 +241,17 @@ mod tests {
 
     use super::*;
 
-    fn claim(source: &str, received_at_us: i64) -> types::ProvenanceResult {
+    fn claim(source: &str, received_at_us: i64) -> Stamp {
         let source = source.to_owned();
-        types::ProvenanceResult { source, epoch: 1, sequence: 2, part: 0, received_at_us }
+        Stamp { source, epoch: 1, sequence: 2, part: 0, received_at_us }
     }
 
-    fn made(provenance: types::ProvenanceResult) -> types::MadeBatch {
-        types::MadeBatch {
-            kind: types::RecordKind::Spot,
-            round: types::Round { first: false, last: false },
-            provenance: Some(provenance),
-            payload: types::Payload::Unchanged,
+    fn made(stamp: Stamp) -> MadeBatch {
+        MadeBatch {
+            kind: RecordKind::Spot,
+            round: Round::MIDDLE,
+            stamp: Some(stamp),
+            payload: MadePayload::Unchanged,
         }
     }
 
@@ -218,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_source_with_an_endless_id_ends_the_call() {
-        let mut output = GuestOutput::new(1 << 20);
+        let mut output = GuestOutput::of_memory(1 << 20);
         output.begin(Some(&input()));
         assert!(output.push(made(claim("day", 1))).is_ok());
         let refused = output.push(made(claim(&"d".repeat(60_000_000), 1))).unwrap_err();
@@ -226,8 +271,21 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_of_nothing_has_its_marks_and_no_records() {
+        for kind in RecordKind::ALL {
+            let mut output = GuestOutput::of_memory(1 << 20);
+            output.begin(None);
+            let nothing = MadePayload::Nothing;
+            let made = MadeBatch { kind, round: Round::WHOLE, stamp: None, payload: nothing };
+            output.push(made).unwrap();
+            let batch = output.finish(None).unwrap().remove(0);
+            assert_eq!((batch.kind(), batch.round(), batch.records()), (kind, Round::WHOLE, 0));
+        }
+    }
+
+    #[test]
     fn a_guest_knows_no_later_time_than_it_was_told() {
-        let (mut output, input) = (GuestOutput::new(1 << 20), input());
+        let (mut output, input) = (GuestOutput::of_memory(1 << 20), input());
         output.begin(Some(&input));
         for (claimed, taken) in [(i64::MAX, 1_000), (900, 900), (-5, 0)] {
             output.push(made(claim("day", claimed))).unwrap();
