@@ -8,7 +8,7 @@ use arrow::{
     datatypes::SchemaRef,
     error::ArrowError,
     ffi::{FFI_ArrowSchema, to_ffi},
-    ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream},
+    ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader},
 };
 use plugin_api::PluginError;
 use pyo3::{
@@ -124,7 +124,7 @@ pub fn import(rows: &Bound<'_, PyAny>) -> PyResult<Option<RecordBatch>> {
     let capsule = rows.call_method0("__arrow_c_stream__")?.cast_into::<PyCapsule>()?;
     let stream = capsule.pointer_checked(Some(STREAM))?.cast::<FFI_ArrowArrayStream>();
     // SAFETY: a capsule of that name holds such a stream, which is moved out: an empty one stays.
-    let reader = unsafe { ArrowArrayStreamReader::from_raw(stream.as_ptr()) };
+    let reader = unsafe { RecordBatchStreamReader::from_raw(stream.as_ptr()) };
     let mut reader = reader.map_err(|error| fault(py, &error))?;
     let schema = reader.schema();
     // the other end may be Python, which takes the interpreter's lock by itself

@@ -67,9 +67,9 @@ def test_a_side_of_the_book_is_as_long_as_it_is():
 
 def test_duckdb_reads_a_batch_by_its_name():
     batch = ds.Batch.of("spot", [quote(number) for number in range(5)])
-    quotes = batch.to_arrow()
-    assert len(quotes) == 5
-    assert duckdb.sql("SELECT max(close), sum(volume) FROM quotes").fetchall() == [(10.04, 5_000_010)]
+    for quotes in (batch, batch.to_arrow()):
+        assert len(quotes) == 5
+        assert duckdb.sql("SELECT max(close), sum(volume) FROM quotes").fetchall() == [(10.04, 5_000_010)]
 
 
 def test_memory_is_shared_and_outlives_the_batch():

@@ -13,6 +13,7 @@ options! {
     /// Options of the `redis-stream` source.
     #[serde(default)]
     pub struct Options {
+        /// Where the servers are and how to get in.
         #[serde(flatten)]
         pub access: Access,
         /// Stream or list of streams to read, of quotes or bars in either format. Default
