@@ -48,8 +48,6 @@ pub(super) struct Child {
 pub(super) struct Ready {
     /// The socket can be read, or is closed.
     pub reads: bool,
-    /// The socket takes more.
-    pub writes: bool,
     /// Something was printed.
     pub prints: bool,
     /// The process has ended.
@@ -102,7 +100,6 @@ impl Child {
         let over = PollFlags::HUP | PollFlags::ERR;
         Ok(Ready {
             reads: flags(0).intersects(PollFlags::IN | over),
-            writes: flags(0).intersects(PollFlags::OUT | over),
             // the end of what it prints is no news, as it may close that
             prints: flags(1).contains(PollFlags::IN),
             ended: flags(2).contains(PollFlags::IN),

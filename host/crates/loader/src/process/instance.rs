@@ -137,7 +137,6 @@ impl Instance {
 }
 
 /// Writes a text as the whole body.
-#[allow(clippy::unnecessary_wraps)]
 pub(super) fn text(body: &mut Vec<u8>, text: &str) -> Result<(), PluginError> {
     body.extend(text.as_bytes());
     Ok(())
