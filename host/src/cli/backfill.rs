@@ -28,7 +28,7 @@ use crate::{
         stop::Stop,
     },
     control::{Backfilling, Refusal},
-    lock::HostLock,
+    lock::{self, HostLock},
 };
 
 /// How often the host is asked how far it is.
@@ -105,9 +105,8 @@ impl Backfill {
             return Ok(outcome);
         }
         let root = running::root(pipeline);
-        let alone = HostLock::take_for_backfill(&root).map_err(|error| {
-            complain(format!("data_dir {}: {error}; mend the folder", root.display()))
-        })?;
+        let alone = HostLock::take_for_backfill(&root)
+            .map_err(|error| complain(lock::unusable(&root, &error)))?;
         let Some(_alone) = alone else {
             return Err(complain(format!(
                 "another `dataserver backfill` runs without a host on {}; wait for its end, or end \
