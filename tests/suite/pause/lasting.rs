@@ -138,8 +138,9 @@ fn pauses_without_a_host_wait_for_each_other_and_are_kept_account_of() {
     std::thread::scope(|scope| {
         for id in ids {
             let bench = &site.bench;
-            scope
-                .spawn(move || bench.run(&["pause", id]).assert(0, &["is paused: the next start"]));
+            scope.spawn(move || {
+                bench.run(&["pause", id]).assert(0, &["is paused: the next start"]);
+            });
         }
     });
     assert_eq!(site.bench.read("data/paused.json"), "{\"paused\":[\"a\",\"b\",\"c\",\"d\"]}\n");
