@@ -12,7 +12,7 @@ use crate::{days::place::Place, record_json::exchange_time};
 const USUAL_PERIOD: &str = "1m";
 const DAY_SECONDS: u64 = 86_400;
 /// The names of what may be asked for.
-pub const PARAMETERS: [&str; 6] = ["from", "to", "symbols", "kind", "period", "source"];
+pub const PARAMETERS: [&str; 7] = ["from", "to", "symbols", "kind", "period", "source", "replace"];
 
 /// What somebody asks for; days since 1970-01-01 on the exchange's calendar.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -211,6 +211,7 @@ mod tests {
             ..Request::default()
         };
         let pairs = request.pairs();
+        assert!(pairs.iter().all(|(name, _)| PARAMETERS.contains(name)), "{pairs:?}");
         let one = |name: &str| pairs.iter().find(|it| it.0 == name).map(|it| it.1.as_str());
         let symbols = one("symbols").unwrap_or_default().split(',').collect();
         assert_eq!(Request::of(one, symbols), Ok(request.clone()));
