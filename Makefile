@@ -38,7 +38,7 @@ test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	$(build-for-tests)
 	@# most tests wait for other processes, so one more than there are cores pays
 	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),3) \
-	    DATASERVER_PYTHONPATH=$(PACKAGE) cargo test --workspace
+	    DATASERVER_PYTHONPATH=$(PLUGIN_IMPORTS) cargo test --workspace
 	$(test-package)
 	@$(show-skipped)
 
@@ -65,8 +65,10 @@ test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder 
 # build its dependencies with other features, and wasmtime twice.
 build-for-tests := cargo build --workspace --lib --bins --tests
 maturin = $(VENV)/bin/python -m maturin build --quiet --manifest-path plugin-api/python/Cargo.toml --compatibility linux
-# the package as installed, for plugins in Python
+# where it is installed, and with that what plugins in Python import
 PACKAGE = $$(echo $(abspath $(PACKAGE_VENV))/lib/python3*/site-packages)
+PLUGIN_IMPORTS = $(PACKAGE):$$($(PURELIB))
+PURELIB = $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 define build-package
 rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)
 $(maturin) $(1) --out $(PACKAGE_WHEELS)
@@ -74,7 +76,7 @@ python3 -m venv --without-pip $(PACKAGE_VENV)
 $(VENV)/bin/python -m pip --python $(PACKAGE_VENV)/bin/python install --quiet --disable-pip-version-check --no-index \
     --no-deps $(PACKAGE_WHEELS)/*.whl
 @# what the package is compared with lies in $(VENV), and is seen but not copied
-$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >$(PACKAGE)/venv.pth
+$(PURELIB) >$(PACKAGE)/venv.pth
 endef
 define test-package
 TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) DATASERVER_BUILD=$(abspath $(TARGET))/debug \
