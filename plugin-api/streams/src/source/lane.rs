@@ -64,7 +64,7 @@ impl Lane {
                 Ok(())
             }
             Err(fault) if fault.is_no_group() && settings.start == Start::Existing => {
-                let stream = &self.stream;
+                let (stream, group) = (&self.stream, &settings.group);
                 Err(PluginError::config(format!(
                     "no group {group} reads the stream {stream}; correct the names, or make it: XGROUP \
                      CREATE {stream} {group} 0 MKSTREAM, which begins with what is in the stream, or with $ \
