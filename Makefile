@@ -34,15 +34,17 @@ demo: dist ## replay a recorded morning of 20 Shanghai stocks to NNG, Parquet an
 
 test: packages-test venv wasm wasm-tests ## build everything and pass all tests
 	@rm -f $(TEST_SKIPPED)
+	$(build-package)
 	$(build-for-tests)
 	@# most tests wait for other processes, so one more than there are cores pays
 	TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),3) \
-	    cargo test --workspace
+	    DATASERVER_PYTHONPATH=$(PLUGIN_IMPORTS) cargo test --workspace
 	$(test-package)
 	@$(show-skipped)
 
 test-python: packages-test venv ## test the Python package alone: its wheel, in an environment of its own
 	@rm -f $(TEST_SKIPPED)
+	$(build-package)
 	$(build-for-tests)
 	$(test-package)
 	@$(show-skipped)
@@ -62,27 +64,29 @@ test-hikyuu: packages ## test with the real Hikyuu 2.8.3, in a Debian 13 folder 
 # The libraries of plugins and the program are built together with the tests: by itself, each of the two would
 # build its dependencies with other features, and wasmtime twice.
 build-for-tests := cargo build --workspace --lib --bins --tests
-maturin = $(VENV)/bin/maturin build --quiet --manifest-path plugin-api/python/Cargo.toml --compatibility linux
-# what the wheel is compared with lies in $(VENV), and is seen but not copied
-define test-package
+maturin = $(VENV)/bin/python -m maturin build --quiet --manifest-path plugin-api/python/Cargo.toml --compatibility linux
+# where it is installed, and with that what plugins in Python import
+PACKAGE = $$(echo $(abspath $(PACKAGE_VENV))/lib/python3*/site-packages)
+PLUGIN_IMPORTS = $(PACKAGE):$$($(PURELIB))
+PURELIB = $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+define build-package
 rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)
-$(maturin) --out $(PACKAGE_WHEELS)
-$(install-package)
+$(maturin) $(1) --out $(PACKAGE_WHEELS)
+python3 -m venv --without-pip $(PACKAGE_VENV)
+$(VENV)/bin/python -m pip --python $(PACKAGE_VENV)/bin/python install --quiet --disable-pip-version-check --no-index \
+    --no-deps $(PACKAGE_WHEELS)/*.whl
+@# what the package is compared with lies in $(VENV), and is seen but not copied
+$(PURELIB) >$(PACKAGE)/venv.pth
+endef
+define test-package
 TEST_SKIPS=$(TEST_SKIPS) TEST_SKIPPED=$(TEST_SKIPPED) DATASERVER_BUILD=$(abspath $(TARGET))/debug \
     $(PACKAGE_VENV)/bin/python -m pytest -c plugin-api/python/pyproject.toml --rootdir plugin-api/python \
     plugin-api/python/tests
 endef
-define install-package
-python3 -m venv --without-pip $(PACKAGE_VENV)
-$(VENV)/bin/pip --python $(PACKAGE_VENV)/bin/python install --quiet --disable-pip-version-check --no-index --no-deps \
-    $(PACKAGE_WHEELS)/*.whl
-$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
-    >$$(echo $(PACKAGE_VENV)/lib/python3*/site-packages)/venv.pth
-endef
 build-to-measure := cargo build --release --workspace --lib --bins --test suite --bench report
 
 # What this machine does not have, and tests may therefore leave out. Each test that does is shown at the end.
-TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64),$(if $(wildcard /usr/share/java/zookeeper.jar),,zookeeper),$(if $(DATASERVER_PYTHONPATH),,python)
+TEST_SKIPS   ?= $(if $(wildcard ../shared/fixtures),,fixtures),$(if $(filter 0,$(shell id -u)),,root),$(if $(filter x86_64,$(shell uname -m)),,x86_64),$(if $(wildcard /usr/share/java/zookeeper.jar),,zookeeper)
 TEST_SKIPPED := $(abspath $(TARGET))/skipped.txt
 show-skipped = if [ -s $(TEST_SKIPPED) ]; then \
     echo; echo "NOT TESTED, or only in part, for want of what stands first:"; sort -u $(TEST_SKIPPED); \
@@ -92,7 +96,9 @@ check: lint docs schemas-check test ## what CI runs
 
 dist: packages wasm python ## build a tree that can be copied to any machine of this kind
 	cargo build --release $(PLUGINS:%=-p dataserver-plugin-%) -p dataserver -p dataserver-plugin-hikyuu-dropin
-	mkdir -p $(DIST)/python && rm -f $(DIST)/python/*.whl && cp $(TARGET)/wheels/dataserver-*.whl $(DIST)/python/
+	@# the wheel for pip, and what is in it for plugins in Python
+	rm -rf $(DIST)/python && mkdir -p $(DIST)/python && cp $(TARGET)/wheels/dataserver-*.whl $(DIST)/python/
+	python3 -m zipfile -e $(DIST)/python/dataserver-*.whl $(DIST)/python
 	@# plugins that somebody else put there stay
 	rm -rf $(DIST)/bin $(DIST)/bridge $(DIST)/config $(DIST)/hikyuu $(DIST)/sdk $(DIST)/systemd
 	mkdir -p $(DIST)/bin $(DIST)/bridge $(DIST)/hikyuu $(DIST)/plugins $(DIST)/sdk $(DIST)/systemd
@@ -107,7 +113,6 @@ dist: packages wasm python ## build a tree that can be copied to any machine of 
 	cp plugins/hikyuu-dropin/install.sh $(DIST)/hikyuu/
 	cp plugins/qmt/bridge/qmt_bridge.py $(DIST)/bridge/
 	cp -r plugin-api schemas Cargo.lock LICENSE $(DIST)/sdk/ && cd $(DIST)/sdk/plugin-api && rm -r sp kit days bus lake streams python
-	mkdir -p $(DIST)/python && rm -rf $(DIST)/python/dataserver && cp -r plugin-api/python/python/dataserver $(DIST)/python/
 	mkdir $(DIST)/sdk/config && cp config/trading_days.txt $(DIST)/sdk/config/
 	mkdir -p $(DIST)/sdk/tests/fixtures && cp -r tests/fixtures/Cargo.toml tests/fixtures/src $(DIST)/sdk/tests/fixtures/
 	sed 's/^members = .*/members = ["schemas", "plugin-api"]/' Cargo.toml >$(DIST)/sdk/Cargo.toml
@@ -144,9 +149,7 @@ drift: packages-test venv ## 45 minutes at the market's rate, written to docs/RE
 
 bench: packages-test packages-bench venv wasm wasm-tests ## measure, and write docs/BENCHMARKS.md
 	$(build-to-measure)
-	rm -rf $(PACKAGE_VENV) $(PACKAGE_WHEELS)
-	$(maturin) --release --out $(PACKAGE_WHEELS)
-	$(install-package)
+	$(call build-package,--release)
 	cargo bench --workspace --bench report
 
 schemas: venv ## generate the Rust code of schemas/*.fbs

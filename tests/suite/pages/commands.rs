@@ -7,7 +7,7 @@ use harness::{Bench, repository};
 use super::{Runner, blocks_for, pages};
 
 /// Programs of others, with what they must be given; that they do it is not ours to test.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "cargo build --release",
     "cargo test-native",
     "pip install target/wheels/dataserver-*.whl",
