@@ -41,7 +41,7 @@ def test_rounds_of_a_host_come_whole_and_in_order(start_host, tmp_path):
             if quotes == 21_995:
                 break
         assert rounds.bad == rounds.bad_quotes == 0
-    assert last.isoformat().startswith("2021-12-01T10:2")
+    assert last.isoformat().startswith("2021-12-01T10:30")
     assert sum(1 for _ in rounds) == 0, "it is closed"
 
 
