@@ -125,6 +125,9 @@ class Theirs:
             if body != b"[start spot]":
                 payloads.append(body)
 
+    def close(self) -> None:
+        self._socket.close()
+
     def frame(self) -> pandas.DataFrame:
         return frame_of(self.round(), self._accessors)
 
@@ -171,6 +174,7 @@ def compare(folder: Path, accessors: type) -> None:
             next(rounds)
             ours_bytes.append(timed(lambda: pandas.concat([ds.Batch("spot", it).to_pandas() for it in payloads])))
             theirs_bytes.append(timed(lambda: frame_of(payloads, accessors)))
+        theirs.close()
         # the first of each pays for imports
         of = [times[1:] for times in (ours_live, theirs_live, ours_bytes, theirs_bytes)]
         middle = [statistics.median(times) for times in of]
