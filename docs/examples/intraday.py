@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 
 import matplotlib
-import pandas
+import pyarrow
 
 import dataserver as ds
 
@@ -27,19 +27,20 @@ arguments.add_argument("--picture", default="intraday.png")
 given = arguments.parse_args()
 
 # %% The feed, until the day is over
-frames = []
+tables = []
 with ds.subscribe(given.feed, symbols=given.symbol, timeout=given.seconds) as rounds:
     try:
         for round in rounds:
-            frames.append(round.to_pandas()[["time", "name", "close", "pre_close", "amount", "volume"]])
+            tables.append(round.to_arrow().select(["time", "close", "pre_close", "amount", "volume"]))
             if round.time.hour >= 15:
                 break
     except (ds.NotReachable, KeyboardInterrupt) as why:
         print(f"no more quotes: {why!r}")
-quotes = pandas.concat(frames).query("close > 0").set_index("time").between_time("09:30", "15:00")
+quotes = pyarrow.concat_tables(tables).to_pandas().query("close > 0").set_index("time").between_time("09:30", "15:00")
 
 # %% A point a minute; the lunch break is cut out
-minutes = quotes.resample("1min", label="right", closed="right").last().dropna(subset=["close"])
+minutes = quotes.resample("1min", label="right", closed="right").last().dropna()
+minutes = minutes.drop(minutes.between_time("11:31", "13:00").index)
 traded = minutes.volume.diff().fillna(minutes.volume)
 mean = minutes.amount / minutes.volume
 clock = [time.strftime("%H:%M") for time in minutes.index]

@@ -71,10 +71,11 @@ class Host:
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in self._process.stderr:
-            with self._changed:
-                self.lines.append(line)
-                self._changed.notify_all()
+        with self._process.stderr as lines:
+            for line in lines:
+                with self._changed:
+                    self.lines.append(line)
+                    self._changed.notify_all()
         with self._changed:
             self.lines.append("(ended)")
             self._changed.notify_all()

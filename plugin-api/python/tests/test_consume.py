@@ -110,7 +110,7 @@ def test_nobody_is_waited_for_longer_than_said(caplog):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"redis_url": "http://127.0.0.1"}, "http"),
+        ({"redis_url": "http://127.0.0.1"}, "`url` is no address of a Redis server"),
         ({"redis_url": "redis://127.0.0.1", "stream": []}, "`stream` names no stream"),
         ({"redis_url": "redis://127.0.0.1", "mode": "sharded"}, "needs `shards`"),
         ({"redis_url": "redis://127.0.0.1", "mode": "solo"}, "unknown variant `solo`"),

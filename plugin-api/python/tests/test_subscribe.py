@@ -41,7 +41,7 @@ def test_rounds_of_a_host_come_whole_and_in_order(start_host, tmp_path):
             if quotes == 21_995:
                 break
         assert rounds.bad == rounds.bad_quotes == 0
-    assert last.isoformat().startswith("2021-12-01T10:2")
+    assert last.isoformat().startswith("2021-12-01T10:30")
     assert sum(1 for _ in rounds) == 0, "it is closed"
 
 
@@ -109,7 +109,7 @@ def test_holes_in_the_publishers_numbers_are_missed_quotes(publisher):
 
 
 def test_a_loop_that_is_slower_than_the_feed_is_told_what_gave_way(publisher):
-    sent, is_sent = 2_000, threading.Event()
+    sent, is_sent, is_over = 2_000, threading.Event(), threading.Event()
 
     def flood() -> None:
         publisher.wait_for_subscriber()
@@ -117,17 +117,21 @@ def test_a_loop_that_is_slower_than_the_feed_is_told_what_gave_way(publisher):
         one = payload(1)
         for _ in range(sent):
             publisher.send_round(one)
-        publisher.send_round(payload(999))
         is_sent.set()
+        while not is_over.wait(0.01):  # a feed goes on
+            publisher.send_round(payload(2))
 
     with ds.subscribe(publisher.address, timeout=PATIENCE, receive_buffer=1 << 16) as rounds:
-        threading.Thread(target=flood).start()
+        flooding = threading.Thread(target=flood)
+        flooding.start()
         got = [next(rounds)]
         assert is_sent.wait(PATIENCE)
-        while codes(got[-1]) != ["600999"]:
+        while codes(got[-1]) != ["600002"]:
             got.append(next(rounds))
-    missed = sum(it.missed for it in got)
-    assert missed > 0 and sum(map(len, got)) + missed == sent + 2
+        is_over.set()
+        flooding.join()
+    came = sum(map(len, got)) - 2
+    assert came < sent and came + sum(it.missed for it in got) >= sent
 
 
 def test_only_the_securities_that_are_asked_for_come(publisher):
@@ -240,8 +244,9 @@ def test_ctrl_c_ends_a_wait_at_once(tmp_path):
         "import dataserver as ds, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"rounds = ds.subscribe('ipc://{tmp_path}/nobody.ipc')\n"
-        "print('waiting', flush=True)\n"
-        "try: next(rounds)\n"
+        "try:\n"
+        "    print('waiting', flush=True)\n"
+        "    next(rounds)\n"
         "except KeyboardInterrupt: print('interrupted', flush=True)\n"
     )
     waiting = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
