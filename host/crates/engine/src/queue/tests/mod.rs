@@ -218,7 +218,7 @@ fn a_reader_that_waits_comes_back_once_when_it_is_interrupted_and_batches_go_fir
 
 #[test]
 fn a_reader_that_collects_gives_what_it_has_when_it_is_interrupted() {
-    let queue = queue(4, WhenFull::Block);
+    let queue = Arc::new(queue(4, WhenFull::Block));
     let patient = ReadLimits { max_wait: Duration::from_secs(3600), ..EVERYTHING };
     push(&queue, delivery(1));
     queue.interrupt();
