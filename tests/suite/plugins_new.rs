@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use harness::{Bench, Need, build_dir, python_has_records, python_package, repository, skip};
+use harness::{Bench, build_dir, python_package, repository};
 
 /// What the example of each kind shows when its pipeline has run.
 const KINDS: [(&str, &str); 3] = [
