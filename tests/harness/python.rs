@@ -1,6 +1,7 @@
 //! Independent readers in Python: pynng, flatbuffers, pyarrow; and plugins in Python.
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead, BufReader, ErrorKind},
     os::unix::fs::symlink,
@@ -34,7 +35,7 @@ fn assembled() -> PathBuf {
     let source = repository().join("plugin-api/python/python/dataserver");
     let files = fs::read_dir(source).unwrap().map(|it| it.unwrap().path());
     let links = files.map(|file| (file.file_name().unwrap().to_owned(), file));
-    let library = ("_native.abi3.so".into(), built("lib_native.so"));
+    let library = (OsString::from("_native.abi3.so"), built("lib_native.so"));
     for (name, target) in links.chain([library]) {
         match symlink(target, package.join(name)) {
             Ok(()) => {}
