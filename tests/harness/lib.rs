@@ -33,7 +33,7 @@ pub use fixtures::{Need, are_complete, fixture, seed, skip};
 pub use joined::{History, LateHost};
 pub use process::{Host, Run};
 pub use proxy::Proxy;
-pub use python::{Python, python, python_has_records, python_package, python_plugin};
+pub use python::{Python, python, python_package, python_plugin};
 pub use random::Random;
 pub use servers::{
     ClickHouse, ClickHouseCluster, KlineRows, KlineServer, QuoteDay, QuoteFault, QuoteServer,

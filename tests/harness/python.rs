@@ -1,12 +1,16 @@
 //! Independent readers in Python: pynng, flatbuffers, pyarrow; and plugins in Python.
 
 use std::{
-    io::{BufRead, BufReader},
+    ffi::OsString,
+    fs,
+    io::{BufRead, BufReader, ErrorKind},
+    os::unix::fs::symlink,
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
+    sync::OnceLock,
 };
 
-use crate::{repository, servers::send_signal};
+use crate::{build_dir, built, repository, servers::send_signal};
 
 /// A plugin in Python among those of the tests.
 pub fn python_plugin(name: &str) -> PathBuf {
@@ -15,21 +19,33 @@ pub fn python_plugin(name: &str) -> PathBuf {
     path
 }
 
-/// Folder in which plugins in Python find the package `dataserver`: the built one, whose library
-/// reads records, or its source, which can pass them on.
+/// What plugins in Python import, as `PYTHONPATH` has it: the package `dataserver` with its library, and
+/// the environment of the tests. `make test` gives the installed wheel; otherwise the library of this
+/// build lies beside the package's files.
 pub fn python_package() -> PathBuf {
-    let built = std::env::var_os("DATASERVER_PYTHONPATH").map(PathBuf::from);
-    built.unwrap_or_else(|| repository().join("plugin-api/python/python"))
+    static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
+    let given = std::env::var_os("DATASERVER_PYTHONPATH").map(PathBuf::from);
+    given.unwrap_or_else(|| PACKAGE.get_or_init(assembled).clone())
 }
 
-/// Whether that package reads and makes records.
-pub fn python_has_records() -> bool {
-    let package = Command::new("python3")
-        .args(["-c", "from dataserver import Batch"])
-        .env("PYTHONPATH", python_package())
-        .stderr(Stdio::null())
-        .status();
-    package.unwrap().success()
+fn assembled() -> PathBuf {
+    let folder = build_dir().join("python-package");
+    let package = folder.join("dataserver");
+    fs::create_dir_all(&package).unwrap();
+    let source = repository().join("plugin-api/python/python/dataserver");
+    let files = fs::read_dir(source).unwrap().map(|it| it.unwrap().path());
+    let links = files.map(|file| (file.file_name().unwrap().to_owned(), file));
+    let library = (OsString::from("_native.abi3.so"), built("lib_native.so"));
+    for (name, target) in links.chain([library]) {
+        match symlink(target, package.join(name)) {
+            Ok(()) => {}
+            // another test, or an earlier run
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}"),
+        }
+    }
+    let versions = fs::read_dir(repository().join("target/venv/lib")).into_iter().flatten();
+    let packages = versions.map(|it| it.unwrap().path().join("site-packages"));
+    std::env::join_paths([folder].into_iter().chain(packages)).unwrap().into()
 }
 
 /// A running script of tests/python; killed when dropped.

@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use harness::{Bench, Need, python_has_records, python_package, skip};
+use harness::{Bench, python_package};
 
 use super::{Runner, blocks_for};
 
@@ -39,7 +39,6 @@ fn run(bench: &Bench, components: &str) -> harness::Run {
     bench.pipeline(&format!("{source}{components}")).run(&["run"])
 }
 
-/// The page's class loads without the package's library; with it, everything is tried.
 #[test]
 fn every_plugin_of_a_page_is_shown_and_keeps_its_contract() {
     let bench = bench();
@@ -52,10 +51,6 @@ fn every_plugin_of_a_page_is_shown_and_keeps_its_contract() {
     ] {
         let shown = bench.run(&["plugins", "show", id, "--plugins", "plugins"]);
         shown.assert(0, &["(process, plugin API 1.0)", ".\n"]);
-        if !python_has_records() {
-            skip(Need::PythonPackage, "the contract of plugins in Python");
-            continue;
-        }
         let file = bench.path("plugins").join(format!("{id}.py"));
         let tested = Command::new("python3")
             .args(["-m", "dataserver.plugin", "test"])
@@ -93,9 +88,6 @@ fn free_hook(requests: usize) -> (String, thread::JoinHandle<Vec<String>>) {
 
 #[test]
 fn the_alert_of_the_page_tells_a_web_hook_what_moved_once() {
-    if !python_has_records() {
-        return skip(Need::PythonPackage, "the alert of the page");
-    }
     let (address, hook) = free_hook(1);
     let sink = format!(
         "[sinks.alerts]\nplugin = \"my-alert\"\ninputs = [\"day\"]\nurl = \"http://{address}\"\n"
@@ -106,9 +98,6 @@ fn the_alert_of_the_page_tells_a_web_hook_what_moved_once() {
 
 #[test]
 fn the_filter_of_the_page_lets_pass_of_what_much_was_traded() {
-    if !python_has_records() {
-        return skip(Need::PythonPackage, "the filter of the page");
-    }
     let more = "[transforms.much]\nplugin = \"my-filter\"\ninputs = [\"day\"]\n\
                 [sinks.screen]\nplugin = \"console\"\ninputs = [\"much\"]\nfields = [\"amount\"]\n";
     let printed = run(&bench(), more);
@@ -118,9 +107,6 @@ fn the_filter_of_the_page_lets_pass_of_what_much_was_traded() {
 
 #[test]
 fn the_source_of_the_page_goes_on_where_it_was_confirmed() {
-    if !python_has_records() {
-        return skip(Need::PythonPackage, "the source of the page");
-    }
     let bench = bench();
     let (head, rest) = QUOTES.split_at(QUOTES.find("000001").unwrap());
     bench.write("log.csv", head);

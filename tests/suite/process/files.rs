@@ -37,7 +37,10 @@ fn a_python_file_is_listed_shown_and_probed_as_any_other() {
     let pipeline = "[sources.day]\nplugin = \"faulty\"\nbatches = 1\nrecords = 1\nsymbols = 1\n\
                     [transforms.all]\nplugin = \"py-pass\"\ninputs = [\"day\"]\nmosst = 3\n\
                     [sinks.out]\nplugin = \"faulty\"\ninputs = [\"all\"]\n";
-    bench.pipeline(pipeline).run(&["check"]).assert(78, &["unknown key `mosst`", "`most`"]);
+    bench
+        .pipeline(pipeline)
+        .run(&["check"])
+        .assert(78, &["has no option `mosst`", "did you mean `most`"]);
     bench.pipeline(&pipeline.replace("mosst", "most")).run(&["check"]).assert(0, &[]);
 }
 

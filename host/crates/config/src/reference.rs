@@ -73,7 +73,7 @@ fn introduction(place: Place) -> &'static str {
         Place::Buffer => "The queue between the inputs and the component.",
         Place::Batch => "How records are joined before a sink gets them.",
         Place::Retry => "What follows a fault that passes.",
-        Place::Limits => "What an instance of a sandboxed plugin may use up.",
+        Place::Limits => "What an instance may use up of a plugin in a sandbox or in a process.",
         Place::Grants => "What a sandboxed plugin may reach; a use that is not granted fails.",
     }
 }

@@ -54,6 +54,15 @@ pub(super) struct Ready {
     pub ended: bool,
 }
 
+/// What a child does.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work {
+    /// Time of the processors that all its threads have used, in ticks of the system.
+    pub ticks: u64,
+    /// Its first thread computes, or would if it had a processor.
+    pub runs: bool,
+}
+
 impl Child {
     /// Starts it in the folder of its file; the socket is its standard input.
     pub fn start(launch: &Launch, limits: &Limits) -> io::Result<(Self, UnixStream)> {
@@ -131,13 +140,14 @@ impl Child {
         self.status
     }
 
-    /// Time of the processors that it has used, in ticks of the system.
-    pub fn ticks(&self) -> Option<u64> {
+    /// What it does, as far as the system tells.
+    pub fn work(&self) -> Option<Work> {
         let pid = self.pid.as_raw_nonzero();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // the name of the program stands in brackets and may hold anything
         let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        Some(Work { ticks: number(11)? + number(12)?, runs: fields.first() == Some(&"R") })
     }
 }
 

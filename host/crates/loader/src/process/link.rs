@@ -117,10 +117,10 @@ impl Link {
             }
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let used = since
-                    .zip(self.child.ticks())
-                    .map(|((since, then), now)| (since.elapsed(), now.saturating_sub(then)));
-                return Err(fault::overdue(call, allowed, used));
+                let computed = since.zip(self.child.work()).is_none_or(|((since, then), now)| {
+                    now.runs || fault::is_much(now.ticks.saturating_sub(then), since.elapsed())
+                });
+                return Err(fault::overdue(call, allowed, computed));
             }
             self.tell_of_stop()?;
             // what cannot be sent is answered by nobody: its end is seen below
@@ -131,7 +131,7 @@ impl Link {
                 .map_err(|error| PluginError::fatal(format!("the plugin's process: {error}")))?;
             self.pass(call, ready, sent.is_err())?;
             if since.is_none() && !ready.reads {
-                since = self.child.ticks().map(|ticks| (Instant::now(), ticks));
+                since = self.child.work().map(|work| (Instant::now(), work.ticks));
             }
         }
     }

@@ -202,26 +202,24 @@ class _Server:
 
     def _apply(self, body: bytes) -> None:
         batch, _ = _batch.read(self._channel, body, 0)
-        made = self._opened().apply(batch)
-        # the common case first
-        if made is batch:
-            self._channel.send(_wire.PUSH, _batch.write(self._channel, batch, unchanged=True))
-        else:
-            self._push_all(made, batch)
+        payload = batch.payload
+        self._push_all(self._opened().apply(batch), batch, payload)
         self._done()
 
-    def _push_all(self, made: Any, given: Optional[Batch]) -> None:
-        batches = list(_several(made, given))
+    def _push_all(self, made: Any, given: Optional[Batch], payload: Optional[bytes] = None) -> None:
+        # the common case first
+        batches = [given] if given is not None and made is given else list(_several(made, given))
         if given is not None:
             _mark(batches, given)
             if not batches and (given.first or given.last):
                 # the marks of the round must come through
                 self._channel.send(_wire.PUSH, _batch.nothing(given))
         for batch in batches:
-            self._push(batch, given)
+            self._push(batch, payload)
 
-    def _push(self, batch: Batch, given: Optional[Batch] = None) -> None:
-        unchanged = given is not None and batch.payload is given.payload
+    def _push(self, batch: Batch, payload: Optional[bytes] = None) -> None:
+        # that of the batch that the call was given, which the host has
+        unchanged = payload is not None and batch.payload is payload
         # what lies in memory must be told of before others put more there
         with self._channel.lock:
             self._channel.send(_wire.PUSH, _batch.write(self._channel, batch, unchanged))
