@@ -33,7 +33,7 @@ type Section = (&'static str, &'static str, fn() -> Vec<Row>);
 fn main() {
     // cargo passes --bench, and a filter that chooses sections
     let filter = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let sections: [Section; 13] = [
+    let sections: [Section; 15] = [
         ("payload", "Quotes as bytes: 500 quotes of five levels", payload::rows),
         ("abi", "The plugin boundary: one call of a sink with one batch of 500 quotes", abi::rows),
         ("pipeline", "The host: source.so → host → null.so, batches of 500 quotes", pipeline::rows),
