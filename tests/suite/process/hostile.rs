@@ -20,7 +20,7 @@ fn hostile() -> Loaded {
 /// A short deadline for what ends by it alone; the others must end by their own cause, also on a
 /// busy machine.
 fn case(loaded: &Loaded, options: &Value) -> Case {
-    let is_endless = ENDLESS.contains(&options["how"].as_str().unwrap());
+    let is_endless = ENDLESS.contains(&options["how"].as_str().unwrap_or_default());
     let deadline = if is_endless { Duration::from_millis(300) } else { PATIENT };
     let limits = Limits { memory: MEMORY, deadline, nice: 0 };
     Case::new(options, loaded.folder.path()).limits(limits)
