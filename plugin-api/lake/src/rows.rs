@@ -64,6 +64,11 @@ impl Rows {
         self.rows
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// Text and levels in them, bytes; what a bound on memory needs.
     pub fn variable_bytes(&self) -> usize {
         self.variable_bytes
@@ -80,6 +85,9 @@ impl Rows {
 
     /// The rows as columns of that [`schema`](crate::schema()); starts anew, with room for as many if
     /// `more` of them will follow.
+    ///
+    /// # Errors
+    /// When that schema is of another kind of record.
     pub fn finish(&mut self, schema: &SchemaRef, more: bool) -> Result<RecordBatch, ArrowError> {
         let room = if more { self.rows } else { 0 };
         (self.rows, self.variable_bytes) = (0, 0);

@@ -63,16 +63,18 @@ mod tests {
     #[test]
     fn names_of_any_characters_are_read_back() {
         let trade = Some("交易 1".as_bytes());
-        let table: [(&str, &[u8], Option<&[u8]>, &str); 5] = [
-            ("spot_stream", b"readers", Some(b"a"), "spot_stream/readers/a"),
-            ("s:{0}", b"g", None, "s:{0}/g"),
-            ("a/b", b"%", trade, "a%2Fb/%25/%E4%BA%A4%E6%98%93%201"),
-            ("s", b"g", Some(b""), "s/g/"),
-            ("s", b"g\xff", Some(b"caf\xe9\0"), "s/g%FF/caf%E9%00"),
-        ];
-        for (stream, group, client, text) in table {
-            let (stream, group) = (stream.to_owned(), group.to_owned());
-            let name = Name { stream, group, client: client.map(<[u8]>::to_owned) };
+        let name = |stream: &str, group: &[u8], client: Option<&[u8]>| Name {
+            stream: stream.to_owned(),
+            group: group.to_owned(),
+            client: client.map(<[u8]>::to_owned),
+        };
+        for (name, text) in [
+            (name("spot_stream", b"readers", Some(b"a")), "spot_stream/readers/a"),
+            (name("s:{0}", b"g", None), "s:{0}/g"),
+            (name("a/b", b"%", trade), "a%2Fb/%25/%E4%BA%A4%E6%98%93%201"),
+            (name("s", b"g", Some(b"")), "s/g/"),
+            (name("s", b"g\xff", Some(b"caf\xe9\0")), "s/g%FF/caf%E9%00"),
+        ] {
             assert_eq!(name.text(), text);
             assert_eq!(Name::parse(text), Some(name));
         }

@@ -123,6 +123,9 @@ pub struct Settings {
 
 impl Options {
     /// Checks the options and reports all faults at once.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
     pub fn check(&self, context: &Context) -> Result<Settings, PluginError> {
         let mut faults = Faults::default();
         let target = self.access.target(context, &mut faults);
