@@ -14,8 +14,13 @@ use crate::tests::{Bench, TOKEN, repository};
 struct Worker(Child);
 
 impl Worker {
-    /// Starts it towards that port; the stand-in plays by that plan.
+    /// Starts it towards that port; the stand-in plays by that plan. Rows are waited for 2 s.
     fn start(bench: &Bench, port: u16, plan: &Value) -> Self {
+        Self::start_with(bench, port, plan, "2")
+    }
+
+    /// The same, waiting for rows for so many seconds.
+    fn start_with(bench: &Bench, port: u16, plan: &Value, wait: &str) -> Self {
         let folder = bench.folder.path().join("xtquant");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("plan.json"), json!({ "history": plan }).to_string()).unwrap();
@@ -23,7 +28,7 @@ impl Worker {
             .args(["-B", "-X", "utf8"])
             .arg(repository().join("plugins/qmt/bridge/qmt_bridge.py"))
             .args(["--history-worker", "--history-port", &port.to_string()])
-            .args(["--max-backoff", "0.2", "--history-wait", "2"])
+            .args(["--max-backoff", "0.2", "--history-wait", wait])
             .current_dir(bench.folder.path())
             .env("QMT_BRIDGE_TOKEN", TOKEN)
             .env("PYTHONPATH", repository().join("tests/python/xtquant_standin"))
@@ -82,7 +87,8 @@ fn rows_that_come_late_behind_padding_are_waited_for() {
         plan["padding"] = json!(padding);
         plan["callbacks"] = json!(if padding == "zeros" { "manual" } else { "real" });
         let mut source = bench.source(&minutes(&["600000.SH", "600001.SH"]));
-        let worker = Worker::start(&bench, source.address().port(), &plan);
+        // long enough on a busy machine too, as who waits in vain asks again
+        let worker = Worker::start_with(&bench, source.address().port(), &plan, "60");
         let given = run(&mut source);
         assert_eq!(given.fault, None, "{padding}");
         let expected = [
