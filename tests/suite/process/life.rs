@@ -64,7 +64,7 @@ fn a_library_apart_does_all_that_it_does_in_the_process() {
     let batch = spot_batch(3_000, Round::WHOLE).with_delivery(5);
     assert_eq!(open.write(&[batch, bar_batch()]).unwrap(), Ack::Held);
     let readers = open.readers().unwrap().unwrap();
-    assert_eq!((readers.len(), readers[0].kind), (2, ReaderKind::Subscriber));
+    assert_eq!((readers.len(), readers[0].kind), (2, ReaderKind::Client));
     open.flush().unwrap();
     open.close().unwrap();
     assert!(sink.plugin.command(RoleKind::Sink, case.opening.clone(), &json!({})).is_err());
