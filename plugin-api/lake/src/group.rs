@@ -53,7 +53,7 @@ impl OpenGroup {
 
     /// Encodes what there is and starts anew; `None` when there is nothing.
     pub fn close(&mut self, layout: &Layout) -> Result<Option<RowGroup>, ParquetError> {
-        if self.rows.len() > 0 {
+        if !self.rows.is_empty() {
             self.encode_chunk(layout, false)?;
         }
         let Some(mut encoder) = self.encoder.take() else { return Ok(None) };
