@@ -86,9 +86,7 @@ fn an_edited_pipeline_file_is_applied_when_it_is_saved_and_on_sighup() {
     fs::rename(from, running.bench.path("pipeline.toml")).unwrap();
     running.wait_for_lines("b.log", 20);
     running.bench.pipeline(&text(running.port, "watch = false", &more("b")));
-    while !running.host.log().contains("nothing to reload") {
-        running.wait_for_more("a.log");
-    }
+    running.host.wait_for("settings host.watch");
     running.write(&more("c"));
     // a batch takes a millisecond at least: a change is noticed in 2 s and applied in 300 ms
     let lines = running.bench.read("a.log").lines().count();
