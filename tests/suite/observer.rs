@@ -107,7 +107,7 @@ fn the_newest_quotes_of_a_recorded_day_are_told_with_their_source_and_their_day(
     let source = day.source().replace("speed = 0.0", "speed = 5000.0");
     let (_bench, host, port) = running(&format!("{TICK}{}{source}", sink("\"tick\", \"day\"")));
     // the last quote of the file
-    let newest = "\"volume\":10507570";
+    let newest = "\"time_us\":1654066944000000";
     host.wait_for_answer(port, "/api/quotes?symbols=300122.SZ", newest);
     let asked = "/api/quotes?symbols=SZ300122,000400.SZ,600009.SH,nothing,%3Cscript%3E";
     let (code, answer) = get(&host, port, asked);
