@@ -16,10 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use ureq::Agent;
 
-use crate::{
-    repository,
-    servers::{server_port, wait_until},
-};
+use crate::{repository, servers::server_port, waiting::comes_true};
 
 /// Longest wait for anything that must happen.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -237,7 +234,7 @@ fn driver(agent: &Agent) -> (Child, String) {
         let address = format!("http://127.0.0.1:{port}");
         let status = format!("{address}/status");
         let mut ended = false;
-        let answered = wait_until(|| {
+        let answered = comes_true(|| {
             ended = child.try_wait().unwrap().is_some();
             ended || ask(agent, "GET", &status, &Value::Null).is_ok_and(|it| it["ready"] == true)
         });

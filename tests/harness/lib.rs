@@ -16,6 +16,7 @@ mod proxy;
 mod python;
 mod random;
 mod servers;
+mod waiting;
 
 use std::{
     fs,
@@ -39,6 +40,7 @@ pub use servers::{
     ClickHouse, ClickHouseCluster, KlineRows, KlineServer, QuoteDay, QuoteFault, QuoteServer,
     Redis, RedisCluster, Served,
 };
+pub use waiting::wait_until;
 
 /// The repository.
 pub fn repository() -> PathBuf {

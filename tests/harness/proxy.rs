@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use crate::servers::{server_port, wait_until};
+use crate::{servers::server_port, waiting::comes_true};
 
 /// What the network does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Proxy {
     }
 
     fn wait_until_it_listens(&self, listens: bool) {
-        assert!(wait_until(|| self.shared.lock().listens == listens));
+        assert!(comes_true(|| self.shared.lock().listens == listens));
     }
 }
 

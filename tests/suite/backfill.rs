@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use harness::{Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, sample, seed};
+use harness::{
+    Bench, ClickHouse, DAYS, Day, Host, Random, Redis, free_port, python, sample, seed, wait_until,
+};
 use serde_json::Value;
 
 /// The twenty securities of the first recorded morning.
@@ -170,11 +172,7 @@ fn a_second_backfill_without_a_host_hears_of_the_first() {
     let symbols = symbols(&bench);
     bench.pipeline(&pipeline(free_port(), "").replace("[backfill]", "[backfill]\nrate = 1000"));
     let first = bench.spawn(&fill(&symbols));
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !bench.path("data/backfill").join("backfill.lock").exists() {
-        assert!(Instant::now() < deadline, "{}", first.log());
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    wait_until("the first one locks", || bench.path("data/backfill/backfill.lock").exists());
     bench.run(&fill(&symbols)).assert(1, &["backfill", "runs", "without a host"]);
     first.signal("KILL");
     first.wait();

@@ -1,6 +1,6 @@
 //! A slow sink beside a fast one: bounds, rates, drops and memory.
 
-use harness::{Bench, free_port};
+use harness::{Bench, free_port, wait_until};
 
 /// A source for two sinks, of which `slow` takes 100 ms a batch.
 fn pipeline(port: u16, batches: u64, slow: &str) -> String {
@@ -48,15 +48,13 @@ fn at_its_bound_a_blocking_sink_holds_the_source_and_loses_nothing() {
     // what may be ahead of the slow sink: six batches in its queue, one that is written and one that
     // is under way, each side of a look
     let out = |id: &str| host.metric(port, "dataserver_records_out_total", &format!("\"{id}\""));
-    loop {
+    wait_until("the slow sink gets its records", || {
         let slow = out("slow");
         let source = out("day");
         // the sink goes on between the two looks, which only helps it
         assert!(source - slow <= 1_000.0, "the source is at {source}, the sink at {slow}");
-        if slow >= 500.0 {
-            break;
-        }
-    }
+        slow >= 500.0
+    });
     assert!(host.metric(port, "dataserver_blocked_seconds_total", "by=\"slow\"") > 0.0);
     let run = host.wait();
     run.assert(0, &[]);

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use harness::{Bench, DAYS, Day, HostClock, Run, free_port, python, sample};
+use harness::{Bench, DAYS, Day, HostClock, Run, free_port, python, sample, wait_until};
 use serde_json::Value;
 
 const DEADLINE: Duration = Duration::from_secs(90);
@@ -243,10 +243,7 @@ fn a_pause_of_a_source_is_told_beside_the_gaps_of_its_day() {
     bench.run(&["pause", "waiting"]).assert(0, &[]);
     clock.put(noon + 60);
     let told = "source waiting was paused";
-    let deadline = Instant::now() + DEADLINE;
-    while !bench.run(&["days", DATE]).stdout.contains(told) {
-        assert!(Instant::now() < deadline, "{}", host.log());
-    }
+    wait_until(told, || bench.run(&["days", DATE]).stdout.contains(told));
     bench.run(&["days", DATE]).assert(0, &["2022-06-01T11:00:"]);
     host.signal("KILL");
     host.wait();
@@ -275,11 +272,7 @@ fn a_day_with_a_hole_is_an_alarm_after_its_close_and_a_number_for_monitors() {
     let host = bench.start_with("", &clock.environment());
     host.wait_for("the pipeline runs");
     let told = "[告警] ledger 2022-06-01：当日数据不完整，自 06-01 15:15:00 起";
-    let deadline = Instant::now() + DEADLINE;
-    while !bench.read("robots.log").contains(told) {
-        assert!(Instant::now() < deadline, "{}\n{}", bench.read("robots.log"), host.log());
-        thread::park_timeout(Duration::from_millis(50));
-    }
+    wait_until(told, || bench.read("robots.log").contains(told));
     let sent: Value =
         serde_json::from_str(bench.read("robots.log").lines().next().unwrap()).unwrap();
     let alarm = &sent["body"]["alarms"][0];

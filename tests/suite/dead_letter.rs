@@ -1,6 +1,6 @@
 //! What a sink refused: listed, shown and sent again.
 
-use harness::{Bench, Host, Run, free_port, python};
+use harness::{Bench, Host, Run, free_port, python, wait_until};
 use serde_json::Value;
 
 /// Forty batches of five records into one sink.
@@ -99,11 +99,7 @@ fn running(bench: &Bench, port: u16, sink: &str) -> Host {
     bench.pipeline(&text.replace("batches = 40", "batches = 100000000\npace = \"5ms\""));
     let host = bench.start();
     host.wait_for("the pipeline runs");
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !bench.read("last.log").contains("6\n") {
-        assert!(std::time::Instant::now() < deadline, "the sink takes nothing");
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-    }
+    wait_until("the sink takes a record", || bench.read("last.log").contains("6\n"));
     host
 }
 

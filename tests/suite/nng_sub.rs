@@ -1,6 +1,6 @@
 //! Hosts that read what another host publishes.
 
-use harness::{Bench, DAYS, Day, Host, free_port, python, sample};
+use harness::{Bench, DAYS, Day, Host, free_port, python, sample, wait_until};
 
 /// A host that publishes a recorded day, with at most so many messages a second (0: as fast as its
 /// subscriber reads), and keeps it in a lake.
@@ -96,21 +96,15 @@ fn a_publisher_that_is_killed_and_comes_back_is_read_again() {
     host.wait_for("no publisher answers");
     let killed = first.start();
     host.wait_for("reading tcp://");
-    while host.metric(port, "dataserver_records_in_total", "component=\"bus\"") < 1.0 {
-        std::thread::yield_now();
-    }
+    let received = || host.metric(port, "dataserver_records_in_total", "component=\"bus\"");
+    wait_until("a first record comes", || received() >= 1.0);
     killed.signal("KILL");
     killed.wait();
     host.wait_for("lost tcp://");
     std::fs::remove_dir_all(first.path("data")).unwrap();
     first.run(&["run"]).assert(0, &[]);
     // the publisher's end is not yet the reader's
-    let labels = "component=\"bus\"";
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while host.metric(port, "dataserver_records_in_total", labels) < (day.records + 1) as f64 {
-        assert!(std::time::Instant::now() < deadline, "{}", host.log());
-        std::thread::yield_now();
-    }
+    wait_until("all records come", || received() >= (day.records + 1) as f64);
     host.signal("TERM");
     let run = host.wait();
     run.assert(0, &[]);

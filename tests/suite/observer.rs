@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader, ErrorKind, Write},
     net::TcpStream,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use harness::{Bench, DAYS, Host, free_port};
@@ -83,11 +83,14 @@ impl Stream {
     /// Reads until a line holds that text.
     #[track_caller]
     fn wait_for(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + DEADLINE;
         loop {
             let line = self.line().unwrap_or_else(|| panic!("it ended before {text:?} came"));
             if line.contains(text) {
                 return line;
             }
+            // a stream that says nothing new says that it is there
+            assert!(Instant::now() < deadline, "waited for {text:?}, got {line}");
         }
     }
 

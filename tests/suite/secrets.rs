@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use harness::{Bench, free_port};
+use harness::{Bench, free_port, wait_until};
 use serde_json::Value;
 
 /// What must not be shown.
@@ -85,9 +85,9 @@ fn no_plugin_shows_what_its_address_holds_besides_the_way() {
         // either it does not start, or it runs and says that what it needs is away
         let complains = |log: &str| log.contains("WARN") || log.contains("ERROR");
         let runs = |log: &str| log.contains("the pipeline runs");
-        while !(host.has_ended() || complains(&host.log()) && runs(&host.log())) {
-            thread::yield_now();
-        }
+        wait_until("it ends, or runs and complains", || {
+            host.has_ended() || complains(&host.log()) && runs(&host.log())
+        });
         if !host.has_ended() {
             for path in ["/health", "/api/pipeline", "/metrics"] {
                 assert_hidden(&host.get(port, path, "").1);

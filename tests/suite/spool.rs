@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use harness::{Bench, Run, free_port};
+use harness::{Bench, Run, free_port, wait_until};
 use serde_json::Value;
 
 /// Ten batches of ten records that a sink does not take.
@@ -141,9 +141,9 @@ fn damage_that_shows_while_the_host_runs_is_told_and_the_rest_is_delivered() {
     bench.pipeline(&http.replace("type = \"disk\"", "type = \"disk\"\nmax_bytes = \"1GiB\""));
     let host = bench.start();
     host.wait_for("told to fail in write");
-    while host.metric(port, "dataserver_buffer_records", "component=\"out\"") < 300_000.0 {
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-    }
+    wait_until("the queue holds all records", || {
+        host.metric(port, "dataserver_buffer_records", "component=\"out\"") >= 300_000.0
+    });
     let path = segments(&bench).pop().unwrap();
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes.len() - 4_000;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use harness::{Bench, SmallDisk, free_port};
+use harness::{Bench, SmallDisk, free_port, wait_until};
 
 /// Numbered quotes to a sink that logs what it takes, or fails as told.
 fn pipeline(host: &str, source: &str, sink: &str) -> String {
@@ -59,9 +59,9 @@ fn kill_9_loses_nothing_of_what_was_taken() {
     bench.pipeline(&pipeline(&http, "batches = 1000000\npace = \"1ms\"", SLOW));
     let host = bench.start();
     host.wait_for("the pipeline runs");
-    while host.metric(port, "dataserver_buffer_records", "component=\"out\"") < 1_000.0 {
-        std::thread::park_timeout(std::time::Duration::from_millis(5));
-    }
+    wait_until("the queue holds a thousand records", || {
+        host.metric(port, "dataserver_buffer_records", "component=\"out\"") >= 1_000.0
+    });
     let taken = host.metric(port, "dataserver_records_in_total", "component=\"day\"");
     host.signal("KILL");
     host.wait();

@@ -8,18 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, free_port};
+use harness::{Bench, free_port, wait_until};
 
 const DAY: &str = "[sources.day]\nplugin = \"faulty\"\nbatches = 1000000\nrecords = 1\npace = \"20ms\"\n\
      [sinks.out]\nplugin = \"faulty\"\ninputs = [\"day\"]\nlog = \"out.log\"\n";
-
-fn wait_until(what: &str, is_done: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_done() {
-        assert!(Instant::now() < deadline, "{what}");
-        thread::park_timeout(Duration::from_millis(5));
-    }
-}
 
 /// A server that answers one byte a second, whatever it is asked.
 fn dripping() -> u16 {

@@ -1,6 +1,6 @@
 //! `dataserver top` as plain text.
 
-use harness::{Bench, free_port};
+use harness::{Bench, free_port, wait_until};
 
 fn text(port: u16, host: &str) -> String {
     format!(
@@ -25,11 +25,9 @@ fn one_table_fits_80_columns_and_says_who_holds_others_up() {
     let host = bench.start();
     host.wait_for("the pipeline runs");
     let bearer = "authorization: Bearer secret-token\r\n";
-    let since = std::time::Instant::now();
-    while !host.get(port, "/api/pipeline", bearer).1.contains("\"blocked_by\":\"slow\"") {
-        assert!(since.elapsed() < std::time::Duration::from_secs(60));
-        std::thread::park_timeout(std::time::Duration::from_millis(20));
-    }
+    wait_until("the slow sink holds others up", || {
+        host.get(port, "/api/pipeline", bearer).1.contains("\"blocked_by\":\"slow\"")
+    });
     // stdout is no terminal here, so both print one table
     for arguments in [&["top", "--once"][..], &["top"]] {
         let run = bench.run(arguments);

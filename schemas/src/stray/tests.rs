@@ -141,6 +141,21 @@ fn a_gap_a_day_and_a_lunch_break_are_believed_when_quotes_follow_or_the_feed_end
 }
 
 #[test]
+fn a_stray_beside_what_was_known_before_a_gap_refutes_nothing_that_waits() {
+    let known = ["10:00:00", "10:00:03", "10:00:06"];
+    let later = ["11:00:00", "11:00:03", "11:00:06", "11:00:09", "11:00:12", "11:00:15"];
+    for place in 2..=later.len() {
+        let mut bench = Bench::default();
+        bench.give(1, &known);
+        bench.give(1, &later[..place]);
+        bench.give(1, &["10:00:30"]);
+        bench.give(1, &later[place..]);
+        let all = bench.end();
+        assert!(times(&later).iter().all(|it| all.contains(it)), "{place}: {:?}", bench.believed);
+    }
+}
+
+#[test]
 fn a_day_of_one_quote_is_believed_when_another_day_follows_and_not_at_the_end() {
     let mut bench = Bench::default();
     bench.give(1, &["09:30:00", "09:30:01", "09:30:02"]);

@@ -62,13 +62,13 @@ impl<K: Clone + Eq + Hash, Q> Waiting<K, Q> {
         &self.held
     }
 
-    /// Whether a quote of that security waits that lies ahead.
-    pub fn has_ahead<B>(&self, key: &B) -> bool
+    /// How many quotes of that security wait that lie ahead.
+    pub fn count_ahead<B>(&self, key: &B) -> usize
     where
         K: Borrow<B>,
         B: Eq + Hash + ?Sized,
     {
-        self.ahead.contains_key(key)
+        self.ahead.get(key).copied().unwrap_or_default()
     }
 
     /// Adds a quote.
@@ -130,8 +130,8 @@ mod tests {
                 [Fate::Released, Fate::Refuted].get(remainder).copied().unwrap_or(Fate::Waits)
             });
             for key in 0..7 {
-                let is_there = waiting.held().iter().any(|it| it.is_ahead() && it.key == key);
-                assert_eq!(waiting.has_ahead(&key), is_there, "{key} after {step}");
+                let ahead = waiting.held().iter().filter(|it| it.is_ahead() && it.key == key);
+                assert_eq!(waiting.count_ahead(&key), ahead.count(), "{key} after {step}");
             }
         }
         let all = waiting.held().len() as u64 + released.len() as u64 + refuted;

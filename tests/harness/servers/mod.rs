@@ -26,6 +26,8 @@ pub use quotes::{QuoteDay, QuoteFault, QuoteServer, Served};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 
+use crate::waiting::comes_true;
+
 /// Longest wait for a server to answer.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -45,18 +47,6 @@ pub(crate) fn server_port() -> u16 {
             return port;
         }
     }
-}
-
-/// Asks again and again until the answer is yes; false after the deadline.
-pub(crate) fn wait_until(mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::park_timeout(Duration::from_millis(10));
-    }
-    true
 }
 
 /// Sends a signal to a process that this test started.
@@ -105,7 +95,7 @@ impl Server {
             });
         let mut ended = false;
         let pid = child.id();
-        let answered = wait_until(|| {
+        let answered = comes_true(|| {
             ended = child.try_wait().unwrap().is_some();
             ended || ready(pid)
         });
@@ -118,7 +108,7 @@ impl Server {
     #[track_caller]
     fn relaunch(&mut self, ready: impl Fn(u32) -> bool) {
         self.kill();
-        let back = wait_until(|| self.launch(&ready));
+        let back = comes_true(|| self.launch(&ready));
         assert!(back, "{} does not come back:\n{}", self.program, self.log());
     }
 

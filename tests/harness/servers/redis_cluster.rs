@@ -1,6 +1,7 @@
 //! A Redis Cluster on loopback.
 
-use super::{Redis, wait_until};
+use super::Redis;
+use crate::waiting::comes_true;
 
 /// Running nodes that share 16,384 slots.
 pub struct RedisCluster {
@@ -51,7 +52,7 @@ impl RedisCluster {
     pub fn wait_until_whole(&self) -> bool {
         let count = format!("cluster_known_nodes:{}", self.nodes.len());
         let whole = ["cluster_state:ok", "cluster_slots_ok:16384", &count];
-        wait_until(|| {
+        comes_true(|| {
             self.nodes.iter().all(|node| {
                 let info = node.cli(&["cluster", "info"]);
                 whole.iter().all(|wanted| info.lines().any(|line| line.trim() == *wanted))

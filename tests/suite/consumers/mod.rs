@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, Host, free_port};
+use harness::{Bench, Host, free_port, wait_until};
 use serde_json::Value;
 
 /// Longest wait for anything that must happen.
@@ -78,16 +78,6 @@ impl Telling {
         );
         let (code, body) = self.host.send(port, &request);
         (code, serde_json::from_str(&body).unwrap_or_else(|_| panic!("{code} {body}")))
-    }
-}
-
-/// Waits for something; panics when it does not come.
-#[track_caller]
-fn wait_until(what: &str, done: impl Fn() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        thread::park_timeout(Duration::from_millis(20));
     }
 }
 

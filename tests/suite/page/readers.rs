@@ -5,12 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, Redis};
+use harness::{Bench, Redis, wait_until};
 
 use super::{Site, market};
 
-/// Longest wait for the first entries.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Entries that the dead consumer holds.
 const HELD: &str = "5";
 
@@ -22,11 +20,7 @@ fn site(server: &Redis) -> Site {
     );
     let site = Site::start(Bench::with_links(&["replay", "redis-stream"]), "", &(market() + &sink));
     let written = || server.cli(&["xlen", "spot_stream"]).parse::<u64>().unwrap_or_default();
-    let deadline = Instant::now() + DEADLINE;
-    while written() < 20 {
-        assert!(Instant::now() < deadline, "nothing is written");
-        thread::park_timeout(Duration::from_millis(20));
-    }
+    wait_until("entries are written", || written() >= 20);
     for (group, consumer, count) in
         [("traders", "dead", HELD), ("traders", "alive", "1"), ("laggards", "lazy", "1")]
     {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, program};
+use harness::{Bench, program, wait_until};
 
 /// A library that says it is the plugin of that name, and runs that C code when it is loaded.
 fn library(folder: &Path, name: &str, code: &str) {
@@ -36,14 +36,6 @@ fn library(folder: &Path, name: &str, code: &str) {
         .status()
         .unwrap();
     assert!(compiled.success(), "{name}");
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "waited until {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, Host, free_port, python};
+use harness::{Bench, Host, free_port, python, wait_until};
 use serde_json::{Value, json};
 
 use bridge::Bridge;
@@ -148,13 +148,4 @@ fn with(mut plan: Value, more: &Value) -> Value {
         plan[name] = value.clone();
     }
     plan
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        thread::park_timeout(Duration::from_millis(10));
-    }
 }

@@ -13,20 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use harness::{Bench, Host, free_port};
+use harness::{Bench, Host, free_port, wait_until};
 
 /// Longest wait for anything that must happen; a million records take some time.
 const DEADLINE: Duration = Duration::from_secs(180);
-
-/// Waits for something; panics when it does not come.
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !done() {
-        assert!(Instant::now() < deadline, "waited for: {what}");
-        thread::park_timeout(Duration::from_millis(20));
-    }
-}
 
 /// A host that is asked how far it is.
 struct Running {

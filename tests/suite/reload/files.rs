@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use harness::plugin;
+use harness::{plugin, wait_until};
 use serde_json::json;
 
 use super::{DAY, Running, assert_whole, sink, text, transform};
@@ -30,9 +30,8 @@ fn a_plugin_file_that_is_replaced_gives_those_who_use_it_a_new_instance() {
     running.wait_for_more("a.log");
     // as cp does it: in place
     fs::write(&library, variant("faulty", 2)).unwrap();
-    while running.host.log().matches("reloaded").count() < 2 {
-        running.wait_for_more("a.log");
-    }
+    wait_until("it was reloaded twice", || running.host.log().matches("reloaded").count() >= 2);
+    running.wait_for_more("a.log");
     let (bench, run) = running.end();
     run.assert(0, &[]);
     assert_whole(&bench, &run, "a.log");

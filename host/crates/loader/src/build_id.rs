@@ -23,6 +23,8 @@ const ID_LEN: usize = 20;
 const CHUNK: usize = 1 << 20;
 /// The first version of LLD whose build IDs are made in this way, with some to spare.
 const FIRST_VERSION: u32 = 17;
+/// A section that LLD alone writes, since version 18.
+const PADDING: &str = ".relro_padding";
 
 /// Checks the bytes of a library, which have that SHA-256, against the build ID in it, where it has
 /// one that can be checked.
@@ -41,7 +43,13 @@ pub(super) fn check(bytes: &[u8], sha256: &str) -> Result<(), Problem> {
 
 fn is_as_linked(bytes: &[u8]) -> bool {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else { return false };
-    if lld_version(bytes).is_none_or(|version| version < FIRST_VERSION) {
+    if !names_are_whole(&file) {
+        return false;
+    }
+    // two traces in two places: damage may have hit one
+    let is_of_lld = lld_version(bytes).is_some_and(|version| version >= FIRST_VERSION)
+        || file.section_by_name(PADDING).is_some();
+    if !is_of_lld {
         return true;
     }
     let section = file.section_by_name(SECTION).and_then(|it| it.file_range());
@@ -69,6 +77,14 @@ fn is_as_linked(bytes: &[u8]) -> bool {
         (Some(_), None) => false,
         (None, _) => notes.iter().any(|(_, note)| is_other(note)),
     }
+}
+
+/// Whether each section has a name, as linkers of every kind write them.
+fn names_are_whole(file: &ElfFile64) -> bool {
+    file.sections().all(|section| {
+        let is_name = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_graphic());
+        section.name().is_ok_and(is_name)
+    })
 }
 
 /// A part of the file, and where it begins.

@@ -228,6 +228,25 @@ fn with_strays(rows: &[Row], is_live: bool, random: &mut Seeded) -> Vec<Row> {
 }
 
 #[test]
+fn a_stray_beside_what_was_known_before_the_open_changes_no_bar_of_it() {
+    let rows = recorded(ONE);
+    let options = json!({ "periods": ["1m"] });
+    let (expected, _) = kept_of(&options, &rows, true, &mut || 50);
+    let place = rows.iter().position(|row| row.time_us == us("2023-02-01 09:30:17")).unwrap();
+    let mut stray = rows[place].clone();
+    stray.time_us = us("2023-02-01 08:58:31");
+    stray.numbers = [0.0; 5];
+    stray.volume = 0;
+    (stray.bid, stray.ask) = (Vec::new(), Vec::new());
+    let mut with_stray = rows.clone();
+    with_stray.insert(place, stray);
+    for size in 1..20 {
+        let (found, _) = kept_of(&options, &with_stray, true, &mut || size);
+        assert_eq!(found, expected, "{size} at a time");
+    }
+}
+
+#[test]
 fn strays_in_recorded_days_change_no_bar() {
     // a xorshift never leaves zero
     let seed = fixtures::seed(RandomState::new().build_hasher().finish()) | 1;

@@ -114,7 +114,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
             return verdict;
         }
         // about a quote of its security that waits it says nothing: their order stays as it is
-        if !stamp.is_news() && self.waiting.has_ahead(key) {
+        if !stamp.is_news() && self.waiting.count_ahead(key) > 0 {
             return Verdict::Ahead;
         }
         if !self.held().is_empty() {
@@ -149,9 +149,10 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         loop {
             let chain = self.longest_chain();
             let is_start = self.market.newest_us.is_none();
+            let links = || chain.iter().map(|at| &self.held()[*at]);
             let enough = if is_start { ENOUGH_AT_START } else { ENOUGH };
-            let stamps = chain.iter().map(|at| &self.held()[*at]);
-            let stamps: Vec<_> = stamps.map(|it| (&it.key, it.stamp.time_us)).collect();
+            let enough = enough + links().map(|it| it.against).max().unwrap_or_default();
+            let stamps: Vec<_> = links().map(|it| (&it.key, it.stamp.time_us)).collect();
             let confirmed = chain::confirmed(&stamps, enough, ENOUGH_APART);
             let is_all = is_start && chain.len() == self.held().len();
             let confirmed = confirmed.or_else(|| {

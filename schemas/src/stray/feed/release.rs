@@ -14,13 +14,15 @@ use crate::stray::{
 
 impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
     /// Lets go of the quotes that a believed one speaks about. For a quote ahead of one security those of
-    /// another speak only in number, as they may have come late.
+    /// another speak only in number, as they may have come late; and so do its own where several wait,
+    /// as after a gap a stray one may be close to what was known before.
     pub(super) fn sort_out<B>(&mut self, key: &B, stamp: &Stamp)
     where
         K: Borrow<B>,
-        B: Eq + ?Sized,
+        B: Eq + Hash + ?Sized,
     {
         let is_new = stamp.is_news();
+        let is_single = self.waiting.count_ahead(key) <= 1;
         let (mut waiting, mut is_changed) = (HashSet::new(), false);
         self.sift(|market, _, held| {
             if !held.stamp.is_news() && waiting.contains(&held.key) {
@@ -39,7 +41,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 market.note(&held.stamp);
                 return Fate::Released;
             }
-            if is_same && (held.is_behind || speaks || is_past) {
+            if is_same && (held.is_behind || is_past || speaks && is_single) {
                 return Fate::Refuted;
             }
             held.is_behind |= is_past && held.stamp.latest_us.is_none();
@@ -55,8 +57,10 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
 
     /// Lets go of the quotes ahead that at least as many others speak against as for.
     pub(super) fn drop_refuted(&mut self) {
-        let mut times: Vec<_> =
-            self.held().iter().filter(|it| !it.is_behind).map(|it| it.stamp.time_us).collect();
+        let ahead = self.held().iter().filter(|it| !it.is_behind);
+        // one that comes again says nothing more
+        let differ: HashSet<_> = ahead.map(|it| (&it.key, it.stamp.time_us)).collect();
+        let mut times: Vec<_> = differ.into_iter().map(|(_, time_us)| time_us).collect();
         times.sort_unstable();
         self.sift(|_, _, held| {
             let close = || chain::close_to(held.stamp.time_us, &times);
