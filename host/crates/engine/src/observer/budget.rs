@@ -54,7 +54,8 @@ impl Budget {
     /// Takes off what was used for so many records.
     pub fn spend(&mut self, took: Duration, records: u64) {
         let took_ns = nanos(took);
-        self.left_ns = self.left_ns.saturating_sub(took_ns);
+        // so that after a second there is something again, whatever it took
+        self.left_ns = self.left_ns.saturating_sub(took_ns).max(-self.per_second_ns);
         if let Ok(records @ 1..) = i64::try_from(records) {
             self.record_ns = ((self.record_ns * 7 + took_ns / records) / 8).max(1);
         }
@@ -91,7 +92,7 @@ mod tests {
         budget.spend(40 * MILLISECOND, 1_000);
         budget.refill(start + Duration::from_secs(1));
         assert_eq!((budget.records(), budget.is_spent()), (0, true));
-        budget.refill(start + Duration::from_secs(3));
+        budget.refill(start + Duration::from_secs(2));
         assert!(budget.records() > 0);
     }
 

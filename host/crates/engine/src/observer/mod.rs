@@ -15,6 +15,7 @@ mod quote;
 mod tap;
 
 use std::{
+    collections::VecDeque,
     io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -45,6 +46,9 @@ const QUOTES_BURST: Duration = Duration::from_millis(50);
 /// The same for all who watch components.
 const FOR_TAPS: Duration = Duration::from_micros(12_500);
 const TAPS_BURST: Duration = Duration::from_millis(100);
+/// Of what a source gave last so many records are looked at in any case, sooner or later: a round of
+/// the whole market. So what stands still after a burst is the newest of it.
+const NEWEST: u64 = 6_000;
 /// Batches for which room is kept between two turns.
 const USUAL_BATCHES: usize = 1_024;
 
@@ -64,7 +68,9 @@ pub struct Observer {
 struct Turns {
     quotes: Budget,
     taps: Budget,
-    batches: Vec<Batch>,
+    batches: VecDeque<Batch>,
+    /// Turns that were taken, so that another port comes first in each.
+    count: usize,
 }
 
 impl Observer {
@@ -87,7 +93,8 @@ impl Observer {
         let turns = Turns {
             quotes: Budget::new(FOR_QUOTES * processors, QUOTES_BURST, now),
             taps: Budget::new(FOR_TAPS * processors, TAPS_BURST, now),
-            batches: Vec::new(),
+            batches: VecDeque::new(),
+            count: 0,
         };
         let (ends_thread, ended) = sync_channel(0);
         let observer = Self {
@@ -151,7 +158,11 @@ impl Observer {
         turns.quotes.refill(now);
         turns.taps.refill(now);
         let watchers = self.watchers_now();
-        for port in self.ports_now() {
+        turns.count = turns.count.wrapping_add(1);
+        let mut ports = self.ports_now();
+        let first = turns.count % ports.len().max(1);
+        ports.rotate_left(first);
+        for port in ports {
             let readers: Vec<_> = watchers.iter().filter(|it| it.wants(port.id())).collect();
             self.look_at(&port, &readers, &mut turns, now);
         }
@@ -159,18 +170,24 @@ impl Observer {
     }
 
     fn look_at(&self, port: &Port, readers: &[&Arc<Watcher>], turns: &mut Turns, now: Instant) {
-        let Turns { quotes, taps, batches } = turns;
-        let for_quotes = port.is_source().then(|| quotes.records());
+        let Turns { quotes, taps, batches, .. } = turns;
+        let for_quotes = port.is_source().then(|| quotes.records().max(NEWEST));
         let for_taps = (!readers.is_empty()).then(|| taps.records());
-        let missed = port.take(batches, for_quotes.max(for_taps));
+        let may_look =
+            for_quotes.is_some() && !quotes.is_spent() || for_taps.is_some() && !taps.is_spent();
+        let room = for_quotes.max(for_taps);
+        if room.is_some() && !may_look {
+            return; // the newest ones go on waiting
+        }
+        let missed = port.take(batches, room);
         readers.iter().for_each(|reader| reader.miss(missed));
         // beyond the budget the newest ones count
-        let waiting: u64 = batches.iter().map(|batch| u64::from(batch.records())).sum();
-        let mut excess = waiting.saturating_sub(quotes.records());
+        let wanted = quotes.records().max(NEWEST);
+        let mut newer: u64 = batches.iter().map(|batch| u64::from(batch.records())).sum();
         for batch in batches.drain(..) {
             let records = u64::from(batch.records());
-            if port.is_source() && (excess > 0 || quotes.is_spent()) {
-                excess = excess.saturating_sub(records);
+            newer -= records;
+            if port.is_source() && newer >= if quotes.is_spent() { NEWEST } else { wanted } {
                 port.report_missed(records);
             } else if port.is_source() {
                 let since = Instant::now();

@@ -1,8 +1,12 @@
 //! Where the batches of a component pass the observer.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
+use std::{
+    collections::VecDeque,
+    hint,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use plugin_api::Batch;
@@ -13,24 +17,20 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_BATCHES: usize = 32_768;
 /// Records for which there is room before the observer has looked for the first time.
 const FIRST_ROOM: u64 = 50_000;
-
-/// Nobody looks at what this component gives.
-const UNOBSERVED: u8 = 0;
-/// There is room for more.
-const OPEN: u8 = 1;
-/// There is room again when the observer has looked.
-const FULL: u8 = 2;
+/// How often a thread that passes tries to get in: longer than the observer takes to empty the list.
+const TRIES: usize = 64;
 
 /// The place of a component at which its batches pass. It belongs to the component's id, so it
-/// outlives instances and reloads.
+/// outlives instances and reloads. The newest batches wait here; older ones go without being seen.
 ///
-/// A thread that passes pays for one load while nobody looks, one addition while there is no room,
-/// and for a clone of the batch otherwise. It never waits.
+/// A thread that passes pays for one load while nobody looks, and for a clone of the batch otherwise.
+/// It never waits.
 #[derive(Debug)]
 pub struct Port {
     id: Arc<str>,
     is_source: AtomicBool,
-    state: AtomicU8,
+    /// Somebody looks at what this component gives.
+    is_observed: AtomicBool,
     waiting: Mutex<Waiting>,
     /// Records that passed unseen since the observer looked.
     missed: AtomicU64,
@@ -41,10 +41,10 @@ pub struct Port {
 /// Batches that the observer has not taken yet.
 #[derive(Debug, Default)]
 struct Waiting {
-    batches: Vec<Batch>,
+    batches: VecDeque<Batch>,
     bytes: usize,
     records: u64,
-    /// No more are taken once there are so many records.
+    /// Older ones go when the others have so many records.
     room: u64,
 }
 
@@ -54,7 +54,7 @@ impl Port {
         Self {
             id: id.into(),
             is_source: AtomicBool::new(is_source),
-            state: AtomicU8::new(if is_source { OPEN } else { UNOBSERVED }),
+            is_observed: AtomicBool::new(is_source),
             waiting: Mutex::new(Waiting { room: FIRST_ROOM, ..Waiting::default() }),
             missed: AtomicU64::new(0),
             unreported: AtomicU64::new(0),
@@ -79,46 +79,39 @@ impl Port {
     /// A batch passes.
     #[inline]
     pub fn offer(&self, batch: &Batch) {
-        match self.state.load(Relaxed) {
-            UNOBSERVED => {}
-            OPEN => self.keep(batch),
-            _ => self.miss(batch),
+        if self.is_observed.load(Relaxed) {
+            self.keep(batch);
         }
     }
 
     fn keep(&self, batch: &Batch) {
-        let mut waiting = match self.waiting.try_lock() {
-            Ok(waiting) => waiting,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return self.miss(batch),
+        let missed = match self.try_lock() {
+            Some(mut waiting) => waiting.add(batch.clone()),
+            None => u64::from(batch.records()),
         };
-        let bytes = batch.payload().len();
-        if !waiting.has_room(bytes) {
-            self.state.store(FULL, Relaxed);
-            drop(waiting);
-            return self.miss(batch);
+        if missed > 0 {
+            self.missed.fetch_add(missed, Relaxed);
         }
-        waiting.bytes += bytes;
-        waiting.records += u64::from(batch.records());
-        waiting.batches.push(batch.clone());
     }
 
-    fn miss(&self, batch: &Batch) {
-        self.missed.fetch_add(u64::from(batch.records()), Relaxed);
+    fn try_lock(&self) -> Option<MutexGuard<'_, Waiting>> {
+        for _ in 0..TRIES {
+            match self.waiting.try_lock() {
+                Ok(waiting) => return Some(waiting),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => hint::spin_loop(),
+            }
+        }
+        None
     }
 
     /// Takes what waits, in order, into an empty list. From then on there is room for so many
     /// records; `None` when nobody looks any more. Returns how many went unseen since the last time.
-    pub fn take(&self, batches: &mut Vec<Batch>, room: Option<u64>) -> u64 {
+    pub fn take(&self, batches: &mut VecDeque<Batch>, room: Option<u64>) -> u64 {
         let mut waiting = self.lock();
         std::mem::swap(&mut waiting.batches, batches);
         (waiting.bytes, waiting.records, waiting.room) = (0, 0, room.unwrap_or(0));
-        let state = match room {
-            None => UNOBSERVED,
-            Some(0) => FULL,
-            Some(_) => OPEN,
-        };
-        self.state.store(state, Relaxed);
+        self.is_observed.store(room.is_some(), Relaxed);
         drop(waiting);
         let missed = self.missed.swap(0, Relaxed);
         self.report_missed(missed);
@@ -141,9 +134,27 @@ impl Port {
 }
 
 impl Waiting {
-    fn has_room(&self, bytes: usize) -> bool {
-        let fits = self.batches.is_empty() || self.bytes.saturating_add(bytes) <= MAX_BYTES;
-        fits && self.records < self.room && self.batches.len() < MAX_BATCHES
+    /// Adds a batch; returns how many records have to go for it.
+    fn add(&mut self, batch: Batch) -> u64 {
+        self.bytes += batch.payload().len();
+        self.records += u64::from(batch.records());
+        self.batches.push_back(batch);
+        let mut gone = 0;
+        while self.batches.len() > 1 {
+            let (bytes, records) = self
+                .batches
+                .front()
+                .map_or((0, 0), |it| (it.payload().len(), u64::from(it.records())));
+            let fits = self.bytes <= MAX_BYTES && self.batches.len() <= MAX_BATCHES;
+            if fits && self.records - records < self.room {
+                break;
+            }
+            self.batches.pop_front();
+            self.bytes -= bytes;
+            self.records -= records;
+            gone += records;
+        }
+        gone
     }
 }
 
@@ -154,7 +165,7 @@ mod tests {
     use super::*;
 
     fn taken(port: &Port, room: Option<u64>) -> (usize, u64) {
-        let mut batches = Vec::new();
+        let mut batches = VecDeque::new();
         let missed = port.take(&mut batches, room);
         (batches.len(), missed)
     }
@@ -176,25 +187,28 @@ mod tests {
         let port = Port::new("day", true);
         let batch = spot_batch(3, Round::WHOLE);
         port.offer(&batch);
-        let mut batches = Vec::new();
+        let mut batches = VecDeque::new();
         port.take(&mut batches, Some(1));
         assert_eq!(batches[0].payload().as_ptr(), batch.payload().as_ptr());
     }
 
     #[test]
-    fn what_finds_no_room_is_counted_until_the_observer_has_looked() {
+    fn what_finds_no_room_goes_for_what_is_newer_and_is_counted() {
         let port = Port::new("day", true);
-        let batch = spot_batch(3, Round::WHOLE);
         assert_eq!(taken(&port, Some(4)), (0, 0));
         for _ in 0..5 {
-            port.offer(&batch);
+            port.offer(&spot_batch(3, Round::WHOLE));
         }
-        // the second one is over the bound, as one batch may be
-        assert_eq!(taken(&port, Some(0)), (2, 9));
-        port.offer(&batch);
-        assert_eq!(taken(&port, Some(4)), (0, 3));
-        port.offer(&batch);
-        assert_eq!((taken(&port, Some(4)), port.take_unreported()), ((1, 0), 12));
+        port.offer(&spot_batch(2, Round::WHOLE));
+        // with the last but one they are over the bound, without it below
+        let mut batches = VecDeque::new();
+        assert_eq!(port.take(&mut batches, Some(4)), 12);
+        assert_eq!(batches.iter().map(Batch::records).collect::<Vec<_>>(), [3, 2]);
+        // one batch alone may be of any size
+        for _ in 0..2 {
+            port.offer(&spot_batch(30, Round::WHOLE));
+        }
+        assert_eq!((taken(&port, Some(4)), port.take_unreported()), ((1, 30), 42));
         assert_eq!(port.take_unreported(), 0);
     }
 

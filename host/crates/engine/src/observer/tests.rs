@@ -68,18 +68,21 @@ fn quotes_of_sources_are_kept_with_their_source_and_those_of_others_are_not() {
 fn beyond_its_budget_it_looks_at_nothing_and_counts() {
     let mut bench = Bench::new();
     let day = bench.observer.port("day", true);
-    lock(&bench.observer.turns).quotes.spend(Duration::from_secs(1), 0);
+    bench.turn();
+    lock(&bench.observer.turns).quotes.spend(Duration::from_secs(1_000), 0);
+    let round = spot_batch(usize::try_from(NEWEST).unwrap(), Round::WHOLE);
+    for _ in 0..100 {
+        day.offer(&round);
+    }
     day.offer(&spot_batch(3, Round::WHOLE));
     bench.turn();
-    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (None, 3));
-    // from now on it does not even keep them
-    day.offer(&spot_batch(4, Round::WHOLE));
-    bench.now += Duration::from_secs(1_000);
+    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (None, 0));
+    // the newest round waits until something is left again
+    bench.now += Duration::from_millis(1_100);
     bench.turn();
-    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (None, 4));
-    day.offer(&spot_batch(3, Round::WHOLE));
-    bench.turn();
-    assert_eq!((bench.price("600000.SH"), day.take_unreported()), (Some(10.0), 0));
+    let last = format!("{}.SH", 600_000 + NEWEST - 1);
+    assert!(bench.price("600000.SH").is_some() && bench.price(&last).is_some());
+    assert!(day.take_unreported() >= 90 * NEWEST);
 }
 
 #[test]
@@ -90,11 +93,13 @@ fn of_more_than_it_may_look_at_it_sees_the_newest() {
     let left = Duration::from_micros(2);
     lock(&bench.observer.turns).quotes.spend(QUOTES_BURST - left, 0);
     assert_eq!(lock(&bench.observer.turns).quotes.records(), 4);
-    day.offer(&spot_batch(3, Round::WHOLE));
-    day.offer(&spot_batch(2, Round::WHOLE));
+    let last = usize::try_from(NEWEST).unwrap();
+    day.offer(&spot_batch(last + 1, Round::WHOLE));
+    day.offer(&spot_batch(last, Round::WHOLE));
     bench.turn();
-    assert_eq!((bench.price("600001.SH"), bench.price("600002.SH")), (Some(10.01), None));
-    assert_eq!(day.take_unreported(), 3);
+    let price_at = |at: usize| bench.price(&format!("{}.SH", 600_000 + at));
+    assert!(price_at(last - 1).is_some());
+    assert_eq!((price_at(last), day.take_unreported()), (None, NEWEST + 1));
 }
 
 #[test]
@@ -116,17 +121,26 @@ fn a_tap_goes_on_when_its_component_is_gone_for_a_while() {
 }
 
 #[test]
-fn a_tap_is_told_of_what_passed_unseen() {
-    let bench = Bench::new();
+fn a_tap_beyond_its_budget_is_given_the_newest_later_and_told_of_what_went_unseen() {
+    let mut bench = Bench::new();
     let (tap, port) = (bench.tap("clean"), bench.observer.port("clean", false));
     bench.turn();
+    lock(&bench.observer.turns).taps.spend(Duration::from_secs(1_000), 0);
+    let round = spot_batch(5_000, Round::WHOLE);
+    let rounds = 200;
+    for _ in 0..rounds {
+        port.offer(&round);
+    }
     port.offer(&spot_batch(1, Round::WHOLE));
-    lock(&bench.observer.turns).taps.spend(Duration::from_secs(1), 0);
     bench.turn();
-    port.offer(&spot_batch(2, Round::WHOLE));
+    assert_eq!(read(&tap), "");
+    bench.now += Duration::from_millis(1_100);
     bench.turn();
-    assert_eq!(read(&tap), "{\"missed\":3}\n");
-    assert_eq!(port.take_unreported(), 2);
+    let text = read(&tap);
+    let missed = |line: &str| line.strip_prefix("{\"missed\":")?.strip_suffix('}')?.parse().ok();
+    let told: u64 = text.lines().map(|line| missed(line).unwrap_or(1)).sum();
+    assert_eq!(told, rounds * 5_000 + 1);
+    assert!(port.take_unreported() > 0);
 }
 
 #[test]
@@ -163,6 +177,6 @@ fn a_tap_that_has_left_costs_nothing_more() {
     bench.turn();
     assert!(lock(&bench.observer.watchers).is_empty());
     port.offer(&spot_batch(2, Round::WHOLE));
-    let mut batches = Vec::new();
+    let mut batches = VecDeque::new();
     assert_eq!((port.take(&mut batches, None), batches.len()), (0, 0));
 }
