@@ -164,6 +164,11 @@ impl Book {
     /// Takes a quote in, or has it wait until others confirm its time.
     fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, skipped: &mut Skipped) {
         let latest_us = self.securities[index].latest_us;
+        let is_past = |newest_us| quote.moment.day < ExchangeTime::from_utc_us(newest_us).day;
+        let is_suspended = self.feed.is_live() && self.feed.newest_us().is_some_and(is_past);
+        if latest_us == i64::MIN && is_suspended {
+            return; // its bars were made on the day of that quote
+        }
         let stamp = Stamp {
             time_us: quote.time_us,
             received_us,

@@ -113,9 +113,16 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         if verdict != Verdict::Believed {
             return verdict;
         }
-        // about a quote of its security that waits it says nothing: their order stays as it is
-        if !stamp.is_news() && self.waiting.count_ahead(key) > 0 {
-            return Verdict::Ahead;
+        if self.waiting.count_ahead(key) > 0 {
+            // about a quote of its security that waits it says nothing: their order stays as it is
+            if !stamp.is_news() {
+                return Verdict::Ahead;
+            }
+            // its security was seen, so it is not the old quote of one that trades rarely
+            let newest_us = self.market.newest_us.unwrap_or(stamp.time_us);
+            if stamp.counts && stamp.latest_us.is_none() && stamp.time_us < newest_us - STEP_US {
+                return Verdict::Behind;
+            }
         }
         if !self.held().is_empty() {
             self.sort_out(key, stamp);

@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
 };
 
-use super::Feed;
+use super::{Feed, day_of};
 use crate::stray::{
     LATE_US, STEP_US, Stamp, chain, is_step,
     waiting::{Fate, Held},
@@ -69,7 +69,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
     }
 
     /// Believes a security whose quotes lie behind again and again, as its feed began anew; and one
-    /// that was not seen before and says the same once more, as it trades rarely.
+    /// that was not seen before and goes on today or says the same once more, as it trades rarely.
     pub(super) fn release_behind(&mut self, enough: usize) {
         let mut by_key: HashMap<&K, (bool, Vec<i64>)> = HashMap::new();
         for held in self.held().iter().filter(|it| it.is_behind) {
@@ -79,10 +79,16 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
         if by_key.is_empty() {
             return;
         }
+        let today = self.newest_us().map(day_of);
+        let is_today = |time_us: &i64| today == Some(day_of(*time_us));
         let confirmed: HashSet<&K> = by_key
             .into_iter()
-            .filter(|(_, (is_first, times))| {
-                let is_repeated = *is_first && chain::is_in_order(times) && times.len() > 1;
+            .filter(|(key, (is_first, times))| {
+                let is_same = || times.iter().all(|it| *it == times[0]);
+                let agree =
+                    times.iter().all(is_today) || self.waiting.count_ahead(*key) == 0 && is_same();
+                let is_repeated =
+                    *is_first && agree && chain::is_in_order(times) && times.len() > 1;
                 is_repeated || chain::in_a_row(times) >= enough
             })
             .map(|(key, _)| key)
