@@ -1,15 +1,11 @@
 //! Which days are whole: the ledger of a recorded day, in the terminal and over HTTP, and a store that
 //! has less than came.
 
-use std::{
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::{Bench, DAYS, Day, HostClock, Run, free_port, python, sample, wait_until};
 use serde_json::Value;
 
-const DEADLINE: Duration = Duration::from_secs(90);
 /// A whole day of four securities, 2022-06-01.
 const WHOLE: Day = DAYS[2];
 const DATE: &str = "2022-06-01";

@@ -3,7 +3,6 @@
 use std::{
     io::{BufRead, BufReader},
     net::TcpListener,
-    thread,
 };
 
 use harness::{Bench, free_port, wait_until};

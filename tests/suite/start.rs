@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
     process::Command,
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use harness::{Bench, free_port, wait_until};

@@ -1,10 +1,5 @@
 //! Consumers of real Redis groups: who lags and by how much, and handing over what a dead one had.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
 use harness::{Bench, Redis, wait_until};
 
 use super::{Site, market};

@@ -1,13 +1,6 @@
 //! Libraries that do harm when they are loaded: each is told apart from the others.
 
-use std::{
-    fs,
-    net::TcpStream,
-    path::Path,
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, net::TcpStream, path::Path, process::Command, time::Duration};
 
 use harness::{Bench, program, wait_until};
 

@@ -7,13 +7,7 @@ mod modes;
 mod payloads;
 mod tls;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::PathBuf,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use harness::{Bench, Host, free_port, python, wait_until};
 use serde_json::{Value, json};
@@ -21,8 +15,6 @@ use serde_json::{Value, json};
 use bridge::Bridge;
 
 const TOKEN: &str = "a token of tests";
-/// Longest wait for anything that must happen.
-const DEADLINE: Duration = Duration::from_secs(90);
 
 /// A folder with a host, a lake, a stand-in and what the bridge keeps.
 struct Site {

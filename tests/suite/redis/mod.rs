@@ -8,15 +8,7 @@ mod groups;
 mod round_trip;
 mod tls;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
 use harness::{Bench, Host, free_port, wait_until};
-
-/// Longest wait for anything that must happen; a million records take some time.
-const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A host that is asked how far it is.
 struct Running {
