@@ -21,10 +21,14 @@ const IS_AWAY: &str = "call = \"write\"\nhow = \"retry\"";
 
 #[test]
 fn what_a_dead_server_did_not_take_waits_for_the_next_start() {
-    let bench = Bench::new(&["faulty"]);
-    bench.pipeline(&pipeline("drain_timeout = \"60s\"", "batches = 50", IS_AWAY));
+    let (bench, port) = (Bench::new(&["faulty"]), free_port());
+    let keys = format!("drain_timeout = \"60s\"\nhttp = \"127.0.0.1:{port}\"");
+    bench.pipeline(&pipeline(&keys, "batches = 50", IS_AWAY));
     let host = bench.start();
     host.wait_for("told to fail in write");
+    wait_until("the queue holds all records", || {
+        host.metric(port, "dataserver_buffer_records", "component=\"out\"") >= 500.0
+    });
     host.signal("TERM");
     // it does not wait for the server
     host.wait().assert(0, &["500 records wait on disk for the next start"]);
