@@ -164,10 +164,8 @@ impl Book {
     /// Takes a quote in, or has it wait until others confirm its time.
     fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, skipped: &mut Skipped) {
         let latest_us = self.securities[index].latest_us;
-        let is_past = |newest_us| quote.moment.day < ExchangeTime::from_utc_us(newest_us).day;
-        let is_suspended = self.feed.is_live() && self.feed.newest_us().is_some_and(is_past);
-        if latest_us == i64::MIN && is_suspended {
-            return; // its bars were made on the day of that quote
+        if latest_us == i64::MIN && self.is_of_past_day(&quote) {
+            return; // of a security that is suspended: its bars were made on that day
         }
         let stamp = Stamp {
             time_us: quote.time_us,
@@ -185,6 +183,12 @@ impl Book {
             }
             Verdict::Stray => {} // outside of the sessions it enters no bar anyway
         }
+    }
+
+    /// Whether a live feed has come to a later day than that of a quote.
+    fn is_of_past_day(&self, quote: &Quote) -> bool {
+        let is_past = |newest_us| quote.moment.day < ExchangeTime::from_utc_us(newest_us).day;
+        self.feed.is_live() && self.feed.newest_us().is_some_and(is_past)
     }
 
     /// Uses the time of a quote whose security has no place.

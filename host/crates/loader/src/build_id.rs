@@ -82,7 +82,7 @@ fn is_as_linked(bytes: &[u8]) -> bool {
 /// Whether each section has a name, as linkers of every kind write them.
 fn names_are_whole(file: &ElfFile64) -> bool {
     file.sections().all(|section| {
-        let is_name = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_graphic());
+        let is_name = |it: &str| !it.is_empty() && !it.contains(char::is_control);
         section.name().is_ok_and(is_name)
     })
 }

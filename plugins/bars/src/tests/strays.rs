@@ -236,7 +236,7 @@ fn with_strays(rows: &[Row], is_live: bool, random: &mut Seeded) -> Vec<Row> {
 fn a_stray_beside_what_was_known_before_the_open_changes_no_bar_of_it() {
     let rows = recorded(ONE);
     let options = json!({ "periods": ["1m"] });
-    let (expected, _) = kept_of(&options, &rows, true, &mut || 50);
+    let (expected, _) = kept_of(&options, &rows, true, &mut || MOST);
     let place = rows.iter().position(|row| row.time_us == us("2023-02-01 09:30:17")).unwrap();
     let mut stray = rows[place].clone();
     stray.time_us = us("2023-02-01 08:58:31");
@@ -249,6 +249,31 @@ fn a_stray_beside_what_was_known_before_the_open_changes_no_bar_of_it() {
         let (found, _) = kept_of(&options, &with_stray, true, &mut || size);
         assert_eq!(found, expected, "{size} at a time");
     }
+}
+
+#[test]
+fn a_suspended_security_makes_no_bar_of_its_last_day_once_more() {
+    let mut bench = Bench::of(&["1m", "day"]);
+    for (at, (code, time)) in [
+        ("600000", "2021-12-01 10:00:00"),
+        ("600001", "2021-11-05 15:00:00"),
+        ("600000", "2021-12-01 10:00:03"),
+        ("600001", "2021-11-05 15:00:00"),
+        ("600000", "2021-12-01 10:00:06"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut provenance = Provenance::of_source("live");
+        provenance.received_at_us =
+            us("2021-12-01 10:00:00") + i64::try_from(at).unwrap() * 3 * SECOND_US;
+        bench.host.set_now_us(provenance.received_at_us);
+        let spot = Spot { code, time, price: 10.0, volume: 1_000 };
+        bench.apply(&batch(&[spot]).with_provenance(provenance));
+    }
+    bench.end();
+    assert!(bench.kept.keys().all(|key| key.starts_with("600000 ")), "{:?}", bench.kept);
+    assert_eq!(bench.kept.len(), 2);
 }
 
 #[test]
@@ -267,7 +292,7 @@ fn strays_in_recorded_days_change_no_bar() {
     for day in [MANY, ONE, FOUR] {
         let rows = recorded(day);
         for (options, is_live) in [(&plain, false), (&plain, true), (&drawn, true)] {
-            let (expected, _) = kept_of(options, &rows, is_live, &mut || 50);
+            let (expected, _) = kept_of(options, &rows, is_live, &mut || MOST);
             for _ in 0..2 {
                 let rows = with_strays(&rows, is_live, &mut random);
                 let most = [1, 20, MOST][random.below(3)];

@@ -119,8 +119,12 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 return Verdict::Ahead;
             }
             // its security was seen, so it is not the old quote of one that trades rarely
-            let newest_us = self.market.newest_us.unwrap_or(stamp.time_us);
-            if stamp.counts && stamp.latest_us.is_none() && stamp.time_us < newest_us - STEP_US {
+            let is_old = |newest_us: i64| stamp.time_us < newest_us.saturating_sub(STEP_US);
+            if stamp.counts
+                && stamp.latest_us.is_none()
+                && !stamp.is_received_in_time()
+                && self.market.newest_us.is_some_and(is_old)
+            {
                 return Verdict::Behind;
             }
         }
@@ -158,6 +162,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
             let is_start = self.market.newest_us.is_none();
             let links = || chain.iter().map(|at| &self.held()[*at]);
             let enough = if is_start { ENOUGH_AT_START } else { ENOUGH };
+            // and as many more as speak against them
             let enough = enough + links().map(|it| it.against).max().unwrap_or_default();
             let stamps: Vec<_> = links().map(|it| (&it.key, it.stamp.time_us)).collect();
             let confirmed = chain::confirmed(&stamps, enough, ENOUGH_APART);

@@ -176,7 +176,7 @@ impl Observer {
         let may_look =
             for_quotes.is_some() && !quotes.is_spent() || for_taps.is_some() && !taps.is_spent();
         let room = for_quotes.max(for_taps);
-        if room.is_some() && !may_look {
+        if room.is_some() && !may_look && port.is_observed() {
             return; // the newest ones go on waiting
         }
         let missed = port.take(batches, room);

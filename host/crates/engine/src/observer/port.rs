@@ -71,6 +71,11 @@ impl Port {
         self.is_source.load(Relaxed)
     }
 
+    /// Whether somebody looks at what it gives, so that it waits or is counted.
+    pub fn is_observed(&self) -> bool {
+        self.is_observed.load(Relaxed)
+    }
+
     /// A component of the same id may be of another kind after a reload.
     pub fn set_source(&self, is_source: bool) {
         self.is_source.store(is_source, Relaxed);
@@ -79,7 +84,7 @@ impl Port {
     /// A batch passes.
     #[inline]
     pub fn offer(&self, batch: &Batch) {
-        if self.is_observed.load(Relaxed) {
+        if self.is_observed() {
             self.keep(batch);
         }
     }
