@@ -156,6 +156,33 @@ fn a_stray_beside_what_was_known_before_a_gap_refutes_nothing_that_waits() {
 }
 
 #[test]
+fn two_strays_that_wait_do_not_speak_for_each_other_unless_they_are_close() {
+    let mut bench = Bench::default();
+    let real = ["13:08:35", "13:08:38", "13:08:41", "13:08:44", "13:08:57", "13:09:00"];
+    bench.give(1, &real[..3]);
+    let newest_us = at("13:08:41");
+    for stray in [newest_us + DAY_US, at("13:09:56")] {
+        let stamp =
+            Stamp { time_us: stray, received_us: 0, latest_us: Some(newest_us), counts: true };
+        assert_eq!(bench.feed.judge(&1, &stamp), Verdict::Ahead);
+        bench.feed.hold(1, stamp, Verdict::Ahead, ());
+    }
+    // no batch ends before the market comes close to one of them
+    for time in &real[3..] {
+        let stamp = Stamp {
+            time_us: at(time),
+            received_us: 0,
+            latest_us: bench.latest.get(&1).copied(),
+            counts: true,
+        };
+        assert_eq!(bench.feed.judge(&1, &stamp), Verdict::Believed);
+        bench.take();
+        bench.believe(1, stamp.time_us);
+    }
+    assert_eq!(bench.end(), times(&real));
+}
+
+#[test]
 fn a_day_of_one_quote_is_believed_when_another_day_follows_and_not_at_the_end() {
     let mut bench = Bench::default();
     bench.give(1, &["09:30:00", "09:30:01", "09:30:02"]);

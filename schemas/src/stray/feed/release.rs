@@ -14,15 +14,16 @@ use crate::stray::{
 
 impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
     /// Lets go of the quotes that a believed one speaks about. For a quote ahead of one security those of
-    /// another speak only in number, as they may have come late; and so do its own where several wait,
-    /// as after a gap a stray one may be close to what was known before.
+    /// another speak only in number, as they may have come late; and so do its own where several wait
+    /// close to each other, as after a gap a stray one may be close to what was known before.
     pub(super) fn sort_out<B>(&mut self, key: &B, stamp: &Stamp)
     where
         K: Borrow<B>,
         B: Eq + Hash + ?Sized,
     {
         let is_new = stamp.is_news();
-        let is_single = self.waiting.count_ahead(key) <= 1;
+        let own = self.times_ahead(key);
+        let is_alone = |time_us| chain::close_to(time_us, &own) <= 1;
         let (mut waiting, mut is_changed) = (HashSet::new(), false);
         self.sift(|market, _, held| {
             if !held.stamp.is_news() && waiting.contains(&held.key) {
@@ -41,7 +42,7 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
                 market.note(&held.stamp);
                 return Fate::Released;
             }
-            if is_same && (held.is_behind || is_past || speaks && is_single) {
+            if is_same && (held.is_behind || is_past || speaks && is_alone(held.stamp.time_us)) {
                 return Fate::Refuted;
             }
             held.is_behind |= is_past && held.stamp.latest_us.is_none();
@@ -53,6 +54,22 @@ impl<K: Clone + Eq + Hash, Q> Feed<K, Q> {
             Fate::Waits
         });
         self.is_changed |= is_changed;
+    }
+
+    /// The times of the quotes of a security that wait and lie ahead, in order, each once.
+    fn times_ahead<B>(&self, key: &B) -> Vec<i64>
+    where
+        K: Borrow<B>,
+        B: Eq + Hash + ?Sized,
+    {
+        if self.waiting.count_ahead(key) == 0 {
+            return Vec::new();
+        }
+        let own = self.held().iter().filter(|it| it.is_ahead() && it.key.borrow() == key);
+        let mut times: Vec<_> = own.map(|it| it.stamp.time_us).collect();
+        times.sort_unstable();
+        times.dedup();
+        times
     }
 
     /// Lets go of the quotes ahead that at least as many others speak against as for.
