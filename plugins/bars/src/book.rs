@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use plugin_api::{
     Batch,
     schemas::{
-        stray::{Feed, Stamp, Verdict},
+        stray::{Feed, Held, Stamp, Verdict},
         time::{DAY_US, ExchangeTime},
     },
 };
@@ -163,10 +163,10 @@ impl Book {
 
     /// Takes a quote in, or has it wait until others confirm its time.
     fn weigh(&mut self, index: usize, quote: Quote, received_us: i64, skipped: &mut Skipped) {
-        let latest_us = self.securities[index].latest_us;
-        if latest_us == i64::MIN && self.is_of_past_day(&quote) {
+        if self.feed.is_live() && self.is_first_of_past_day(index, &quote) {
             return; // of a security that is suspended: its bars were made on that day
         }
+        let latest_us = self.securities[index].latest_us;
         let stamp = Stamp {
             time_us: quote.time_us,
             received_us,
@@ -185,10 +185,10 @@ impl Book {
         }
     }
 
-    /// Whether a live feed has come to a later day than that of a quote.
-    fn is_of_past_day(&self, quote: &Quote) -> bool {
+    /// Whether a security was not seen before that quote, and the market is at a later day.
+    fn is_first_of_past_day(&self, index: usize, quote: &Quote) -> bool {
         let is_past = |newest_us| quote.moment.day < ExchangeTime::from_utc_us(newest_us).day;
-        self.feed.is_live() && self.feed.newest_us().is_some_and(is_past)
+        self.securities[index].latest_us == i64::MIN && self.feed.newest_us().is_some_and(is_past)
     }
 
     /// Uses the time of a quote whose security has no place.
@@ -200,8 +200,15 @@ impl Book {
     }
 
     fn enter_released(&mut self, skipped: &mut Skipped) {
-        for held in self.feed.released() {
-            self.enter(held.key, &held.quote, skipped);
+        let released = self.feed.released();
+        for Held { key, quote, .. } in &released {
+            // a suspended security says the same again and again
+            let mut own = released.iter().filter(|it| it.key == *key);
+            let is_suspended = self.is_first_of_past_day(*key, quote)
+                && (self.feed.is_live() || own.all(|it| it.quote.time_us == quote.time_us));
+            if !is_suspended {
+                self.enter(*key, quote, skipped);
+            }
         }
         skipped.strays += self.feed.take_strays();
     }
