@@ -204,12 +204,14 @@ fn with_strays(rows: &[Row], is_live: bool, random: &mut Seeded) -> Vec<Row> {
             stray.time_us = wrong_time(row.time_us, is_open, random);
             (stray.bid, stray.ask) = (Vec::new(), Vec::new());
             let known_us = latest.get(&*stray.code).copied();
-            // what comes before the time of receipt of its batch may be real
+            // until its batch has ended, what was known before may still be what is known, and what
+            // comes before the time of receipt may be real
+            let before_us = rows[at.saturating_sub(MOST)].time_us;
             let received_us = rows[(at + MOST).min(rows.len() - 1)].time_us;
             let until_us = if is_live { received_us } else { row.time_us } + 70 * SECOND_US;
             // what is late by less than half an hour counts, as in Hikyuu
-            let around =
-                known_us.unwrap_or(row.time_us).min(row.time_us) - 1_810 * SECOND_US..until_us;
+            let from_us = known_us.unwrap_or(row.time_us).min(before_us) - 1_810 * SECOND_US;
+            let around = from_us..until_us;
             // a live feed may begin with the old quote of a security that trades rarely
             let is_first = is_live && known_us.is_none() && stray.time_us < row.time_us;
             if around.contains(&stray.time_us) || is_first {
